@@ -1,0 +1,52 @@
+//! Every cap of the core, with its unit and its reason.
+//!
+//! A cap has a documented behaviour when it is reached and a counter in [`crate::server::Counters`].
+
+use crate::time::Duration;
+
+/// Largest SIP message, bytes. A UDP datagram carries at most 65,507 bytes over IPv4, and nothing legitimate in
+/// signalling is larger. Past it: a datagram cannot exist, a stream is closed, a WebSocket is closed with 1009.
+pub const MESSAGE_BYTES: usize = 65_536;
+
+/// Most header fields in one message. RFC 4475 §3.3 needs 20; busy trunks reach 60. Past it: 400.
+pub const HEADER_FIELDS: usize = 256;
+
+/// Longest branch, tag, Call-ID or method, bytes. Past it: 400. (CVE-2018-8828, CVE-2017-9372 were overlong
+/// ones.)
+pub const IDENTIFIER_BYTES: usize = 512;
+
+/// Contacts bound to one address-of-record. A person has a handful of devices. Past it: 403 to the REGISTER.
+pub const CONTACTS_PER_AOR: usize = 10;
+
+/// Contacts in one REGISTER. Past it: 400.
+pub const CONTACTS_PER_REGISTER: usize = 10;
+
+/// Branches one request forks to. Past it the remaining contacts are not tried.
+pub const FORKS: usize = 10;
+
+/// Transactions one transaction layer holds, client and server together. Past it: a new request gets 503 with
+/// Retry-After, sent statelessly.
+pub const TRANSACTIONS: usize = 100_000;
+
+/// In-dialog requests held for registrations that are away, per core instance. Past it: 480 at once.
+pub const HELD_REQUESTS: usize = 1_000;
+
+/// In-dialog requests held for any one registration. Past it: 480 at once.
+pub const HELD_PER_REGISTRATION: usize = 10;
+
+/// How long an in-dialog request waits for a registration that is away.
+pub const HOLD: Duration = Duration::from_secs(10);
+
+/// Questions a core may have outstanding. Past it: 503.
+pub const QUESTIONS: usize = 10_000;
+
+/// Dialogs and calls one user agent holds. Past it an incoming INVITE gets 486.
+pub const CALLS: usize = 32;
+
+/// Outputs one endpoint queues between two drains. It is drained after every input, so this is never reached
+/// by a correct driver; past it the newest are dropped and counted.
+pub const OUTPUTS: usize = 10_000;
+
+/// Datagrams above this many bytes are counted: RFC 3261 §18.1.1 would have had them sent over TCP, but a
+/// contact registered over a flow is reached over that flow and nothing else.
+pub const DATAGRAM_COMFORT: usize = 1_300;

@@ -1,0 +1,117 @@
+//! What crosses the boundary of a [`Server`](super::Server): inputs, outputs, questions, answers.
+
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+use core::net::SocketAddr;
+
+use bytes::Bytes;
+use smol_str::SmolStr;
+
+use crate::auth::Secrets;
+use crate::registrar::{Binding, BindingUpdate, UpdateError};
+use crate::transport::{FlowId, Hop, RegistrationKey, Transport};
+
+/// Who a flow proved to be by a REGISTER that succeeded over it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Identity {
+    /// The account's user name.
+    pub username: SmolStr,
+    /// The registration; its `aor` is what From must name.
+    pub registration: RegistrationKey,
+}
+
+/// What happened outside.
+#[derive(Debug)]
+pub enum Input {
+    /// One framed message (see [`crate::transport::framing`]) arrived.
+    Received {
+        /// Where from; a response goes back there.
+        from: Hop,
+        /// What the flow proved to be, if it did. The caller keeps it from [`Output::Authenticated`].
+        identity: Option<Arc<Identity>>,
+        /// The message.
+        message: Bytes,
+    },
+    /// A connection ended. Transactions waiting on it learn of a transport error.
+    FlowClosed(FlowId),
+    /// The answer to a question, perhaps long after it was asked.
+    Answer(QuestionId, Answer),
+    /// `poll_timeout`'s instant has passed.
+    Timeout,
+}
+
+/// What the caller shall do.
+#[derive(Debug)]
+pub enum Output {
+    /// Send `message`, whole, over `to`. Failure is told by [`Input::FlowClosed`].
+    Transmit {
+        /// Where to.
+        to: Hop,
+        /// The message.
+        message: Bytes,
+    },
+    /// Find something out. Unanswered questions time out inside the core.
+    Ask(QuestionId, Question),
+    /// A REGISTER over this flow succeeded: pass `identity` with all that arrives on it from now on. `None`: the
+    /// flow's registration was removed.
+    Authenticated {
+        /// The flow.
+        flow: FlowId,
+        /// Who it is.
+        identity: Option<Arc<Identity>>,
+    },
+}
+
+/// Names a question until it is answered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct QuestionId(pub u64);
+
+/// What the core cannot know by itself.
+#[derive(Clone, Debug)]
+pub enum Question {
+    /// The stored secrets of a digest user. Answer: [`Answer::Credentials`].
+    Credentials {
+        /// The digest user name.
+        username: SmolStr,
+    },
+    /// The contacts of one of our addresses-of-record. Answer: [`Answer::Bindings`].
+    Lookup {
+        /// In canonical form, `sip:user@domain`.
+        aor: SmolStr,
+    },
+    /// Change bindings atomically, by calling [`crate::registrar::apply`] under the AoR's lock.
+    /// Answer: [`Answer::Updated`].
+    Update(BindingUpdate),
+    /// A way to the peer a route token names; for a registration that is away the answer may come when it is
+    /// back. Answer: [`Answer::Reachable`].
+    Reach(RouteTarget),
+}
+
+/// Where a route token leads.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum RouteTarget {
+    /// Over whatever flow this registration has now.
+    Registration(RegistrationKey),
+    /// Over this very flow.
+    Flow(FlowId),
+    /// To this address: a datagram, or a connection that exists or can be opened.
+    Address {
+        /// How.
+        transport: Transport,
+        /// Where.
+        remote: SocketAddr,
+    },
+}
+
+/// Answers to [`Question`]s, in their order.
+#[derive(Clone, Debug)]
+pub enum Answer {
+    /// `None`: no such user.
+    Credentials(Option<Arc<Secrets>>),
+    /// `None`: no such account (404); empty: nobody is registered (480).
+    Bindings(Option<Vec<Binding>>),
+    /// All bindings after the change.
+    Updated(Result<Vec<Binding>, UpdateError>),
+    /// `None`: there is no way now and there will be none soon.
+    Reachable(Option<Hop>),
+}

@@ -1,0 +1,1 @@
+//! Registrar, proxy and the server's own user agent behind one handle.

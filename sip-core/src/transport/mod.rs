@@ -1,0 +1,7 @@
+//! The transport layer (RFC 3261 §18): framing, flows, Via's `received` and `rport`, route tokens.
+//!
+//! What it does not do: open sockets, or look names up.
+
+mod flow;
+
+pub use flow::{FlowId, Hop, Transport};
