@@ -1,0 +1,1 @@
+//! The operating system's seams around `sip-core`: sockets, HTTP, files, configuration, metrics.

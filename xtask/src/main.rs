@@ -1,0 +1,3 @@
+//! Build steps that cargo alone cannot do.
+
+fn main() {}
