@@ -1,0 +1,35 @@
+//! Syntax and encoding (RFC 3261 §7, §25): bytes ⇄ messages.
+//!
+//! A message is one immutable buffer and an index of its header fields ([`Headers`]). Views such as [`NameAddr`] and
+//! [`Via`] parse on demand and borrow from it. [`Rewrite`] edits by splice, [`Writer`] builds anew.
+//!
+//! What it does not do: look into bodies, or decide what a message means.
+
+mod chars;
+mod error;
+mod headers;
+mod method;
+mod name;
+mod params;
+mod parse;
+mod request;
+mod rewrite;
+mod scan;
+#[cfg(test)]
+mod tests;
+mod uri;
+mod value;
+mod writer;
+
+pub use error::{Fault, ParseError};
+pub use headers::{Field, Headers};
+pub use method::Method;
+pub use name::HeaderName;
+pub use params::{Params, quote, unquote};
+pub use parse::{Message, Refused};
+pub use request::{Request, Response};
+pub use rewrite::Rewrite;
+pub use scan::scan_call_id;
+pub use uri::{Host, SipUri, Uri, escape_user, unescape};
+pub use value::{CSeq, NameAddr, Via, split_list};
+pub use writer::{Writer, reason_phrase};

@@ -1,0 +1,241 @@
+//! The index: one immutable buffer and where each header field lies in it.
+
+use alloc::vec::Vec;
+
+use bytes::Bytes;
+
+use super::value::split_list;
+use super::{Fault, HeaderName, ParseError, chars};
+use crate::limits;
+
+/// A byte range of the message.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Span {
+    pub(crate) start: u32,
+    pub(crate) end: u32,
+}
+
+impl Span {
+    /// Messages are below 4 GiB by [`limits::MESSAGE_BYTES`], so positions fit.
+    pub(crate) const fn new(start: usize, end: usize) -> Self {
+        Self { start: start as u32, end: end as u32 }
+    }
+
+    /// Where `part`, a slice of `whole`, lies in it.
+    pub(crate) fn of(whole: &[u8], part: &str) -> Self {
+        let start = (part.as_ptr() as usize).saturating_sub(whole.as_ptr() as usize);
+        Self::new(start, start + part.len())
+    }
+
+    pub(crate) const fn range(self) -> core::ops::Range<usize> {
+        self.start as usize..self.end as usize
+    }
+}
+
+/// One header field of the index.
+#[derive(Clone, Copy, Debug)]
+pub struct Field {
+    /// Which one.
+    pub name: HeaderName,
+    /// The whole field: name, colon, value with folds, CRLF.
+    pub(crate) line: Span,
+    /// The value without surrounding white space.
+    pub(crate) value: Span,
+}
+
+/// A message's bytes and the index of its header fields, in order.
+#[derive(Clone, Debug)]
+pub struct Headers {
+    bytes: Bytes,
+    fields: Vec<Field>,
+    /// Length of the start line without CRLF.
+    start_line: u32,
+    body: Span,
+}
+
+impl Headers {
+    /// Indexes a message. Checks line ends, field names, counts and the body's length; the values are for others.
+    pub(crate) fn index(bytes: Bytes) -> Result<Self, ParseError> {
+        if bytes.len() > limits::MESSAGE_BYTES {
+            return Err(ParseError::new(Fault::TooLarge, limits::MESSAGE_BYTES));
+        }
+        let text = &bytes[..];
+        let mut fields = Vec::with_capacity(24);
+        let first = line_end(text, 0)?;
+        let start_line = first - 2;
+        let mut at = first;
+        loop {
+            let end = line_end(text, at)?;
+            if end - at == 2 {
+                at = end;
+                break;
+            }
+            // Lines that begin with white space continue the one before (§7.3.1).
+            if matches!(text[at], b' ' | b'\t') {
+                let Some(Field { line, value, .. }) = fields.last_mut() else {
+                    return Err(ParseError::new(Fault::FieldName, at));
+                };
+                let mut stop = end - 2;
+                while stop > at && chars::is_lws(text[stop - 1]) {
+                    stop -= 1;
+                }
+                if stop > at {
+                    if value.start == value.end {
+                        let mut start = at;
+                        while start < stop && chars::is_lws(text[start]) {
+                            start += 1;
+                        }
+                        value.start = start as u32;
+                    }
+                    value.end = stop as u32;
+                }
+                line.end = end as u32;
+                at = end;
+                continue;
+            }
+            if fields.len() == limits::HEADER_FIELDS {
+                return Err(ParseError::new(Fault::TooManyFields, at));
+            }
+            fields.push(field(text, at, end)?);
+            at = end;
+        }
+        if let Err(error) = core::str::from_utf8(&text[..at]) {
+            return Err(ParseError::new(Fault::NotUtf8, error.valid_up_to()));
+        }
+        let body = Span::new(at, text.len());
+        let mut headers = Self { bytes, fields, start_line: start_line as u32, body };
+        headers.body.end = headers.body_end(at)? as u32;
+        Ok(headers)
+    }
+
+    /// The body ends where Content-Length says; without one, where the message ends (§18.3).
+    fn body_end(&self, start: usize) -> Result<usize, ParseError> {
+        let mut lengths = self.fields.iter().filter(|f| f.name == HeaderName::ContentLength);
+        let Some(field) = lengths.next() else { return Ok(self.bytes.len()) };
+        if let Some(second) = lengths.next() {
+            return Err(ParseError::new(
+                Fault::Duplicate(HeaderName::ContentLength),
+                second.line.start as usize,
+            ));
+        }
+        let at = field.value.start as usize;
+        let malformed = ParseError::new(Fault::Malformed(HeaderName::ContentLength), at);
+        let length = chars::number(self.slice(field.value)).ok_or(malformed)?;
+        match usize::try_from(length).ok().and_then(|length| start.checked_add(length)) {
+            Some(end) if end <= self.bytes.len() => Ok(end),
+            _ => Err(ParseError::new(Fault::BodyTooShort, at)),
+        }
+    }
+
+    /// The whole message as it came.
+    pub const fn bytes(&self) -> &Bytes {
+        &self.bytes
+    }
+
+    /// The body.
+    pub fn body(&self) -> &[u8] {
+        &self.bytes[self.body.range()]
+    }
+
+    /// The start line without CRLF.
+    pub fn start_line(&self) -> &str {
+        self.slice(Span::new(0, self.start_line as usize))
+    }
+
+    /// The index, in message order.
+    pub fn fields(&self) -> &[Field] {
+        &self.fields
+    }
+
+    /// A field's value as it stands, folds included.
+    pub fn value_of(&self, field: &Field) -> &str {
+        self.slice(field.value)
+    }
+
+    /// A field's name as it stands.
+    pub fn name_of(&self, field: &Field) -> &str {
+        let line = self.slice(field.line);
+        line.split_once(':').map_or("", |(name, _)| chars::trim(name))
+    }
+
+    /// Whether a field of this name is there.
+    pub fn has(&self, name: HeaderName) -> bool {
+        self.fields.iter().any(|f| f.name == name)
+    }
+
+    /// The value of the first field of this name.
+    pub fn first(&self, name: HeaderName) -> Option<&str> {
+        self.fields.iter().find(|f| f.name == name).map(|f| self.slice(f.value))
+    }
+
+    /// The values of all fields of this name, one a field.
+    pub fn all(&self, name: HeaderName) -> impl Iterator<Item = &str> {
+        self.fields.iter().filter(move |f| f.name == name).map(|f| self.slice(f.value))
+    }
+
+    /// All values of a comma-list header, over all its fields, in order.
+    pub fn list(&self, name: HeaderName) -> impl Iterator<Item = &str> {
+        self.all(name).flat_map(split_list)
+    }
+
+    /// The value of the first field named `name`, in any case, known to [`HeaderName`] or not.
+    pub fn named(&self, name: &str) -> Option<&str> {
+        self.fields.iter().find(|f| self.name_of(f).eq_ignore_ascii_case(name)).map(|f| self.slice(f.value))
+    }
+
+    /// Whether `option` stands in a list of tokens such as Require or Supported.
+    pub fn lists(&self, name: HeaderName, option: &str) -> bool {
+        self.list(name).any(|o| o.eq_ignore_ascii_case(option))
+    }
+
+    /// The header part was checked to be UTF-8 and spans lie on field boundaries, so this never is empty by failure.
+    pub(crate) fn slice(&self, span: Span) -> &str {
+        self.bytes.get(span.range()).and_then(|b| core::str::from_utf8(b).ok()).unwrap_or("")
+    }
+}
+
+/// End of the line that begins at `start`, CRLF included.
+fn line_end(text: &[u8], start: usize) -> Result<usize, ParseError> {
+    let mut from = start;
+    loop {
+        let Some(at) = memchr::memchr3(b'\n', b'\r', 0, &text[from..]).map(|at| from + at) else {
+            return Err(ParseError::new(Fault::Unterminated, text.len()));
+        };
+        match text[at] {
+            b'\r' if text.get(at + 1) == Some(&b'\n') => return Ok(at + 2),
+            b'\r' if at + 1 == text.len() => return Err(ParseError::new(Fault::Unterminated, at)),
+            // quoted-pair admits NUL, and RFC 4475 §3.1.1.2 sends one
+            0 if at > start && text[at - 1] == b'\\' => from = at + 1,
+            0 => return Err(ParseError::new(Fault::Nul, at)),
+            _ => return Err(ParseError::new(Fault::BareLineEnd, at)),
+        }
+    }
+}
+
+/// One field's first line: `HCOLON` allows SP and HTAB before the colon and nothing else (§25.1).
+fn field(text: &[u8], start: usize, end: usize) -> Result<Field, ParseError> {
+    let malformed = ParseError::new(Fault::FieldName, start);
+    let line = &text[start..end - 2];
+    let colon = memchr::memchr(b':', line).ok_or(malformed)?;
+    let mut name_end = colon;
+    while name_end > 0 && matches!(line[name_end - 1], b' ' | b'\t') {
+        name_end -= 1;
+    }
+    let name = &line[..name_end];
+    if name.is_empty() || !name.iter().all(|b| chars::is_token_byte(*b)) {
+        return Err(malformed);
+    }
+    let mut value_start = colon + 1;
+    let mut value_end = line.len();
+    while value_start < value_end && chars::is_lws(line[value_start]) {
+        value_start += 1;
+    }
+    while value_end > value_start && chars::is_lws(line[value_end - 1]) {
+        value_end -= 1;
+    }
+    Ok(Field {
+        name: HeaderName::from_bytes(name),
+        line: Span::new(start, end),
+        value: Span::new(start + value_start, start + value_end),
+    })
+}

@@ -1,0 +1,143 @@
+//! Editing by splice: what is not touched leaves exactly as it came.
+
+use alloc::string::String;
+use alloc::vec::Vec;
+
+use bytes::Bytes;
+
+use super::headers::Span;
+use super::value::list_element_len;
+use super::{HeaderName, Headers, Request};
+
+/// A list of edits against one message; [`Rewrite::finish`] applies them in one pass.
+#[derive(Debug)]
+pub struct Rewrite<'m> {
+    headers: &'m Headers,
+    edits: Vec<Edit>,
+    end_of_fields: usize,
+}
+
+#[derive(Debug)]
+struct Edit {
+    cut: Span,
+    /// Keeps edits at one place in the order they were asked for.
+    order: u32,
+    insert: String,
+}
+
+impl<'m> Rewrite<'m> {
+    /// Begins with no edits.
+    pub fn new(headers: &'m Headers) -> Self {
+        let end_of_fields =
+            headers.fields().last().map_or(headers.start_line().len() + 2, |f| f.line.end as usize);
+        Self { headers, edits: Vec::with_capacity(8), end_of_fields }
+    }
+
+    fn edit(&mut self, cut: Span, insert: String) {
+        let order = self.edits.len() as u32;
+        self.edits.push(Edit { cut, order, insert });
+    }
+
+    /// Replaces the Request-URI.
+    pub fn request_uri(&mut self, request: &Request, uri: &str) {
+        let span = Span::of(self.headers.bytes(), request.uri());
+        self.edit(span, uri.into());
+    }
+
+    /// Adds a field before the first of its name, or before all fields.
+    pub fn prepend(&mut self, name: HeaderName, value: &str) {
+        let at = self.headers.fields().iter().find(|f| f.name == name).map_or_else(
+            || self.headers.start_line().len() + 2,
+            |f| f.line.start as usize,
+        );
+        self.edit(Span::new(at, at), line(name.as_str(), value));
+    }
+
+    /// Adds a field after all others.
+    pub fn append(&mut self, name: HeaderName, value: &str) {
+        let at = self.end_of_fields;
+        self.edit(Span::new(at, at), line(name.as_str(), value));
+    }
+
+    /// Replaces the value of the first field of this name, or appends the field.
+    pub fn set(&mut self, name: HeaderName, value: &str) {
+        match self.headers.fields().iter().find(|f| f.name == name) {
+            Some(field) if field.value.start == field.value.end => {
+                let (line_span, text) = (field.line, line(name.as_str(), value));
+                self.edit(line_span, text);
+            }
+            Some(field) => self.edit(field.value, value.into()),
+            None => self.append(name, value),
+        }
+    }
+
+    /// Removes every field of this name.
+    pub fn remove(&mut self, name: HeaderName) {
+        for field in self.headers.fields().iter().filter(|f| f.name == name) {
+            self.edit(field.line, String::new());
+        }
+    }
+
+    /// Replaces the first value of a list header, leaving the others.
+    pub fn replace_first_value(&mut self, name: HeaderName, value: &str) {
+        if let Some(field) = self.headers.fields().iter().find(|f| f.name == name) {
+            let text = self.headers.value_of(field);
+            let len = list_element_len(text);
+            let trimmed = text[..len].trim_end_matches([' ', '\t', '\r', '\n']).len();
+            let start = field.value.start as usize;
+            self.edit(Span::new(start, start + trimmed), value.into());
+        }
+    }
+
+    /// Removes the first `count` values of a list header, wherever its fields break.
+    pub fn remove_first_values(&mut self, name: HeaderName, count: usize) {
+        let mut left = count;
+        for field in self.headers.fields().iter().filter(|f| f.name == name) {
+            if left == 0 {
+                return;
+            }
+            let text = self.headers.value_of(field);
+            let mut at = 0;
+            while left > 0 && at < text.len() {
+                at += list_element_len(&text[at..]) + 1;
+                left -= 1;
+            }
+            if at >= text.len() {
+                self.edit(field.line, String::new());
+            } else {
+                at += text[at..].len() - text[at..].trim_start_matches([' ', '\t', '\r', '\n']).len();
+                let start = field.value.start as usize;
+                self.edit(Span::new(start, start + at), String::new());
+            }
+        }
+    }
+
+    /// The edited message. Overlapping edits apply the first asked for; the rest of an overlap is dropped.
+    pub fn finish(mut self) -> Bytes {
+        self.edits.sort_by_key(|e| (e.cut.start, e.order));
+        let source = self.headers.bytes();
+        let grown: usize = self.edits.iter().map(|e| e.insert.len()).sum();
+        let mut out = Vec::with_capacity(source.len() + grown);
+        let mut at = 0;
+        for edit in &self.edits {
+            let (start, end) = (edit.cut.start as usize, edit.cut.end as usize);
+            if start < at {
+                continue;
+            }
+            out.extend_from_slice(&source[at..start]);
+            out.extend_from_slice(edit.insert.as_bytes());
+            at = end;
+        }
+        out.extend_from_slice(&source[at..]);
+        Bytes::from(out)
+    }
+}
+
+fn line(name: &str, value: &str) -> String {
+    let mut text = String::with_capacity(name.len() + value.len() + 4);
+    text.push_str(name);
+    text.push_str(": ");
+    text.push_str(value);
+    text.push_str("\r\n");
+    text
+}

@@ -1,0 +1,305 @@
+//! URIs (RFC 3261 §19.1, RFC 3966, RFC 3986).
+
+use alloc::borrow::Cow;
+use alloc::string::String;
+use alloc::vec::Vec;
+use core::fmt;
+use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+use super::chars;
+
+/// A URI, borrowed from the message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Uri<'a> {
+    /// `sip:` or `sips:`.
+    Sip(SipUri<'a>),
+    /// `tel:` with what follows the colon.
+    Tel(&'a str),
+    /// Any other absolute URI: scheme and the rest.
+    Other {
+        /// The scheme as it stands.
+        scheme: &'a str,
+        /// What follows the colon.
+        rest: &'a str,
+    },
+}
+
+/// A SIP or SIPS URI, in its parts and still escaped.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SipUri<'a> {
+    /// `sips:`.
+    pub secure: bool,
+    /// The user part, escaped as it stands.
+    pub user: Option<&'a str>,
+    /// The password; its use is discouraged (§19.1.1).
+    pub password: Option<&'a str>,
+    /// The host.
+    pub host: Host<'a>,
+    /// The port, if one is given.
+    pub port: Option<u16>,
+    /// URI parameters, from the first `;` on.
+    pub params_text: &'a str,
+    /// What follows `?`.
+    pub headers: Option<&'a str>,
+}
+
+/// A host (§25.1, RFC 5954 for IPv6).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Host<'a> {
+    /// A domain name.
+    Name(&'a str),
+    /// An address.
+    Ip(IpAddr),
+}
+
+impl<'a> Host<'a> {
+    /// Parses a name, IPv4 address or bracketed IPv6 address.
+    pub fn parse(text: &'a str) -> Option<Self> {
+        if let Some(inner) = text.strip_prefix('[') {
+            let address: Ipv6Addr = inner.strip_suffix(']')?.parse().ok()?;
+            return Some(Self::Ip(address.into()));
+        }
+        if !chars::is_host(text) {
+            return None;
+        }
+        match text.parse::<Ipv4Addr>() {
+            Ok(address) => Some(Self::Ip(address.into())),
+            Err(_) => Some(Self::Name(text)),
+        }
+    }
+
+    /// The address, if this is one.
+    pub const fn ip(self) -> Option<IpAddr> {
+        match self {
+            Self::Ip(ip) => Some(ip),
+            Self::Name(_) => None,
+        }
+    }
+
+    /// A name under `.invalid` (RFC 2606): never to be looked up.
+    pub fn is_invalid(self) -> bool {
+        matches!(self, Self::Name(n) if n.len() >= 8 && n.is_char_boundary(n.len() - 8)
+            && n[n.len() - 8..].eq_ignore_ascii_case(".invalid"))
+    }
+
+    /// Whether both name the same host: names in any case, addresses by value.
+    pub fn matches(self, other: Host<'_>) -> bool {
+        match (self, other) {
+            (Self::Name(a), Host::Name(b)) => a.eq_ignore_ascii_case(b),
+            (Self::Ip(a), Host::Ip(b)) => a == b,
+            _ => false,
+        }
+    }
+}
+
+impl fmt::Display for Host<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Name(name) => f.write_str(name),
+            Self::Ip(IpAddr::V4(ip)) => ip.fmt(f),
+            Self::Ip(IpAddr::V6(ip)) => write!(f, "[{ip}]"),
+        }
+    }
+}
+
+/// Splits `host [ ":" port ]` and checks both.
+pub(crate) fn host_port(text: &str) -> Option<(Host<'_>, Option<u16>)> {
+    let colon = if text.starts_with('[') {
+        let close = text.find(']')?;
+        text[close..].find(':').map(|at| close + at)
+    } else {
+        text.find(':')
+    };
+    match colon {
+        None => Some((Host::parse(chars::trim(text))?, None)),
+        Some(at) => {
+            let port = chars::number(chars::trim(&text[at + 1..]))?;
+            Some((Host::parse(chars::trim(&text[..at]))?, Some(u16::try_from(port).ok()?)))
+        }
+    }
+}
+
+impl<'a> Uri<'a> {
+    /// Parses a whole URI. `None` if `text` is not one.
+    pub fn parse(text: &'a str) -> Option<Self> {
+        let (scheme, rest) = text.split_once(':')?;
+        if scheme.eq_ignore_ascii_case("sip") {
+            return SipUri::parse_rest(rest, false).map(Self::Sip);
+        }
+        if scheme.eq_ignore_ascii_case("sips") {
+            return SipUri::parse_rest(rest, true).map(Self::Sip);
+        }
+        let scheme_ok = scheme.bytes().next().is_some_and(|b| b.is_ascii_alphabetic())
+            && scheme.bytes().all(|b| b.is_ascii_alphanumeric() || b"+-.".contains(&b));
+        // RFC 3986's characters: printable US-ASCII without delimiters that cannot stand in a URI.
+        let rest_ok = !rest.is_empty() && rest.bytes().all(|b| b.is_ascii_graphic() && !b"<>\"\\^`{|}".contains(&b));
+        if !scheme_ok || !rest_ok {
+            return None;
+        }
+        if scheme.eq_ignore_ascii_case("tel") {
+            return Some(Self::Tel(rest));
+        }
+        Some(Self::Other { scheme, rest })
+    }
+
+    /// The SIP or SIPS URI, if this is one.
+    pub const fn sip(&self) -> Option<&SipUri<'a>> {
+        match self {
+            Self::Sip(uri) => Some(uri),
+            _ => None,
+        }
+    }
+}
+
+impl<'a> SipUri<'a> {
+    /// Parses what follows `sip:` or `sips:`.
+    fn parse_rest(rest: &'a str, secure: bool) -> Option<Self> {
+        // Neither parameters nor headers may hold a raw "@" (§25.1), so the first one ends the userinfo.
+        let (userinfo, rest) = match memchr::memchr(b'@', rest.as_bytes()) {
+            Some(at) => (Some(&rest[..at]), &rest[at + 1..]),
+            None => (None, rest),
+        };
+        let (user, password) = match userinfo {
+            None => (None, None),
+            Some(info) => {
+                let (user, password) =
+                    info.split_once(':').map_or((info, None), |(user, password)| (user, Some(password)));
+                if user.is_empty() || !chars::is_user(user) || !password.is_none_or(chars::is_user) {
+                    return None;
+                }
+                (Some(user), password)
+            }
+        };
+        let (rest, headers) = rest.split_once('?').map_or((rest, None), |(r, h)| (r, Some(h)));
+        let params_at = rest.find(';').unwrap_or(rest.len());
+        let (host, port) = host_port(&rest[..params_at])?;
+        if rest[..params_at].bytes().any(chars::is_lws) {
+            return None;
+        }
+        let params = &rest[params_at..];
+        for param in params.split(';').skip(1) {
+            let (name, value) = param.split_once('=').map_or((param, None), |(n, v)| (n, Some(v)));
+            // An empty value ("lr=") is no URI parameter by the grammar, yet some elements send it.
+            if name.is_empty() || !chars::is_uri_param(name) || !value.is_none_or(chars::is_uri_param) {
+                return None;
+            }
+        }
+        let headers_ok = headers.is_none_or(|h| {
+            h.split('&').all(|pair| {
+                pair.split_once('=').is_some_and(|(n, v)| {
+                    !n.is_empty() && chars::is_uri_param(n) && chars::is_uri_param(v)
+                })
+            })
+        });
+        headers_ok.then_some(Self { secure, user, password, host, port, params_text: params, headers })
+    }
+
+    /// The address-of-record this URI names: `sip:user@host`, user unescaped and escaped again in one way, host in
+    /// lower case, without port, parameters, headers and password (§10.3 step 5).
+    pub fn aor(&self) -> String {
+        self.aor_in(self.host)
+    }
+
+    /// Like [`SipUri::aor`] with the host replaced: for a domain's aliases.
+    pub fn aor_in(&self, host: Host<'_>) -> String {
+        use fmt::Write;
+        let mut out = String::from(if self.secure { "sips:" } else { "sip:" });
+        if let Some(user) = self.user {
+            out.push_str(&escape_user(&unescape(user)));
+            out.push('@');
+        }
+        let start = out.len();
+        // Writing to a String cannot fail.
+        let _ = write!(out, "{host}");
+        out[start..].make_ascii_lowercase();
+        out
+    }
+
+    /// The value of a URI parameter; `None` when absent or without value.
+    pub fn param(&self, name: &str) -> Option<&'a str> {
+        self.params().find(|(n, _)| n.eq_ignore_ascii_case(name)).and_then(|(_, v)| v)
+    }
+
+    /// Whether a URI parameter is there.
+    pub fn has_param(&self, name: &str) -> bool {
+        self.params().any(|(n, _)| n.eq_ignore_ascii_case(name))
+    }
+
+    /// URI parameters in order.
+    pub fn params(&self) -> impl Iterator<Item = (&'a str, Option<&'a str>)> + use<'a> {
+        self.params_text
+            .split(';')
+            .skip(1)
+            .map(|param| param.split_once('=').map_or((param, None), |(name, value)| (name, Some(value))))
+    }
+}
+
+/// Undoes `%HH`. Bytes that are not UTF-8 afterwards stay escaped as a whole.
+pub fn unescape(text: &str) -> Cow<'_, str> {
+    if !text.contains('%') {
+        return Cow::Borrowed(text);
+    }
+    let bytes = text.as_bytes();
+    let mut out = Vec::with_capacity(bytes.len());
+    let mut at = 0;
+    while at < bytes.len() {
+        let hex = (bytes[at] == b'%').then(|| text.get(at + 1..at + 3)).flatten();
+        match hex.and_then(|h| u8::from_str_radix(h, 16).ok()) {
+            Some(byte) => {
+                out.push(byte);
+                at += 3;
+            }
+            None => {
+                out.push(bytes[at]);
+                at += 1;
+            }
+        }
+    }
+    String::from_utf8(out).map_or(Cow::Borrowed(text), Cow::Owned)
+}
+
+/// Escapes what may not stand in a SIP URI's user part.
+pub fn escape_user(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for byte in text.bytes() {
+        if byte.is_ascii_alphanumeric() || b"-_.!~*'()&=+$,;?/".contains(&byte) {
+            out.push(char::from(byte));
+        } else {
+            const HEX: &[u8; 16] = b"0123456789ABCDEF";
+            out.extend(['%', char::from(HEX[usize::from(byte >> 4)]), char::from(HEX[usize::from(byte & 15)])]);
+        }
+    }
+    out
+}
+
+impl fmt::Display for Uri<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Sip(uri) => uri.fmt(f),
+            Self::Tel(rest) => write!(f, "tel:{rest}"),
+            Self::Other { scheme, rest } => write!(f, "{scheme}:{rest}"),
+        }
+    }
+}
+
+impl fmt::Display for SipUri<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(if self.secure { "sips:" } else { "sip:" })?;
+        if let Some(user) = self.user {
+            f.write_str(user)?;
+            if let Some(password) = self.password {
+                write!(f, ":{password}")?;
+            }
+            f.write_str("@")?;
+        }
+        self.host.fmt(f)?;
+        if let Some(port) = self.port {
+            write!(f, ":{port}")?;
+        }
+        f.write_str(self.params_text)?;
+        if let Some(headers) = self.headers {
+            write!(f, "?{headers}")?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,203 @@
+//! Building new messages.
+
+use alloc::string::String;
+use alloc::vec::Vec;
+use core::fmt::{self, Display, Write};
+
+use bytes::Bytes;
+
+use super::{HeaderName, Headers, Method, NameAddr, ParseError, Request, Via, split_list};
+
+/// Writes a message field by field. Values are written as given, save that CR, LF and NUL become spaces: nothing a
+/// caller passes can smuggle a field.
+#[derive(Debug)]
+pub struct Writer {
+    out: Vec<u8>,
+}
+
+impl Writer {
+    /// Begins a request.
+    pub fn request(method: &Method, uri: &str) -> Self {
+        let mut writer = Self { out: Vec::with_capacity(1024) };
+        // Writing to a Writer cannot fail.
+        let _ = write!(writer, "{method} {uri} SIP/2.0");
+        writer.end_line()
+    }
+
+    /// Begins a response from nothing; [`Writer::response`] is what most want.
+    pub fn status(status: u16, reason: &str) -> Self {
+        let mut writer = Self { out: Vec::with_capacity(1024) };
+        let _ = write!(writer, "SIP/2.0 {status} {reason}");
+        writer.end_line()
+    }
+
+    /// Begins a response (§8.2.6.2): Vias, From, To, Call-ID and CSeq of the request. `to_tag` goes to a To that
+    /// has none; pass `None` for 100.
+    pub fn response(request: &Request, status: u16, reason: &str, to_tag: Option<&str>) -> Self {
+        let writer = Self::status(status, reason).echo(request.headers(), to_tag);
+        if status == 100 {
+            // §8.2.6.1: a Timestamp goes back in the 100.
+            if let Some(timestamp) = request.headers().named("Timestamp") {
+                return writer.field("Timestamp", timestamp);
+            }
+        }
+        writer
+    }
+
+    /// The answer to a request that was refused while parsing, from whatever of it can be told. `None` if the top
+    /// Via is unusable, so that no answer can find its way (§18.2.2), or it is no request at all.
+    pub fn refusal(headers: &Headers, error: ParseError, to_tag: &str) -> Option<Bytes> {
+        let via = split_list(headers.first(HeaderName::Via)?).next()?;
+        Via::parse(via)?;
+        let status = error.fault.status();
+        Some(Self::status(status, &reason_of(error)).echo(headers, Some(to_tag)).finish())
+    }
+
+    fn echo(mut self, headers: &Headers, to_tag: Option<&str>) -> Self {
+        for via in headers.all(HeaderName::Via) {
+            self = self.header(HeaderName::Via, via);
+        }
+        for name in [HeaderName::From, HeaderName::To, HeaderName::CallId, HeaderName::CSeq] {
+            let Some(value) = headers.first(name) else { continue };
+            let untagged = name == HeaderName::To && NameAddr::parse(value).is_none_or(|to| to.tag().is_none());
+            self = match to_tag {
+                Some(tag) if untagged => self.header(name, format_args!("{value};tag={tag}")),
+                _ => self.header(name, value),
+            };
+        }
+        self
+    }
+
+    /// Copies every field of `name` from another message (Record-Route into a 2xx, for one).
+    #[must_use]
+    pub fn copy(mut self, headers: &Headers, name: HeaderName) -> Self {
+        for value in headers.all(name) {
+            self = self.header(name, value);
+        }
+        self
+    }
+
+    /// Adds a field.
+    #[must_use]
+    pub fn header(self, name: HeaderName, value: impl Display) -> Self {
+        self.field(name.as_str(), value)
+    }
+
+    /// Adds a field by any name.
+    #[must_use]
+    pub fn field(mut self, name: &str, value: impl Display) -> Self {
+        let _ = write!(self, "{name}: {value}");
+        self.end_line()
+    }
+
+    /// Ends with a body.
+    pub fn body(self, content_type: &str, body: &[u8]) -> Bytes {
+        let mut writer = self.header(HeaderName::ContentType, content_type);
+        writer = writer.header(HeaderName::ContentLength, body.len());
+        writer.out.extend_from_slice(b"\r\n");
+        writer.out.extend_from_slice(body);
+        Bytes::from(writer.out)
+    }
+
+    /// Ends without a body.
+    pub fn finish(self) -> Bytes {
+        let mut writer = self.header(HeaderName::ContentLength, 0);
+        writer.out.extend_from_slice(b"\r\n");
+        Bytes::from(writer.out)
+    }
+
+    fn end_line(mut self) -> Self {
+        self.out.extend_from_slice(b"\r\n");
+        self
+    }
+}
+
+impl Write for Writer {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        self.out.extend(text.bytes().map(|b| if matches!(b, b'\r' | b'\n' | 0) { b' ' } else { b }));
+        Ok(())
+    }
+}
+
+/// The 400's reason phrase: what is wrong, in words.
+fn reason_of(error: ParseError) -> String {
+    let mut text = String::new();
+    let _ = match error.fault.status() {
+        400 => write!(text, "Bad Request ({})", error.fault),
+        _ => write!(text, "{}", error.fault),
+    };
+    text
+}
+
+/// The usual reason phrase of a status (§21 and later RFCs).
+pub const fn reason_phrase(status: u16) -> &'static str {
+    match status {
+        100 => "Trying",
+        180 => "Ringing",
+        181 => "Call Is Being Forwarded",
+        182 => "Queued",
+        183 => "Session Progress",
+        200 => "OK",
+        202 => "Accepted",
+        204 => "No Notification",
+        300 => "Multiple Choices",
+        301 => "Moved Permanently",
+        302 => "Moved Temporarily",
+        305 => "Use Proxy",
+        380 => "Alternative Service",
+        400 => "Bad Request",
+        401 => "Unauthorized",
+        402 => "Payment Required",
+        403 => "Forbidden",
+        404 => "Not Found",
+        405 => "Method Not Allowed",
+        406 => "Not Acceptable",
+        407 => "Proxy Authentication Required",
+        408 => "Request Timeout",
+        410 => "Gone",
+        412 => "Conditional Request Failed",
+        413 => "Request Entity Too Large",
+        414 => "Request-URI Too Long",
+        415 => "Unsupported Media Type",
+        416 => "Unsupported URI Scheme",
+        420 => "Bad Extension",
+        421 => "Extension Required",
+        422 => "Session Interval Too Small",
+        423 => "Interval Too Brief",
+        430 => "Flow Failed",
+        439 => "First Hop Lacks Outbound Support",
+        440 => "Max-Breadth Exceeded",
+        469 => "Bad Info Package",
+        480 => "Temporarily Unavailable",
+        481 => "Call/Transaction Does Not Exist",
+        482 => "Loop Detected",
+        483 => "Too Many Hops",
+        484 => "Address Incomplete",
+        485 => "Ambiguous",
+        486 => "Busy Here",
+        487 => "Request Terminated",
+        488 => "Not Acceptable Here",
+        489 => "Bad Event",
+        491 => "Request Pending",
+        493 => "Undecipherable",
+        500 => "Server Internal Error",
+        501 => "Not Implemented",
+        502 => "Bad Gateway",
+        503 => "Service Unavailable",
+        504 => "Server Time-out",
+        505 => "Version Not Supported",
+        513 => "Message Too Large",
+        600 => "Busy Everywhere",
+        603 => "Decline",
+        604 => "Does Not Exist Anywhere",
+        606 => "Not Acceptable",
+        _ => match status / 100 {
+            1 => "Progress",
+            2 => "Success",
+            3 => "Redirection",
+            4 => "Request Failure",
+            5 => "Server Failure",
+            _ => "Global Failure",
+        },
+    }
+}
