@@ -54,7 +54,8 @@ fn refused(headers: Headers, error: ParseError) -> Refused {
 /// `Request-Line = Method SP Request-URI SP SIP-Version` (§7.1), single spaces and nothing after.
 fn start_request(headers: &Headers) -> Result<(Method, Span), ParseError> {
     let line = headers.start_line();
-    let malformed = |fault, part: &str| ParseError::new(fault, Span::of(line.as_bytes(), part).start as usize);
+    let malformed =
+        |fault, part: &str| ParseError::new(fault, Span::of(line.as_bytes(), part).start as usize);
     let (method, rest) = line.split_once(' ').ok_or(ParseError::new(Fault::StartLine, 0))?;
     if !chars::is_token(method) || method.len() > limits::IDENTIFIER_BYTES {
         return Err(ParseError::new(Fault::Method, 0));

@@ -46,10 +46,12 @@ impl<'m> Rewrite<'m> {
 
     /// Adds a field before the first of its name, or before all fields.
     pub fn prepend(&mut self, name: HeaderName, value: &str) {
-        let at = self.headers.fields().iter().find(|f| f.name == name).map_or_else(
-            || self.headers.start_line().len() + 2,
-            |f| f.line.start as usize,
-        );
+        let at = self
+            .headers
+            .fields()
+            .iter()
+            .find(|f| f.name == name)
+            .map_or_else(|| self.headers.start_line().len() + 2, |f| f.line.start as usize);
         self.edit(Span::new(at, at), line(name.as_str(), value));
     }
 

@@ -132,7 +132,8 @@ impl<'a> Uri<'a> {
         let scheme_ok = scheme.bytes().next().is_some_and(|b| b.is_ascii_alphabetic())
             && scheme.bytes().all(|b| b.is_ascii_alphanumeric() || b"+-.".contains(&b));
         // RFC 3986's characters: printable US-ASCII without delimiters that cannot stand in a URI.
-        let rest_ok = !rest.is_empty() && rest.bytes().all(|b| b.is_ascii_graphic() && !b"<>\"\\^`{|}".contains(&b));
+        let rest_ok =
+            !rest.is_empty() && rest.bytes().all(|b| b.is_ascii_graphic() && !b"<>\"\\^`{|}".contains(&b));
         if !scheme_ok || !rest_ok {
             return None;
         }
@@ -186,9 +187,8 @@ impl<'a> SipUri<'a> {
         }
         let headers_ok = headers.is_none_or(|h| {
             h.split('&').all(|pair| {
-                pair.split_once('=').is_some_and(|(n, v)| {
-                    !n.is_empty() && chars::is_uri_param(n) && chars::is_uri_param(v)
-                })
+                pair.split_once('=')
+                    .is_some_and(|(n, v)| !n.is_empty() && chars::is_uri_param(n) && chars::is_uri_param(v))
             })
         });
         headers_ok.then_some(Self { secure, user, password, host, port, params_text: params, headers })
@@ -266,7 +266,11 @@ pub fn escape_user(text: &str) -> String {
             out.push(char::from(byte));
         } else {
             const HEX: &[u8; 16] = b"0123456789ABCDEF";
-            out.extend(['%', char::from(HEX[usize::from(byte >> 4)]), char::from(HEX[usize::from(byte & 15)])]);
+            out.extend([
+                '%',
+                char::from(HEX[usize::from(byte >> 4)]),
+                char::from(HEX[usize::from(byte & 15)]),
+            ]);
         }
     }
     out

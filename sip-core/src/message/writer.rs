@@ -59,7 +59,8 @@ impl Writer {
         }
         for name in [HeaderName::From, HeaderName::To, HeaderName::CallId, HeaderName::CSeq] {
             let Some(value) = headers.first(name) else { continue };
-            let untagged = name == HeaderName::To && NameAddr::parse(value).is_none_or(|to| to.tag().is_none());
+            let untagged =
+                name == HeaderName::To && NameAddr::parse(value).is_none_or(|to| to.tag().is_none());
             self = match to_tag {
                 Some(tag) if untagged => self.header(name, format_args!("{value};tag={tag}")),
                 _ => self.header(name, value),
