@@ -15,6 +15,18 @@ pub const HEADER_FIELDS: usize = 256;
 /// ones.)
 pub const IDENTIFIER_BYTES: usize = 512;
 
+/// Parameters in one digest challenge or one set of credentials; RFC 7616 knows twelve. Past it the header field
+/// counts as malformed. (CVE-2023-28098 was a digest parser's.)
+pub const AUTH_PARAMETERS: usize = 32;
+
+/// Challenges a client remembers in order to authenticate later requests at once. A phone meets one or two realms.
+/// Past it the oldest is forgotten, and its next request costs another round trip.
+pub const AUTH_CHALLENGES: usize = 8;
+
+/// How often one request is sent again with credentials. Two proxies and a stale nonce make three. Past it the
+/// request has failed.
+pub const AUTH_ROUNDS: u8 = 4;
+
 /// Contacts bound to one address-of-record. A person has a handful of devices. Past it: 403 to the REGISTER.
 pub const CONTACTS_PER_AOR: usize = 10;
 

@@ -1,1 +1,28 @@
+//! Digest authentication (RFC 3261 §22, RFC 7616, RFC 8760), client and server side.
+//!
+//! Text in, text out: a header field's value is a `&str` here, and whether a request must be authenticated at all
+//! is decided elsewhere.
+//!
+//! What it does not do: the `-sess` algorithms, `auth-int`, `userhash`, `nextnonce`, and the counting of nonces:
+//! a nonce may be replayed until its lifetime ends.
 
+mod algorithm;
+mod challenge;
+mod client;
+mod credentials;
+mod nonce;
+mod params;
+mod secrets;
+mod verify;
+
+#[cfg(test)]
+mod tests;
+
+pub use algorithm::{Algorithm, HexDigest};
+pub use challenge::Challenge;
+pub use client::{Attempt, Authority, Authorization, Client, ClientError};
+pub use credentials::{Credentials, Protection};
+pub use nonce::DEFAULT_NONCE_LIFETIME;
+pub use params::ParseError;
+pub use secrets::{InvalidHa1, Secrets};
+pub use verify::{Challenger, Outcome};

@@ -1,0 +1,105 @@
+//! Authorization and Proxy-Authorization (RFC 3261 §20.7, §20.28).
+
+use core::fmt;
+
+use smol_str::SmolStr;
+
+use super::params::{Params, ParseError, Quoted};
+use super::{Algorithm, HexDigest};
+
+/// What a client says to prove who it is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Credentials {
+    /// Who it says it is.
+    pub username: SmolStr,
+    /// Where.
+    pub realm: SmolStr,
+    /// The nonce it was challenged with.
+    pub nonce: SmolStr,
+    /// What it believed the Request-URI to be.
+    pub uri: SmolStr,
+    /// The proof: hexadecimal digits, as many as the algorithm makes, or anything else from someone who cannot
+    /// prove it; empty from a client that was not challenged yet and only tells its name (RFC 8760 §2.7).
+    pub response: SmolStr,
+    /// The algorithm; MD5 when none is named.
+    pub algorithm: Algorithm,
+    /// What `qop=auth` adds. `None`: no qop, as in RFC 2069.
+    pub protection: Option<Protection>,
+    /// What the challenge had.
+    pub opaque: Option<SmolStr>,
+}
+
+/// The parameters that come with `qop=auth` (RFC 7616 §3.4).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Protection {
+    /// How often the nonce was used, this time included.
+    pub nonce_count: u32,
+    /// The client's own nonce.
+    pub cnonce: SmolStr,
+}
+
+impl Credentials {
+    /// Reads a header field's value.
+    pub fn parse(value: &str) -> Result<Self, ParseError> {
+        let params = Params::parse(value)?;
+        let algorithm = match params.get("algorithm") {
+            None => Algorithm::Md5,
+            Some(token) => Algorithm::from_token(token).ok_or(ParseError::Unsupported("algorithm"))?,
+        };
+        Ok(Self {
+            username: params.required("username")?.into(),
+            realm: params.required("realm")?.into(),
+            nonce: params.required("nonce")?.into(),
+            uri: params.required("uri")?.into(),
+            response: params.required("response")?.into(),
+            algorithm,
+            protection: Protection::read(&params)?,
+            opaque: params.get("opaque").map(SmolStr::from),
+        })
+    }
+
+    /// The digest these credentials must have, for someone with this HA1 and in a request of this method.
+    pub(super) fn digest(&self, ha1: &HexDigest, method: &str) -> HexDigest {
+        let Self { algorithm, nonce, uri, protection, .. } = self;
+        match protection {
+            Some(Protection { nonce_count, cnonce }) => {
+                let nc = alloc::format!("{nonce_count:08x}");
+                algorithm.response(ha1, nonce, Some((&nc, cnonce)), method, uri)
+            }
+            None => algorithm.response(ha1, nonce, None, method, uri),
+        }
+    }
+}
+
+impl Protection {
+    fn read(params: &Params<'_>) -> Result<Option<Self>, ParseError> {
+        match params.get("qop") {
+            None | Some("") => return Ok(None),
+            Some(qop) if qop.eq_ignore_ascii_case("auth") => {}
+            Some(_) => return Err(ParseError::Unsupported("qop")),
+        }
+        let nc = params.required("nc")?;
+        // nc-value = 8LHEX. Anything else would be another text in the digest than the number printed.
+        if nc.len() != 8 || !nc.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f')) {
+            return Err(ParseError::Invalid("nc"));
+        }
+        let nonce_count = u32::from_str_radix(nc, 16).map_err(|_| ParseError::Invalid("nc"))?;
+        Ok(Some(Self { nonce_count, cnonce: params.required("cnonce")?.into() }))
+    }
+}
+
+/// The header field's value.
+impl fmt::Display for Credentials {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Digest username={}, realm={}", Quoted(&self.username), Quoted(&self.realm))?;
+        write!(f, ", nonce={}, uri={}", Quoted(&self.nonce), Quoted(&self.uri))?;
+        write!(f, ", response={}, algorithm={}", Quoted(&self.response), self.algorithm.token())?;
+        if let Some(Protection { nonce_count, cnonce }) = &self.protection {
+            write!(f, ", qop=auth, nc={nonce_count:08x}, cnonce={}", Quoted(cnonce))?;
+        }
+        if let Some(opaque) = &self.opaque {
+            write!(f, ", opaque={}", Quoted(opaque))?;
+        }
+        Ok(())
+    }
+}

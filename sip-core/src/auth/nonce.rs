@@ -1,0 +1,75 @@
+//! Nonces that carry their own proof, so that a server keeps none of them.
+//!
+//! `base64url(time ‖ random ‖ HMAC-SHA-256(key, time ‖ random ‖ realm))`, the MAC cut to 16 bytes.
+
+use alloc::string::String;
+
+use base64ct::{Base64UrlUnpadded, Encoding as _};
+use hmac::{Hmac, KeyInit as _, Mac as _};
+use sha2::Sha256;
+
+use crate::entropy::Entropy;
+use crate::time::{Duration, Instant};
+
+/// How long a nonce is good. Longer: fewer second round trips. Shorter: less time to replay captured credentials.
+pub const DEFAULT_NONCE_LIFETIME: Duration = Duration::from_secs(300);
+
+const TIME: usize = 8;
+const RANDOM: usize = 8;
+const SIGNED: usize = TIME + RANDOM;
+const MAC: usize = 16;
+const TOTAL: usize = SIGNED + MAC;
+
+/// What is known of a nonce that came back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum NonceState {
+    Fresh,
+    /// Ours, but too old, or from a future that a clock set back has left behind.
+    Stale,
+    /// Not made with this key for this realm.
+    Foreign,
+}
+
+/// The key that seals nonces.
+#[derive(Clone)]
+pub(super) struct NonceKey(pub(super) [u8; 32]);
+
+impl NonceKey {
+    pub(super) fn seal(&self, realm: &str, now: Instant, entropy: &mut dyn Entropy) -> String {
+        let mut bytes = [0u8; TOTAL];
+        bytes[..TIME].copy_from_slice(&now.as_micros().to_be_bytes());
+        entropy.fill(&mut bytes[TIME..SIGNED]);
+        let mac = self.mac(realm, &bytes[..SIGNED]).finalize().into_bytes();
+        bytes[SIGNED..].copy_from_slice(&mac[..MAC]);
+        Base64UrlUnpadded::encode_string(&bytes)
+    }
+
+    pub(super) fn check(&self, realm: &str, nonce: &str, now: Instant, lifetime: Duration) -> NonceState {
+        let mut buffer = [0u8; TOTAL];
+        let Ok(bytes) = Base64UrlUnpadded::decode(nonce, &mut buffer) else {
+            return NonceState::Foreign;
+        };
+        let Some((signed, mac)) = bytes.split_at_checked(SIGNED).filter(|(_, mac)| mac.len() == MAC) else {
+            return NonceState::Foreign;
+        };
+        // Constant time.
+        if self.mac(realm, signed).verify_truncated_left(mac).is_err() {
+            return NonceState::Foreign;
+        }
+        let mut time = [0u8; TIME];
+        time.copy_from_slice(&signed[..TIME]);
+        let made = Instant::from_micros(u64::from_be_bytes(time));
+        if now.since(made) > lifetime || made.since(now) > lifetime {
+            NonceState::Stale
+        } else {
+            NonceState::Fresh
+        }
+    }
+
+    fn mac(&self, realm: &str, signed: &[u8]) -> Hmac<Sha256> {
+        let mut mac = Hmac::<Sha256>::new_from_slice(&self.0).expect("HMAC takes a key of any length");
+        mac.update(signed);
+        mac.update(realm.as_bytes());
+        mac
+    }
+}
