@@ -301,7 +301,8 @@ fn the_strongest_supported_challenge_is_answered() {
             format!("Digest realm=\"{realm}\", nonce=\"n\", qop=\"auth\", algorithm={algorithm}"),
         )
     };
-    let rows: [(&[(&str, &str)], Result<Algorithm, ClientError>); 7] = [
+    type Row = (&'static [(&'static str, &'static str)], Result<Algorithm, ClientError>);
+    let rows: [Row; 7] = [
         (&[("r", "MD5"), ("r", "SHA-256")], Ok(Algorithm::Sha256)),
         (&[("r", "SHA-256"), ("r", "MD5")], Ok(Algorithm::Sha256)),
         (&[("r", "SHA-512-256"), ("r", "MD5")], Ok(Algorithm::Md5)),
