@@ -56,8 +56,13 @@ impl<'a> Host<'a> {
     /// Parses a name, IPv4 address or bracketed IPv6 address.
     pub fn parse(text: &'a str) -> Option<Self> {
         if let Some(inner) = text.strip_prefix('[') {
-            let address: Ipv6Addr = inner.strip_suffix(']')?.parse().ok()?;
-            return Some(Self::Ip(address.into()));
+            let inner = inner.strip_suffix(']')?;
+            // RFC 3261's grammar erroneously produced three colons before an IPv4 part (RFC 5118 §4.10).
+            let address = match inner.split_once(":::") {
+                Some((left, right)) => alloc::format!("{left}::{right}").parse::<Ipv6Addr>(),
+                None => inner.parse(),
+            };
+            return Some(Self::Ip(address.ok()?.into()));
         }
         if !chars::is_host(text) {
             return None;

@@ -96,7 +96,9 @@ impl<'a> Via<'a> {
     pub fn parse(text: &'a str) -> Option<Self> {
         let (name, rest) = text.split_once('/')?;
         let (version, rest) = rest.split_once('/')?;
-        if !chars::trim(name).eq_ignore_ascii_case("SIP") || chars::trim(version) != "2.0" {
+        // Any token is a protocol name or version by the grammar; a request of another version is answered 505,
+        // for which its Via must be understood.
+        if !chars::is_token(chars::trim(name)) || !chars::is_token(chars::trim(version)) {
             return None;
         }
         let rest = rest.trim_start_matches([' ', '\t', '\r', '\n']);
