@@ -104,7 +104,10 @@ impl Headers {
         }
         let body = Span::new(at, text.len());
         let mut headers = Self { bytes, fields, start_line: start_line as u32, body };
-        headers.body.end = headers.body_end(at)? as u32;
+        let end = headers.body_end(at)?;
+        headers.body.end = end as u32;
+        // Surplus bytes (§18.3) must not be forwarded: in a stream they would be a message of their own.
+        headers.bytes.truncate(end);
         Ok(headers)
     }
 

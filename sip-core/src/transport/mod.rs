@@ -3,5 +3,6 @@
 //! What it does not do: open sockets, or look names up.
 
 mod flow;
+pub mod framing;
 
 pub use flow::{FlowId, Hop, Transport};
