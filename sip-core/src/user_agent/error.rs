@@ -1,0 +1,57 @@
+//! Why a command was refused. Commands change nothing when they fail.
+
+use super::CallState;
+
+/// Why [`UserAgent::register`](super::UserAgent::register) or `unregister` was refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum RegisterError {
+    /// `shutdown` was called.
+    #[error("the user agent is shut down")]
+    ShutDown,
+}
+
+/// Why [`UserAgent::call`](super::UserAgent::call) was refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum CallError {
+    /// The target is no user, `user@host` or SIP URI.
+    #[error("the target is no user name, address or SIP URI")]
+    InvalidTarget,
+    /// No flow is open.
+    #[error("there is no connection")]
+    Offline,
+    /// [`limits::CALLS`](crate::limits::CALLS) are held already.
+    #[error("too many calls")]
+    TooManyCalls,
+    /// `shutdown` was called.
+    #[error("the user agent is shut down")]
+    ShutDown,
+    /// The INVITE would not fit into one message.
+    #[error("the session description is too large")]
+    TooLarge,
+}
+
+/// Why a command on a call was refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum CommandError {
+    /// There is no such call, or nothing of it is left.
+    #[error("there is no such call")]
+    NoSuchCall,
+    /// The call is not in a state for this.
+    #[error("not possible while the call is {0:?}")]
+    WrongState(CallState),
+    /// This can only be done to an incoming call, or only to an outgoing one.
+    #[error("not possible in this direction")]
+    WrongDirection,
+    /// A refusal's status is 300–699.
+    #[error("{0} is no status to refuse with")]
+    InvalidStatus(u16),
+    /// The message would be too large.
+    #[error("the body is too large")]
+    TooLarge,
+    /// No flow is open, or it is not registered yet.
+    #[error("there is no connection")]
+    Offline,
+}

@@ -1,0 +1,256 @@
+//! What crosses the boundary of a [`UserAgent`](super::UserAgent): inputs, outputs, events.
+
+use alloc::string::String;
+use alloc::vec::Vec;
+
+use bytes::Bytes;
+use smol_str::SmolStr;
+
+use crate::time::Duration;
+use crate::transport::{FlowId, Hop};
+
+/// Names a call of one user agent. Never reused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct CallId(pub(super) u64);
+
+impl CallId {
+    /// The number, for maps and texts of the caller's.
+    pub const fn as_u64(self) -> u64 {
+        self.0
+    }
+}
+
+/// What happened outside.
+#[derive(Debug)]
+pub enum Input {
+    /// A connection stands. A registration that is wanted is made anew over it. One that was open before is
+    /// taken as closed.
+    FlowOpened(Hop),
+    /// The connection is gone.
+    FlowClosed(FlowId),
+    /// One framed message arrived.
+    Received {
+        /// Where from.
+        from: Hop,
+        /// The message.
+        message: Bytes,
+    },
+    /// `poll_timeout`'s instant has passed.
+    Timeout,
+}
+
+/// What the caller shall do.
+#[derive(Debug)]
+pub enum Output {
+    /// Send `message`, whole, over `to`.
+    Transmit {
+        /// Where to.
+        to: Hop,
+        /// The message.
+        message: Bytes,
+    },
+    /// Tell the user.
+    Event(Event),
+}
+
+/// What happened. For one call the order is: [`Self::Incoming`] if it is one; any number of [`Self::Progress`];
+/// [`Self::Accepted`] or [`Self::Confirmed`]; exactly one [`Self::Ended`]; exactly one [`Self::Released`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Event {
+    /// A REGISTER succeeded, the first or a refresh.
+    Registered {
+        /// Granted lifetime.
+        expires: Duration,
+    },
+    /// A REGISTER failed.
+    RegistrationFailed {
+        /// Why.
+        failure: Failure,
+        /// When it is tried again by itself. `None`: never, it takes another `register`.
+        retry_in: Option<Duration>,
+    },
+    /// The registration was removed, or given up on request.
+    Unregistered,
+    /// Somebody calls. Nothing rings at the caller before [`ring`](super::UserAgent::ring).
+    Incoming {
+        /// The new call.
+        call: CallId,
+        /// Who calls.
+        from: Identity,
+        /// Who was called.
+        to: Identity,
+        /// The offer. `None`: the caller wants one in the 2xx and answers it in the ACK.
+        sdp: Option<String>,
+    },
+    /// An outgoing call got a provisional answer above 100.
+    Progress {
+        /// The call.
+        call: CallId,
+        /// 101–199; 180 rings.
+        status: u16,
+        /// The reason phrase.
+        reason: SmolStr,
+        /// Early media's answer, if there is one.
+        sdp: Option<String>,
+    },
+    /// An outgoing call was answered, and the ACK is out.
+    Accepted {
+        /// The call.
+        call: CallId,
+        /// The answer.
+        sdp: Option<String>,
+    },
+    /// An incoming call stands: our 2xx was acknowledged.
+    Confirmed {
+        /// The call.
+        call: CallId,
+        /// The answer, if the INVITE had no offer.
+        sdp: Option<String>,
+    },
+    /// The other side sent an INFO with a DTMF body.
+    Info {
+        /// The call.
+        call: CallId,
+        /// `application/dtmf-relay` or `application/dtmf`.
+        content_type: SmolStr,
+        /// The body.
+        body: String,
+    },
+    /// The call is over for the user. Told at once, also while the other side still has to be told.
+    Ended {
+        /// The call.
+        call: CallId,
+        /// How.
+        end: End,
+    },
+    /// The other side knows too, or time has run out: nothing of the call is left.
+    Released {
+        /// The call.
+        call: CallId,
+    },
+    /// After `shutdown`: calls have ended, the registration is removed, or both were given up.
+    ShutDown,
+}
+
+/// Somebody, as a From or To names them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Identity {
+    /// `sip:bob@localhost`, without parameters.
+    pub uri: SmolStr,
+    /// The user part without escapes; the whole URI when there is none.
+    pub user: SmolStr,
+    /// Without quotes.
+    pub display_name: Option<SmolStr>,
+}
+
+/// Which side did it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Side {
+    /// This user agent.
+    Local,
+    /// The other one, or what stands between.
+    Remote,
+}
+
+/// How a call ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum End {
+    /// An established call was hung up.
+    Hangup {
+        /// By whom.
+        by: Side,
+        /// The text of the BYE's Reason (RFC 3326).
+        reason: Option<SmolStr>,
+    },
+    /// It was given up before it was answered.
+    Canceled {
+        /// By whom.
+        by: Side,
+        /// The text of the CANCEL's Reason.
+        reason: Option<SmolStr>,
+    },
+    /// An incoming call was taken on another device of ours (RFC 3326: CANCEL with `Reason: SIP;cause=200`).
+    AnsweredElsewhere,
+    /// We refused an incoming call.
+    Rejected {
+        /// What the caller was told.
+        status: u16,
+    },
+    /// It was refused by the other side, or broke.
+    Failed(Failure),
+}
+
+/// What went wrong, in the terms of a person and of SIP.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Failure {
+    /// For a person.
+    pub cause: Cause,
+    /// The SIP status that told us, if one did.
+    pub status: Option<u16>,
+    /// Its reason phrase, or the text of the response's Warning.
+    pub reason: Option<SmolStr>,
+    /// Where a 3xx would have us call instead; not followed.
+    pub contacts: Vec<SmolStr>,
+}
+
+/// What went wrong, one value per thing a person can act on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[non_exhaustive]
+pub enum Cause {
+    /// The credentials were refused, or none are configured.
+    WrongPassword,
+    /// The challenge cannot be answered: an unknown scheme, algorithm or realm.
+    AuthenticationUnsupported,
+    /// 403.
+    Forbidden,
+    /// There is no such address: 404, 604, 410, 484, 485.
+    NotFound,
+    /// The address exists but nobody is there: 480, 430.
+    Offline,
+    /// 486, 600.
+    Busy,
+    /// 603, 607.
+    Declined,
+    /// Nobody answered in time.
+    NoAnswer,
+    /// The session or its format was refused: 406, 415, 420, 488, 606.
+    NotAcceptable,
+    /// The other side or a proxy did not answer at all: 408, or a transaction timed out.
+    Timeout,
+    /// 5xx.
+    ServerError,
+    /// The connection was lost and did not come back in time.
+    FlowLost,
+    /// 3xx; see [`Failure::contacts`].
+    Redirected,
+    /// We answered a call and the answer was never acknowledged.
+    NotAcknowledged,
+    /// Any other refusal.
+    Rejected,
+}
+
+/// Where a registration is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RegistrationState {
+    /// None, and none is wanted.
+    Unregistered,
+    /// Wanted, and not yet there on the present flow.
+    Registering,
+    /// There.
+    Registered,
+    /// Being removed.
+    Unregistering,
+}
+
+/// Where a call is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CallState {
+    /// Nothing but 100 was heard, or said.
+    Connecting,
+    /// 180 was received or sent.
+    Ringing,
+    /// 2xx was received or sent.
+    Established,
+    /// Ended; the other side may still have to be told.
+    Ended,
+}
