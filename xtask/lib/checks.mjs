@@ -1,0 +1,102 @@
+// The checks of `npm test`, in the order in which they run.
+import { existsSync, readdirSync, rmSync } from "node:fs";
+import { join } from "node:path";
+
+import { capture, root } from "./child.mjs";
+import * as counts from "./counts.mjs";
+import { missingForTesting } from "./machine.mjs";
+import { installPackages, packagesAreCurrent, workspaces } from "./packages.mjs";
+
+const tool = (name) => join(root, "node_modules/.bin", name);
+const browserReport = join(root, "target/test-logs/browser.json");
+const gateway = { TRAPEZOID_GATEWAY: join(root, "target/debug/ws-gateway") };
+
+/** A check that is one program: it passes if the program says so. */
+const program = (command, env) => (options) => capture(command, { ...options, env: { ...options.env, ...env } });
+
+/**
+ * Each has a name, a sentence, `run`, which resolves with `{ code, output }`, and what must have run before it
+ * (`needs`). One with `count` runs many tests and reads their number from its output; any other counts as one.
+ */
+export const checks = [
+  {
+    name: "machine",
+    title: "the programs that building and testing need",
+    run: async () => {
+      let output = "";
+      const missing = await missingForTesting((text) => (output += text));
+      return { code: missing.length, output: output + missing.join("\n") };
+    },
+  },
+  {
+    name: "packages",
+    title: "npm packages as the lock file lists them",
+    run: (options) => (packagesAreCurrent() ? { code: 0, output: "" } : installPackages(options)),
+  },
+  { name: "format", title: "rustfmt", run: program(["cargo", "fmt", "--all", "--check"]) },
+  {
+    name: "clippy",
+    title: "clippy without a warning",
+    run: program(["cargo", "clippy", "--workspace", "--all-targets", "--locked", "--", "-D", "warnings"]),
+  },
+  {
+    name: "rustdoc",
+    title: "Rust documentation without a warning",
+    run: program(["cargo", "doc", "--workspace", "--no-deps", "--locked"], { RUSTDOCFLAGS: "-D warnings" }),
+  },
+  { name: "nostd", title: "sip-core without std", run: program(["cargo", "xtask", "nostd"]) },
+  { name: "wasm", title: "the WebAssembly library", needs: ["packages"], run: program(["cargo", "xtask", "wasm"]) },
+  {
+    name: "gateway",
+    title: "the gateway's program",
+    run: program(["cargo", "build", "--workspace", "--bins", "--locked"]),
+  },
+  {
+    name: "page",
+    title: "the softphone page",
+    needs: ["packages", "wasm"],
+    run: program(["npm", "run", "build", "--workspace", "www"]),
+  },
+  ...workspaces().map((folder) => ({
+    name: `types-${folder.replaceAll("/", "-")}`,
+    title: `TypeScript of ${folder}`,
+    needs: ["packages", "wasm"],
+    run: program([tool("tsc"), "--noEmit", "--project", folder]),
+  })),
+  {
+    name: "rust",
+    title: "Rust tests, foreign SIP programs included",
+    needs: ["machine", "gateway"],
+    run: program(["cargo", "test", "--workspace", "--no-fail-fast", "--locked"], gateway),
+    count: counts.libtest,
+  },
+  {
+    name: "node",
+    title: "the built package in Node",
+    needs: ["packages", "wasm", "gateway"],
+    run: (options) => {
+      const files = testFiles("wasm-client/test", ".test.mjs");
+      // Without a file, Node would look for tests everywhere.
+      if (files.length === 0) return { code: 1, output: "wasm-client/test has no *.test.mjs" };
+      return program(["node", "--test", "--test-reporter=tap", ...files], gateway)(options);
+    },
+    count: counts.tap,
+  },
+  {
+    name: "browser",
+    title: "the page in Chromium",
+    needs: ["machine", "packages", "wasm", "gateway", "page"],
+    run: (options) => {
+      rmSync(browserReport, { force: true });
+      const command = [tool("playwright"), "test", "--config", "tests/browser", "--reporter=list,json"];
+      return program(command, { ...gateway, PLAYWRIGHT_JSON_OUTPUT_FILE: browserReport })(options);
+    },
+    count: () => counts.playwright(browserReport),
+  },
+];
+
+function testFiles(folder, ending) {
+  const absolute = join(root, folder);
+  if (!existsSync(absolute)) return [];
+  return readdirSync(absolute).filter((name) => name.endsWith(ending)).sort().map((name) => join(folder, name));
+}
