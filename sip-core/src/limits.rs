@@ -52,6 +52,9 @@ pub const HOLD: Duration = Duration::from_secs(10);
 /// Questions a core may have outstanding. Past it: 503.
 pub const QUESTIONS: usize = 10_000;
 
+/// How long a question about credentials or bindings may stay unanswered. Past it: 500.
+pub const ANSWER: Duration = Duration::from_secs(5);
+
 /// Dialogs and calls one user agent holds. Past it an incoming INVITE gets 486.
 pub const CALLS: usize = 32;
 

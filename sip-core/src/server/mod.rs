@@ -1,1 +1,9 @@
 //! Registrar, proxy and the server's own user agent behind one handle.
+
+mod boundary;
+mod config;
+mod counters;
+
+pub use boundary::{Answer, Identity, Input, Output, Question, QuestionId, RouteTarget};
+pub use config::{Config, Limits};
+pub use counters::Counters;

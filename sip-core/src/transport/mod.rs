@@ -4,5 +4,7 @@
 
 mod flow;
 pub mod framing;
+mod registration;
 
 pub use flow::{FlowId, Hop, Transport};
+pub use registration::RegistrationKey;

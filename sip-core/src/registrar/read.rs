@@ -1,0 +1,184 @@
+//! REGISTER → [`BindingUpdate`].
+
+use alloc::string::String;
+use alloc::vec::Vec;
+use core::fmt::Write;
+
+use smol_str::SmolStr;
+use thiserror::Error;
+
+use super::binding::key;
+use super::{BindingUpdate, Change, ContactUpdate};
+use crate::limits;
+use crate::message::{HeaderName, NameAddr, Request, Uri};
+use crate::time::Duration;
+use crate::transport::Hop;
+
+/// How long a contact may be bound.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Bounds {
+    /// Shorter is refused with 423, save zero, which removes.
+    pub min: Duration,
+    /// When the REGISTER names none.
+    pub default: Duration,
+    /// Longer is shortened to this.
+    pub max: Duration,
+}
+
+impl Default for Bounds {
+    fn default() -> Self {
+        let hour = Duration::from_secs(3600);
+        Self { min: Duration::from_secs(60), default: hour, max: hour }
+    }
+}
+
+/// Why a REGISTER asks for nothing that can be done. The text is the reason phrase.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum Refusal {
+    /// A Contact is no name-addr or addr-spec.
+    #[error("Malformed Contact")]
+    MalformedContact,
+    /// A Contact is no SIP URI, so that no request could be sent to it.
+    #[error("Contact Is Not A SIP URI")]
+    ContactScheme,
+    /// `*` with another Contact, or without `Expires: 0` (§10.3 step 6).
+    #[error("Wildcard Contact Needs Expires 0 And No Other Contact")]
+    Wildcard,
+    /// More Contacts than [`limits::CONTACTS_PER_REGISTER`].
+    #[error("Too Many Contacts In One REGISTER")]
+    TooManyContacts,
+    /// A Contact's expiry is below the bound.
+    #[error("Interval Too Brief")]
+    TooBrief {
+        /// The bound, for Min-Expires.
+        min: Duration,
+    },
+    /// Require names what is not supported (§8.2.2.3).
+    #[error("Bad Extension")]
+    BadExtension {
+        /// For Unsupported.
+        unsupported: SmolStr,
+    },
+}
+
+impl Refusal {
+    /// The status.
+    pub const fn status(&self) -> u16 {
+        match self {
+            Self::MalformedContact | Self::ContactScheme | Self::Wildcard | Self::TooManyContacts => 400,
+            Self::TooBrief { .. } => 423,
+            Self::BadExtension { .. } => 420,
+        }
+    }
+
+    /// The field that says more, if there is one.
+    pub fn field(&self) -> Option<(HeaderName, String)> {
+        let mut value = String::new();
+        match self {
+            Self::TooBrief { min } => {
+                // Writing to a String cannot fail.
+                let _ = write!(value, "{}", min.as_secs());
+                Some((HeaderName::MinExpires, value))
+            }
+            Self::BadExtension { unsupported } => {
+                Some((HeaderName::Unsupported, unsupported.as_str().into()))
+            }
+            _ => None,
+        }
+    }
+}
+
+/// What a REGISTER that came over `from` asks for. `aor` is the canonical form of its To, which the caller has
+/// found to be the sender's own.
+pub fn read(request: &Request, aor: SmolStr, from: Hop, bounds: &Bounds) -> Result<BindingUpdate, Refusal> {
+    let unsupported: Vec<&str> = request
+        .headers()
+        .list(HeaderName::Require)
+        .filter(|option| !option.eq_ignore_ascii_case("outbound"))
+        .collect();
+    if !unsupported.is_empty() {
+        return Err(Refusal::BadExtension { unsupported: unsupported.join(", ").into() });
+    }
+    let change = change(request, &aor, bounds)?;
+    Ok(BindingUpdate {
+        aor,
+        call_id: SmolStr::new(request.call_id()),
+        cseq: request.cseq().number,
+        hop: from,
+        change,
+    })
+}
+
+fn change(request: &Request, aor: &SmolStr, bounds: &Bounds) -> Result<Change, Refusal> {
+    let headers = request.headers();
+    let header_expires = headers.first(HeaderName::Expires);
+    let mut contacts = Vec::new();
+    let mut wildcard = false;
+    for value in headers.list(HeaderName::Contact) {
+        if contacts.len() == limits::CONTACTS_PER_REGISTER {
+            return Err(Refusal::TooManyContacts);
+        }
+        if value == "*" {
+            wildcard = true;
+            continue;
+        }
+        contacts.push(contact(value, aor, header_expires, bounds)?);
+    }
+    match (wildcard, contacts.is_empty()) {
+        (true, true) if header_expires.and_then(seconds).is_some_and(|e| e.is_zero()) => {
+            Ok(Change::RemoveAll)
+        }
+        (true, _) => Err(Refusal::Wildcard),
+        // An empty Contact is no list of contacts, and no wish to know them either.
+        (false, true) if headers.has(HeaderName::Contact) => Err(Refusal::MalformedContact),
+        (false, true) => Ok(Change::Fetch),
+        (false, false) => Ok(Change::Contacts(contacts)),
+    }
+}
+
+fn contact(
+    value: &str,
+    aor: &SmolStr,
+    header_expires: Option<&str>,
+    bounds: &Bounds,
+) -> Result<ContactUpdate, Refusal> {
+    let address = NameAddr::parse(value).ok_or(Refusal::MalformedContact)?;
+    let Some(Uri::Sip(uri)) = address.parsed_uri() else { return Err(Refusal::ContactScheme) };
+    // §10.3 step 7: the parameter, else the header, else the default. A malformed value counts as the default
+    // (§10.2.1.1 for the parameter, and there is no better for the header).
+    let wanted = match address.params.value("expires") {
+        Some(text) => seconds(text),
+        None => header_expires.and_then(seconds),
+    };
+    let expires = wanted.unwrap_or(bounds.default).min(bounds.max);
+    if !expires.is_zero() && expires < bounds.min {
+        return Err(Refusal::TooBrief { min: bounds.min });
+    }
+    let instance = address.params.text("+sip.instance");
+    let instance = instance.as_deref().map(|text| text.trim_start_matches('<').trim_end_matches('>'));
+    // RFC 5626 §4.2: 1 to 2^31 - 1.
+    let reg_id = address.params.value("reg-id").and_then(|t| t.parse().ok()).filter(|n| *n < 1 << 31);
+    let mut params = String::new();
+    for (name, value) in address.params.iter().filter(|(name, _)| !name.eq_ignore_ascii_case("expires")) {
+        // Writing to a String cannot fail.
+        let _ = match value {
+            Some(value) => write!(params, ";{name}={value}"),
+            None => write!(params, ";{name}"),
+        };
+    }
+    Ok(ContactUpdate {
+        key: key(aor, &uri, instance.filter(|text| !text.is_empty()), reg_id.unwrap_or(0)),
+        contact: SmolStr::new(address.uri),
+        params: SmolStr::from(params),
+        expires,
+    })
+}
+
+/// `delta-seconds`; what does not fit is as long as can be said (§20.19).
+fn seconds(text: &str) -> Option<Duration> {
+    if text.is_empty() || !text.bytes().all(|b| b.is_ascii_digit()) {
+        return None;
+    }
+    Some(Duration::from_secs(text.parse::<u32>().unwrap_or(u32::MAX).into()))
+}

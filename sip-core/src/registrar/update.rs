@@ -1,0 +1,153 @@
+//! Changing the bindings of one address-of-record, all or nothing.
+
+use alloc::vec::Vec;
+
+use smol_str::SmolStr;
+use thiserror::Error;
+
+use super::Binding;
+use crate::limits;
+use crate::time::{Duration, Instant};
+use crate::transport::{Hop, RegistrationKey};
+
+/// What one REGISTER asks for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BindingUpdate {
+    /// The address-of-record, in canonical form: `sip:user@domain`.
+    pub aor: SmolStr,
+    /// Its Call-ID.
+    pub call_id: SmolStr,
+    /// Its CSeq.
+    pub cseq: u32,
+    /// The hop it came over.
+    pub hop: Hop,
+    /// What to do.
+    pub change: Change,
+}
+
+/// What to do with the bindings.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Change {
+    /// Nothing: the REGISTER has no Contact and wants to know them (§10.2.3).
+    Fetch,
+    /// Remove all (`Contact: *`, §10.2.2).
+    RemoveAll,
+    /// Add, refresh or remove these.
+    Contacts(Vec<ContactUpdate>),
+}
+
+/// One Contact of a REGISTER.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ContactUpdate {
+    /// See [`Binding::key`].
+    pub key: RegistrationKey,
+    /// See [`Binding::contact`].
+    pub contact: SmolStr,
+    /// See [`Binding::params`].
+    pub params: SmolStr,
+    /// Within the registrar's bounds already; zero removes.
+    pub expires: Duration,
+}
+
+/// Caps of [`apply`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Caps {
+    /// Most bindings of one address-of-record.
+    pub contacts_per_aor: usize,
+}
+
+impl Default for Caps {
+    fn default() -> Self {
+        Self { contacts_per_aor: limits::CONTACTS_PER_AOR }
+    }
+}
+
+/// Why an update was not made. None of it was.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum UpdateError {
+    /// No such account: 404.
+    #[error("Not Found")]
+    UnknownAor,
+    /// The bindings are of a later REGISTER of this Call-ID (§10.3 step 7): 500.
+    #[error("CSeq Out Of Order")]
+    OutOfOrder,
+    /// More contacts than one address-of-record may have: 403.
+    #[error("Too Many Contacts")]
+    TooManyContacts,
+    /// The bindings cannot be read or written now: 503.
+    #[error("Registrations Unavailable")]
+    Unavailable,
+}
+
+impl UpdateError {
+    /// The status the REGISTER is answered with.
+    pub const fn status(self) -> u16 {
+        match self {
+            Self::UnknownAor => 404,
+            Self::OutOfOrder => 500,
+            Self::TooManyContacts => 403,
+            Self::Unavailable => 503,
+        }
+    }
+}
+
+/// Applies an update to all bindings of its address-of-record, or leaves them alone and says why. Bindings that have
+/// ended are dropped either way.
+///
+/// Whoever keeps the bindings calls this under the address-of-record's lock.
+pub fn apply(
+    bindings: &mut Vec<Binding>,
+    update: &BindingUpdate,
+    now: Instant,
+    caps: Caps,
+) -> Result<(), UpdateError> {
+    bindings.retain(|b| b.expires_at > now);
+    // §10.3 steps 6 and 7: of one Call-ID only a later CSeq may change a binding.
+    let in_order = |b: &Binding| b.call_id != update.call_id || b.cseq < update.cseq;
+    match &update.change {
+        Change::Fetch => Ok(()),
+        Change::RemoveAll => {
+            if !bindings.iter().all(in_order) {
+                return Err(UpdateError::OutOfOrder);
+            }
+            bindings.clear();
+            Ok(())
+        }
+        Change::Contacts(contacts) => {
+            let mut changed = bindings.clone();
+            for contact in contacts {
+                let known = changed.iter().position(|b| b.key == contact.key);
+                // A contact that stands twice in one REGISTER is compared with what was before.
+                if bindings.iter().any(|b| b.key == contact.key && !in_order(b)) {
+                    return Err(UpdateError::OutOfOrder);
+                }
+                match (known, contact.expires.is_zero()) {
+                    (Some(at), true) => {
+                        changed.remove(at);
+                    }
+                    (None, true) => {}
+                    (Some(at), false) => changed[at] = bind(update, contact, now),
+                    (None, false) if changed.len() < caps.contacts_per_aor => {
+                        changed.push(bind(update, contact, now));
+                    }
+                    (None, false) => return Err(UpdateError::TooManyContacts),
+                }
+            }
+            *bindings = changed;
+            Ok(())
+        }
+    }
+}
+
+fn bind(update: &BindingUpdate, contact: &ContactUpdate, now: Instant) -> Binding {
+    Binding {
+        key: contact.key.clone(),
+        contact: contact.contact.clone(),
+        params: contact.params.clone(),
+        expires_at: now + contact.expires,
+        call_id: update.call_id.clone(),
+        cseq: update.cseq,
+        hop: Some(update.hop),
+    }
+}

@@ -1,0 +1,108 @@
+//! What a server is told once.
+
+use alloc::vec::Vec;
+
+use smol_str::SmolStr;
+
+use crate::auth::Algorithm;
+use crate::limits;
+use crate::registrar::Bounds;
+use crate::time::Duration;
+use crate::transport::Transport;
+
+/// What a [`Server`](super::Server) is told once. [`Config::new`] fills in the defaults.
+#[derive(Clone)]
+#[non_exhaustive]
+pub struct Config {
+    /// The one domain it is responsible for: the host of every address-of-record.
+    pub domain: SmolStr,
+    /// Hosts that mean the same: names, IPv4 addresses, IPv6 addresses in brackets. Ports never count, and the
+    /// address a request came to is an alias by itself.
+    pub aliases: Vec<SmolStr>,
+    /// The digest realm; the domain unless said otherwise.
+    pub realm: SmolStr,
+    /// Digest algorithms offered on WebSocket, most preferred first.
+    pub websocket_algorithms: Vec<Algorithm>,
+    /// Digest algorithms offered on UDP, TCP and TLS: MD5 alone by default, because old phones stop at a challenge
+    /// they do not know.
+    pub phone_algorithms: Vec<Algorithm>,
+    /// Seals nonces. Servers that share it accept each other's.
+    pub nonce_key: [u8; 32],
+    /// Seal route tokens, the current one first; those behind it are only accepted. To be kept over restarts.
+    pub route_keys: Vec<[u8; 32]>,
+    /// How long contacts may be bound.
+    pub expiry: Bounds,
+    /// The Server field of responses the server makes itself; `None`: no such field.
+    pub server: Option<SmolStr>,
+    /// Caps, for tests at the cap.
+    pub limits: Limits,
+}
+
+impl Config {
+    /// A server for `domain`, with its keys.
+    pub fn new(domain: &str, nonce_key: [u8; 32], route_keys: Vec<[u8; 32]>) -> Self {
+        Self {
+            domain: domain.to_ascii_lowercase().into(),
+            aliases: Vec::new(),
+            realm: domain.into(),
+            websocket_algorithms: [Algorithm::Sha256, Algorithm::Md5].into(),
+            phone_algorithms: [Algorithm::Md5].into(),
+            nonce_key,
+            route_keys,
+            expiry: Bounds::default(),
+            server: None,
+            limits: Limits::default(),
+        }
+    }
+
+    /// The algorithms offered on a transport.
+    pub fn algorithms(&self, transport: Transport) -> &[Algorithm] {
+        if transport.is_websocket() { &self.websocket_algorithms } else { &self.phone_algorithms }
+    }
+}
+
+/// Without the keys.
+impl core::fmt::Debug for Config {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.debug_struct("Config")
+            .field("domain", &self.domain)
+            .field("aliases", &self.aliases)
+            .field("realm", &self.realm)
+            .field("expiry", &self.expiry)
+            .field("limits", &self.limits)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Caps of one server instance.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// See [`limits::QUESTIONS`].
+    pub questions: usize,
+    /// See [`limits::HELD_REQUESTS`].
+    pub held_requests: usize,
+    /// See [`limits::HELD_PER_REGISTRATION`].
+    pub held_per_registration: usize,
+    /// See [`limits::HOLD`].
+    pub hold: Duration,
+    /// See [`limits::ANSWER`].
+    pub answer: Duration,
+    /// See [`limits::FORKS`].
+    pub forks: usize,
+    /// See [`limits::OUTPUTS`].
+    pub outputs: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            questions: limits::QUESTIONS,
+            held_requests: limits::HELD_REQUESTS,
+            held_per_registration: limits::HELD_PER_REGISTRATION,
+            hold: limits::HOLD,
+            answer: limits::ANSWER,
+            forks: limits::FORKS,
+            outputs: limits::OUTPUTS,
+        }
+    }
+}

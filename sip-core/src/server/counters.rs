@@ -1,0 +1,87 @@
+//! What a server counts.
+
+macro_rules! counters {
+    ($($(#[doc = $help:literal])+ $name:ident,)*) => {
+        /// Counts since the server was made. They only grow.
+        #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+        #[non_exhaustive]
+        pub struct Counters {
+            $($(#[doc = $help])+ pub $name: u64,)*
+        }
+
+        impl Counters {
+            /// Every counter: its name, what it counts, and its value.
+            pub fn iter(&self) -> impl Iterator<Item = (&'static str, &'static str, u64)> {
+                [$((stringify!($name), concat!($($help),+).trim_ascii(), self.$name)),*].into_iter()
+            }
+
+            /// Adds another server's counts, for a sum over shards.
+            pub const fn add(&mut self, other: &Self) {
+                $(self.$name += other.$name;)*
+            }
+        }
+    };
+}
+
+counters! {
+    /// Messages received.
+    received,
+    /// Requests received.
+    requests,
+    /// Responses received.
+    responses,
+    /// Messages that could not be parsed and could not be answered.
+    malformed_dropped,
+    /// Requests that could not be parsed and were answered with 400, 505 or 513.
+    malformed_refused,
+    /// Responses that belong to no transaction.
+    stray_responses,
+    /// Requests refused because the transaction table was full.
+    transactions_full,
+    /// Requests answered 1xx by the server itself.
+    answered_1xx,
+    /// Requests answered 2xx by the server itself.
+    answered_2xx,
+    /// Challenges sent (401, 407).
+    challenged,
+    /// Requests with wrong credentials.
+    credentials_wrong,
+    /// Requests answered 4xx by the server itself, challenges left out.
+    refused_4xx,
+    /// Requests answered 5xx by the server itself.
+    refused_5xx,
+    /// Requests answered 403 because they would have been relayed for strangers.
+    relay_refused,
+    /// In-dialog requests whose sender is not the one its route token names.
+    sender_mismatched,
+    /// ACKs that could not be routed.
+    acks_dropped,
+    /// REGISTERs that succeeded.
+    registered,
+    /// Requests forwarded, one a branch.
+    forwarded,
+    /// Responses forwarded.
+    responses_forwarded,
+    /// Contacts that were not tried because the request already had as many branches as it may.
+    forks_over_cap,
+    /// Branches that failed at once because the contact's flow was gone.
+    branches_unreachable,
+    /// In-dialog requests held for a registration that was away.
+    held,
+    /// Held requests that were given up.
+    held_timed_out,
+    /// In-dialog requests that could not be held because too many were.
+    hold_full,
+    /// Questions asked.
+    questions,
+    /// Questions not asked because too many were outstanding.
+    questions_full,
+    /// Questions nobody answered in time.
+    questions_timed_out,
+    /// Answers that came after their question was given up.
+    answers_late,
+    /// Datagrams sent that were longer than 1,300 bytes.
+    datagrams_over_comfort,
+    /// Outputs dropped because nobody fetched them.
+    outputs_dropped,
+}
