@@ -1,1 +1,221 @@
+//! Dialogs (RFC 3261 §12): what two user agents keep in common between requests.
+//!
+//! What it does not do: send, retransmit, or decide when a dialog ends; its user does (§13–§15).
 
+mod id;
+#[cfg(test)]
+mod tests;
+
+use alloc::format;
+use alloc::vec::Vec;
+use core::fmt::Display;
+
+use smol_str::SmolStr;
+
+pub use self::id::DialogId;
+use crate::message::{HeaderName, Headers, Method, NameAddr, Params, Request, Response, Writer};
+
+/// Whether the INVITE that made the dialog has its 2xx.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stage {
+    /// Made by a provisional response.
+    Early,
+    /// Made or confirmed by a 2xx.
+    Confirmed,
+}
+
+/// One side's view of a dialog.
+#[derive(Clone, Debug)]
+pub struct Dialog {
+    id: DialogId,
+    stage: Stage,
+    /// Name and address of this side as From or To has it, without the tag.
+    local: SmolStr,
+    /// The other side's.
+    remote: SmolStr,
+    /// The URI of the other side's Contact.
+    target: SmolStr,
+    /// Route values in the order a request of ours carries them.
+    routes: Vec<SmolStr>,
+    /// CSeq of our last request; `None` before the first.
+    local_cseq: Option<u32>,
+    /// CSeq of the other side's last request; `None` before the first.
+    remote_cseq: Option<u32>,
+}
+
+/// Why an INVITE makes no dialog.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum DialogError {
+    /// Without a Contact with a SIP URI the caller cannot be reached (§8.1.1.8): 400.
+    #[error("Missing Contact")]
+    NoContact,
+}
+
+/// A request whose CSeq is lower than one before: 500 (§12.2.2).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("CSeq out of order")]
+pub struct OutOfOrder;
+
+impl Dialog {
+    /// The caller's dialog, from its INVITE and a response above 100 (§12.1.2).
+    ///
+    /// A response without a usable Contact is against the RFC, yet the Request-URI found its sender once.
+    pub fn uac(request: &Request, response: &Response) -> Self {
+        let mut dialog = Self {
+            id: DialogId::of_response(response),
+            stage: Stage::Early,
+            local: untagged(&request.from()),
+            remote: untagged(&request.to()),
+            target: request.uri().into(),
+            routes: Vec::new(),
+            local_cseq: Some(request.cseq().number),
+            remote_cseq: None,
+        };
+        dialog.answered(response);
+        dialog
+    }
+
+    /// The callee's dialog, from the INVITE and the tag our responses carry (§12.1.1).
+    pub fn uas(request: &Request, local_tag: &str) -> Result<Self, DialogError> {
+        let target = contact(request.headers()).ok_or(DialogError::NoContact)?;
+        Ok(Self {
+            id: DialogId::new(request.call_id(), local_tag, request.from_tag().unwrap_or_default()),
+            stage: Stage::Early,
+            local: untagged(&request.to()),
+            remote: untagged(&request.from()),
+            target,
+            routes: record_routes(request.headers()).collect(),
+            local_cseq: None,
+            remote_cseq: Some(request.cseq().number),
+        })
+    }
+
+    /// Takes a further response to the INVITE that made this dialog. A 2xx confirms the dialog and computes the
+    /// route set anew, for proxies may have added themselves in 2xx only (§13.2.2.4).
+    pub fn answered(&mut self, response: &Response) {
+        if self.stage == Stage::Confirmed {
+            return;
+        }
+        if response.is_success() {
+            self.stage = Stage::Confirmed;
+        }
+        // §12.1.2: "taken in reverse order"
+        self.routes = record_routes(response.headers()).collect();
+        self.routes.reverse();
+        self.refresh_target(response.headers());
+    }
+
+    /// Our 2xx is out (§12.1.1).
+    pub const fn confirm(&mut self) {
+        self.stage = Stage::Confirmed;
+    }
+
+    /// Takes the Contact of a target refresh request or of its 2xx (§12.2.1.2, §12.2.2).
+    pub fn refresh_target(&mut self, headers: &Headers) {
+        if let Some(target) = contact(headers) {
+            self.target = target;
+        }
+    }
+
+    /// Checks and notes the CSeq of a request of the other side's (§12.2.2). Not for ACK and CANCEL, which repeat
+    /// their INVITE's.
+    pub fn check_sequence(&mut self, request: &Request) -> Result<(), OutOfOrder> {
+        let number = request.cseq().number;
+        if self.remote_cseq.is_some_and(|last| number < last) {
+            return Err(OutOfOrder);
+        }
+        self.remote_cseq = Some(number);
+        Ok(())
+    }
+
+    /// Begins our next request (§12.2.1.1): start line, Via, Max-Forwards, Route, From, To, Call-ID and CSeq.
+    /// `via` is the whole value.
+    pub fn request(&mut self, method: &Method, via: impl Display) -> Writer {
+        let number = self.local_cseq.map_or(1, |last| last.saturating_add(1));
+        self.local_cseq = Some(number);
+        self.start(method, number, via)
+    }
+
+    /// Begins the ACK to a 2xx (§13.2.2.4), whose CSeq is the INVITE's.
+    pub fn ack(&self, number: u32, via: impl Display) -> Writer {
+        self.start(&Method::Ack, number, via)
+    }
+
+    fn start(&self, method: &Method, number: u32, via: impl Display) -> Writer {
+        let strict = self.routes.first().filter(|route| !is_loose(route));
+        let uri = match strict.and_then(|route| NameAddr::parse(route)) {
+            Some(first) => without_headers(first.uri),
+            None => &self.target,
+        };
+        let mut writer =
+            Writer::request(method, uri).header(HeaderName::Via, via).header(HeaderName::MaxForwards, 70);
+        for route in self.routes.iter().skip(usize::from(strict.is_some())) {
+            writer = writer.header(HeaderName::Route, route);
+        }
+        if strict.is_some() {
+            // A strict router takes the last Route for the target.
+            writer = writer.header(HeaderName::Route, format_args!("<{}>", self.target));
+        }
+        writer
+            .header(HeaderName::From, tagged(&self.local, &self.id.local_tag))
+            .header(HeaderName::To, tagged(&self.remote, &self.id.remote_tag))
+            .header(HeaderName::CallId, &self.id.call_id)
+            .header(HeaderName::CSeq, format_args!("{number} {method}"))
+    }
+
+    /// What names the dialog.
+    pub const fn id(&self) -> &DialogId {
+        &self.id
+    }
+
+    /// Early or confirmed.
+    pub const fn stage(&self) -> Stage {
+        self.stage
+    }
+
+    /// The remote target: where the other side's Contact points.
+    pub fn target(&self) -> &str {
+        &self.target
+    }
+
+    /// The route set, in the order a request carries it.
+    pub fn routes(&self) -> impl Iterator<Item = &str> {
+        self.routes.iter().map(SmolStr::as_str)
+    }
+}
+
+fn untagged(address: &NameAddr<'_>) -> SmolStr {
+    let bare = NameAddr { params: Params::default(), ..*address };
+    format!("{bare}").into()
+}
+
+/// An RFC 2543 peer has no tag, and then none may be sent (§12.2.1.1).
+fn tagged(address: &str, tag: &str) -> SmolStr {
+    if tag.is_empty() { address.into() } else { format!("{address};tag={tag}").into() }
+}
+
+/// The first Contact's URI, if it is a SIP URI. Its headers part has no place in a Request-URI (§19.1.5).
+fn contact(headers: &Headers) -> Option<SmolStr> {
+    let contact = NameAddr::parse(headers.list(HeaderName::Contact).next()?)?;
+    contact.parsed_uri()?.sip()?;
+    Some(without_headers(contact.uri).into())
+}
+
+fn without_headers(uri: &str) -> &str {
+    uri.split_once('?').map_or(uri, |(uri, _)| uri)
+}
+
+/// Record-Route values in the message's order. What is no address cannot be followed and is left out.
+fn record_routes(headers: &Headers) -> impl Iterator<Item = SmolStr> {
+    headers
+        .list(HeaderName::RecordRoute)
+        .filter_map(NameAddr::parse)
+        .map(|route| format!("<{}>{}", route.uri, route.params.as_str()).into())
+}
+
+fn is_loose(route: &str) -> bool {
+    NameAddr::parse(route)
+        .and_then(|route| route.parsed_uri())
+        .is_some_and(|uri| uri.sip().is_some_and(|sip| sip.has_param("lr")))
+}
