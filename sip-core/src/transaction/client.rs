@@ -1,0 +1,243 @@
+//! Client transactions in the layer: their machine's actions carried out, ACK and CANCEL built.
+
+use bytes::Bytes;
+
+use super::event::{ClientId, Event, Handle};
+use super::key::ClientKey;
+use super::layer::Layer;
+use super::machine::{Action, ClientInput};
+use super::schedule::Running;
+use super::timers::Timer;
+use super::{invite_client, non_invite_client};
+use crate::message::{HeaderName, Method, Request, Response, Writer};
+use crate::time::Instant;
+use crate::transport::Hop;
+
+/// A client transaction.
+#[derive(Debug)]
+pub(super) struct Client {
+    generation: u32,
+    key: ClientKey,
+    machine: Machine,
+    pub(super) request: Request,
+    hop: Hop,
+    pub(super) running: Running,
+    /// The ACK that was sent, for retransmitted non-2xx answers.
+    ack: Option<Bytes>,
+    cancel: Cancel,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Machine {
+    Invite(invite_client::State),
+    NonInvite(non_invite_client::State),
+}
+
+/// How far cancelling has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Cancel {
+    No,
+    /// Waits for a provisional response (§9.1).
+    Wanted,
+    Sent,
+}
+
+impl Machine {
+    const fn step(self, input: ClientInput, reliable: bool) -> (Self, &'static [Action]) {
+        match self {
+            Self::Invite(state) => {
+                let (state, actions) = invite_client::step(state, input, reliable);
+                (Self::Invite(state), actions)
+            }
+            Self::NonInvite(state) => {
+                let (state, actions) = non_invite_client::step(state, input, reliable);
+                (Self::NonInvite(state), actions)
+            }
+        }
+    }
+
+    const fn is_terminated(self) -> bool {
+        matches!(
+            self,
+            Self::Invite(invite_client::State::Terminated)
+                | Self::NonInvite(non_invite_client::State::Terminated)
+        )
+    }
+}
+
+impl Layer {
+    pub(super) fn client(&self, id: ClientId) -> Option<&Client> {
+        self.clients.get(id.index as usize).filter(|client| client.generation == id.generation)
+    }
+
+    pub(super) fn client_mut(&mut self, id: ClientId) -> Option<&mut Client> {
+        self.clients.get_mut(id.index as usize).filter(|client| client.generation == id.generation)
+    }
+
+    pub(super) fn insert_client(
+        &mut self,
+        now: Instant,
+        key: ClientKey,
+        request: &Request,
+        hop: Hop,
+    ) -> ClientId {
+        let reliable = hop.transport.is_reliable();
+        let (machine, actions) = if *request.method() == Method::Invite {
+            (Machine::Invite(invite_client::State::Calling), invite_client::start(reliable))
+        } else {
+            (Machine::NonInvite(non_invite_client::State::Trying), non_invite_client::start(reliable))
+        };
+        let generation = self.next_generation();
+        let index = self.clients.insert(Client {
+            generation,
+            key: key.clone(),
+            machine,
+            request: request.clone(),
+            hop,
+            running: Running::default(),
+            ack: None,
+            cancel: Cancel::No,
+        });
+        // The cap keeps indices far below 2³².
+        let id = ClientId { index: index as u32, generation };
+        self.client_keys.insert(key, id);
+        self.flows.insert((hop.flow, Handle::Client(id)));
+        self.act_client(now, id, actions, None);
+        id
+    }
+
+    pub(super) fn receive_matched(&mut self, now: Instant, id: ClientId, response: Response) {
+        let provisional = response.is_provisional();
+        let input = match response.status() {
+            ..200 => ClientInput::Provisional,
+            200..300 => ClientInput::Success,
+            300.. => ClientInput::Failure,
+        };
+        self.step_client(now, id, input, Some(response));
+        if provisional && self.client(id).is_some_and(|client| client.cancel == Cancel::Wanted) {
+            self.send_cancel(now, id);
+        }
+    }
+
+    pub(super) fn step_client(
+        &mut self,
+        now: Instant,
+        id: ClientId,
+        input: ClientInput,
+        response: Option<Response>,
+    ) {
+        let Some(client) = self.client_mut(id) else { return };
+        let was_terminated = client.machine.is_terminated();
+        let (machine, actions) = client.machine.step(input, client.hop.transport.is_reliable());
+        client.machine = machine;
+        self.act_client(now, id, actions, response);
+        if machine.is_terminated() && !was_terminated {
+            self.unlink_client(id);
+            self.outputs.event(Event::ClientTerminated { client: id });
+        }
+    }
+
+    fn act_client(&mut self, now: Instant, id: ClientId, actions: &[Action], mut response: Option<Response>) {
+        let Self { clients, outputs, schedule, timers, .. } = self;
+        let Some(client) = clients.get_mut(id.index as usize) else { return };
+        for action in actions {
+            match action {
+                Action::Send => outputs.transmit(client.hop, client.request.bytes().clone()),
+                Action::SendAck => {
+                    if let (None, Some(response)) = (&client.ack, &response) {
+                        client.ack = Some(ack(&client.request, response));
+                    }
+                    if let Some(ack) = &client.ack {
+                        outputs.transmit(client.hop, ack.clone());
+                    }
+                }
+                Action::Pass => {
+                    if let Some(response) = response.take() {
+                        outputs.response(id, response);
+                    }
+                }
+                Action::TimedOut => outputs.event(Event::TimedOut { client: id }),
+                Action::TransportFailed => outputs.event(Event::TransportFailed { client: id }),
+                timer => schedule.act(*timer, timers, now, Handle::Client(id), &mut client.running),
+            }
+        }
+    }
+
+    pub(super) fn cancel_client(&mut self, now: Instant, id: ClientId) -> Option<ClientId> {
+        let client = self.client_mut(id)?;
+        match (client.machine, client.cancel) {
+            (Machine::Invite(invite_client::State::Calling), _) => {
+                client.cancel = Cancel::Wanted;
+                None
+            }
+            (Machine::Invite(invite_client::State::Proceeding), Cancel::No) => self.send_cancel(now, id),
+            _ => None,
+        }
+    }
+
+    fn send_cancel(&mut self, now: Instant, id: ClientId) -> Option<ClientId> {
+        let client = self.client_mut(id)?;
+        client.cancel = Cancel::Sent;
+        let (hop, message) = (client.hop, cancel(&client.request));
+        self.act_client(now, id, &[Action::Start(Timer::Cancelled)], None);
+        let sent =
+            Request::parse(message.clone()).ok().and_then(|request| self.send_request(now, &request, hop));
+        if sent.is_none() {
+            // At the cap a CANCEL without retransmissions is better than a phone that goes on ringing.
+            self.outputs.transmit(hop, message);
+        }
+        sent
+    }
+
+    /// Takes a client transaction out of everything that finds it.
+    pub(super) fn unlink_client(&mut self, id: ClientId) {
+        let Self { clients, client_keys, flows, schedule, .. } = self;
+        let Some(client) = clients.get_mut(id.index as usize) else { return };
+        if client.generation != id.generation {
+            return;
+        }
+        // Its key may be another's by now.
+        if client_keys.get(&client.key) == Some(&id) {
+            client_keys.remove(&client.key);
+        }
+        flows.remove(&(client.hop.flow, Handle::Client(id)));
+        schedule.stop(Handle::Client(id), &mut client.running);
+    }
+
+    /// Frees an unlinked transaction's slot; `false` if there is no such transaction.
+    pub(super) fn free_client(&mut self, id: ClientId) -> bool {
+        let exists = self.client(id).is_some();
+        if exists {
+            self.clients.remove(id.index as usize);
+        }
+        exists
+    }
+}
+
+/// The ACK for a non-2xx answer (§17.1.1.3).
+fn ack(invite: &Request, response: &Response) -> Bytes {
+    let to = response.headers().first(HeaderName::To).unwrap_or_default();
+    hop_by_hop(&Method::Ack, invite, to)
+}
+
+/// The CANCEL of an INVITE (§9.1).
+fn cancel(invite: &Request) -> Bytes {
+    let to = invite.headers().first(HeaderName::To).unwrap_or_default();
+    hop_by_hop(&Method::Cancel, invite, to)
+}
+
+/// Request-URI, top Via, Route, From, Call-ID and CSeq number of the INVITE, and nothing else of it: no Require, no
+/// Proxy-Require, no body.
+fn hop_by_hop(method: &Method, invite: &Request, to: &str) -> Bytes {
+    let headers = invite.headers();
+    let via = headers.list(HeaderName::Via).next().unwrap_or_default();
+    Writer::request(method, invite.uri())
+        .header(HeaderName::Via, via)
+        .copy(headers, HeaderName::Route)
+        .header(HeaderName::MaxForwards, 70)
+        .copy(headers, HeaderName::From)
+        .header(HeaderName::To, to)
+        .header(HeaderName::CallId, invite.call_id())
+        .header(HeaderName::CSeq, format_args!("{} {method}", invite.cseq().number))
+        .finish()
+}

@@ -1,0 +1,265 @@
+//! The transactions of one endpoint.
+
+use alloc::collections::{BTreeMap, BTreeSet};
+use alloc::vec::Vec;
+
+use bytes::Bytes;
+use slab::Slab;
+
+use super::client::Client;
+use super::event::{ClientId, Counters, Event, Handle, Output, Received, ServerId};
+use super::key::{ClientKey, ServerKey};
+use super::machine::{ClientInput, ServerInput};
+use super::outputs::Outputs;
+use super::schedule::Schedule;
+use super::server::Server;
+use super::timers::Timers;
+use crate::limits;
+use crate::message::{Method, Request, Response};
+use crate::time::Instant;
+use crate::transport::{FlowId, Hop};
+
+/// All client and server transactions of one endpoint.
+///
+/// Inputs are messages, commands of the transaction user, closed flows and time. After any of them, drain
+/// [`Layer::poll_output`] until it is `None`, then sleep until [`Layer::poll_timeout`].
+#[derive(Debug)]
+pub struct Layer {
+    pub(super) timers: Timers,
+    pub(super) clients: Slab<Client>,
+    pub(super) servers: Slab<Server>,
+    /// Living transactions only; a terminated one leaves at once (§17.1.1.2, §17.2.1: "MUST be destroyed").
+    pub(super) client_keys: BTreeMap<ClientKey, ClientId>,
+    pub(super) server_keys: BTreeMap<ServerKey, ServerId>,
+    /// Which living transactions a closed flow concerns.
+    pub(super) flows: BTreeSet<(FlowId, Handle)>,
+    pub(super) schedule: Schedule,
+    pub(super) outputs: Outputs,
+    generation: u32,
+    counters: Counters,
+}
+
+impl Layer {
+    /// A layer without transactions.
+    pub fn new(timers: Timers) -> Self {
+        Self {
+            timers,
+            clients: Slab::new(),
+            servers: Slab::new(),
+            client_keys: BTreeMap::new(),
+            server_keys: BTreeMap::new(),
+            flows: BTreeSet::new(),
+            schedule: Schedule::default(),
+            outputs: Outputs::default(),
+            generation: 0,
+            counters: Counters::default(),
+        }
+    }
+
+    /// Takes a request from the network. `from` is where its responses go: the caller has applied §18.2.2.
+    ///
+    /// A retransmission that comes over another hop moves the transaction there.
+    pub fn receive_request(&mut self, now: Instant, request: &Request, from: Hop) -> Received {
+        let key = ServerKey::of(request);
+        if *request.method() == Method::Ack {
+            return self.receive_ack(now, &key, request);
+        }
+        if let Some(server) = self.server_keys.get(&key) {
+            self.receive_repeated(now, *server, from);
+            return Received::Absorbed;
+        }
+        let invite = match request.method() {
+            Method::Cancel => Some(self.server_keys.get(&key.of_cancelled()).copied()),
+            _ => None,
+        };
+        if !self.has_room() {
+            return Received::Full;
+        }
+        let server = self.insert_server(now, key, request, from);
+        match invite {
+            Some(invite) => Received::Cancel { cancel: server, invite },
+            None => Received::New(server),
+        }
+    }
+
+    /// Takes a response from the network. `false`: it matched no transaction and is dropped (RFC 6026 §7.2).
+    pub fn receive_response(&mut self, now: Instant, response: Response) -> bool {
+        let key = ClientKey::of_response(&response);
+        let Some(client) = key.and_then(|key| self.client_keys.get(&key).copied()) else {
+            self.counters.stray_responses += 1;
+            return false;
+        };
+        self.receive_matched(now, client, response);
+        true
+    }
+
+    /// Sends a request in a transaction of its own, named by its top Via's branch.
+    ///
+    /// `None`, and nothing is sent, when [`limits::TRANSACTIONS`] is reached, the branch is missing or in use, or
+    /// the request is an ACK, which has no transaction.
+    pub fn send_request(&mut self, now: Instant, request: &Request, to: Hop) -> Option<ClientId> {
+        if *request.method() == Method::Ack {
+            return None;
+        }
+        let key = ClientKey::of_request(request)?;
+        if self.client_keys.contains_key(&key) || !self.has_room() {
+            return None;
+        }
+        Some(self.insert_client(now, key, request, to))
+    }
+
+    /// Answers a request. `status` is that of `response`.
+    ///
+    /// Ignored if the transaction is over or its state has no room for this answer. To INVITE, a 2xx may be passed
+    /// again and again until Timer L ends the transaction: its retransmission is the user's. To others, 408 is
+    /// never sent, and provisional answers are only 100, not earlier than RFC 4320 §4.1 allows.
+    pub fn respond(&mut self, now: Instant, server: ServerId, status: u16, response: Bytes) {
+        let input = match status {
+            0..=100 => ServerInput::Trying,
+            101..=199 => ServerInput::Provisional,
+            200..=299 => ServerInput::Success,
+            408 => ServerInput::Timeout,
+            _ => ServerInput::Failure,
+        };
+        self.step_server(now, server, input, Some(response));
+    }
+
+    /// Cancels an INVITE (§9.1), returning the CANCEL's own transaction.
+    ///
+    /// `None` when it has no provisional answer yet, and the CANCEL will be sent when one comes, in a transaction
+    /// whose events the user has no name for and ignores; or when it has its final answer, was cancelled before,
+    /// or is no INVITE. Without a final answer 64·T1 after the CANCEL was sent the INVITE ends with
+    /// [`Event::TimedOut`].
+    pub fn cancel(&mut self, now: Instant, client: ClientId) -> Option<ClientId> {
+        self.cancel_client(now, client)
+    }
+
+    /// Forgets a client transaction: nothing more is sent or told.
+    pub fn abandon(&mut self, client: ClientId) {
+        self.unlink_client(client);
+        self.free_client(client);
+    }
+
+    /// Moves a server transaction to another hop: its client repeated the request over a new flow under a branch
+    /// the layer cannot match. If the old flow was lost, the latest response goes out again.
+    pub fn set_server_hop(&mut self, server: ServerId, hop: Hop) {
+        if self.move_server(server, hop) {
+            // Resending starts no timer, so the time is not looked at.
+            self.step_server(Instant::default(), server, ServerInput::Repeated, None);
+        }
+    }
+
+    /// A flow closed, or could not be sent on: a transport error for the transactions that depend on it.
+    ///
+    /// Client transactions fail, save INVITEs with a 2xx. Server transactions stay (RFC 6026 §7.1): a pending
+    /// INVITE tells [`Event::ServerTransportFailed`] now, others when they have something to send.
+    pub fn flow_closed(&mut self, now: Instant, flow: FlowId) {
+        let least = ClientId { index: 0, generation: 0 };
+        let concerned: Vec<Handle> = self
+            .flows
+            .range((flow, Handle::Client(least))..)
+            .take_while(|(of, _)| *of == flow)
+            .map(|(_, handle)| *handle)
+            .collect();
+        for handle in concerned {
+            match handle {
+                Handle::Client(client) => self.step_client(now, client, ClientInput::TransportError, None),
+                Handle::Server(server) => self.lose_server_flow(now, server),
+            }
+        }
+    }
+
+    /// Lets the timers fire that are due.
+    pub fn handle_timeout(&mut self, now: Instant) {
+        // What is left when the queue is full stays due, so `poll_timeout` asks again.
+        while !self.outputs.is_full() {
+            let Some((timer, handle)) = self.schedule.pop_due(now) else { return };
+            match handle {
+                Handle::Client(id) => {
+                    if let Some(client) = self.client_mut(id) {
+                        client.running.fired(timer);
+                        self.step_client(now, id, ClientInput::Timer(timer), None);
+                    }
+                }
+                Handle::Server(id) => {
+                    if let Some(server) = self.server_mut(id) {
+                        server.running.fired(timer);
+                        self.step_server(now, id, ServerInput::Timer(timer), None);
+                    }
+                }
+            }
+        }
+    }
+
+    /// The next thing to do.
+    pub fn poll_output(&mut self) -> Option<Output> {
+        loop {
+            let output = self.outputs.pop()?;
+            let Output::Event(event) = &output else { return Some(output) };
+            // An abandoned transaction's events are no longer told; a terminated one is freed with its last.
+            let told = match event {
+                Event::Response { client, .. }
+                | Event::TimedOut { client }
+                | Event::TransportFailed { client } => self.client(*client).is_some(),
+                Event::ClientTerminated { client } => self.free_client(*client),
+                Event::AckTimedOut { server } | Event::ServerTransportFailed { server } => {
+                    self.server(*server).is_some()
+                }
+                Event::ServerTerminated { server } => self.free_server(*server),
+            };
+            if told {
+                return Some(output);
+            }
+        }
+    }
+
+    /// When [`Layer::handle_timeout`] is to be called next; `None`: not until there is other input.
+    pub fn poll_timeout(&self) -> Option<Instant> {
+        self.schedule.next()
+    }
+
+    /// A client transaction's request as it was sent.
+    pub fn request(&self, client: ClientId) -> Option<&Request> {
+        self.client(client).map(|client| &client.request)
+    }
+
+    /// A server transaction's request as it was first received.
+    pub fn server_request(&self, server: ServerId) -> Option<&Request> {
+        self.server(server).map(|server| &server.request)
+    }
+
+    /// Where a server transaction's responses go.
+    pub fn server_hop(&self, server: ServerId) -> Option<Hop> {
+        self.server(server).map(|server| server.hop)
+    }
+
+    /// How many transactions there are, those included whose end has not been polled.
+    pub fn len(&self) -> usize {
+        self.clients.len() + self.servers.len()
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// What was refused or dropped.
+    pub const fn counters(&self) -> Counters {
+        Counters { dropped_outputs: self.outputs.dropped, ..self.counters }
+    }
+
+    /// Whether another transaction may be made; counts if not.
+    pub(super) fn has_room(&mut self) -> bool {
+        let room = self.len() < limits::TRANSACTIONS;
+        if !room {
+            self.counters.refused += 1;
+        }
+        room
+    }
+
+    /// Tells ids apart that share a slot. It wraps after 2³² transactions, when none so old can be left.
+    pub(super) const fn next_generation(&mut self) -> u32 {
+        self.generation = self.generation.wrapping_add(1);
+        self.generation
+    }
+}

@@ -1,0 +1,262 @@
+//! Server transactions in the layer: their machine's actions carried out.
+
+use bytes::Bytes;
+
+use super::event::{Event, Handle, Received, ServerId};
+use super::key::ServerKey;
+use super::layer::Layer;
+use super::machine::{Action, ServerInput};
+use super::schedule::Running;
+use super::{invite_server, non_invite_server};
+use crate::message::{Method, Request, Response, Writer, reason_phrase};
+use crate::time::Instant;
+use crate::transport::Hop;
+
+/// A server transaction.
+#[derive(Debug)]
+pub(super) struct Server {
+    generation: u32,
+    key: ServerKey,
+    machine: Machine,
+    pub(super) request: Request,
+    pub(super) hop: Hop,
+    flow: Flow,
+    pub(super) running: Running,
+    /// The latest response, for repeated requests and Timer G.
+    latest: Option<Bytes>,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Machine {
+    Invite(invite_server::State),
+    NonInvite(non_invite_server::State),
+}
+
+/// The state of the hop's flow.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Flow {
+    Up,
+    Lost,
+    /// Lost, and the user knows.
+    Told,
+}
+
+impl Machine {
+    const fn step(self, input: ServerInput, reliable: bool) -> (Self, &'static [Action]) {
+        match self {
+            Self::Invite(state) => {
+                let (state, actions) = invite_server::step(state, input, reliable);
+                (Self::Invite(state), actions)
+            }
+            Self::NonInvite(state) => {
+                let (state, actions) = non_invite_server::step(state, input, reliable);
+                (Self::NonInvite(state), actions)
+            }
+        }
+    }
+
+    const fn is_terminated(self) -> bool {
+        matches!(
+            self,
+            Self::Invite(invite_server::State::Terminated)
+                | Self::NonInvite(non_invite_server::State::Terminated)
+        )
+    }
+}
+
+impl Server {
+    /// An answer to a non-INVITE request that cannot be sent waits for the request to be repeated over a new flow,
+    /// just as after a lost datagram (Timer J).
+    fn is_reliable(&self) -> bool {
+        let answer_lost = matches!(self.machine, Machine::NonInvite(_)) && self.flow != Flow::Up;
+        self.hop.transport.is_reliable() && !answer_lost
+    }
+}
+
+impl Layer {
+    pub(super) fn server(&self, id: ServerId) -> Option<&Server> {
+        self.servers.get(id.index as usize).filter(|server| server.generation == id.generation)
+    }
+
+    pub(super) fn server_mut(&mut self, id: ServerId) -> Option<&mut Server> {
+        self.servers.get_mut(id.index as usize).filter(|server| server.generation == id.generation)
+    }
+
+    pub(super) fn insert_server(
+        &mut self,
+        now: Instant,
+        key: ServerKey,
+        request: &Request,
+        hop: Hop,
+    ) -> ServerId {
+        let (machine, actions) = if *request.method() == Method::Invite {
+            (Machine::Invite(invite_server::State::Proceeding), &[][..])
+        } else {
+            (Machine::NonInvite(non_invite_server::State::Trying), non_invite_server::start())
+        };
+        let generation = self.next_generation();
+        let index = self.servers.insert(Server {
+            generation,
+            key: key.clone(),
+            machine,
+            request: request.clone(),
+            hop,
+            flow: Flow::Up,
+            running: Running::default(),
+            latest: None,
+        });
+        // The cap keeps indices far below 2³².
+        let id = ServerId { index: index as u32, generation };
+        self.server_keys.insert(key, id);
+        self.flows.insert((hop.flow, Handle::Server(id)));
+        self.act_server(now, id, actions, None);
+        id
+    }
+
+    pub(super) fn receive_repeated(&mut self, now: Instant, id: ServerId, from: Hop) {
+        self.move_server(id, from);
+        self.step_server(now, id, ServerInput::Repeated, None);
+    }
+
+    /// An ACK is matched like the INVITE it follows (§17.2.3).
+    pub(super) fn receive_ack(&mut self, now: Instant, key: &ServerKey, ack: &Request) -> Received {
+        match self.acknowledged(key, ack) {
+            Some(server) if !self.step_server(now, server, ServerInput::Ack, None) => Received::Absorbed,
+            _ => Received::AckToSuccess,
+        }
+    }
+
+    fn acknowledged(&self, key: &ServerKey, ack: &Request) -> Option<ServerId> {
+        let Some(untagged) = key.untagged() else { return self.server_keys.get(key).copied() };
+        // RFC 2543: "the To tag of the ACK matches the To tag of the response sent by the server transaction"
+        self.server_keys
+            .range(&untagged..)
+            .take_while(|(candidate, _)| candidate.untagged().as_ref() == Some(&untagged))
+            .map(|(_, server)| *server)
+            .find(|server| {
+                let latest = self.server(*server).and_then(|server| server.latest.clone());
+                let response = latest.and_then(|bytes| Response::parse(bytes).ok());
+                response.is_some_and(|response| response.to_tag() == ack.to_tag())
+            })
+    }
+
+    /// Whether the input shall be passed to the user.
+    pub(super) fn step_server(
+        &mut self,
+        now: Instant,
+        id: ServerId,
+        input: ServerInput,
+        response: Option<Bytes>,
+    ) -> bool {
+        let Some(server) = self.server_mut(id) else { return false };
+        let was_terminated = server.machine.is_terminated();
+        let (machine, actions) = server.machine.step(input, server.is_reliable());
+        server.machine = machine;
+        let sent = self.act_server(now, id, actions, response);
+        if machine.is_terminated() && !was_terminated {
+            self.unlink_server(id);
+            self.outputs.event(Event::ServerTerminated { server: id });
+        } else if !sent {
+            self.fail_server(now, id);
+        }
+        actions.contains(&Action::Pass)
+    }
+
+    /// `false` if something was to be sent and could not.
+    fn act_server(
+        &mut self,
+        now: Instant,
+        id: ServerId,
+        actions: &[Action],
+        mut response: Option<Bytes>,
+    ) -> bool {
+        let Self { servers, outputs, schedule, timers, .. } = self;
+        let Some(server) = servers.get_mut(id.index as usize) else { return true };
+        let mut sent = true;
+        for action in actions {
+            match action {
+                Action::Send | Action::SendTrying | Action::Resend => {
+                    match action {
+                        Action::Send => server.latest = response.take(),
+                        Action::SendTrying => server.latest = Some(trying(&server.request)),
+                        _ => {}
+                    }
+                    if let Some(response) = &server.latest {
+                        if server.flow == Flow::Up {
+                            outputs.transmit(server.hop, response.clone());
+                        } else {
+                            sent = false;
+                        }
+                    }
+                }
+                Action::Forget => server.latest = None,
+                Action::TimedOut => outputs.event(Event::AckTimedOut { server: id }),
+                Action::TransportFailed => outputs.event(Event::ServerTransportFailed { server: id }),
+                timer => schedule.act(*timer, timers, now, Handle::Server(id), &mut server.running),
+            }
+        }
+        sent
+    }
+
+    /// A response was kept from being sent by a lost flow: the machine learns of it once a flow.
+    fn fail_server(&mut self, now: Instant, id: ServerId) {
+        let Some(server) = self.server_mut(id) else { return };
+        if server.flow == Flow::Lost {
+            server.flow = Flow::Told;
+            self.step_server(now, id, ServerInput::TransportError, None);
+        }
+    }
+
+    pub(super) fn lose_server_flow(&mut self, now: Instant, id: ServerId) {
+        let Some(server) = self.server_mut(id) else { return };
+        server.flow = Flow::Lost;
+        let (flow, pending) = (
+            server.hop.flow,
+            matches!(server.machine, Machine::Invite(state) if state == invite_server::State::Proceeding),
+        );
+        self.flows.remove(&(flow, Handle::Server(id)));
+        // Its answer may be a minute away, and the user may want to decide now.
+        if pending {
+            self.fail_server(now, id);
+        }
+    }
+
+    /// Sets where responses go; whether this ended the loss of a flow.
+    pub(super) fn move_server(&mut self, id: ServerId, hop: Hop) -> bool {
+        let Some(server) = self.server_mut(id) else { return false };
+        if server.machine.is_terminated() {
+            return false;
+        }
+        let old = core::mem::replace(&mut server.hop, hop);
+        if old.flow == hop.flow {
+            return false;
+        }
+        let regained = core::mem::replace(&mut server.flow, Flow::Up) != Flow::Up;
+        self.flows.remove(&(old.flow, Handle::Server(id)));
+        self.flows.insert((hop.flow, Handle::Server(id)));
+        regained
+    }
+
+    /// Takes a server transaction out of everything that finds it.
+    fn unlink_server(&mut self, id: ServerId) {
+        let Self { servers, server_keys, flows, schedule, .. } = self;
+        let Some(server) = servers.get_mut(id.index as usize) else { return };
+        server_keys.remove(&server.key);
+        flows.remove(&(server.hop.flow, Handle::Server(id)));
+        schedule.stop(Handle::Server(id), &mut server.running);
+    }
+
+    /// Frees an unlinked transaction's slot; `false` if there is no such transaction.
+    pub(super) fn free_server(&mut self, id: ServerId) -> bool {
+        let exists = self.server(id).is_some();
+        if exists {
+            self.servers.remove(id.index as usize);
+        }
+        exists
+    }
+}
+
+/// The 100 of RFC 4320 §4.1, without a To tag (§8.2.6.2).
+fn trying(request: &Request) -> Bytes {
+    Writer::response(request, 100, reason_phrase(100), None).finish()
+}
