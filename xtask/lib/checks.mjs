@@ -9,7 +9,7 @@ import { installPackages, packagesAreCurrent, workspaces } from "./packages.mjs"
 
 const tool = (name) => join(root, "node_modules/.bin", name);
 const browserReport = join(root, "target/test-logs/browser.json");
-const gateway = { TRAPEZOID_GATEWAY: join(root, "target/debug/ws-gateway") };
+const gateway = { TRAPEZOID_GATEWAY_PROGRAM: join(root, "target/debug/ws-gateway") };
 
 /** A check that is one program: it passes if the program says so. */
 const program = (command, env) => (options) => capture(command, { ...options, env: { ...options.env, ...env } });
