@@ -124,10 +124,11 @@ impl StreamFramer {
     }
 
     fn advance(&mut self) -> Result<Option<Frame>, StreamError> {
-        if self.length.is_none() && self.searched == 0 {
-            if let Some(frame) = self.keep_alive() {
-                return Ok(Some(frame));
-            }
+        if self.length.is_none()
+            && self.searched == 0
+            && let Some(frame) = self.keep_alive()
+        {
+            return Ok(Some(frame));
         }
         let rest = &self.buffer[self.start..];
         // Half a CRLF is not the begin of a message.
