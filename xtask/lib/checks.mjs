@@ -64,6 +64,12 @@ export const checks = [
     run: program([tool("tsc"), "--noEmit", "--project", folder]),
   })),
   {
+    name: "scripts",
+    title: "how these checks count",
+    run: (options) => nodeTests("xtask/lib", options),
+    count: counts.tap,
+  },
+  {
     name: "rust",
     title: "Rust tests, foreign SIP programs included",
     needs: ["machine", "gateway"],
@@ -74,12 +80,7 @@ export const checks = [
     name: "node",
     title: "the built package in Node",
     needs: ["packages", "wasm", "gateway"],
-    run: (options) => {
-      const files = testFiles("wasm-client/test", ".test.mjs");
-      // Without a file, Node would look for tests everywhere.
-      if (files.length === 0) return { code: 1, output: "wasm-client/test has no *.test.mjs" };
-      return program(["node", "--test", "--test-reporter=tap", ...files], gateway)(options);
-    },
+    run: (options) => nodeTests("wasm-client/test", options, gateway),
     count: counts.tap,
   },
   {
@@ -95,8 +96,11 @@ export const checks = [
   },
 ];
 
-function testFiles(folder, ending) {
+function nodeTests(folder, options, env) {
   const absolute = join(root, folder);
-  if (!existsSync(absolute)) return [];
-  return readdirSync(absolute).filter((name) => name.endsWith(ending)).sort().map((name) => join(folder, name));
+  const names = existsSync(absolute) ? readdirSync(absolute) : [];
+  const files = names.filter((name) => name.endsWith(".test.mjs")).sort().map((name) => join(folder, name));
+  // Without a file, Node would look for tests everywhere.
+  if (files.length === 0) return { code: 1, output: `${folder} has no *.test.mjs` };
+  return program(["node", "--test", "--test-reporter=tap", ...files], env)(options);
 }
