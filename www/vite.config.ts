@@ -4,8 +4,6 @@ import { defineConfig, loadEnv } from "vite";
 const gateway = loadEnv("", ".", "TRAPEZOID_")["TRAPEZOID_GATEWAY"] ?? "http://127.0.0.1:8080";
 
 export default defineConfig({
-  // The gateway may serve the page under any path.
-  base: "./",
   build: {
     // Browsers that know `light-dark()`: 2024 and later.
     target: ["chrome123", "edge123", "firefox120", "safari17.5"],
