@@ -2,14 +2,13 @@
 
 use alloc::sync::Arc;
 use alloc::vec::Vec;
-use core::net::SocketAddr;
 
 use bytes::Bytes;
 use smol_str::SmolStr;
 
 use crate::auth::Secrets;
 use crate::registrar::{Binding, BindingUpdate, UpdateError};
-use crate::transport::{FlowId, Hop, RegistrationKey, Transport};
+use crate::transport::{FlowId, Hop, RegistrationKey, RouteTarget};
 
 /// Who a flow proved to be by a REGISTER that succeeded over it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -85,22 +84,6 @@ pub enum Question {
     /// A way to the peer a route token names; for a registration that is away the answer may come when it is
     /// back. Answer: [`Answer::Reachable`].
     Reach(RouteTarget),
-}
-
-/// Where a route token leads.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum RouteTarget {
-    /// Over whatever flow this registration has now.
-    Registration(RegistrationKey),
-    /// Over this very flow.
-    Flow(FlowId),
-    /// To this address: a datagram, or a connection that exists or can be opened.
-    Address {
-        /// How.
-        transport: Transport,
-        /// Where.
-        remote: SocketAddr,
-    },
 }
 
 /// Answers to [`Question`]s, in their order.

@@ -4,6 +4,7 @@ mod boundary;
 mod config;
 mod counters;
 
-pub use boundary::{Answer, Identity, Input, Output, Question, QuestionId, RouteTarget};
+pub use crate::transport::RouteTarget;
+pub use boundary::{Answer, Identity, Input, Output, Question, QuestionId};
 pub use config::{Config, Limits};
 pub use counters::Counters;

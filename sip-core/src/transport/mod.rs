@@ -5,6 +5,8 @@
 mod flow;
 pub mod framing;
 mod registration;
+mod token;
 
 pub use flow::{FlowId, Hop, Transport};
 pub use registration::RegistrationKey;
+pub use token::{DEFAULT_TOKEN_LIFETIME, RouteTarget, RouteTokens};

@@ -1,0 +1,279 @@
+//! Route tokens: where a dialog's requests go, sealed into the user part of our Record-Route URIs.
+//!
+//! A token outlives sockets and restarts, tells a reader nothing (RFC 3323), and opens only in the call it was made
+//! for. `base64url(key id ‖ nonce ‖ ChaCha20-Poly1305(expiry ‖ target))`, with the Call-ID as associated data.
+
+use alloc::string::String;
+use alloc::vec::Vec;
+use core::fmt;
+use core::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV6};
+
+use base64ct::{Base64UrlUnpadded, Encoding as _};
+use chacha20poly1305::aead::AeadInPlace as _;
+use chacha20poly1305::{ChaCha20Poly1305, Key, KeyInit as _, Nonce, Tag};
+use sha2::{Digest as _, Sha256};
+use smol_str::{SmolStr, format_smolstr};
+
+use super::{FlowId, RegistrationKey, Transport};
+use crate::entropy::Entropy;
+use crate::time::{Duration, Instant};
+
+/// How long a token opens: the longest call whose hang-up still finds its way.
+pub const DEFAULT_TOKEN_LIFETIME: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// Where a route token leads.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum RouteTarget {
+    /// Over whatever flow this registration has now.
+    Registration(RegistrationKey),
+    /// Over this very flow. A token may come back after a restart, so a caller that keeps its token keys must not
+    /// give an old flow's id to a new one.
+    Flow(FlowId),
+    /// To this address: a datagram, or a connection that exists or can be opened.
+    Address {
+        /// How.
+        transport: Transport,
+        /// Where.
+        remote: SocketAddr,
+    },
+}
+
+/// Seals and opens route tokens.
+#[derive(Clone)]
+pub struct RouteTokens {
+    /// Never empty; the first one seals.
+    keys: Vec<RouteKey>,
+    lifetime: Duration,
+}
+
+#[derive(Clone)]
+struct RouteKey {
+    id: u8,
+    cipher: ChaCha20Poly1305,
+}
+
+const NONCE: usize = 12;
+const TAG: usize = 16;
+/// What stands before the ciphertext.
+const PREFIX: usize = 1 + NONCE;
+
+impl RouteTokens {
+    /// Seals with `current`; opens what it or one of `previous` has sealed. A nonce is random, so a key should not
+    /// seal more than 2^32 tokens; a new key every month is plenty.
+    pub fn new(current: [u8; 32], previous: &[[u8; 32]]) -> Self {
+        let keys = core::iter::once(&current).chain(previous).map(RouteKey::new).collect();
+        Self { keys, lifetime: DEFAULT_TOKEN_LIFETIME }
+    }
+
+    /// Another lifetime than [`DEFAULT_TOKEN_LIFETIME`]. A call that is longer cannot be hung up by the peer.
+    #[must_use]
+    pub const fn with_lifetime(mut self, lifetime: Duration) -> Self {
+        self.lifetime = lifetime;
+        self
+    }
+
+    /// A token for the dialogs of `call_id`, made of characters that need no escape in a URI's user part.
+    pub fn seal(
+        &self,
+        target: &RouteTarget,
+        call_id: &str,
+        now: Instant,
+        entropy: &mut dyn Entropy,
+    ) -> String {
+        let key = &self.keys[0];
+        let mut token = Vec::with_capacity(128);
+        token.push(key.id);
+        token.resize(PREFIX, 0);
+        entropy.fill(&mut token[1..PREFIX]);
+        let expiry = u32::try_from((now + self.lifetime).as_secs()).unwrap_or(u32::MAX);
+        token.extend_from_slice(&expiry.to_be_bytes());
+        encode(target, &mut token);
+        let (prefix, plain) = token.split_at_mut(PREFIX);
+        let tag = key
+            .cipher
+            .encrypt_in_place_detached(Nonce::from_slice(&prefix[1..]), call_id.as_bytes(), plain)
+            .expect("a target is shorter than the 256 GiB that the cipher can take");
+        token.extend_from_slice(&tag);
+        Base64UrlUnpadded::encode_string(&token)
+    }
+
+    /// Where a token leads. `None`: not one of ours, changed, of another call, or too old.
+    pub fn open(&self, token: &str, call_id: &str, now: Instant) -> Option<RouteTarget> {
+        let token = Base64UrlUnpadded::decode_vec(token).ok()?;
+        let (prefix, sealed) = token.split_at_checked(PREFIX)?;
+        let (sealed, tag) = sealed.split_at_checked(sealed.len().checked_sub(TAG)?)?;
+        let (id, nonce) = prefix.split_first()?;
+        // Two keys may by chance have the same id.
+        let plain = self.keys.iter().filter(|key| key.id == *id).find_map(|key| {
+            let mut plain = sealed.to_vec();
+            let (nonce, tag) = (Nonce::from_slice(nonce), Tag::from_slice(tag));
+            let opened = key.cipher.decrypt_in_place_detached(nonce, call_id.as_bytes(), &mut plain, tag);
+            opened.is_ok().then_some(plain)
+        })?;
+        let (expiry, target) = plain.split_first_chunk()?;
+        if now.as_secs() > u64::from(u32::from_be_bytes(*expiry)) {
+            return None;
+        }
+        decode(target)
+    }
+}
+
+/// Without the keys.
+impl fmt::Debug for RouteTokens {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RouteTokens")
+            .field("keys", &self.keys.len())
+            .field("lifetime", &self.lifetime)
+            .finish_non_exhaustive()
+    }
+}
+
+impl RouteKey {
+    fn new(key: &[u8; 32]) -> Self {
+        // One byte of a hash says nothing about the key that a token does not say already.
+        let id = Sha256::new().chain_update(b"route token key id").chain_update(key).finalize()[0];
+        Self { id, cipher: ChaCha20Poly1305::new(Key::from_slice(key)) }
+    }
+}
+
+// The first byte of an encoded target: its kind, and flags for a registration.
+const REGISTRATION: u8 = 0;
+const FLOW: u8 = 1;
+const ADDRESS: u8 = 2;
+const KIND: u8 = 3;
+/// The AoR began with `sip:`, which is left out.
+const SIP: u8 = 4;
+/// The instance is a `urn:uuid:`, of which the sixteen bytes are kept.
+const UUID: u8 = 8;
+
+const TRANSPORTS: [Transport; 5] =
+    [Transport::Udp, Transport::Tcp, Transport::Tls, Transport::Ws, Transport::Wss];
+
+fn encode(target: &RouteTarget, out: &mut Vec<u8>) {
+    match target {
+        RouteTarget::Registration(RegistrationKey { aor, instance, reg_id }) => {
+            let uuid = uuid_bytes(instance);
+            let (sip, aor) = match aor.strip_prefix("sip:") {
+                Some(rest) => (SIP, rest),
+                None => (0, aor.as_str()),
+            };
+            out.push(REGISTRATION | sip | if uuid.is_some() { UUID } else { 0 });
+            encode_number(u64::from(*reg_id), out);
+            encode_number(aor.len() as u64, out);
+            out.extend_from_slice(aor.as_bytes());
+            match uuid {
+                Some(bytes) => out.extend_from_slice(&bytes),
+                None => out.extend_from_slice(instance.as_bytes()),
+            }
+        }
+        RouteTarget::Flow(FlowId(id)) => {
+            out.push(FLOW);
+            encode_number(*id, out);
+        }
+        RouteTarget::Address { transport, remote } => {
+            out.push(ADDRESS);
+            // All transports are in the table.
+            out.push(TRANSPORTS.iter().position(|t| t == transport).unwrap_or_default() as u8);
+            out.extend_from_slice(&remote.port().to_be_bytes());
+            match remote {
+                SocketAddr::V4(v4) => out.extend_from_slice(&v4.ip().octets()),
+                SocketAddr::V6(v6) => {
+                    out.extend_from_slice(&v6.ip().octets());
+                    // A link-local address means nothing without its scope (RFC 4007 §11).
+                    if v6.scope_id() != 0 {
+                        out.extend_from_slice(&v6.scope_id().to_be_bytes());
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// Undoes [`encode`]. What was sealed is ours and sound; `None` all the same if it is not.
+fn decode(bytes: &[u8]) -> Option<RouteTarget> {
+    let (&first, mut rest) = bytes.split_first()?;
+    match first & KIND {
+        REGISTRATION => {
+            let reg_id = u32::try_from(decode_number(&mut rest)?).ok()?;
+            let aor_len = usize::try_from(decode_number(&mut rest)?).ok()?;
+            let (aor, instance) = rest.split_at_checked(aor_len)?;
+            let aor = core::str::from_utf8(aor).ok()?;
+            let aor = if first & SIP != 0 { format_smolstr!("sip:{aor}") } else { aor.into() };
+            let instance = if first & UUID != 0 {
+                uuid_text(instance.try_into().ok()?)
+            } else {
+                core::str::from_utf8(instance).ok()?.into()
+            };
+            Some(RouteTarget::Registration(RegistrationKey { aor, instance, reg_id }))
+        }
+        FLOW => {
+            let id = decode_number(&mut rest)?;
+            rest.is_empty().then_some(RouteTarget::Flow(FlowId(id)))
+        }
+        ADDRESS => {
+            let (&transport, rest) = rest.split_first()?;
+            let (port, address) = rest.split_first_chunk()?;
+            let transport = *TRANSPORTS.get(usize::from(transport))?;
+            let remote = decode_address(address, u16::from_be_bytes(*port))?;
+            Some(RouteTarget::Address { transport, remote })
+        }
+        _ => None,
+    }
+}
+
+fn decode_address(bytes: &[u8], port: u16) -> Option<SocketAddr> {
+    if let Ok(v4) = <[u8; 4]>::try_from(bytes) {
+        return Some(SocketAddr::new(IpAddr::V4(Ipv4Addr::from(v4)), port));
+    }
+    let (v6, scope) = bytes.split_first_chunk::<16>()?;
+    let scope = match scope {
+        [] => 0,
+        scope => u32::from_be_bytes(scope.try_into().ok()?),
+    };
+    Some(SocketAddrV6::new(Ipv6Addr::from(*v6), port, 0, scope).into())
+}
+
+/// Seven bits a byte, lowest first, the top bit set on all but the last.
+fn encode_number(mut number: u64, out: &mut Vec<u8>) {
+    while number >= 0x80 {
+        out.push(number as u8 | 0x80);
+        number >>= 7;
+    }
+    out.push(number as u8);
+}
+
+fn decode_number(bytes: &mut &[u8]) -> Option<u64> {
+    let mut number = 0;
+    for shift in (0..64).step_by(7) {
+        let (&byte, rest) = bytes.split_first()?;
+        *bytes = rest;
+        number |= u64::from(byte & 0x7f) << shift;
+        if byte & 0x80 == 0 {
+            return Some(number);
+        }
+    }
+    None
+}
+
+/// The UUID in `instance`, if it is one in the usual spelling, so that it comes back the same.
+fn uuid_bytes(instance: &SmolStr) -> Option<[u8; 16]> {
+    let digits: String = instance.strip_prefix("urn:uuid:")?.split('-').collect();
+    let bytes = u128::from_str_radix(&digits, 16).ok()?.to_be_bytes();
+    (uuid_text(bytes) == *instance).then_some(bytes)
+}
+
+fn uuid_text(bytes: [u8; 16]) -> SmolStr {
+    let n = u128::from_be_bytes(bytes);
+    let part = |shift: u32, bits: u32| (n >> shift) & ((1 << bits) - 1);
+    format_smolstr!(
+        "urn:uuid:{:08x}-{:04x}-{:04x}-{:04x}-{:012x}",
+        part(96, 32),
+        part(80, 16),
+        part(64, 16),
+        part(48, 16),
+        part(0, 48)
+    )
+}
+
+#[cfg(test)]
+mod tests;
