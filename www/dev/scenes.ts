@@ -128,6 +128,8 @@ export const scenes: Record<string, Scene> = {
   },
   "sound-blocked": async (phone) => {
     await registered(phone);
+    // After the sounds' own finding, which is another one here.
+    await new Promise((resolve) => setTimeout(resolve, 100));
     phone.sounds.blocked = true;
     phone.sounds.changed();
   },

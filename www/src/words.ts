@@ -3,6 +3,7 @@
  * A `FailureKind` or `CallEnd` added to the API without a sentence here does not compile.
  */
 import type { CallEnd, ConnectionState, FailureKind, RegistrationState, TrapezoidError } from "@trapezoid/client";
+import { tame } from "./phone/stranger";
 
 /** What is said to the person, and the SIP answer that caused it (`486 Busy Here`), if one did. */
 export interface Sentence {
@@ -53,7 +54,7 @@ const FAILURES: Record<FailureKind, Wording> = {
   },
   "no-microphone": {
     account: "No microphone can be used. Connect one, or allow this page to use it.",
-    call: () => "No microphone can be used. Connect one, or allow this page to use it, then call again.",
+    call: () => "No microphone can be used. Connect one, or allow this page to use it, then try again.",
   },
   "gateway-down": {
     account: "The gateway cannot be reached. It may be down, or this device may be offline.",
@@ -97,7 +98,7 @@ const FAILURES: Record<FailureKind, Wording> = {
 export function failure(error: unknown, attempt: Attempt): Sentence {
   if (!isOurs(error)) {
     const detail = error instanceof Error ? error.message : String(error);
-    return { text: `Something went wrong inside this page: ${clip(detail)}` };
+    return { text: `Something went wrong inside this page: ${tame(detail, REASON_CHARACTERS)}` };
   }
   return { ...explain(error.kind, attempt), ...sipOf(error) };
 }
@@ -193,16 +194,10 @@ function isOurs(value: unknown): value is TrapezoidError {
 
 function sipOf(error: TrapezoidError): { readonly sip?: string } {
   if (error.status === undefined) return {};
-  const reason = error.reason === undefined ? "" : ` ${clip(error.reason)}`;
+  const reason = error.reason === undefined ? "" : ` ${tame(error.reason, REASON_CHARACTERS)}`;
   return { sip: `${error.status}${reason}` };
 }
 
 function because(reason: string | undefined): { readonly sip?: string } {
-  return reason === undefined || reason === "" ? {} : { sip: clip(reason) };
-}
-
-/** Characters, not UTF-16 units, so that no half of a pair is left. */
-function clip(text: string): string {
-  const characters = Array.from(text);
-  return characters.length <= REASON_CHARACTERS ? text : `${characters.slice(0, REASON_CHARACTERS).join("")}…`;
+  return reason === undefined || reason === "" ? {} : { sip: tame(reason, REASON_CHARACTERS) };
 }

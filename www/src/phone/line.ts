@@ -1,6 +1,11 @@
 /** One call as the page sees it: the library's `Call` and what the person is doing with it. */
 import type { Call, CallState, RemoteIdentity } from "@trapezoid/client";
 import type { Sentence } from "../words";
+import { tame } from "./stranger";
+
+/** What is shown of a caller's name and address. */
+const NAME_CHARACTERS = 64;
+const ADDRESS_CHARACTERS = 128;
 
 export class Line {
   readonly began = Date.now();
@@ -33,7 +38,7 @@ export class Line {
   }
 
   get address(): string {
-    return plainAddress(this.call.remote.uri);
+    return tame(plainAddress(this.call.remote.uri), ADDRESS_CHARACTERS);
   }
 
   /** Talking time so far or in all; `undefined` for a call that was never answered. */
@@ -44,7 +49,7 @@ export class Line {
 }
 
 function nameOf(remote: RemoteIdentity): string {
-  return remote.displayName?.trim() || unescaped(remote.user);
+  return tame(remote.displayName ?? "", NAME_CHARACTERS) || tame(unescaped(remote.user), NAME_CHARACTERS);
 }
 
 /** `bob@localhost` for `sip:bob@localhost`: how addresses are shown and dialled. */

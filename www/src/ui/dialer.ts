@@ -26,7 +26,7 @@ export class DialerElement extends PhoneElement {
             id="dial-input"
             name="target"
             data-testid="dial-input"
-            placeholder="Name, number or address"
+            placeholder="Name or number"
             autocomplete="off"
             autocapitalize="none"
             spellcheck="false"

@@ -16,15 +16,16 @@ export class IncomingElement extends PhoneElement {
   @query("dialog") private readonly dialog!: HTMLDialogElement;
 
   protected override render(): TemplateResult {
-    const { waiting } = this.phone;
+    const { waiting, occupied } = this.phone;
+    const size = occupied || waiting.length > 1 ? "compact" : "";
     return html`<dialog
-      class="incoming ${this.phone.occupied ? "beside" : "alone"}"
+      class="incoming ${occupied ? "beside" : ""} ${size}"
       tabindex="-1"
       aria-label=${waiting.length === 0 ? "Incoming call" : `Incoming call from ${waiting.map((line) => line.name).join(" and ")}`}
       @cancel=${this.#cancel}
       @keydown=${this.#keydown}
     >
-      ${repeat(waiting, (line) => line.call.id, (line) => this.#card(line))}
+      ${repeat(waiting, (line) => line.call.id, (line) => this.#card(line, size === "compact"))}
     </dialog>`;
   }
 
@@ -40,8 +41,7 @@ export class IncomingElement extends PhoneElement {
     dialog.focus();
   }
 
-  #card(line: Line): TemplateResult {
-    const { occupied } = this.phone;
+  #card(line: Line, compact: boolean): TemplateResult {
     return html`<article class="ringing" data-testid="incoming" aria-label=${`Call from ${line.name}`}>
       ${avatar(line.name, "large")}
       <div class="who">
@@ -54,15 +54,30 @@ export class IncomingElement extends PhoneElement {
         : html`<div class="notice bad" data-testid="incoming-problem">
             ${icon(mdiAlertCircleOutline)} ${sentence(line.problem)}
           </div>`}
-      <div class="controls">
-        <button type="button" class="control" data-testid="decline" @click=${() => this.phone.decline(line)}>
-          <span class="round decline">${icon(mdiPhoneHangup)}</span> Decline
-        </button>
-        <button type="button" class="control" data-testid="accept" @click=${() => this.phone.accept(line)}>
-          <span class="round accept">${icon(mdiPhone)}</span> ${occupied ? "End call and accept" : "Accept"}
-        </button>
-      </div>
+      ${compact ? this.#compactControls(line) : this.#controls(line)}
     </article>`;
+  }
+
+  #controls(line: Line): TemplateResult {
+    return html`<div class="controls">
+      <button type="button" class="control" data-testid="decline" @click=${() => this.phone.decline(line)}>
+        <span class="round decline">${icon(mdiPhoneHangup)}</span> Decline
+      </button>
+      <button type="button" class="control" data-testid="accept" @click=${() => this.phone.accept(line)}>
+        <span class="round accept">${icon(mdiPhone)}</span> Accept
+      </button>
+    </div>`;
+  }
+
+  #compactControls(line: Line): TemplateResult {
+    return html`<div class="controls">
+      <button type="button" class="button decline" data-testid="decline" @click=${() => this.phone.decline(line)}>
+        ${icon(mdiPhoneHangup)} Decline
+      </button>
+      <button type="button" class="button accept" data-testid="accept" @click=${() => this.phone.accept(line)}>
+        ${icon(mdiPhone)} ${this.phone.occupied ? "End call and accept" : "Accept"}
+      </button>
+    </div>`;
   }
 
   readonly #cancel = (event: Event): void => {
