@@ -1,1 +1,0 @@
-//! The layer on a virtual clock.
