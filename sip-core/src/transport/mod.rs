@@ -6,6 +6,7 @@ mod flow;
 pub mod framing;
 mod registration;
 mod token;
+pub mod via;
 
 pub use flow::{FlowId, Hop, Transport};
 pub use registration::RegistrationKey;
