@@ -49,6 +49,8 @@ export class Call extends Emitter<api.CallEvents> {
   muted = false;
   end: api.CallEnd | undefined;
   establishedAt: number | undefined;
+  /** Commands received, for tests. */
+  readonly log: unknown[][] = [];
 
   constructor(
     readonly direction: api.CallDirection,
@@ -70,21 +72,25 @@ export class Call extends Emitter<api.CallEvents> {
     this.emit("ended", end);
   }
 
-  async accept(): Promise<void> {
+  async accept(options?: api.CallOptions): Promise<void> {
+    this.log.push(["accept", options]);
     if (script.accept === "wait") return new Promise(() => {});
     if (script.accept !== "answer") throw script.accept;
     this.become("established");
   }
 
   reject(status = 603): void {
+    this.log.push(["reject", status]);
     this.finish({ cause: "rejected", status });
   }
 
   async hangup(): Promise<void> {
+    this.log.push(["hangup"]);
     this.finish({ cause: "hangup", by: "local" });
   }
 
   cancel(): void {
+    this.log.push(["cancel"]);
     this.finish({ cause: "canceled", by: "local" });
   }
 
@@ -93,9 +99,13 @@ export class Call extends Emitter<api.CallEvents> {
     this.emit("muted", { muted });
   }
 
-  sendDtmf(): void {}
+  sendDtmf(tones: string): void {
+    this.log.push(["sendDtmf", tones]);
+  }
 
-  async setMicrophone(): Promise<void> {}
+  async setMicrophone(deviceId: string): Promise<void> {
+    this.log.push(["setMicrophone", deviceId]);
+  }
 }
 
 export class UserAgent extends Emitter<api.UserAgentEvents> {
@@ -145,10 +155,12 @@ export class UserAgent extends Emitter<api.UserAgentEvents> {
     this.registration("unregistered");
   }
 
-  async call(target: string): Promise<Call> {
+  async call(target: string, options?: api.CallOptions): Promise<Call> {
     const step = script.call;
     if (step === "wait") return new Promise(() => {});
+    if (typeof step !== "string" && step.status === undefined) throw step;
     const call = new Call("outgoing", remote(target.includes("@") ? target : `${target}@localhost`));
+    call.log.push(["call", options]);
     this.calls.push(call);
     window.setTimeout(() => {
       if (typeof step !== "string") return call.finish({ cause: "failed", error: step });

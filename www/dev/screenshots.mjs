@@ -11,8 +11,7 @@ import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
-import { chromium } from "playwright-core";
-import { createServer } from "vite";
+import { openBrowser, serveStates } from "./browser.mjs";
 
 const here = fileURLToPath(new URL(".", import.meta.url));
 const { values, positionals } = parseArgs({ options: { into: { type: "string" } }, allowPositionals: true });
@@ -24,27 +23,8 @@ const SIZES = {
   small: { width: 320, height: 640 },
 };
 
-const server = await createServer({
-  root: join(here, ".."),
-  configFile: join(here, "vite.config.ts"),
-  logLevel: "warn",
-  server: { open: false, host: "127.0.0.1", port: 0 },
-});
-await server.listen();
-const base = `http://127.0.0.1:${server.httpServer.address().port}/dev/states.html`;
-
-const browser = await chromium.launch({
-  executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium",
-  args: [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-dev-shm-usage",
-    "--disable-background-networking",
-    "--use-fake-ui-for-media-stream",
-    "--use-fake-device-for-media-stream",
-    "--autoplay-policy=no-user-gesture-required",
-  ],
-});
+const { server, base } = await serveStates();
+const browser = await openBrowser("--autoplay-policy=no-user-gesture-required");
 
 let faults = 0;
 const fault = (where, text) => {

@@ -3,7 +3,11 @@ import { Phone } from "../src/phone/phone";
 import { AppElement } from "../src/ui/app";
 import "../src/styles/tokens.css";
 import "../src/styles/base.css";
+import { failed, script, UserAgent } from "./fake-client";
 import { sampleRecent, scenes } from "./scenes";
+
+// For `behaviour.test.mjs`, which drives the scripted client from outside.
+Object.assign(window, { fake: { failed, script, agent: () => UserAgent.current } });
 
 const name = new URLSearchParams(location.search).get("scene");
 const scene = name === null ? undefined : scenes[name];
@@ -18,7 +22,7 @@ if (scene === undefined) {
   }
   document.body.append(list);
 } else {
-  localStorage.clear();
+  if (!new URLSearchParams(location.search).has("keep")) localStorage.clear();
   localStorage.setItem("trapezoid.recent.alice@localhost", JSON.stringify(sampleRecent()));
   const phone = new Phone("ws://localhost/sip");
   const app = new AppElement();
