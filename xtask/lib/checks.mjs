@@ -57,6 +57,13 @@ export const checks = [
     needs: ["packages", "wasm"],
     run: program(["npm", "run", "build", "--workspace", "www"]),
   },
+  {
+    name: "page-behaviour",
+    title: "the page on a scripted client",
+    needs: ["machine", "packages"],
+    run: program(["node", "--test", "--test-reporter=tap", "www/dev/behaviour.test.mjs"]),
+    count: counts.tap,
+  },
   ...workspaces().map((folder) => ({
     name: `types-${folder.replaceAll("/", "-")}`,
     title: `TypeScript of ${folder}`,
