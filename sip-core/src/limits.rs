@@ -62,6 +62,9 @@ pub const CALLS: usize = 32;
 /// by a correct driver; past it the newest are dropped and counted.
 pub const OUTPUTS: usize = 10_000;
 
+/// Largest UDP payload over IPv4, bytes. A request that would be longer is answered 513.
+pub const DATAGRAM_BYTES: usize = 65_507;
+
 /// Datagrams above this many bytes are counted: RFC 3261 §18.1.1 would have had them sent over TCP, but a
 /// contact registered over a flow is reached over that flow and nothing else.
 pub const DATAGRAM_COMFORT: usize = 1_300;

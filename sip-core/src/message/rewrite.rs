@@ -80,6 +80,15 @@ impl<'m> Rewrite<'m> {
         }
     }
 
+    /// Removes the fields of this name whose value satisfies `unwanted`.
+    pub fn remove_if(&mut self, name: HeaderName, unwanted: impl Fn(&str) -> bool) {
+        for field in self.headers.fields().iter().filter(|f| f.name == name) {
+            if unwanted(self.headers.value_of(field)) {
+                self.edit(field.line, String::new());
+            }
+        }
+    }
+
     /// Replaces the first value of a list header, leaving the others.
     pub fn replace_first_value(&mut self, name: HeaderName, value: &str) {
         if let Some(field) = self.headers.fields().iter().find(|f| f.name == name) {

@@ -1,1 +1,40 @@
+//! Proxy (RFC 3261 §16), transaction-stateful: validate, route, fork, forward, choose the response.
+//!
+//! [`validate`] and [`Path::read`] say what a request is, whoever drives the proxy finds the targets and calls
+//! [`Proxy::fork`], and everything the transaction layer then tells about the branches goes to the proxy.
+//!
+//! What it does not do: look up bindings, authenticate, look into bodies, follow redirections, or know dialogs. A
+//! contact is reached over the flow it registered over and nothing else.
 
+mod best;
+mod branch;
+mod context;
+mod domain;
+mod forward;
+mod record_route;
+mod refusal;
+mod route;
+mod table;
+mod validate;
+
+pub use domain::Domain;
+pub use refusal::Refusal;
+pub use route::{Path, Sender};
+pub use table::{Counters, Inbound, Proxy, Settings, Target, Turn};
+pub use validate::validate;
+
+use alloc::string::String;
+
+use bytes::Bytes;
+
+use crate::message::Request;
+use crate::transport::Hop;
+
+/// An ACK to a 2xx as it goes out to `hop`: without a transaction, and the same for its retransmissions (§16.11).
+/// `routes` of its Routes were ours.
+pub fn forward_ack(ack: &Request, routes: usize, hop: &Hop, realm: &str) -> Bytes {
+    let branch: String = branch::stateless(ack);
+    let change =
+        forward::Change { request_uri: None, routes, record_routes: &[], hop, branch: &branch, realm };
+    forward::request(ack, &change)
+}

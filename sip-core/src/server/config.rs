@@ -8,6 +8,7 @@ use crate::auth::Algorithm;
 use crate::limits;
 use crate::registrar::Bounds;
 use crate::time::Duration;
+use crate::transaction::Timers;
 use crate::transport::Transport;
 
 /// What a [`Server`](super::Server) is told once. [`Config::new`] fills in the defaults.
@@ -28,8 +29,12 @@ pub struct Config {
     pub phone_algorithms: Vec<Algorithm>,
     /// Seals nonces. Servers that share it accept each other's.
     pub nonce_key: [u8; 32],
-    /// Seal route tokens, the current one first; those behind it are only accepted. To be kept over restarts.
-    pub route_keys: Vec<[u8; 32]>,
+    /// Seals route tokens. To be kept over restarts, so that dialogs outlive them.
+    pub route_key: [u8; 32],
+    /// Keys that sealed before; their tokens are still accepted.
+    pub previous_route_keys: Vec<[u8; 32]>,
+    /// What the transaction timers derive from.
+    pub timers: Timers,
     /// How long contacts may be bound.
     pub expiry: Bounds,
     /// The Server field of responses the server makes itself; `None`: no such field.
@@ -40,7 +45,7 @@ pub struct Config {
 
 impl Config {
     /// A server for `domain`, with its keys.
-    pub fn new(domain: &str, nonce_key: [u8; 32], route_keys: Vec<[u8; 32]>) -> Self {
+    pub fn new(domain: &str, nonce_key: [u8; 32], route_key: [u8; 32]) -> Self {
         Self {
             domain: domain.to_ascii_lowercase().into(),
             aliases: Vec::new(),
@@ -48,7 +53,9 @@ impl Config {
             websocket_algorithms: [Algorithm::Sha256, Algorithm::Md5].into(),
             phone_algorithms: [Algorithm::Md5].into(),
             nonce_key,
-            route_keys,
+            route_key,
+            previous_route_keys: Vec::new(),
+            timers: Timers::default(),
             expiry: Bounds::default(),
             server: None,
             limits: Limits::default(),

@@ -1,10 +1,207 @@
 //! Registrar, proxy and the server's own user agent behind one handle.
+//!
+//! The walk of a request: `receive` parses it, stamps its Via and gives it to the transaction layer; `dispatch`
+//! validates it and reads its Routes; then it is either within a dialog (`dialog`: its sender is checked, its way is
+//! found or awaited) or outside (`authenticate`, then `registration`, `lookup`, or `own`). What must be known from
+//! outside is asked, and `questions` keeps what waits.
 
+mod authenticate;
 mod boundary;
 mod config;
 mod counters;
+mod dialog;
+mod dispatch;
+mod lookup;
+mod own;
+mod questions;
+mod receive;
+mod registration;
+mod reply;
+#[cfg(test)]
+mod tests;
 
-pub use crate::transport::RouteTarget;
 pub use boundary::{Answer, Identity, Input, Output, Question, QuestionId};
 pub use config::{Config, Limits};
 pub use counters::Counters;
+
+use alloc::collections::VecDeque;
+
+use bytes::Bytes;
+
+use crate::auth::Challenger;
+use crate::entropy::BoxedEntropy;
+use crate::limits;
+use crate::proxy::{Domain, Proxy, Settings, Turn};
+use crate::time::Instant;
+use crate::transaction::{self, Event, Layer};
+use crate::transport::{Hop, RouteTokens, Transport};
+use questions::{Pending, Questions};
+
+/// A registrar and proxy for one domain.
+///
+/// After any input, drain [`Server::poll_output`] until it is `None`, then sleep until [`Server::poll_timeout`].
+/// Several instances serve one domain together when each sees all messages of the Call-IDs it sees any of.
+#[expect(missing_debug_implementations, reason = "the entropy has none")]
+pub struct Server {
+    config: Config,
+    domain: Domain,
+    challenger: Challenger,
+    tokens: RouteTokens,
+    entropy: BoxedEntropy,
+    layer: Layer,
+    /// What the layer told while something else was being done.
+    events: VecDeque<Event>,
+    proxy: Proxy,
+    questions: Questions,
+    outputs: VecDeque<Output>,
+    counters: Counters,
+}
+
+impl Server {
+    /// A server with nothing to do.
+    pub fn new(config: Config, entropy: BoxedEntropy) -> Self {
+        let settings = Settings {
+            realm: config.realm.clone(),
+            forks: config.limits.forks,
+            server: config.server.clone(),
+        };
+        Self {
+            domain: Domain::new(config.domain.clone(), config.aliases.clone()),
+            challenger: Challenger::new(&config.realm, config.nonce_key),
+            tokens: RouteTokens::new(config.route_key, &config.previous_route_keys),
+            entropy,
+            layer: Layer::new(config.timers),
+            events: VecDeque::new(),
+            proxy: Proxy::new(settings),
+            questions: Questions::default(),
+            outputs: VecDeque::new(),
+            counters: Counters::default(),
+            config,
+        }
+    }
+
+    /// Tells what happened.
+    pub fn handle_input(&mut self, now: Instant, input: Input) {
+        match input {
+            Input::Received { from, identity, message } => self.receive(now, from, identity, message),
+            Input::FlowClosed(flow) => self.layer.flow_closed(now, flow),
+            Input::Answer(id, answer) => self.answer(now, id, answer),
+            Input::Timeout => self.handle_timeout(now),
+        }
+        loop {
+            self.collect();
+            let Some(event) = self.events.pop_front() else { return };
+            self.handle_event(now, event);
+        }
+    }
+
+    /// What to do next, in order.
+    pub fn poll_output(&mut self) -> Option<Output> {
+        self.outputs.pop_front()
+    }
+
+    /// When to tell [`Input::Timeout`]; `None`: not until there is other input.
+    pub fn poll_timeout(&self) -> Option<Instant> {
+        [self.layer.poll_timeout(), self.proxy.poll_timeout(), self.questions.next()]
+            .into_iter()
+            .flatten()
+            .min()
+    }
+
+    /// What was counted.
+    pub const fn counters(&self) -> Counters {
+        let proxy = self.proxy.counters();
+        let mut counters = self.counters;
+        counters.forwarded += proxy.forwarded;
+        counters.responses_forwarded += proxy.responses_forwarded;
+        counters.forks_over_cap += proxy.forks_over_cap;
+        counters.branches_unreachable += proxy.unreachable;
+        counters.outputs_dropped += self.layer.counters().dropped_outputs;
+        counters
+    }
+
+    /// Transactions, requests on their way, and questions at this moment.
+    pub fn load(&self) -> (usize, usize, usize) {
+        (self.layer.len(), self.proxy.len(), self.questions.len())
+    }
+
+    fn handle_timeout(&mut self, now: Instant) {
+        self.layer.handle_timeout(now);
+        let (proxy, mut turn) = self.turn(now);
+        proxy.handle_timeout(&mut turn);
+        while let Some(pending) = self.questions.expired(now) {
+            self.counters.questions_timed_out += 1;
+            self.give_up(now, pending);
+        }
+    }
+
+    fn handle_event(&mut self, now: Instant, event: Event) {
+        match event {
+            Event::ServerTransportFailed { server } => self.caller_lost(now, server),
+            other => {
+                let (proxy, mut turn) = self.turn(now);
+                proxy.handle_event(&mut turn, other);
+            }
+        }
+    }
+
+    /// The proxy and what it works with.
+    fn turn(&mut self, now: Instant) -> (&mut Proxy, Turn<'_>) {
+        let Self { layer, entropy, tokens, proxy, .. } = self;
+        (proxy, Turn { now, layer, entropy: &mut **entropy, tokens })
+    }
+
+    /// Asks, unless too much is being asked: then what would have waited comes back.
+    fn ask(
+        &mut self,
+        deadline: Instant,
+        question: Question,
+        pending: Pending,
+    ) -> Result<(), alloc::boxed::Box<Pending>> {
+        if self.questions.len() >= self.config.limits.questions {
+            self.counters.questions_full += 1;
+            return Err(pending.into());
+        }
+        self.counters.questions += 1;
+        let id = self.questions.insert(deadline, pending);
+        self.emit(Output::Ask(id, question));
+        Ok(())
+    }
+
+    /// The deadline of a question that is answered at once or by a database.
+    fn soon(&self, now: Instant) -> Instant {
+        now + self.config.limits.answer
+    }
+
+    fn transmit(&mut self, to: Hop, message: Bytes) {
+        self.emit(Output::Transmit { to, message });
+    }
+
+    /// Queues an output behind all that the layer wants sent already.
+    fn emit(&mut self, output: Output) {
+        self.collect();
+        self.queue(output);
+    }
+
+    fn collect(&mut self) {
+        while let Some(output) = self.layer.poll_output() {
+            match output {
+                transaction::Output::Transmit { to, message } => self.queue(Output::Transmit { to, message }),
+                transaction::Output::Event(event) => self.events.push_back(event),
+            }
+        }
+    }
+
+    fn queue(&mut self, output: Output) {
+        if self.outputs.len() >= self.config.limits.outputs {
+            self.counters.outputs_dropped += 1;
+            return;
+        }
+        if let Output::Transmit { to: Hop { transport: Transport::Udp, .. }, message } = &output
+            && message.len() > limits::DATAGRAM_COMFORT
+        {
+            self.counters.datagrams_over_comfort += 1;
+        }
+        self.outputs.push_back(output);
+    }
+}

@@ -1,0 +1,98 @@
+//! Branches (§16.6 step 8, §16.11).
+
+use alloc::string::String;
+use core::fmt::Write;
+
+use sha2::{Digest, Sha256};
+
+use crate::entropy::{self, Entropy};
+use crate::message::{HeaderName, Request};
+
+const COOKIE: &str = "z9hG4bK";
+const MARK: usize = 8;
+
+/// A hash of all that decides a request's way. Each branch ends with it, so that a request that comes back unchanged
+/// is known for a loop while one that comes back changed is a spiral (§16.3 step 4).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct LoopMark([u8; MARK]);
+
+impl LoopMark {
+    /// §16.6 step 8: Request-URI, tags, Call-ID, CSeq number, Route and Proxy-Require.
+    pub(super) fn of(request: &Request) -> Self {
+        let mut hash = Fields::new();
+        hash.add(request.uri());
+        hash.add(request.from_tag().unwrap_or_default());
+        hash.add(request.to_tag().unwrap_or_default());
+        hash.add(request.call_id());
+        hash.number(request.cseq().number);
+        request.headers().list(HeaderName::Route).for_each(|route| hash.add(route));
+        request.headers().list(HeaderName::ProxyRequire).for_each(|option| hash.add(option));
+        let mut mark = [0; MARK];
+        hash.text(&mut mark);
+        Self(mark)
+    }
+
+    pub(super) fn ends(&self, branch: &str) -> bool {
+        branch.len() > COOKIE.len() + MARK && branch.as_bytes().ends_with(&self.0)
+    }
+
+    fn as_str(&self) -> &str {
+        // The alphabet is ASCII.
+        core::str::from_utf8(&self.0).unwrap_or_default()
+    }
+}
+
+/// A branch of its own for every copy of a request (§16.6 step 8).
+pub(super) fn fresh(mark: LoopMark, entropy: &mut dyn Entropy) -> String {
+    let mut branch = String::from(COOKIE);
+    branch.push_str(&entropy::token(entropy, 80));
+    branch.push_str(mark.as_str());
+    branch
+}
+
+/// The branch of a request forwarded without a transaction, the same for its retransmissions (§16.11).
+pub(super) fn stateless(request: &Request) -> String {
+    let via = request.via();
+    let mut hash = Fields::new();
+    hash.add(via.branch().unwrap_or_default());
+    let mut sent_by = String::new();
+    // Writing to a String cannot fail.
+    let _ = write!(sent_by, "{}:{}", via.host, via.port.unwrap_or(0));
+    hash.add(&sent_by);
+    hash.add(request.call_id());
+    hash.add(request.from_tag().unwrap_or_default());
+    hash.add(request.to_tag().unwrap_or_default());
+    hash.number(request.cseq().number);
+    hash.add(request.method().as_str());
+    let mut text = [0; 24];
+    hash.text(&mut text);
+    let mut branch = String::from(COOKIE);
+    branch.extend(text.map(char::from));
+    branch
+}
+
+/// A hash over fields that cannot run into each other.
+struct Fields(Sha256);
+
+impl Fields {
+    fn new() -> Self {
+        Self(Sha256::new())
+    }
+
+    fn add(&mut self, text: &str) {
+        self.0.update((text.len() as u64).to_be_bytes());
+        self.0.update(text.as_bytes());
+    }
+
+    fn number(&mut self, number: u32) {
+        self.0.update(number.to_be_bytes());
+    }
+
+    /// Base-32 text of the hash's first bytes, at most 32 of them.
+    fn text(self, out: &mut [u8]) {
+        const ALPHABET: &[u8; 32] = b"abcdefghijklmnopqrstuvwxyz234567";
+        for (character, byte) in out.iter_mut().zip(self.0.finalize()) {
+            *character = ALPHABET[usize::from(byte & 31)];
+        }
+    }
+}

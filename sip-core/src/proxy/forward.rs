@@ -1,0 +1,87 @@
+//! Request and response forwarding (§16.6, §16.7): what a message becomes on its way. Everything else of it leaves
+//! as it came, byte for byte.
+
+use alloc::format;
+use alloc::string::{String, ToString};
+
+use bytes::Bytes;
+
+use crate::auth::Credentials;
+use crate::message::{HeaderName, Request, Response, Rewrite};
+use crate::transport::Hop;
+
+/// Max-Forwards of a request that came without (§16.6 step 3).
+const MAX_FORWARDS: u8 = 70;
+
+/// What changes in a request.
+#[derive(Debug)]
+pub(super) struct Change<'a> {
+    /// The Request-URI, if it is another (§16.6 step 2).
+    pub(super) request_uri: Option<&'a str>,
+    /// How many Route values were ours (§16.4).
+    pub(super) routes: usize,
+    /// The Record-Route values, topmost first (§16.6 step 4).
+    pub(super) record_routes: &'a [String],
+    /// Where it goes.
+    pub(super) hop: &'a Hop,
+    /// The branch of our Via.
+    pub(super) branch: &'a str,
+    /// Credentials for this realm end here (§22.3: "MUST NOT be forwarded" but by one who needs them).
+    pub(super) realm: &'a str,
+}
+
+/// The request as it goes out.
+pub(super) fn request(request: &Request, change: &Change<'_>) -> Bytes {
+    let headers = request.headers();
+    let mut rewrite = Rewrite::new(headers);
+    if let Some(uri) = change.request_uri {
+        rewrite.request_uri(request, uri);
+    }
+    // Step 8. Said first, so that it stands above a Record-Route at the same place.
+    let Hop { transport, local, .. } = change.hop;
+    rewrite.prepend(
+        HeaderName::Via,
+        &format!("SIP/2.0/{} {local};branch={}", transport.via_token(), change.branch),
+    );
+    for value in change.record_routes {
+        rewrite.prepend(HeaderName::RecordRoute, value);
+    }
+    // Step 3. OPTIONS at 0 was answered by the server, so there is something to take from.
+    match request.max_forwards() {
+        Some(hops) => rewrite.set(HeaderName::MaxForwards, &hops.saturating_sub(1).to_string()),
+        None => rewrite.append(HeaderName::MaxForwards, &MAX_FORWARDS.to_string()),
+    }
+    rewrite.remove_first_values(HeaderName::Route, change.routes);
+    rewrite.remove_if(HeaderName::ProxyAuthorization, |value| {
+        Credentials::parse(value).is_ok_and(|credentials| credentials.realm == change.realm)
+    });
+    rewrite.finish()
+}
+
+/// A contact's URI as a Request-URI, where headers may not stand (§16.6 step 2, §19.1.1 table 1).
+pub(super) fn request_uri(contact: &str) -> &str {
+    contact.split_once('?').map_or(contact, |(uri, _)| uri)
+}
+
+/// The response without our Via (§16.7 step 3). `None`: ours was the only one, so it is for nobody else.
+pub(super) fn response(response: &Response) -> Option<Bytes> {
+    let headers = response.headers();
+    headers.list(HeaderName::Via).nth(1)?;
+    let mut rewrite = Rewrite::new(headers);
+    rewrite.remove_first_values(HeaderName::Via, 1);
+    Some(rewrite.finish())
+}
+
+/// The same for a 401 or 407 that carries the challenges of others too (§16.7 step 7).
+pub(super) fn challenge<'r>(chosen: &Response, others: impl Iterator<Item = &'r Response>) -> Option<Bytes> {
+    let headers = chosen.headers();
+    headers.list(HeaderName::Via).nth(1)?;
+    let mut rewrite = Rewrite::new(headers);
+    rewrite.remove_first_values(HeaderName::Via, 1);
+    for other in others {
+        for name in [HeaderName::WwwAuthenticate, HeaderName::ProxyAuthenticate] {
+            other.headers().all(name).for_each(|value| rewrite.append(name, value));
+        }
+    }
+    Some(rewrite.finish())
+}

@@ -1,0 +1,98 @@
+//! Route information preprocessing (§16.4): which of a request's Routes are ours and what they say.
+
+use super::{Domain, Refusal};
+use crate::message::{HeaderName, NameAddr, Request, Uri};
+use crate::time::Instant;
+use crate::transport::{Hop, RegistrationKey, RouteTarget, RouteTokens};
+
+/// Where a request is to go by its Routes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Path {
+    /// Within a dialog that was recorded here: the top Route is the sender's own token, the next the receiver's.
+    Dialog {
+        /// Whom the sender must be.
+        sender: RouteTarget,
+        /// Whom it is for.
+        receiver: RouteTarget,
+    },
+    /// Anything else: the Request-URI decides.
+    Outside {
+        /// How many Routes only name us.
+        routes: usize,
+    },
+}
+
+/// Whether the sender of an in-dialog request is the one its token names.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Sender {
+    /// It is.
+    Proven,
+    /// It is not.
+    Other,
+    /// It is if this registration is reached over the hop the request came from.
+    Reached(RegistrationKey),
+}
+
+impl Path {
+    /// How many Routes are consumed here.
+    pub const fn routes(&self) -> usize {
+        match self {
+            Self::Dialog { .. } => 2,
+            Self::Outside { routes } => *routes,
+        }
+    }
+
+    /// Reads a request's Routes. "Is this Route mine" is decided by opening its token, never by host and port; what
+    /// has no token may only name us, and leads nowhere.
+    pub fn read(
+        request: &Request,
+        from: &Hop,
+        domain: &Domain,
+        tokens: &RouteTokens,
+        now: Instant,
+    ) -> Result<Self, Refusal> {
+        let mut routes = 0;
+        let mut sender = None;
+        for value in request.headers().list(HeaderName::Route) {
+            let route = NameAddr::parse(value).ok_or(Refusal::MalformedRoute)?;
+            let Some(Uri::Sip(uri)) = route.parsed_uri() else { return Err(Refusal::MalformedRoute) };
+            let target = uri.user.and_then(|token| tokens.open(token, request.call_id(), now));
+            match (target, sender.take()) {
+                // Only a dialog has tokens, and there stands nothing of ours before them.
+                (Some(target), None) if routes == 0 && request.to_tag().is_some() => sender = Some(target),
+                (Some(receiver), Some(sender)) => return Ok(Self::Dialog { sender, receiver }),
+                (Some(_), None) | (None, Some(_)) => return Err(Refusal::RouteSet),
+                (None, None) if !domain.is(uri.host, from.local.ip()) => return Err(Refusal::ForeignRoute),
+                // It is ours by its host and has a user part: in a dialog, a token that is too old or of another
+                // call. To follow the Request-URI past it would be to relay.
+                (None, None) if request.to_tag().is_some() && uri.user.is_some() => {
+                    return Err(Refusal::RouteSet);
+                }
+                (None, None) => routes += 1,
+            }
+        }
+        match sender {
+            Some(_) => Err(Refusal::RouteSet),
+            None => Ok(Self::Outside { routes }),
+        }
+    }
+}
+
+impl Sender {
+    /// Compares a sender's token with where the request came from and what that flow proved to be.
+    pub fn of(token: &RouteTarget, from: &Hop, proven: Option<&RegistrationKey>) -> Self {
+        let is = |same: bool| if same { Self::Proven } else { Self::Other };
+        match token {
+            RouteTarget::Registration(key) if proven == Some(key) => Self::Proven,
+            // A WebSocket proves itself before it does anything else.
+            RouteTarget::Registration(_) if from.transport.is_websocket() => Self::Other,
+            // A phone's connection may carry several registrations, and a datagram proves none.
+            RouteTarget::Registration(key) => Self::Reached(key.clone()),
+            RouteTarget::Flow(flow) => is(*flow == from.flow),
+            // A NAT may have given it another port since.
+            RouteTarget::Address { transport, remote } => {
+                is(*transport == from.transport && remote.ip() == from.remote.ip())
+            }
+        }
+    }
+}

@@ -1,0 +1,148 @@
+//! Who may send what: digest, flows that proved themselves, and whose From it may be (§22, §26.3.2).
+
+use alloc::string::ToString;
+
+use smol_str::SmolStr;
+
+use super::questions::{Arrival, Pending};
+use super::reply::Reply;
+use super::{Question, Server};
+use crate::auth::{Credentials, Outcome, Secrets};
+use crate::message::{HeaderName, Method, SipUri, Uri};
+use crate::time::Instant;
+
+impl Server {
+    /// A request outside dialogs that were recorded here.
+    pub(super) fn outside(&mut self, now: Instant, arrival: Arrival, routes: usize) {
+        let Some(Uri::Sip(uri)) = Uri::parse(arrival.request.uri()) else {
+            return self.refuse(now, &arrival, Reply::new(416));
+        };
+        if !self.domain.is(uri.host, arrival.from.local.ip()) {
+            self.counters.relay_refused += 1;
+            return self.refuse(now, &arrival, Reply::because(403, "Domain Not Served Here"));
+        }
+        if self.needs_no_credentials(&arrival) {
+            return self.authorized(now, arrival, None, routes);
+        }
+        let found = self.challenger.find(arrival.request.headers().all(arrival.credentials_header()));
+        match found {
+            Ok(Some(credentials)) => {
+                let question = Question::Credentials { username: credentials.username.clone() };
+                let pending = Pending::Credentials { arrival, credentials, routes };
+                self.ask_or_refuse(now, self.soon(now), question, pending);
+            }
+            Ok(None) => self.challenge(now, &arrival, false),
+            Err(_) => {
+                let reply = Reply::because(400, "Bad Request (Malformed Credentials)");
+                self.refuse(now, &arrival, reply);
+            }
+        }
+    }
+
+    /// REGISTER always proves its sender. On a WebSocket a flow that a REGISTER has proven speaks for its account;
+    /// elsewhere a From outside our domain is nobody's whom we could ask.
+    fn needs_no_credentials(&self, arrival: &Arrival) -> bool {
+        if *arrival.request.method() == Method::Register {
+            return false;
+        }
+        if arrival.from.transport.is_websocket() {
+            let from = self.claimed_aor(arrival);
+            return arrival.identity.as_ref().is_some_and(|id| from == Some(id.registration.aor.clone()));
+        }
+        let from = arrival.request.from();
+        match from.parsed_uri() {
+            Some(Uri::Sip(uri)) => !self.domain.is(uri.host, arrival.from.local.ip()),
+            _ => true,
+        }
+    }
+
+    /// The address-of-record From names, if it is one of ours.
+    fn claimed_aor(&self, arrival: &Arrival) -> Option<SmolStr> {
+        let from = arrival.request.from();
+        let uri = from.parsed_uri()?;
+        self.domain.aor(uri.sip()?, arrival.from.local.ip())
+    }
+
+    pub(super) fn verify(
+        &mut self,
+        now: Instant,
+        arrival: Arrival,
+        credentials: &Credentials,
+        secrets: Option<&Secrets>,
+        routes: usize,
+    ) {
+        let request = &arrival.request;
+        let outcome = self.challenger.verify(
+            credentials,
+            secrets,
+            self.config.algorithms(arrival.from.transport),
+            request.method().as_str(),
+            request.uri(),
+            now,
+        );
+        match outcome {
+            Outcome::Ok { username } => self.proven(now, arrival, username, routes),
+            Outcome::WrongUri => {
+                self.refuse(now, &arrival, Reply::because(400, "Bad Request (Digest For Another URI)"));
+            }
+            Outcome::Wrong => {
+                self.counters.credentials_wrong += 1;
+                self.challenge(now, &arrival, false);
+            }
+            other => self.challenge(now, &arrival, other.is_stale()),
+        }
+    }
+
+    /// The sender is the account `username`: it may speak for its own address only.
+    fn proven(&mut self, now: Instant, arrival: Arrival, username: SmolStr, routes: usize) {
+        let own = self.domain.address(&username);
+        if *arrival.request.method() != Method::Register && self.claimed_aor(&arrival) != Some(own) {
+            return self.refuse(now, &arrival, Reply::because(403, "From Is Not Your Address"));
+        }
+        self.authorized(now, arrival, Some(username), routes);
+    }
+
+    /// What a request is for, once its sender may send it. `username` is the account that proved itself with this
+    /// very request.
+    fn authorized(&mut self, now: Instant, arrival: Arrival, username: Option<SmolStr>, routes: usize) {
+        let (method, hops) = (arrival.request.method(), arrival.request.max_forwards());
+        let aor = match Uri::parse(arrival.request.uri()) {
+            Some(Uri::Sip(uri)) => self.target(&uri, &arrival),
+            _ => None,
+        };
+        match (username, aor) {
+            (Some(username), _) if *method == Method::Register => self.register(now, arrival, &username),
+            // §16.3 step 3: OPTIONS at its last hop may be answered by whoever that is (§11).
+            (_, None) => self.own(now, &arrival),
+            (_, Some(_)) if hops == Some(0) => self.own(now, &arrival),
+            (username, Some(aor)) => self.lookup(now, arrival, username.as_deref(), aor, routes),
+        }
+    }
+
+    fn target(&self, uri: &SipUri<'_>, arrival: &Arrival) -> Option<SmolStr> {
+        self.domain.aor(uri, arrival.from.local.ip())
+    }
+
+    fn challenge(&mut self, now: Instant, arrival: &Arrival, stale: bool) {
+        let (status, name) = match arrival.request.method() {
+            Method::Register => (401, HeaderName::WwwAuthenticate),
+            _ => (407, HeaderName::ProxyAuthenticate),
+        };
+        let algorithms = self.config.algorithms(arrival.from.transport);
+        let challenges = self.challenger.challenges(algorithms, stale, now, &mut *self.entropy);
+        let reply = challenges
+            .iter()
+            .fold(Reply::new(status), |reply, challenge| reply.with(name, challenge.to_string()));
+        self.refuse(now, arrival, reply);
+    }
+}
+
+impl Arrival {
+    /// A registrar is a user agent server, and everything else here a proxy (§22.1).
+    fn credentials_header(&self) -> HeaderName {
+        match self.request.method() {
+            Method::Register => HeaderName::Authorization,
+            _ => HeaderName::ProxyAuthorization,
+        }
+    }
+}

@@ -1,0 +1,107 @@
+//! Requests within dialogs that were recorded here: their sender is checked, their way is found or awaited.
+//!
+//! A receiver that is away for a moment — a page on its way to a new socket, or everybody after a restart — costs
+//! a request some seconds and not its life.
+
+use super::questions::{Arrival, Pending};
+use super::reply::Reply;
+use super::{Question, Server};
+use crate::proxy::{self, Sender, Target};
+use crate::time::Instant;
+use crate::transaction::ServerId;
+use crate::transport::{Hop, RouteTarget};
+
+/// Routes of an in-dialog request that are ours: the sender's token and the receiver's.
+const TOKENS: usize = 2;
+
+impl Server {
+    pub(super) fn check_sender(
+        &mut self,
+        now: Instant,
+        arrival: Arrival,
+        sender: RouteTarget,
+        receiver: RouteTarget,
+    ) {
+        let proven = arrival.identity.as_ref().map(|identity| &identity.registration);
+        match Sender::of(&sender, &arrival.from, proven) {
+            Sender::Proven => self.hold(now, arrival, sender, receiver),
+            Sender::Other => self.wrong_sender(now, &arrival),
+            Sender::Reached(key) => {
+                let question = Question::Reach(RouteTarget::Registration(key));
+                let pending = Pending::Sender { arrival, sender, receiver };
+                self.ask_or_refuse(now, self.soon(now), question, pending);
+            }
+        }
+    }
+
+    pub(super) fn sender_reached(
+        &mut self,
+        now: Instant,
+        arrival: Arrival,
+        sender: RouteTarget,
+        receiver: RouteTarget,
+        hop: Option<Hop>,
+    ) {
+        if hop.is_some_and(|hop| hop.flow == arrival.from.flow && hop.remote.ip() == arrival.from.remote.ip())
+        {
+            self.hold(now, arrival, sender, receiver);
+        } else {
+            self.wrong_sender(now, &arrival);
+        }
+    }
+
+    pub(super) fn wrong_sender(&mut self, now: Instant, arrival: &Arrival) {
+        self.counters.sender_mismatched += 1;
+        self.refuse(now, arrival, Reply::because(403, "Sender Is Not In This Dialog"));
+    }
+
+    /// Asks for the way to the receiver. Until it is known the request is held.
+    fn hold(&mut self, now: Instant, arrival: Arrival, sender: RouteTarget, receiver: RouteTarget) {
+        let limits = &self.config.limits;
+        if arrival.server.is_none() && self.questions.holds(&receiver, &arrival.request) {
+            return;
+        }
+        if self.questions.held() >= limits.held_requests
+            || self.questions.held_for(&receiver) >= limits.held_per_registration
+        {
+            self.counters.hold_full += 1;
+            return self.refuse(now, &arrival, Reply::new(480).later());
+        }
+        let deadline = now + limits.hold;
+        self.trying(now, &arrival);
+        let question = Question::Reach(receiver.clone());
+        let pending = Pending::Held { arrival, sender, receiver, since: now };
+        self.ask_or_refuse(now, deadline, question, pending);
+    }
+
+    pub(super) fn release(&mut self, now: Instant, held: Pending, hop: Hop) {
+        let Pending::Held { arrival, sender, receiver, since } = held else { return };
+        self.count_wait(now, since);
+        if arrival.server.is_none() {
+            let message = proxy::forward_ack(&arrival.request, TOKENS, &hop, &self.config.realm);
+            return self.transmit(hop, message);
+        }
+        self.forward(now, &arrival, sender, TOKENS, &[Target { contact: None, hop, receiver }]);
+    }
+
+    /// The flow of a pending request's sender closed. A registration may come back over another.
+    pub(super) fn caller_lost(&mut self, now: Instant, server: ServerId) {
+        let (proxy, mut turn) = self.turn(now);
+        let Some(sender @ RouteTarget::Registration(_)) = proxy.caller_lost(&mut turn, server) else {
+            return;
+        };
+        // At the cap nobody is told: the caller is given up a little later by itself.
+        let deadline = now + self.config.limits.hold;
+        let _ = self.ask(deadline, Question::Reach(sender), Pending::Caller { server });
+    }
+
+    /// It did: the latest response goes there, and all that follow.
+    pub(super) fn caller_back(&mut self, server: ServerId, hop: Option<Hop>) {
+        let old = self.layer.server_hop(server);
+        if let (Some(hop), Some(old)) = (hop, old)
+            && hop.flow != old.flow
+        {
+            self.layer.set_server_hop(server, hop);
+        }
+    }
+}

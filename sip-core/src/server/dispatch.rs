@@ -1,0 +1,128 @@
+//! What a request is for, and what is done when an answer comes or does not.
+
+use super::questions::{Arrival, Pending};
+use super::reply::Reply;
+use super::{Answer, Question, QuestionId, Server};
+use crate::message::{Method, Writer, reason_phrase};
+use crate::proxy::{self, Path, Refusal};
+use crate::time::{Duration, Instant};
+
+/// A request that was answered later than this had to wait for its receiver.
+const NOTICEABLE: Duration = Duration::from_millis(20);
+
+impl Server {
+    /// §16.3, §16.4.
+    pub(super) fn dispatch(&mut self, now: Instant, arrival: Arrival) {
+        if let Err(refusal) = proxy::validate(&arrival.request) {
+            return self.refuse(now, &arrival, refusal.into());
+        }
+        let path = Path::read(&arrival.request, &arrival.from, &self.domain, &self.tokens, now);
+        match path {
+            Ok(Path::Dialog { sender, receiver }) => self.check_sender(now, arrival, sender, receiver),
+            // An ACK outside a recorded dialog is for nobody.
+            Ok(Path::Outside { .. }) if arrival.server.is_none() => self.counters.acks_dropped += 1,
+            Ok(Path::Outside { routes }) => self.outside(now, arrival, routes),
+            Err(refusal) => {
+                if matches!(refusal, Refusal::ForeignRoute | Refusal::RouteSet) {
+                    self.counters.relay_refused += 1;
+                }
+                self.refuse(now, &arrival, refusal.into());
+            }
+        }
+    }
+
+    /// Answers a request with other than success. An ACK is never answered.
+    pub(super) fn refuse(&mut self, now: Instant, arrival: &Arrival, reply: Reply) {
+        match arrival.server {
+            Some(server) => self.reply(now, server, &arrival.request, reply),
+            None => self.counters.acks_dropped += 1,
+        }
+    }
+
+    /// INVITE's 100 (§16.2: what takes more than 200 ms is announced, and a fork always does).
+    pub(super) fn trying(&mut self, now: Instant, arrival: &Arrival) {
+        if let Some(server) = arrival.server.filter(|_| arrival.is_invite()) {
+            let trying = Writer::response(&arrival.request, 100, reason_phrase(100), None).finish();
+            self.count(100);
+            self.layer.respond(now, server, 100, trying);
+        }
+    }
+
+    /// Asks for what an arrival waits for, or refuses it because too much is being asked.
+    pub(super) fn ask_or_refuse(
+        &mut self,
+        now: Instant,
+        deadline: Instant,
+        question: Question,
+        pending: Pending,
+    ) {
+        if let Err(pending) = self.ask(deadline, question, pending)
+            && let Some(arrival) = pending.into_arrival()
+        {
+            self.refuse(now, &arrival, Reply::new(503).later());
+        }
+    }
+
+    pub(super) fn answer(&mut self, now: Instant, id: QuestionId, answer: Answer) {
+        if let Answer::Reachable(Some(hop)) = &answer
+            && let Some(held) = self.questions.release_through(id)
+        {
+            // What came before it goes before it, whichever answer comes first.
+            for pending in held {
+                self.release(now, pending, *hop);
+            }
+            return;
+        }
+        let Some(pending) = self.questions.remove(id) else {
+            self.counters.answers_late += 1;
+            return;
+        };
+        match (pending, answer) {
+            (Pending::Credentials { arrival, credentials, routes }, Answer::Credentials(secrets)) => {
+                self.verify(now, arrival, &credentials, secrets.as_deref(), routes);
+            }
+            (Pending::Lookup { arrival, sender, routes }, Answer::Bindings(bindings)) => {
+                self.found(now, arrival, sender, routes, bindings);
+            }
+            (Pending::Update { arrival, identity }, Answer::Updated(result)) => {
+                self.updated(now, arrival, identity, result);
+            }
+            (Pending::Sender { arrival, sender, receiver }, Answer::Reachable(hop)) => {
+                self.sender_reached(now, arrival, sender, receiver, hop);
+            }
+            (Pending::Caller { server }, Answer::Reachable(hop)) => self.caller_back(server, hop),
+            // No way to the receiver; or the answer to another question than was asked, which is as good as none.
+            (pending, _) => self.give_up(now, pending),
+        }
+    }
+
+    /// No answer came, or none that helps.
+    pub(super) fn give_up(&mut self, now: Instant, pending: Pending) {
+        match pending {
+            Pending::Credentials { arrival, .. }
+            | Pending::Lookup { arrival, .. }
+            | Pending::Update { arrival, .. } => {
+                self.refuse(now, &arrival, Reply::because(500, "Directory Does Not Answer").later());
+            }
+            Pending::Sender { arrival, .. } => self.wrong_sender(now, &arrival),
+            Pending::Held { arrival, since, .. } => {
+                self.count_wait(now, since);
+                self.counters.held_timed_out += 1;
+                self.refuse(now, &arrival, Reply::new(480).later());
+            }
+            Pending::Caller { .. } => {}
+        }
+    }
+
+    pub(super) const fn count_wait(&mut self, now: Instant, since: Instant) {
+        if now.since(since).as_micros() > NOTICEABLE.as_micros() {
+            self.counters.held += 1;
+        }
+    }
+}
+
+impl Arrival {
+    pub(super) fn is_invite(&self) -> bool {
+        self.server.is_some() && *self.request.method() == Method::Invite
+    }
+}

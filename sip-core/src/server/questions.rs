@@ -1,0 +1,164 @@
+//! What was asked outside and what waits for the answer.
+
+use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+
+use smol_str::SmolStr;
+
+use super::{Identity, QuestionId};
+use crate::auth::Credentials;
+use crate::message::Request;
+use crate::time::Instant;
+use crate::transaction::ServerId;
+use crate::transport::{Hop, RegistrationKey, RouteTarget};
+
+/// A request that is being worked on.
+#[derive(Debug)]
+pub(super) struct Arrival {
+    /// Its transaction; `None` for an ACK.
+    pub(super) server: Option<ServerId>,
+    pub(super) request: Request,
+    /// The hop it came over.
+    pub(super) from: Hop,
+    pub(super) identity: Option<Arc<Identity>>,
+}
+
+/// What waits for an answer.
+#[derive(Debug)]
+pub(super) enum Pending {
+    /// Whether a request's credentials are right.
+    Credentials { arrival: Arrival, credentials: Credentials, routes: usize },
+    /// The contacts of a request's target.
+    Lookup { arrival: Arrival, sender: RouteTarget, routes: usize },
+    /// The outcome of a REGISTER.
+    Update { arrival: Arrival, identity: IdentityChange },
+    /// Whether an in-dialog request's sender is the one its token names.
+    Sender { arrival: Arrival, sender: RouteTarget, receiver: RouteTarget },
+    /// The way of an in-dialog request.
+    Held { arrival: Arrival, sender: RouteTarget, receiver: RouteTarget, since: Instant },
+    /// The new flow of a pending request's sender, whose flow was lost.
+    Caller { server: ServerId },
+}
+
+/// What a REGISTER does to who its flow is, if it succeeds.
+#[derive(Debug)]
+pub(super) enum IdentityChange {
+    None,
+    Becomes {
+        username: SmolStr,
+        registration: RegistrationKey,
+    },
+    /// No longer any of these.
+    Loses {
+        registrations: Vec<RegistrationKey>,
+    },
+    /// No longer any of this address-of-record.
+    LosesAll {
+        aor: SmolStr,
+    },
+}
+
+impl Pending {
+    fn server(&self) -> Option<ServerId> {
+        match self {
+            Self::Credentials { arrival, .. }
+            | Self::Lookup { arrival, .. }
+            | Self::Update { arrival, .. }
+            | Self::Sender { arrival, .. }
+            | Self::Held { arrival, .. } => arrival.server,
+            Self::Caller { server } => Some(*server),
+        }
+    }
+}
+
+/// Everything that waits.
+#[derive(Debug, Default)]
+pub(super) struct Questions {
+    last: u64,
+    pending: BTreeMap<QuestionId, (Instant, Pending)>,
+    deadlines: BTreeSet<(Instant, QuestionId)>,
+    /// What is held for each receiver, in the order it came.
+    held: BTreeMap<RouteTarget, VecDeque<QuestionId>>,
+    held_total: usize,
+}
+
+impl Questions {
+    pub(super) fn len(&self) -> usize {
+        self.pending.len()
+    }
+
+    /// How many requests are held for all receivers together.
+    pub(super) const fn held(&self) -> usize {
+        self.held_total
+    }
+
+    pub(super) fn held_for(&self, receiver: &RouteTarget) -> usize {
+        self.held.get(receiver).map_or(0, VecDeque::len)
+    }
+
+    /// Whether this very ACK is held already: its 2xx was retransmitted meanwhile.
+    pub(super) fn holds(&self, receiver: &RouteTarget, ack: &Request) -> bool {
+        let held = self.held.get(receiver).into_iter().flatten();
+        held.filter_map(|id| self.pending.get(id)).any(|(_, pending)| {
+            matches!(pending, Pending::Held { arrival, .. } if arrival.server.is_none()
+                && arrival.request.call_id() == ack.call_id()
+                && arrival.request.cseq() == ack.cseq()
+                && arrival.request.branch() == ack.branch())
+        })
+    }
+
+    pub(super) fn insert(&mut self, deadline: Instant, pending: Pending) -> QuestionId {
+        self.last += 1;
+        let id = QuestionId(self.last);
+        if let Pending::Held { receiver, .. } = &pending {
+            self.held.entry(receiver.clone()).or_default().push_back(id);
+            self.held_total += 1;
+        }
+        self.deadlines.insert((deadline, id));
+        self.pending.insert(id, (deadline, pending));
+        id
+    }
+
+    pub(super) fn remove(&mut self, id: QuestionId) -> Option<Pending> {
+        let (deadline, pending) = self.pending.remove(&id)?;
+        self.deadlines.remove(&(deadline, id));
+        if let Pending::Held { receiver, .. } = &pending {
+            self.held_total -= 1;
+            if let Some(queue) = self.held.get_mut(receiver) {
+                queue.retain(|held| *held != id);
+                if queue.is_empty() {
+                    self.held.remove(receiver);
+                }
+            }
+        }
+        Some(pending)
+    }
+
+    /// What this question's answer lets go: all that is held for its receiver up to it, in the order it came. `None`:
+    /// it holds nothing.
+    pub(super) fn release_through(&mut self, id: QuestionId) -> Option<Vec<Pending>> {
+        let (_, Pending::Held { receiver, .. }) = self.pending.get(&id)? else { return None };
+        let ids: Vec<QuestionId> = self.held.get(receiver)?.iter().copied().filter(|i| *i <= id).collect();
+        Some(ids.into_iter().filter_map(|id| self.remove(id)).collect())
+    }
+
+    /// What waits on behalf of a transaction.
+    pub(super) fn remove_of(&mut self, server: ServerId) -> Option<Pending> {
+        let id = self.pending.iter().find(|(_, (_, pending))| {
+            pending.server() == Some(server) && !matches!(pending, Pending::Caller { .. })
+        });
+        let id = *id?.0;
+        self.remove(id)
+    }
+
+    /// One that nobody answered in time.
+    pub(super) fn expired(&mut self, now: Instant) -> Option<Pending> {
+        let (_, id) = self.deadlines.first().copied().filter(|(at, _)| *at <= now)?;
+        self.remove(id)
+    }
+
+    pub(super) fn next(&self) -> Option<Instant> {
+        self.deadlines.first().map(|(at, _)| *at)
+    }
+}

@@ -1,0 +1,107 @@
+//! From bytes to a transaction.
+
+use alloc::sync::Arc;
+
+use bytes::Bytes;
+
+use super::questions::{Arrival, Pending};
+use super::reply::Reply;
+use super::{Identity, Server};
+use crate::message::{Message, Refused, Request, Writer};
+use crate::time::Instant;
+use crate::transaction::{Received, ServerId};
+use crate::transport::{Hop, via};
+
+impl Server {
+    pub(super) fn receive(
+        &mut self,
+        now: Instant,
+        from: Hop,
+        identity: Option<Arc<Identity>>,
+        message: Bytes,
+    ) {
+        self.counters.received += 1;
+        match Message::parse(message) {
+            Ok(Message::Request(request)) => match via::stamp(request, &from) {
+                Ok(request) => self.receive_request(now, from, identity, request),
+                Err(refused) => self.refuse_malformed(from, refused),
+            },
+            Ok(Message::Response(response)) => {
+                self.counters.responses += 1;
+                if !self.layer.receive_response(now, response) {
+                    self.counters.stray_responses += 1;
+                }
+            }
+            Err(refused) => self.refuse_malformed(from, refused),
+        }
+    }
+
+    /// The reason phrase says what is wrong. No transaction is made: the bytes that would name it may be the wrong
+    /// ones.
+    fn refuse_malformed(&mut self, from: Hop, refused: Refused) {
+        let tag = self.fresh_tag();
+        let answer = refused.request.and_then(|headers| Writer::refusal(&headers, refused.error, &tag));
+        match answer {
+            Some(message) => {
+                self.counters.malformed_refused += 1;
+                self.transmit(from, message);
+            }
+            None => self.counters.malformed_dropped += 1,
+        }
+    }
+
+    fn receive_request(
+        &mut self,
+        now: Instant,
+        from: Hop,
+        identity: Option<Arc<Identity>>,
+        request: Request,
+    ) {
+        self.counters.requests += 1;
+        let back = via::response_hop(&from, &request.via());
+        let received = self.layer.receive_request(now, &request, back);
+        let arrival = |server| Arrival { server, request: request.clone(), from, identity };
+        match received {
+            Received::New(server) => self.dispatch(now, arrival(Some(server))),
+            Received::AckToSuccess => self.dispatch(now, arrival(None)),
+            Received::Cancel { cancel, invite } => self.cancel(now, &request, cancel, invite),
+            Received::Absorbed => {}
+            Received::Full => {
+                self.counters.transactions_full += 1;
+                self.reply_stateless(&request, back, Reply::new(503).later());
+            }
+        }
+    }
+
+    /// §16.10, §9.2.
+    fn cancel(&mut self, now: Instant, request: &Request, cancel: ServerId, invite: Option<ServerId>) {
+        let Some(invite) = invite else {
+            return self.reply(now, cancel, request, Reply::new(481));
+        };
+        self.reply(now, cancel, request, Reply::new(200));
+        let (proxy, mut turn) = self.turn(now);
+        if proxy.cancel(&mut turn, invite) {
+            return;
+        }
+        // It has not been forwarded: something is still being found out about it, or it was answered.
+        if let Some(pending) = self.questions.remove_of(invite)
+            && let Some(arrival) = pending.into_arrival()
+        {
+            self.reply(now, invite, &arrival.request, Reply::new(487));
+        }
+    }
+}
+
+impl Pending {
+    /// The request that waits; `None` if it is none that still wants an answer.
+    pub(super) fn into_arrival(self) -> Option<Arrival> {
+        match self {
+            Self::Credentials { arrival, .. }
+            | Self::Lookup { arrival, .. }
+            | Self::Update { arrival, .. }
+            | Self::Sender { arrival, .. }
+            | Self::Held { arrival, .. } => Some(arrival),
+            Self::Caller { .. } => None,
+        }
+    }
+}

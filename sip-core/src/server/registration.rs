@@ -1,0 +1,94 @@
+//! REGISTER (§10.3).
+
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+
+use smol_str::SmolStr;
+
+use super::questions::{Arrival, IdentityChange, Pending};
+use super::reply::Reply;
+use super::{Identity, Output, Question, Server};
+use crate::message::Uri;
+use crate::registrar::{self, Binding, BindingUpdate, Change, UpdateError};
+use crate::time::Instant;
+
+impl Server {
+    /// A REGISTER whose sender is the account `username`.
+    pub(super) fn register(&mut self, now: Instant, arrival: Arrival, username: &SmolStr) {
+        let to = arrival.request.to();
+        let aor = match to.parsed_uri() {
+            Some(Uri::Sip(uri)) => self.domain.aor(&uri, arrival.from.local.ip()),
+            _ => None,
+        };
+        // §10.3 step 5.
+        let Some(aor) = aor else {
+            return self.refuse(now, &arrival, Reply::because(404, "Address Not In This Domain"));
+        };
+        // Step 4: nobody registers for another.
+        if aor != self.domain.address(username) {
+            return self.refuse(now, &arrival, Reply::because(403, "Not Your Address"));
+        }
+        match registrar::read(&arrival.request, aor, arrival.from, &self.config.expiry) {
+            Err(refusal) => self.refuse(now, &arrival, refusal.into()),
+            Ok(update) => {
+                let identity = IdentityChange::of(&update, username);
+                let pending = Pending::Update { arrival, identity };
+                self.ask_or_refuse(now, self.soon(now), Question::Update(update), pending);
+            }
+        }
+    }
+
+    pub(super) fn updated(
+        &mut self,
+        now: Instant,
+        arrival: Arrival,
+        identity: IdentityChange,
+        result: Result<Vec<Binding>, UpdateError>,
+    ) {
+        let bindings = match result {
+            Ok(bindings) => bindings,
+            Err(error) => return self.refuse(now, &arrival, error.into()),
+        };
+        self.counters.registered += 1;
+        // A datagram socket is everybody's.
+        if arrival.from.transport.is_reliable() {
+            self.identify(&arrival, identity);
+        }
+        let Some(server) = arrival.server else { return };
+        let tag = self.fresh_tag();
+        let message =
+            registrar::accept(&arrival.request, &bindings, now, &tag, self.config.server.as_deref());
+        self.count(200);
+        self.layer.respond(now, server, 200, message);
+    }
+
+    fn identify(&mut self, arrival: &Arrival, change: IdentityChange) {
+        let current = arrival.identity.as_ref().map(|identity| &identity.registration);
+        let identity = match change {
+            IdentityChange::Becomes { username, registration } if current != Some(&registration) => {
+                Some(Arc::new(Identity { username, registration }))
+            }
+            IdentityChange::Loses { registrations } if current.is_some_and(|c| registrations.contains(c)) => {
+                None
+            }
+            IdentityChange::LosesAll { aor } if current.is_some_and(|c| c.aor == aor) => None,
+            _ => return,
+        };
+        self.emit(Output::Authenticated { flow: arrival.from.flow, identity });
+    }
+}
+
+impl IdentityChange {
+    fn of(update: &BindingUpdate, username: &SmolStr) -> Self {
+        let Change::Contacts(contacts) = &update.change else {
+            return match update.change {
+                Change::RemoveAll => Self::LosesAll { aor: update.aor.clone() },
+                _ => Self::None,
+            };
+        };
+        match contacts.iter().find(|contact| !contact.expires.is_zero()) {
+            Some(contact) => Self::Becomes { username: username.clone(), registration: contact.key.clone() },
+            None => Self::Loses { registrations: contacts.iter().map(|c| c.key.clone()).collect() },
+        }
+    }
+}

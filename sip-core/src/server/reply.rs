@@ -1,0 +1,119 @@
+//! Responses the server makes itself.
+
+use alloc::borrow::Cow;
+use alloc::string::{String, ToString};
+use alloc::vec::Vec;
+
+use super::Server;
+use crate::message::{HeaderName, Method, Request, Writer, reason_phrase};
+use crate::time::Instant;
+use crate::transaction::ServerId;
+use crate::transport::Hop;
+use crate::{entropy, proxy, registrar};
+
+/// Seconds after which a peer may try again when we are full or a callee is away.
+const RETRY_AFTER: u32 = 5;
+
+/// A response to be.
+#[derive(Debug)]
+pub(super) struct Reply {
+    pub(super) status: u16,
+    reason: Cow<'static, str>,
+    fields: Vec<(HeaderName, Cow<'static, str>)>,
+}
+
+impl Reply {
+    /// With the usual reason phrase.
+    pub(super) const fn new(status: u16) -> Self {
+        Self::because(status, reason_phrase(status))
+    }
+
+    /// With a reason phrase that says more.
+    pub(super) const fn because(status: u16, reason: &'static str) -> Self {
+        Self { status, reason: Cow::Borrowed(reason), fields: Vec::new() }
+    }
+
+    pub(super) fn with(mut self, name: HeaderName, value: impl Into<Cow<'static, str>>) -> Self {
+        self.fields.push((name, value.into()));
+        self
+    }
+
+    /// With Retry-After.
+    pub(super) fn later(self) -> Self {
+        self.with(HeaderName::RetryAfter, RETRY_AFTER.to_string())
+    }
+
+    fn refusal(status: u16, reason: String, field: Option<(HeaderName, String)>) -> Self {
+        let reply = Self { status, reason: reason.into(), fields: Vec::new() };
+        match field {
+            Some((name, value)) => reply.with(name, value),
+            None => reply,
+        }
+    }
+}
+
+impl From<proxy::Refusal> for Reply {
+    fn from(refusal: proxy::Refusal) -> Self {
+        Self::refusal(refusal.status(), refusal.to_string(), refusal.field())
+    }
+}
+
+impl From<registrar::Refusal> for Reply {
+    fn from(refusal: registrar::Refusal) -> Self {
+        Self::refusal(refusal.status(), refusal.to_string(), refusal.field())
+    }
+}
+
+impl From<registrar::UpdateError> for Reply {
+    fn from(error: registrar::UpdateError) -> Self {
+        let reply = Self::refusal(error.status(), error.to_string(), None);
+        if error.status() == 503 { reply.later() } else { reply }
+    }
+}
+
+impl Server {
+    /// Answers a request in its transaction.
+    pub(super) fn reply(&mut self, now: Instant, server: ServerId, request: &Request, reply: Reply) {
+        self.count(reply.status);
+        let status = reply.status;
+        let bytes = self.write(request, reply).finish();
+        self.layer.respond(now, server, status, bytes);
+    }
+
+    /// Answers a request that has no transaction.
+    pub(super) fn reply_stateless(&mut self, request: &Request, to: Hop, reply: Reply) {
+        if *request.method() == Method::Ack {
+            return;
+        }
+        self.count(reply.status);
+        let message = self.write(request, reply).finish();
+        self.transmit(to, message);
+    }
+
+    pub(super) fn fresh_tag(&mut self) -> String {
+        entropy::token(&mut *self.entropy, 80)
+    }
+
+    pub(super) const fn count(&mut self, status: u16) {
+        let counters = &mut self.counters;
+        match status {
+            100..=199 => counters.answered_1xx += 1,
+            200..=299 => counters.answered_2xx += 1,
+            401 | 407 => counters.challenged += 1,
+            500..=599 => counters.refused_5xx += 1,
+            _ => counters.refused_4xx += 1,
+        }
+    }
+
+    fn write(&mut self, request: &Request, reply: Reply) -> Writer {
+        let tag = (reply.status != 100).then(|| self.fresh_tag());
+        let mut writer = Writer::response(request, reply.status, &reply.reason, tag.as_deref());
+        for (name, value) in reply.fields {
+            writer = writer.header(name, value);
+        }
+        match &self.config.server {
+            Some(name) => writer.header(HeaderName::Server, name),
+            None => writer,
+        }
+    }
+}
