@@ -58,6 +58,10 @@ pub const ANSWER: Duration = Duration::from_secs(5);
 /// Dialogs and calls one user agent holds. Past it an incoming INVITE gets 486.
 pub const CALLS: usize = 32;
 
+/// BYEs of ended calls that one user agent keeps until they can be sent and are answered. Past it the oldest is
+/// given up.
+pub const FAREWELLS: usize = 64;
+
 /// Outputs one endpoint queues between two drains. It is drained after every input, so this is never reached
 /// by a correct driver; past it the newest are dropped and counted.
 pub const OUTPUTS: usize = 10_000;

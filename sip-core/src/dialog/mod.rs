@@ -143,11 +143,8 @@ impl Dialog {
     }
 
     fn start(&self, method: &Method, number: u32, via: impl Display) -> Writer {
-        let strict = self.routes.first().filter(|route| !is_loose(route));
-        let uri = match strict.and_then(|route| NameAddr::parse(route)) {
-            Some(first) => without_headers(first.uri),
-            None => &self.target,
-        };
+        let strict = self.strict_router();
+        let uri = self.request_uri();
         let mut writer =
             Writer::request(method, uri).header(HeaderName::Via, via).header(HeaderName::MaxForwards, 70);
         for route in self.routes.iter().skip(usize::from(strict.is_some())) {
@@ -162,6 +159,19 @@ impl Dialog {
             .header(HeaderName::To, tagged(&self.remote, &self.id.remote_tag))
             .header(HeaderName::CallId, &self.id.call_id)
             .header(HeaderName::CSeq, format_args!("{number} {method}"))
+    }
+
+    /// What our next request has as its Request-URI (§12.2.1.1).
+    pub fn request_uri(&self) -> &str {
+        match self.strict_router().and_then(NameAddr::parse) {
+            Some(first) => without_headers(first.uri),
+            None => &self.target,
+        }
+    }
+
+    /// The first route, if it is one of RFC 2543.
+    fn strict_router(&self) -> Option<&str> {
+        self.routes.first().map(SmolStr::as_str).filter(|route| !is_loose(route))
     }
 
     /// What names the dialog.

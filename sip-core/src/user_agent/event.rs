@@ -187,7 +187,7 @@ pub struct Failure {
     pub cause: Cause,
     /// The SIP status that told us, if one did.
     pub status: Option<u16>,
-    /// Its reason phrase, or the text of the response's Warning.
+    /// Its reason phrase, if it is not empty.
     pub reason: Option<SmolStr>,
     /// Where a 3xx would have us call instead; not followed.
     pub contacts: Vec<SmolStr>,

@@ -1,0 +1,182 @@
+//! One call, and what all calls have in common.
+
+use bytes::Bytes;
+use smol_str::SmolStr;
+
+use super::incoming::{Incoming, Phase};
+use super::outgoing::Outgoing;
+use super::{CallId, CallState, CommandError, End, Event, Identity, UserAgent};
+use crate::dialog::{Dialog, DialogId};
+use crate::message::{NameAddr, unescape};
+use crate::time::Instant;
+
+/// A call from its INVITE until nothing of it is left.
+#[derive(Debug)]
+pub(super) struct Call {
+    pub(super) remote: Identity,
+    pub(super) direction: Direction,
+    /// The dialog of the 2xx that counts. An incoming call has its dialog from the start.
+    pub(super) dialog: Option<Dialog>,
+    /// [`Event::Ended`] was told.
+    pub(super) ended: bool,
+    /// [`Event::Released`] was told.
+    pub(super) released: bool,
+}
+
+/// What differs between making and taking a call.
+#[derive(Debug)]
+pub(super) enum Direction {
+    Outgoing(Outgoing),
+    Incoming(Incoming),
+}
+
+impl Call {
+    pub(super) fn state(&self) -> CallState {
+        if self.ended {
+            return CallState::Ended;
+        }
+        match &self.direction {
+            Direction::Outgoing(_) if self.dialog.is_some() => CallState::Established,
+            Direction::Outgoing(out) if out.rang => CallState::Ringing,
+            Direction::Outgoing(_) => CallState::Connecting,
+            Direction::Incoming(incoming) => match incoming.phase {
+                Phase::Offered { ringing: false, .. } => CallState::Connecting,
+                Phase::Offered { ringing: true, .. } => CallState::Ringing,
+                Phase::Answered(_) | Phase::Confirmed => CallState::Established,
+            },
+        }
+    }
+
+    /// Whether the other side may send requests in a dialog of this call named `id`.
+    fn has_dialog(&self, id: &DialogId) -> bool {
+        let early = match &self.direction {
+            Direction::Outgoing(out) => out.early.as_slice(),
+            Direction::Incoming(_) => &[],
+        };
+        self.dialog.iter().chain(early).any(|dialog| dialog.id() == id)
+    }
+
+    /// Whether nothing more can come of it.
+    fn is_over(&self) -> bool {
+        let expects_success = match &self.direction {
+            Direction::Outgoing(out) => out.client.is_some(),
+            Direction::Incoming(_) => false,
+        };
+        self.ended && self.released && !expects_success
+    }
+
+    pub(super) const fn outgoing(&mut self) -> Option<&mut Outgoing> {
+        match &mut self.direction {
+            Direction::Outgoing(out) => Some(out),
+            Direction::Incoming(_) => None,
+        }
+    }
+
+    pub(super) const fn incoming(&mut self) -> Option<&mut Incoming> {
+        match &mut self.direction {
+            Direction::Incoming(incoming) => Some(incoming),
+            Direction::Outgoing(_) => None,
+        }
+    }
+
+    /// When something is due by itself.
+    pub(super) fn timeout(&self) -> Option<Instant> {
+        match &self.direction {
+            Direction::Outgoing(out) => out.timeout(),
+            Direction::Incoming(incoming) => incoming.timeout(),
+        }
+    }
+}
+
+impl Identity {
+    pub(super) fn of(address: &NameAddr<'_>) -> Self {
+        let parsed = address.parsed_uri();
+        let sip = parsed.as_ref().and_then(|uri| uri.sip());
+        let user = sip.and_then(|sip| sip.user).map(|user| SmolStr::from(unescape(user)));
+        let uri: SmolStr = sip.map_or_else(|| address.uri.into(), |sip| sip.aor().into());
+        let display_name = address.display_name().filter(|name| !name.is_empty()).map(SmolStr::from);
+        Self { user: user.unwrap_or_else(|| uri.clone()), uri, display_name }
+    }
+}
+
+impl UserAgent {
+    /// Where a call is; `None` when nothing of it is left.
+    pub fn call_state(&self, call: CallId) -> Option<CallState> {
+        self.calls.get(&call).map(Call::state)
+    }
+
+    /// The other side of a call.
+    pub fn remote(&self, call: CallId) -> Option<&Identity> {
+        self.calls.get(&call).map(|call| &call.remote)
+    }
+
+    /// Calls that have not ended.
+    pub fn calls(&self) -> impl Iterator<Item = CallId> {
+        self.calls.iter().filter(|(_, call)| !call.ended).map(|(id, _)| *id)
+    }
+
+    /// Ends a call in whatever state it is: cancels, declines with 603, or hangs up. Without a connection the other
+    /// side is told once there is one again.
+    pub fn hangup(&mut self, now: Instant, call: CallId) -> Result<(), CommandError> {
+        let found = self.living(call)?;
+        match (&found.direction, found.state()) {
+            (Direction::Outgoing(_), CallState::Connecting | CallState::Ringing) => self.cancel(now, call),
+            (Direction::Incoming(_), CallState::Connecting | CallState::Ringing) => {
+                self.reject(now, call, 603, None)
+            }
+            _ => {
+                self.end(call, End::Hangup { by: super::Side::Local, reason: None });
+                self.say_bye(call);
+                self.settle(now);
+                Ok(())
+            }
+        }
+    }
+
+    /// A call commands may still be given for.
+    pub(super) fn living(&mut self, call: CallId) -> Result<&mut Call, CommandError> {
+        let call = self.calls.get_mut(&call).filter(|c| !c.released).ok_or(CommandError::NoSuchCall)?;
+        if call.ended { Err(CommandError::WrongState(CallState::Ended)) } else { Ok(call) }
+    }
+
+    pub(super) fn insert_call(&mut self, call: Call) -> CallId {
+        let id = CallId(self.next_call);
+        self.next_call += 1;
+        self.calls.insert(id, call);
+        id
+    }
+
+    /// Tells the end of a call, once.
+    pub(super) fn end(&mut self, id: CallId, end: End) {
+        if let Some(call) = self.calls.get_mut(&id).filter(|call| !call.ended) {
+            call.ended = true;
+            self.event(Event::Ended { call: id, end });
+        }
+    }
+
+    /// Tells, once, that nothing is left to be done for an ended call.
+    pub(super) fn release(&mut self, id: CallId) {
+        if let Some(call) = self.calls.get_mut(&id).filter(|call| call.ended && !call.released) {
+            call.released = true;
+            self.event(Event::Released { call: id });
+        }
+    }
+
+    /// Forgets the calls of which nothing can come any more.
+    pub(super) fn sweep(&mut self) {
+        self.calls.retain(|_, call| !call.is_over());
+    }
+
+    /// The call a request within a dialog belongs to.
+    pub(super) fn call_of(&self, dialog: &DialogId) -> Option<CallId> {
+        self.calls.iter().find(|(_, call)| call.has_dialog(dialog)).map(|(id, _)| *id)
+    }
+
+    /// Sends the ACK again that answers a 2xx of this dialog.
+    pub(super) fn ack_of(&self, dialog: &DialogId) -> Option<Bytes> {
+        self.calls.values().find_map(|call| match &call.direction {
+            Direction::Outgoing(out) => out.ack(dialog),
+            Direction::Incoming(_) => None,
+        })
+    }
+}

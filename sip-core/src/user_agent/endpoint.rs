@@ -1,0 +1,421 @@
+//! The endpoint: its boundary, and who gets what the transaction layer tells.
+
+use alloc::collections::{BTreeMap, VecDeque};
+use alloc::string::String;
+use alloc::vec::Vec;
+
+use bytes::Bytes;
+
+use super::call::{Call, Direction};
+use super::farewell::Farewell;
+use super::info::Info;
+use super::local::Local;
+use super::registration::Registration;
+use super::{CallId, Cause, Config, End, Event, Failure, Input, Output, Side};
+use crate::auth::{Attempt, Authority, Client as Authenticator};
+use crate::dialog::DialogId;
+use crate::entropy::{self, BoxedEntropy};
+use crate::limits;
+use crate::message::{HeaderName, Message, Method, Response, Writer};
+use crate::time::Instant;
+use crate::transaction::{self, ClientId, Layer, Timers};
+use crate::transport::{FlowId, Hop};
+
+/// A user agent for one address-of-record over one flow at a time.
+///
+/// Inputs go to [`UserAgent::handle_input`]; commands are `register`, `unregister`, `call`, `ring`, `accept`,
+/// `reject`, `cancel`, `hangup`, `info` and `shutdown`. After any of them, drain [`UserAgent::poll_output`] until it
+/// is `None`, then sleep until [`UserAgent::poll_timeout`] and give [`Input::Timeout`].
+pub struct UserAgent {
+    pub(super) config: Config,
+    pub(super) entropy: BoxedEntropy,
+    pub(super) layer: Layer,
+    pub(super) timers: Timers,
+    pub(super) local: Local,
+    authenticator: Option<Authenticator>,
+    pub(super) flow: Option<Hop>,
+    pub(super) registration: Registration,
+    pub(super) calls: BTreeMap<CallId, Call>,
+    pub(super) next_call: u64,
+    /// Whose a client transaction is.
+    pub(super) purposes: BTreeMap<ClientId, Purpose>,
+    pub(super) farewells: Vec<Farewell>,
+    pub(super) next_farewell: u64,
+    shutdown: Shutdown,
+    outputs: VecDeque<Output>,
+    pub(super) counters: Counters,
+}
+
+/// What was dropped since the user agent was made.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counters {
+    /// Messages that are no SIP.
+    pub malformed: u64,
+    /// Responses that matched nothing.
+    pub stray_responses: u64,
+    /// Messages dropped because [`limits::OUTPUTS`] was reached.
+    pub dropped_outputs: u64,
+    /// BYEs given up because [`limits::FAREWELLS`] was reached.
+    pub dropped_farewells: u64,
+}
+
+/// What a client transaction is for. Those that are not listed tell nothing: CANCELs.
+#[derive(Debug)]
+pub(super) enum Purpose {
+    Register,
+    Invite(CallId),
+    Farewell(u64),
+    Info(Info),
+}
+
+/// How far `shutdown` has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Shutdown {
+    No,
+    /// Calls are being ended.
+    Calls,
+    /// The registration is being removed.
+    Registration,
+    Done,
+}
+
+impl UserAgent {
+    /// A user agent that is not registered and has no flow.
+    pub fn new(config: Config, mut entropy: BoxedEntropy) -> Self {
+        let timers = Timers::default();
+        Self {
+            local: Local::new(&mut *entropy),
+            registration: Registration::new(config.expires, &mut *entropy),
+            authenticator: config.password.as_deref().map(|p| Authenticator::new(&config.username, p)),
+            config,
+            entropy,
+            layer: Layer::new(timers),
+            timers,
+            flow: None,
+            calls: BTreeMap::new(),
+            next_call: 0,
+            purposes: BTreeMap::new(),
+            farewells: Vec::new(),
+            next_farewell: 0,
+            shutdown: Shutdown::No,
+            outputs: VecDeque::new(),
+            counters: Counters::default(),
+        }
+    }
+
+    /// Takes what happened outside.
+    pub fn handle_input(&mut self, now: Instant, input: Input) {
+        match input {
+            Input::FlowOpened(hop) => self.flow_opened(now, hop),
+            Input::FlowClosed(flow) => self.flow_closed(now, flow),
+            Input::Received { from, message } => self.receive(now, from, message),
+            Input::Timeout => self.time_passed(now),
+        }
+        self.settle(now);
+    }
+
+    /// Ends all calls, then removes the registration; [`Event::ShutDown`] tells that both are done. Without a
+    /// flow that is at once.
+    pub fn shutdown(&mut self, now: Instant) {
+        if self.shutdown != Shutdown::No {
+            return;
+        }
+        let calls: Vec<CallId> = self.calls().collect();
+        for call in calls {
+            // A call that is there and has not ended can be hung up.
+            let _ = self.hangup(now, call);
+        }
+        self.shutdown = Shutdown::Calls;
+        self.settle(now);
+    }
+
+    /// The next thing to do.
+    pub fn poll_output(&mut self) -> Option<Output> {
+        self.outputs.pop_front()
+    }
+
+    /// When [`Input::Timeout`] is to be given next; `None`: not until there is other input.
+    pub fn poll_timeout(&self) -> Option<Instant> {
+        let calls = self.calls.values().filter_map(Call::timeout);
+        calls
+            .chain(self.layer.poll_timeout())
+            .chain(self.registration.timeout())
+            .chain(self.farewell_timeout())
+            .min()
+    }
+
+    /// Who it is and how it behaves.
+    pub const fn config(&self) -> &Config {
+        &self.config
+    }
+
+    /// The present flow.
+    pub const fn flow(&self) -> Option<Hop> {
+        self.flow
+    }
+
+    /// What was dropped.
+    pub const fn counters(&self) -> Counters {
+        self.counters
+    }
+
+    fn flow_opened(&mut self, now: Instant, hop: Hop) {
+        if let Some(old) = self.flow.filter(|old| old.flow != hop.flow) {
+            self.flow_closed(now, old.flow);
+        }
+        self.flow = Some(hop);
+        self.register_over_new_flow(now);
+        if !self.registration.wanted {
+            self.resume(now);
+        }
+    }
+
+    fn flow_closed(&mut self, now: Instant, flow: FlowId) {
+        if self.flow.is_some_and(|present| present.flow == flow) {
+            self.flow = None;
+            self.registration_flow_lost();
+        }
+        self.layer.flow_closed(now, flow);
+    }
+
+    /// The flow may be used for everything.
+    pub(super) fn resume(&mut self, now: Instant) {
+        if let Some(hop) = self.ready() {
+            self.resume_outgoing(now, hop);
+            self.resume_incoming(hop);
+        }
+    }
+
+    fn receive(&mut self, now: Instant, from: Hop, message: Bytes) {
+        // RFC 5626 §3.5.1: keep-alives are the driver's.
+        if message.iter().all(|byte| matches!(byte, b'\r' | b'\n')) {
+            return;
+        }
+        match Message::parse(message) {
+            Ok(Message::Request(request)) => self.receive_request(now, &request, from),
+            Ok(Message::Response(response)) => self.receive_response(now, response),
+            Err(refused) => {
+                self.counters.malformed += 1;
+                let tag = entropy::token(&mut *self.entropy, 80);
+                let answer = refused.request.and_then(|h| Writer::refusal(&h, refused.error, &tag));
+                if let Some(answer) = answer {
+                    self.transmit_to(from, answer);
+                }
+            }
+        }
+    }
+
+    fn receive_response(&mut self, now: Instant, response: Response) {
+        let success = response.is_success() && response.cseq().method == Method::Invite;
+        let dialog = success.then(|| DialogId::of_response(&response));
+        if self.layer.receive_response(now, response) {
+            return;
+        }
+        // A 2xx that is retransmitted after its transaction's end still lacks its ACK.
+        match dialog.and_then(|dialog| self.ack_of(&dialog)) {
+            Some(ack) => self.transmit(ack),
+            None => self.counters.stray_responses += 1,
+        }
+    }
+
+    fn time_passed(&mut self, now: Instant) {
+        self.layer.handle_timeout(now);
+        self.registration_timeout(now);
+        let due: Vec<CallId> = self
+            .calls
+            .iter()
+            .filter(|(_, call)| call.timeout().is_some_and(|at| at <= now))
+            .map(|(id, _)| *id)
+            .collect();
+        for id in due {
+            match self.calls.get(&id).map(|call| &call.direction) {
+                Some(Direction::Outgoing(_)) => self.outgoing_timeout(now, id),
+                Some(Direction::Incoming(_)) => self.incoming_timeout(now, id),
+                None => {}
+            }
+        }
+    }
+
+    /// Ends every input and command: carries out what the transaction layer and the queues have ready.
+    pub(super) fn settle(&mut self, now: Instant) {
+        loop {
+            self.send_farewells(now);
+            self.shut_down_further(now);
+            let mut idle = true;
+            while let Some(output) = self.layer.poll_output() {
+                idle = false;
+                match output {
+                    transaction::Output::Transmit { to, message } => self.transmit_to(to, message),
+                    transaction::Output::Event(event) => self.transaction_event(now, event),
+                }
+            }
+            if idle {
+                break;
+            }
+        }
+        self.sweep();
+    }
+
+    fn transaction_event(&mut self, now: Instant, event: transaction::Event) {
+        use transaction::Event as E;
+        match event {
+            E::Response { client, response } => self.answered(now, client, response),
+            E::TimedOut { client } => match self.purposes.remove(&client) {
+                Some(Purpose::Register) => self.register_timed_out(now, client),
+                Some(Purpose::Invite(call)) => self.invite_timed_out(call),
+                Some(Purpose::Farewell(id)) => self.farewell_timed_out(id),
+                Some(Purpose::Info(info)) => self.info_timed_out(&info),
+                None => {}
+            },
+            E::TransportFailed { client } => match self.purposes.remove(&client) {
+                Some(Purpose::Invite(call)) => self.invite_flow_lost(now, call, client),
+                Some(Purpose::Farewell(id)) => self.farewell_flow_lost(id),
+                // A REGISTER is forgotten as soon as its flow is.
+                Some(Purpose::Register | Purpose::Info(_)) | None => {}
+            },
+            E::ClientTerminated { client } => {
+                if let Some(Purpose::Invite(call)) = self.purposes.remove(&client) {
+                    self.invite_terminated(call, client);
+                }
+            }
+            E::ServerTransportFailed { server } => self.offer_flow_lost(now, server),
+            E::ServerTerminated { server } => self.server_terminated(server),
+            E::AckTimedOut { .. } => {}
+        }
+    }
+
+    fn answered(&mut self, now: Instant, client: ClientId, response: Response) {
+        match self.purposes.get(&client) {
+            Some(Purpose::Register) => self.register_answered(now, client, &response),
+            Some(&Purpose::Invite(call)) => self.invite_answered(now, call, client, response),
+            Some(&Purpose::Farewell(id)) => self.farewell_answered(now, id, &response),
+            Some(Purpose::Info(_)) if response.is_provisional() => {}
+            Some(Purpose::Info(_)) => {
+                if let Some(Purpose::Info(info)) = self.purposes.remove(&client) {
+                    self.info_answered(now, info, &response);
+                }
+            }
+            None => {}
+        }
+    }
+
+    fn shut_down_further(&mut self, now: Instant) {
+        let offline = self.flow.is_none();
+        if self.shutdown == Shutdown::Calls {
+            if offline {
+                self.drop_farewells();
+                self.drop_calls();
+            }
+            if self.farewells.is_empty() && self.calls.values().all(|call| call.released) {
+                self.shutdown = Shutdown::Registration;
+                if self.registration.wanted {
+                    self.leave_registrar(now);
+                }
+            }
+        }
+        if self.shutdown == Shutdown::Registration && (offline || self.registration.is_idle()) {
+            self.shutdown = Shutdown::Done;
+            self.event(Event::ShutDown);
+        }
+    }
+
+    /// There is no flow and nothing will be said any more.
+    fn drop_calls(&mut self) {
+        let all: Vec<CallId> = self.calls.keys().copied().collect();
+        for call in all {
+            self.end(call, End::Canceled { by: Side::Local, reason: None });
+            self.release(call);
+        }
+    }
+
+    pub(super) fn is_shutting_down(&self) -> bool {
+        self.shutdown != Shutdown::No
+    }
+
+    /// Whether there is room for another call. Ended ones count up to a point: they still hold a dialog.
+    pub(super) fn is_full(&self) -> bool {
+        self.calls().count() >= limits::CALLS || self.calls.len() >= 2 * limits::CALLS
+    }
+
+    /// The flow, if requests in dialogs may use it: "a browser on a new flow re-registers before any in-dialog
+    /// request", for the gateway knows us by our registration.
+    pub(super) fn ready(&self) -> Option<Hop> {
+        self.flow.filter(|hop| self.registration.covers(hop.flow))
+    }
+
+    pub(super) fn event(&mut self, event: Event) {
+        // A few for each call and registration, so they need no cap of their own.
+        self.outputs.push_back(Output::Event(event));
+    }
+
+    /// Sends over the present flow; without one the message is as lost as a datagram can be.
+    pub(super) fn transmit(&mut self, message: Bytes) {
+        if let Some(to) = self.flow {
+            self.transmit_to(to, message);
+        }
+    }
+
+    pub(super) fn transmit_to(&mut self, to: Hop, message: Bytes) {
+        if self.outputs.len() < limits::OUTPUTS {
+            self.outputs.push_back(Output::Transmit { to, message });
+        } else {
+            self.counters.dropped_outputs += 1;
+        }
+    }
+
+    /// Adds credentials for the realms that challenged before.
+    pub(super) fn authorize(
+        &mut self,
+        mut writer: Writer,
+        attempt: &mut Attempt,
+        method: &Method,
+        uri: &str,
+    ) -> Writer {
+        let Some(authenticator) = &mut self.authenticator else { return writer };
+        for field in authenticator.authorize(attempt, method.as_str(), uri, &mut *self.entropy) {
+            let name = match field.authority {
+                Authority::Server => HeaderName::Authorization,
+                Authority::Proxy => HeaderName::ProxyAuthorization,
+            };
+            writer = writer.header(name, field.value);
+        }
+        writer
+    }
+
+    /// Takes the challenges of a 401 or 407; on `Ok` the request is worth sending again.
+    pub(super) fn learn_challenge(
+        &mut self,
+        attempt: &mut Attempt,
+        uri: &str,
+        response: &Response,
+    ) -> Result<(), Failure> {
+        let Some(authenticator) = &mut self.authenticator else {
+            return Err(Failure::with_cause(Cause::WrongPassword, response));
+        };
+        let headers = response.headers();
+        let challenges = headers.fields().iter().filter_map(|field| match field.name {
+            HeaderName::WwwAuthenticate => Some((Authority::Server, headers.value_of(field))),
+            HeaderName::ProxyAuthenticate => Some((Authority::Proxy, headers.value_of(field))),
+            _ => None,
+        });
+        authenticator
+            .challenged(attempt, uri, challenges)
+            .map_err(|error| Failure::of_challenge(&error, response))
+    }
+}
+
+/// A body as text. SDP may be in another character set (RFC 8866 §5.11); what matters in it is ASCII.
+pub(super) fn body_text(body: &[u8]) -> String {
+    String::from_utf8_lossy(body).into_owned()
+}
+
+impl core::fmt::Debug for UserAgent {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.debug_struct("UserAgent")
+            .field("config", &self.config)
+            .field("flow", &self.flow)
+            .field("registration", &self.registration)
+            .field("calls", &self.calls)
+            .finish_non_exhaustive()
+    }
+}

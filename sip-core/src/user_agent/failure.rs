@@ -1,0 +1,84 @@
+//! SIP statuses in terms a person can act on.
+
+use alloc::vec::Vec;
+
+use smol_str::SmolStr;
+
+use super::{Cause, Failure};
+use crate::auth::ClientError;
+use crate::limits;
+use crate::message::{HeaderName, Headers, NameAddr, Response};
+use crate::time::Duration;
+
+impl Failure {
+    /// A failure no response told of.
+    pub(super) const fn of(cause: Cause) -> Self {
+        Self { cause, status: None, reason: None, contacts: Vec::new() }
+    }
+
+    /// What a final response other than 2xx says.
+    pub(super) fn of_response(response: &Response) -> Self {
+        let contacts = match response.status() {
+            300..=399 => contacts(response.headers()),
+            _ => Vec::new(),
+        };
+        Self { contacts, ..Self::with_cause(cause(response.status()), response) }
+    }
+
+    /// A response whose meaning was found otherwise.
+    pub(super) fn with_cause(cause: Cause, response: &Response) -> Self {
+        let reason = Some(response.reason()).filter(|reason| !reason.is_empty()).map(SmolStr::new);
+        Self { cause, status: Some(response.status()), reason, contacts: Vec::new() }
+    }
+
+    /// A challenge that was not answered.
+    pub(super) fn of_challenge(error: &ClientError, response: &Response) -> Self {
+        let cause = match error {
+            ClientError::Rejected(_) => Cause::WrongPassword,
+            _ => Cause::AuthenticationUnsupported,
+        };
+        Self::with_cause(cause, response)
+    }
+}
+
+const fn cause(status: u16) -> Cause {
+    match status {
+        300..=399 => Cause::Redirected,
+        401 | 407 => Cause::AuthenticationUnsupported,
+        403 => Cause::Forbidden,
+        404 | 410 | 484 | 485 | 604 => Cause::NotFound,
+        408 => Cause::Timeout,
+        430 | 480 => Cause::Offline,
+        486 | 600 => Cause::Busy,
+        603 | 607 => Cause::Declined,
+        406 | 415 | 420 | 488 | 606 => Cause::NotAcceptable,
+        500..=599 => Cause::ServerError,
+        _ => Cause::Rejected,
+    }
+}
+
+fn contacts(headers: &Headers) -> Vec<SmolStr> {
+    let all = headers.list(HeaderName::Contact).filter_map(NameAddr::parse);
+    all.map(|contact| contact.uri.into()).take(limits::FORKS).collect()
+}
+
+/// Retry-After in seconds, whatever comment or parameter follows (RFC 3261 §20.33). An hour at most is believed.
+pub(super) fn retry_after(headers: &Headers) -> Option<Duration> {
+    let value = headers.first(HeaderName::RetryAfter)?;
+    let end = value.find(|c: char| !c.is_ascii_digit()).unwrap_or(value.len());
+    let seconds: u64 = value[..end].parse().ok()?;
+    Some(Duration::from_secs(seconds.min(3600)))
+}
+
+/// The text of a Reason (RFC 3326) for SIP, and its `cause`.
+pub(super) fn reason(headers: &Headers) -> (Option<u16>, Option<SmolStr>) {
+    for value in headers.list(HeaderName::Reason) {
+        let (protocol, params) = value.split_at(value.find(';').unwrap_or(value.len()));
+        let Some(params) = crate::message::Params::parse(params) else { continue };
+        if protocol.trim().eq_ignore_ascii_case("SIP") {
+            let cause = params.value("cause").and_then(|cause| cause.parse().ok());
+            return (cause, params.text("text").map(SmolStr::from));
+        }
+    }
+    (None, None)
+}

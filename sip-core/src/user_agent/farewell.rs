@@ -1,0 +1,201 @@
+//! The last words of a call: BYE (RFC 3261 §15.1.1), or a CANCEL whose INVITE lost its flow. They wait until there
+//! is a registered flow, and are said again if the other side is away.
+
+use smol_str::SmolStr;
+
+use super::failure::retry_after;
+use super::{CallId, Purpose, UserAgent};
+use crate::auth::Attempt;
+use crate::dialog::{Dialog, DialogId};
+use crate::limits;
+use crate::message::{HeaderName, Method, Request, Response, Writer};
+use crate::time::{Duration, Instant};
+use crate::transaction::ClientId;
+use crate::transport::Hop;
+
+/// How often a BYE is said again to a side that is away. With [`RETRY`] and the time the gateway holds each, a page
+/// that is back within two minutes is hung up.
+const RETRIES: u8 = 8;
+
+/// The least time between two tries.
+const RETRY: Duration = Duration::from_secs(5);
+
+/// A request that ends something.
+#[derive(Debug)]
+pub(super) enum Last {
+    /// Ends a dialog.
+    Bye(Dialog),
+    /// Ends the INVITE that is given.
+    Cancel(Request),
+}
+
+/// A request that ends something, and how far it has come.
+#[derive(Debug)]
+pub(super) struct Farewell {
+    id: u64,
+    last: Last,
+    /// The call that is released by it; a fork's dialog belongs to none.
+    call: Option<CallId>,
+    attempt: Attempt,
+    client: Option<ClientId>,
+    not_before: Option<Instant>,
+    retries: u8,
+}
+
+impl UserAgent {
+    /// Queues the BYE of an ended call. One whose 2xx was not acknowledged has to wait for that (§15).
+    pub(super) fn say_bye(&mut self, id: CallId) {
+        let Some(call) = self.calls.get_mut(&id) else { return };
+        if call.incoming().is_some_and(|incoming| incoming.awaits_ack()) {
+            return;
+        }
+        match call.dialog.clone() {
+            Some(dialog) => self.say_last(Last::Bye(dialog), Some(id)),
+            None => self.release(id),
+        }
+    }
+
+    /// Queues a request that ends something.
+    pub(super) fn say_last(&mut self, last: Last, call: Option<CallId>) {
+        if self.farewells.len() >= limits::FAREWELLS {
+            let oldest = self.farewells.remove(0);
+            self.counters.dropped_farewells += 1;
+            self.over(&oldest);
+        }
+        let id = self.next_farewell;
+        self.next_farewell += 1;
+        let attempt = Attempt::default();
+        self.farewells.push(Farewell { id, last, call, attempt, client: None, not_before: None, retries: 0 });
+    }
+
+    /// Sends what waits, if it may be sent now.
+    pub(super) fn send_farewells(&mut self, now: Instant) {
+        let Some(hop) = self.ready() else { return };
+        let mut at = 0;
+        while at < self.farewells.len() {
+            let waits = {
+                let farewell = &self.farewells[at];
+                farewell.client.is_none() && farewell.not_before.is_none_or(|time| time <= now)
+            };
+            if waits {
+                let mut farewell = self.farewells.remove(at);
+                if self.send_farewell(now, hop, &mut farewell) {
+                    self.farewells.insert(at, farewell);
+                } else {
+                    self.over(&farewell);
+                    continue;
+                }
+            }
+            at += 1;
+        }
+    }
+
+    fn send_farewell(&mut self, now: Instant, hop: Hop, farewell: &mut Farewell) -> bool {
+        let request = match &mut farewell.last {
+            Last::Bye(dialog) => {
+                let via = self.local.via(hop, &mut *self.entropy);
+                let writer =
+                    dialog.request(&Method::Bye, via).header(HeaderName::UserAgent, &self.config.user_agent);
+                let uri = SmolStr::new(dialog.request_uri());
+                self.authorize(writer, &mut farewell.attempt, &Method::Bye, &uri).finish()
+            }
+            Last::Cancel(invite) => cancel(invite),
+        };
+        let Ok(request) = Request::parse(request) else { return false };
+        farewell.client = self.layer.send_request(now, &request, hop);
+        farewell.not_before = None;
+        if let Some(client) = farewell.client {
+            self.purposes.insert(client, Purpose::Farewell(farewell.id));
+        }
+        farewell.client.is_some()
+    }
+
+    pub(super) fn farewell_answered(&mut self, now: Instant, id: u64, response: &Response) {
+        if response.is_provisional() {
+            return;
+        }
+        let Some(at) = self.farewells.iter().position(|farewell| farewell.id == id) else { return };
+        let mut farewell = self.farewells.remove(at);
+        let Last::Bye(dialog) = &farewell.last else { return self.over(&farewell) };
+        match response.status() {
+            401 | 407 => {
+                let uri = SmolStr::new(dialog.request_uri());
+                if self.learn_challenge(&mut farewell.attempt, &uri, response).is_err() {
+                    return self.over(&farewell);
+                }
+            }
+            // The other side is away and believes itself in a call: it is told when it is back. Our user need
+            // not wait for that.
+            430 | 480 | 500 | 503 if farewell.retries < RETRIES && !self.is_shutting_down() => {
+                self.over(&farewell);
+                farewell.call = None;
+                farewell.retries += 1;
+                let wait = retry_after(response.headers()).unwrap_or_default();
+                farewell.not_before = Some(now + wait.clamp(RETRY, 12 * RETRY));
+            }
+            // 2xx, or the dialog was gone (481), or whatever: it is over (§15.1.1).
+            _ => return self.over(&farewell),
+        }
+        farewell.client = None;
+        self.farewells.insert(at, farewell);
+    }
+
+    /// No answer: "the session is over" all the same (§15.1.1).
+    pub(super) fn farewell_timed_out(&mut self, id: u64) {
+        if let Some(at) = self.farewells.iter().position(|farewell| farewell.id == id) {
+            let farewell = self.farewells.remove(at);
+            self.over(&farewell);
+        }
+    }
+
+    /// The flow is gone: once more over the next.
+    pub(super) fn farewell_flow_lost(&mut self, id: u64) {
+        if let Some(farewell) = self.farewells.iter_mut().find(|farewell| farewell.id == id) {
+            farewell.client = None;
+        }
+    }
+
+    /// Gives up what could not be said.
+    pub(super) fn drop_farewells(&mut self) {
+        for farewell in core::mem::take(&mut self.farewells) {
+            if let Some(client) = farewell.client {
+                self.layer.abandon(client);
+                self.purposes.remove(&client);
+            }
+            self.over(&farewell);
+        }
+    }
+
+    /// Whether we are leaving this dialog.
+    pub(super) fn is_leaving(&self, dialog: &DialogId) -> bool {
+        self.farewells.iter().any(|farewell| match &farewell.last {
+            Last::Bye(leaving) => leaving.id() == dialog,
+            Last::Cancel(_) => false,
+        })
+    }
+
+    /// When a BYE is said again.
+    pub(super) fn farewell_timeout(&self) -> Option<Instant> {
+        self.ready()?;
+        self.farewells.iter().filter_map(|farewell| farewell.not_before).min()
+    }
+
+    fn over(&mut self, farewell: &Farewell) {
+        if let Some(call) = farewell.call {
+            self.release(call);
+        }
+    }
+}
+
+/// The CANCEL of an INVITE whose transaction is lost (§9.1): the INVITE's branch finds it at the next hop.
+fn cancel(invite: &Request) -> bytes::Bytes {
+    let headers = invite.headers();
+    let mut writer = Writer::request(&Method::Cancel, invite.uri());
+    for name in [HeaderName::Via, HeaderName::Route, HeaderName::From, HeaderName::To, HeaderName::CallId] {
+        writer = writer.copy(headers, name);
+    }
+    writer
+        .header(HeaderName::MaxForwards, 70)
+        .header(HeaderName::CSeq, format_args!("{} CANCEL", invite.cseq().number))
+        .finish()
+}

@@ -1,0 +1,335 @@
+//! Calls we take (RFC 3261 §13.3): provisional and final answers, and the wait for the ACK.
+
+use bytes::Bytes;
+use smol_str::SmolStr;
+
+use super::call::{Call, Direction};
+use super::checks::{self, Refusal};
+use super::failure::reason;
+use super::local::{ALLOW, SDP};
+use super::{
+    CallId, CallState, Cause, CommandError, End, Event, Failure, Identity, Side, UserAgent, body_text,
+};
+use crate::dialog::Dialog;
+use crate::entropy;
+use crate::message::{HeaderName, Request, Response, Writer, reason_phrase};
+use crate::time::{Duration, Instant};
+use crate::transaction::ServerId;
+use crate::transport::Hop;
+
+/// How long we let an incoming call ring that its caller never gives up: what a proxy grants it at least (Timer C,
+/// §16.6 step 11).
+const RING: Duration = Duration::from_secs(180);
+
+/// A proxy forgets a call it has heard nothing of for three minutes; every minute keeps it (§13.3.1.1).
+const REMIND: Duration = Duration::from_secs(60);
+
+/// The callee's side of a call.
+#[derive(Debug)]
+pub(super) struct Incoming {
+    request: Request,
+    /// The INVITE's transaction; `None` once that is over.
+    server: Option<ServerId>,
+    tag: SmolStr,
+    pub(super) phase: Phase,
+    /// The INVITE has no offer: the ACK brings the answer.
+    offerless: bool,
+}
+
+#[derive(Debug)]
+pub(super) enum Phase {
+    /// Not answered.
+    Offered {
+        /// 180 was sent.
+        ringing: bool,
+        /// When it is sent again.
+        remind_at: Option<Instant>,
+        /// When the call is refused by itself.
+        until: Instant,
+    },
+    /// 2xx was sent, and is sent again and again until its ACK comes (§13.3.1.4).
+    Answered(Answered),
+    /// The ACK came.
+    Confirmed,
+}
+
+#[derive(Debug)]
+pub(super) struct Answered {
+    ok: Bytes,
+    at: Instant,
+    interval: Duration,
+    until: Instant,
+}
+
+impl Incoming {
+    pub(super) const fn awaits_ack(&self) -> bool {
+        matches!(self.phase, Phase::Answered(_))
+    }
+
+    pub(super) fn timeout(&self) -> Option<Instant> {
+        match &self.phase {
+            Phase::Offered { remind_at, until, .. } => Some(remind_at.map_or(*until, |at| at.min(*until))),
+            Phase::Answered(answered) => Some(answered.at.min(answered.until)),
+            Phase::Confirmed => None,
+        }
+    }
+
+    /// Whether this is the same INVITE, come over another way (§8.2.2.2).
+    fn is_merged(&self, request: &Request) -> bool {
+        self.server.is_some()
+            && self.request.call_id() == request.call_id()
+            && self.request.cseq() == request.cseq()
+            && self.request.from_tag() == request.from_tag()
+    }
+}
+
+impl UserAgent {
+    /// Tells the caller that it rings here.
+    pub fn ring(&mut self, now: Instant, call: CallId) -> Result<(), CommandError> {
+        let incoming = self.offered(call)?;
+        let Phase::Offered { ringing, remind_at, .. } = &mut incoming.phase else { return Ok(()) };
+        if !*ringing {
+            *ringing = true;
+            *remind_at = Some(now + REMIND);
+            self.send_ringing(now, call);
+            self.settle(now);
+        }
+        Ok(())
+    }
+
+    /// Takes an incoming call, with the answer to its offer, or with an offer if it came without.
+    pub fn accept(&mut self, now: Instant, call: CallId, sdp: &str) -> Result<(), CommandError> {
+        let tag = self.offered(call)?.tag.clone();
+        let timers = self.timers;
+        let Some(found) = self.calls.get_mut(&call) else { return Err(CommandError::NoSuchCall) };
+        let Direction::Incoming(incoming) = &mut found.direction else {
+            return Err(CommandError::NoSuchCall);
+        };
+        let server = incoming.server.ok_or(CommandError::NoSuchCall)?;
+        // The Contact is written for the flow the INVITE came over, which may be lost just now.
+        let hop = self.layer.server_hop(server).or(self.flow).ok_or(CommandError::Offline)?;
+        let writer = Writer::response(&incoming.request, 200, reason_phrase(200), Some(&tag))
+            .copy(incoming.request.headers(), HeaderName::RecordRoute)
+            .header(HeaderName::Contact, format_args!("<{}>", self.local.contact_uri(hop)))
+            .header(HeaderName::Allow, ALLOW)
+            .header(HeaderName::Supported, "outbound")
+            .header(HeaderName::Server, &self.config.user_agent);
+        let ok = writer.body(SDP, sdp.as_bytes());
+        if Response::parse(ok.clone()).is_err() {
+            return Err(CommandError::TooLarge);
+        }
+        incoming.phase = Phase::Answered(Answered {
+            ok: ok.clone(),
+            at: now + timers.t1,
+            interval: timers.t1,
+            until: now + timers.t1 * 64,
+        });
+        if let Some(dialog) = &mut found.dialog {
+            dialog.confirm();
+        }
+        self.layer.respond(now, server, 200, ok);
+        self.settle(now);
+        Ok(())
+    }
+
+    /// Refuses an incoming call, with the usual reason phrase of the status or another one.
+    pub fn reject(
+        &mut self,
+        now: Instant,
+        call: CallId,
+        status: u16,
+        reason: Option<&str>,
+    ) -> Result<(), CommandError> {
+        if !(300..700).contains(&status) {
+            return Err(CommandError::InvalidStatus(status));
+        }
+        self.offered(call)?;
+        self.refuse_offer(now, call, status, reason, End::Rejected { status });
+        self.settle(now);
+        Ok(())
+    }
+
+    /// An incoming call that was neither answered nor ended.
+    fn offered(&mut self, call: CallId) -> Result<&mut Incoming, CommandError> {
+        let found = self.living(call)?;
+        let state = found.state();
+        let incoming = found.incoming().ok_or(CommandError::WrongDirection)?;
+        if state == CallState::Established { Err(CommandError::WrongState(state)) } else { Ok(incoming) }
+    }
+
+    /// Answers an unanswered INVITE for good.
+    fn refuse_offer(&mut self, now: Instant, id: CallId, status: u16, phrase: Option<&str>, end: End) {
+        if let Some(incoming) = self.calls.get_mut(&id).and_then(Call::incoming) {
+            let phrase = phrase.filter(|p| !p.is_empty()).unwrap_or(reason_phrase(status));
+            let response = Writer::response(&incoming.request, status, phrase, Some(&incoming.tag))
+                .header(HeaderName::Server, &self.config.user_agent)
+                .finish();
+            if let Some(server) = incoming.server {
+                self.layer.respond(now, server, status, response);
+            }
+        }
+        self.end(id, end);
+        self.release(id);
+    }
+
+    /// A new INVITE outside a dialog that passed the checks of §8.2.
+    pub(super) fn invited(
+        &mut self,
+        now: Instant,
+        server: ServerId,
+        request: &Request,
+    ) -> Result<(), Refusal> {
+        let merged = self
+            .calls
+            .values_mut()
+            .any(|call| !call.ended && call.incoming().is_some_and(|incoming| incoming.is_merged(request)));
+        if merged {
+            return Err(Refusal::of(482));
+        }
+        let tag: SmolStr = entropy::token(&mut *self.entropy, 80).into();
+        let dialog = Dialog::uas(request, &tag).map_err(|_| Refusal::with_reason(400, "Missing Contact"))?;
+        let sdp = checks::offer(request, self.config.dtls_required)?;
+        if self.is_full() || self.is_shutting_down() {
+            return Err(Refusal::of(486));
+        }
+        self.layer.respond(
+            now,
+            server,
+            100,
+            Writer::response(request, 100, reason_phrase(100), None).finish(),
+        );
+        let from = Identity::of(&request.from());
+        let id = self.insert_call(Call {
+            remote: from.clone(),
+            direction: Direction::Incoming(Incoming {
+                request: request.clone(),
+                server: Some(server),
+                tag,
+                phase: Phase::Offered { ringing: false, remind_at: None, until: now + RING },
+                offerless: sdp.is_none(),
+            }),
+            dialog: Some(dialog),
+            ended: false,
+            released: false,
+        });
+        self.event(Event::Incoming { call: id, from, to: Identity::of(&request.to()), sdp });
+        Ok(())
+    }
+
+    /// A CANCEL (§9.2). It has no effect once there is a final answer.
+    pub(super) fn cancelled(&mut self, now: Instant, cancel: &Request, invite: ServerId) {
+        let found = self.calls.iter().find(|(_, call)| match &call.direction {
+            Direction::Incoming(i) => i.server == Some(invite) && matches!(i.phase, Phase::Offered { .. }),
+            Direction::Outgoing(_) => false,
+        });
+        let Some((&id, _)) = found else { return };
+        // RFC 3326 §2: another device has it.
+        let end = match reason(cancel.headers()) {
+            (Some(200), _) => End::AnsweredElsewhere,
+            (_, reason) => End::Canceled { by: Side::Remote, reason },
+        };
+        self.refuse_offer(now, id, 487, None, end);
+    }
+
+    /// An ACK in a dialog of ours: the call stands.
+    pub(super) fn acknowledged(&mut self, id: CallId, ack: &Request) {
+        let Some(call) = self.calls.get_mut(&id) else { return };
+        let ended = call.ended;
+        let Some(incoming) = call.incoming() else { return };
+        if !incoming.awaits_ack() || ack.cseq().number != incoming.request.cseq().number {
+            return;
+        }
+        incoming.phase = Phase::Confirmed;
+        let answer = incoming.offerless && !ack.body().is_empty();
+        let sdp = answer.then(|| body_text(ack.body()));
+        if ended {
+            // §15: the BYE had to wait for this.
+            self.say_bye(id);
+        } else {
+            self.event(Event::Confirmed { call: id, sdp });
+        }
+    }
+
+    /// The caller hangs up before it is answered (§15.1.2: the INVITE gets 487), or before its ACK came.
+    pub(super) fn left_by_caller(&mut self, now: Instant, id: CallId, reason: Option<SmolStr>) {
+        let Some(incoming) = self.calls.get_mut(&id).and_then(Call::incoming) else { return };
+        if matches!(incoming.phase, Phase::Offered { .. }) {
+            self.refuse_offer(now, id, 487, None, End::Canceled { by: Side::Remote, reason });
+        } else {
+            incoming.phase = Phase::Confirmed;
+        }
+    }
+
+    /// The flow of an unanswered call is gone. Whoever forwarded the INVITE sees it fail; nobody is left to talk to.
+    pub(super) fn offer_flow_lost(&mut self, now: Instant, server: ServerId) {
+        let lost = self.calls.iter().find(|(_, call)| match &call.direction {
+            Direction::Incoming(i) => i.server == Some(server) && matches!(i.phase, Phase::Offered { .. }),
+            Direction::Outgoing(_) => false,
+        });
+        if let Some((&id, _)) = lost {
+            self.refuse_offer(now, id, 480, None, End::Failed(Failure::of(Cause::FlowLost)));
+        }
+    }
+
+    pub(super) fn server_terminated(&mut self, server: ServerId) {
+        for call in self.calls.values_mut() {
+            if let Some(incoming) = call.incoming().filter(|incoming| incoming.server == Some(server)) {
+                incoming.server = None;
+            }
+        }
+    }
+
+    /// The new flow is registered: answers that wait for their ACK go out over it.
+    pub(super) fn resume_incoming(&mut self, hop: Hop) {
+        for call in self.calls.values_mut() {
+            let waiting = call.incoming().filter(|incoming| incoming.awaits_ack());
+            if let Some(server) = waiting.and_then(|incoming| incoming.server) {
+                self.layer.set_server_hop(server, hop);
+            }
+        }
+    }
+
+    pub(super) fn incoming_timeout(&mut self, now: Instant, id: CallId) {
+        let timers = self.timers;
+        let Some(incoming) = self.calls.get_mut(&id).and_then(Call::incoming) else { return };
+        match &mut incoming.phase {
+            Phase::Offered { until, .. } if *until <= now => {
+                self.refuse_offer(now, id, 480, None, End::Failed(Failure::of(Cause::NoAnswer)));
+            }
+            Phase::Offered { remind_at: Some(at), .. } if *at <= now => {
+                *at = now + REMIND;
+                self.send_ringing(now, id);
+            }
+            // §13.3.1.4: "the dialog is confirmed, but the session SHOULD be terminated", by a BYE.
+            Phase::Answered(answered) if answered.until <= now => {
+                incoming.phase = Phase::Confirmed;
+                self.end(id, End::Failed(Failure::of(Cause::NotAcknowledged)));
+                self.say_bye(id);
+            }
+            Phase::Answered(answered) if answered.at <= now => {
+                answered.interval = (answered.interval * 2).min(timers.t2);
+                answered.at = now + answered.interval;
+                let ok = answered.ok.clone();
+                match incoming.server {
+                    Some(server) => self.layer.respond(now, server, 200, ok),
+                    None => self.transmit(ok),
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// 180, which makes an early dialog (§12.1.1).
+    fn send_ringing(&mut self, now: Instant, id: CallId) {
+        let Some(incoming) = self.calls.get_mut(&id).and_then(Call::incoming) else { return };
+        let Some(server) = incoming.server else { return };
+        let Some(hop) = self.layer.server_hop(server) else { return };
+        let response = Writer::response(&incoming.request, 180, reason_phrase(180), Some(&incoming.tag))
+            .copy(incoming.request.headers(), HeaderName::RecordRoute)
+            .header(HeaderName::Contact, format_args!("<{}>", self.local.contact_uri(hop)))
+            .header(HeaderName::Allow, ALLOW)
+            .header(HeaderName::Server, &self.config.user_agent)
+            .finish();
+        self.layer.respond(now, server, 180, response);
+    }
+}

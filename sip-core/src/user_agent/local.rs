@@ -1,0 +1,94 @@
+//! What this user agent writes about itself: Via, Contact, From (RFC 3261 §8.1.1, RFC 7118 §5).
+
+use alloc::format;
+use alloc::string::String;
+use core::fmt::Display;
+
+use smol_str::SmolStr;
+
+use super::Config;
+use crate::entropy::{self, Entropy};
+use crate::message::{HeaderName, SipUri, Writer, quote};
+use crate::transport::{Hop, Transport};
+
+/// Methods a peer may send (§20.5).
+pub(super) const ALLOW: &str = "INVITE, ACK, CANCEL, BYE, OPTIONS, INFO";
+
+/// The one body understood in INVITE.
+pub(super) const SDP: &str = "application/sdp";
+
+/// Names made up once: the Contact stays for the user agent's life, so that dialogs outlive connections.
+#[derive(Debug)]
+pub(super) struct Local {
+    /// User part of the Contact. Random: it tells our calls' requests from a guess.
+    pub(super) user: SmolStr,
+    /// A host nobody can look up (RFC 7118 §5, RFC 2606).
+    pub(super) host: SmolStr,
+}
+
+impl Local {
+    pub(super) fn new(entropy: &mut dyn Entropy) -> Self {
+        Self {
+            user: entropy::token(entropy, 60).into(),
+            host: format!("{}.invalid", entropy::token(entropy, 60)).into(),
+        }
+    }
+
+    /// A Via value with a new branch (§8.1.1.7).
+    pub(super) fn via(&self, hop: Hop, entropy: &mut dyn Entropy) -> String {
+        let branch = entropy::token(entropy, 100);
+        let transport = hop.transport.via_token();
+        if hop.transport.is_websocket() {
+            format!("SIP/2.0/{transport} {};branch=z9hG4bK{branch}", self.host)
+        } else {
+            // RFC 3581: the answer comes back through whatever translates our address.
+            format!("SIP/2.0/{transport} {};branch=z9hG4bK{branch};rport", hop.local)
+        }
+    }
+
+    /// The Contact's URI.
+    pub(super) fn contact_uri(&self, hop: Hop) -> String {
+        let user = &self.user;
+        match hop.transport {
+            Transport::Ws | Transport::Wss => format!("sip:{user}@{};transport=ws", self.host),
+            Transport::Udp => format!("sip:{user}@{}", hop.local),
+            other => format!("sip:{user}@{};transport={}", hop.local, other.uri_token()),
+        }
+    }
+
+    /// Whether a URI is our Contact, over whatever flow it was given out.
+    pub(super) fn is_contact(&self, uri: &SipUri<'_>) -> bool {
+        uri.user == Some(&self.user)
+    }
+}
+
+/// Begins a request outside a dialog (§8.1.1): all mandatory fields.
+pub(super) struct Outside<'a> {
+    pub(super) method: &'a crate::message::Method,
+    pub(super) uri: &'a str,
+    pub(super) via: &'a str,
+    pub(super) to: &'a str,
+    pub(super) from_tag: &'a str,
+    pub(super) call_id: &'a str,
+    pub(super) cseq: u32,
+}
+
+impl Outside<'_> {
+    pub(super) fn begin(&self, config: &Config) -> Writer {
+        let Self { method, uri, via, to, from_tag, call_id, cseq } = self;
+        Writer::request(method, uri)
+            .header(HeaderName::Via, via)
+            .header(HeaderName::MaxForwards, 70)
+            .header(HeaderName::From, format_args!("{};tag={from_tag}", from(config)))
+            .header(HeaderName::To, format_args!("<{to}>"))
+            .header(HeaderName::CallId, call_id)
+            .header(HeaderName::CSeq, format_args!("{cseq} {method}"))
+    }
+}
+
+fn from(config: &Config) -> impl Display {
+    match &config.display_name {
+        Some(name) => format!("{} <{}>", quote(name), config.aor),
+        None => format!("<{}>", config.aor),
+    }
+}

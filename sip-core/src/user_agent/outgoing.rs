@@ -1,0 +1,389 @@
+//! Calls we make (RFC 3261 §13.2): INVITE, its answers, ACK, CANCEL.
+
+use alloc::string::String;
+use alloc::vec::Vec;
+
+use bytes::Bytes;
+use smol_str::SmolStr;
+
+use super::call::{Call, Direction};
+use super::farewell::Last;
+use super::local::{ALLOW, Outside, SDP};
+use super::{
+    CallError, CallId, CallState, Cause, CommandError, End, Event, Failure, Identity, Purpose, Side,
+    UserAgent, body_text, target,
+};
+use crate::auth::Attempt;
+use crate::dialog::{Dialog, DialogId};
+use crate::entropy;
+use crate::limits;
+use crate::message::{HeaderName, Method, Request, Response};
+use crate::time::Instant;
+use crate::transaction::ClientId;
+use crate::transport::Hop;
+
+/// The caller's side of a call.
+#[derive(Debug)]
+pub(super) struct Outgoing {
+    draft: Draft,
+    attempt: Attempt,
+    /// The INVITE as it was last sent.
+    request: Request,
+    /// Its transaction; `None` once that is over, or its flow was lost.
+    pub(super) client: Option<ClientId>,
+    /// Dialogs of provisional responses (§12.1).
+    pub(super) early: Vec<Dialog>,
+    /// 180 came.
+    pub(super) rang: bool,
+    /// When the caller loses patience.
+    no_answer_at: Option<Instant>,
+    /// The flow was lost before a final answer: the INVITE has until then to be repeated and answered.
+    broken_until: Option<Instant>,
+    /// The ACK of each 2xx, for its retransmissions: "the ACK is passed to the transport layer every time" (§13.2.2.4).
+    acks: Vec<(DialogId, Bytes)>,
+    /// Until when a 2xx may be retransmitted for want of its ACK.
+    acks_until: Option<Instant>,
+}
+
+/// What an INVITE is written from.
+#[derive(Debug)]
+struct Draft {
+    uri: SmolStr,
+    call_id: SmolStr,
+    tag: SmolStr,
+    cseq: u32,
+    sdp: String,
+}
+
+impl Outgoing {
+    pub(super) fn timeout(&self) -> Option<Instant> {
+        self.no_answer_at.into_iter().chain(self.broken_until).min()
+    }
+
+    pub(super) fn ack(&self, dialog: &DialogId) -> Option<Bytes> {
+        self.acks.iter().find(|(id, _)| id == dialog).map(|(_, ack)| ack.clone())
+    }
+
+    const fn stop_timers(&mut self) {
+        self.no_answer_at = None;
+        self.broken_until = None;
+    }
+}
+
+impl UserAgent {
+    /// Calls `bob`, `bob@example.com` or a SIP URI with an offer.
+    pub fn call(&mut self, now: Instant, target: &str, sdp: &str) -> Result<CallId, CallError> {
+        if self.is_shutting_down() {
+            return Err(CallError::ShutDown);
+        }
+        let uri = target::parse(target, self.config.aor.domain()).ok_or(CallError::InvalidTarget)?;
+        let hop = self.flow.ok_or(CallError::Offline)?;
+        if self.is_full() {
+            return Err(CallError::TooManyCalls);
+        }
+        let draft = Draft {
+            uri,
+            call_id: entropy::token(&mut *self.entropy, 120).into(),
+            tag: entropy::token(&mut *self.entropy, 80).into(),
+            cseq: 1,
+            sdp: sdp.into(),
+        };
+        let mut attempt = Attempt::default();
+        let request = self.write_invite(hop, &draft, &mut attempt).ok_or(CallError::TooLarge)?;
+        let client = self.layer.send_request(now, &request, hop).ok_or(CallError::TooManyCalls)?;
+        let remote = Identity::of(&request.to());
+        let id = self.insert_call(Call {
+            remote,
+            direction: Direction::Outgoing(Outgoing {
+                draft,
+                attempt,
+                request,
+                client: Some(client),
+                early: Vec::new(),
+                rang: false,
+                no_answer_at: Some(now + self.config.no_answer),
+                broken_until: None,
+                acks: Vec::new(),
+                acks_until: None,
+            }),
+            dialog: None,
+            ended: false,
+            released: false,
+        });
+        self.purposes.insert(client, Purpose::Invite(id));
+        self.settle(now);
+        Ok(id)
+    }
+
+    /// Gives up an outgoing call that was not answered.
+    pub fn cancel(&mut self, now: Instant, call: CallId) -> Result<(), CommandError> {
+        let found = self.living(call)?;
+        let state = found.state();
+        if found.outgoing().is_none() {
+            return Err(CommandError::WrongDirection);
+        }
+        if state == CallState::Established {
+            return Err(CommandError::WrongState(state));
+        }
+        self.give_up(now, call, End::Canceled { by: Side::Local, reason: None });
+        self.settle(now);
+        Ok(())
+    }
+
+    /// Cancels (§9.1). A 2xx that comes all the same gets ACK and BYE.
+    fn give_up(&mut self, now: Instant, id: CallId, end: End) {
+        self.end(id, end);
+        let Some(out) = self.calls.get_mut(&id).and_then(Call::outgoing) else { return };
+        out.stop_timers();
+        match out.client {
+            // The CANCEL's own answer says nothing that the INVITE's does not.
+            Some(client) => drop(self.layer.cancel(now, client)),
+            None => {
+                let request = out.request.clone();
+                self.release(id);
+                self.say_last(Last::Cancel(request), None);
+            }
+        }
+    }
+
+    /// INVITE with credentials for what has challenged before (§13.2.1). `None` if it does not fit a message.
+    fn write_invite(&mut self, hop: Hop, draft: &Draft, attempt: &mut Attempt) -> Option<Request> {
+        let via = self.local.via(hop, &mut *self.entropy);
+        let outside = Outside {
+            method: &Method::Invite,
+            uri: &draft.uri,
+            via: &via,
+            to: &draft.uri,
+            from_tag: &draft.tag,
+            call_id: &draft.call_id,
+            cseq: draft.cseq,
+        };
+        let writer = outside
+            .begin(&self.config)
+            .header(HeaderName::Contact, format_args!("<{}>", self.local.contact_uri(hop)))
+            .header(HeaderName::Allow, ALLOW)
+            .header(HeaderName::Supported, "outbound")
+            .header(HeaderName::Accept, SDP)
+            .header(HeaderName::UserAgent, &self.config.user_agent);
+        let writer = self.authorize(writer, attempt, &Method::Invite, &draft.uri);
+        Request::parse(writer.body(SDP, draft.sdp.as_bytes())).ok()
+    }
+
+    pub(super) fn invite_answered(&mut self, now: Instant, id: CallId, client: ClientId, response: Response) {
+        let Some(call) = self.calls.get_mut(&id) else { return };
+        let ended = call.ended;
+        if let Some(out) = call.outgoing().filter(|_| response.is_provisional()) {
+            // A repeated INVITE has arrived: it may ring on.
+            out.broken_until = None;
+        }
+        match response.status() {
+            ..=100 => {}
+            101..=199 if !ended => self.progress(id, &response),
+            101..=199 => {}
+            200..=299 => self.accepted(now, id, &response),
+            // §13.2.2.3: after a 2xx another branch's refusal says nothing, but it cannot come then (§16.7).
+            401 | 407 if !ended => self.challenged(now, id, client, &response),
+            _ => self.refused(id, client, &response),
+        }
+    }
+
+    /// §13.2.2.1.
+    fn progress(&mut self, id: CallId, response: &Response) {
+        let Some(call) = self.calls.get_mut(&id) else { return };
+        let answered = call.dialog.is_some();
+        let Some(out) = call.outgoing() else { return };
+        if answered {
+            return;
+        }
+        if response.to_tag().is_some() {
+            let name = DialogId::of_response(response);
+            if let Some(dialog) = out.early.iter_mut().find(|dialog| *dialog.id() == name) {
+                dialog.answered(response);
+            } else if out.early.len() < limits::FORKS {
+                out.early.push(Dialog::uac(&out.request, response));
+            }
+        }
+        out.rang |= response.status() == 180;
+        let event = Event::Progress {
+            call: id,
+            status: response.status(),
+            reason: response.reason().into(),
+            sdp: sdp_of(response),
+        };
+        self.event(event);
+    }
+
+    /// A 2xx (§13.2.2.4): the first is the call; of a fork's others each is acknowledged and hung up, as is one that
+    /// raced a CANCEL (§9.1).
+    fn accepted(&mut self, now: Instant, id: CallId, response: &Response) {
+        let name = DialogId::of_response(response);
+        if let Some(ack) = self.ack_of(&name) {
+            self.transmit(ack);
+            return;
+        }
+        // Without a flow nothing can be said; the 2xx comes again.
+        let Some(hop) = self.flow else { return };
+        let Some(call) = self.calls.get_mut(&id) else { return };
+        let unwanted = call.ended || call.dialog.is_some();
+        let Direction::Outgoing(out) = &mut call.direction else { return };
+        if out.acks.len() == limits::FORKS {
+            return;
+        }
+        let early = out.early.iter().position(|dialog| *dialog.id() == name);
+        let dialog = match early.map(|at| out.early.remove(at)) {
+            Some(mut dialog) => {
+                dialog.answered(response);
+                dialog
+            }
+            None => Dialog::uac(&out.request, response),
+        };
+        let ack = dialog
+            .ack(response.cseq().number, self.local.via(hop, &mut *self.entropy))
+            // "The ACK MUST contain the same credentials as the INVITE."
+            .copy(out.request.headers(), HeaderName::Authorization)
+            .copy(out.request.headers(), HeaderName::ProxyAuthorization)
+            .header(HeaderName::UserAgent, &self.config.user_agent)
+            .finish();
+        out.acks.push((name, ack.clone()));
+        if unwanted {
+            // The BYE of a call that was given up is the call's end; a fork's is nobody's.
+            let of_call = (call.dialog.is_none() && !call.released).then_some(id);
+            self.transmit(ack);
+            self.say_last(Last::Bye(dialog), of_call);
+            return;
+        }
+        out.stop_timers();
+        out.early.clear();
+        out.acks_until = Some(now + self.timers.t1 * 64);
+        call.dialog = Some(dialog);
+        self.transmit(ack);
+        self.event(Event::Accepted { call: id, sdp: sdp_of(response) });
+    }
+
+    /// §22.2: the INVITE again, with credentials, a new branch and CSeq + 1.
+    fn challenged(&mut self, now: Instant, id: CallId, client: ClientId, response: &Response) {
+        let Some(mut call) = self.calls.remove(&id) else { return };
+        let outcome = match &mut call.direction {
+            Direction::Outgoing(out) if out.client == Some(client) => {
+                self.invite_again(now, out, response).map(|client| {
+                    self.purposes.insert(client, Purpose::Invite(id));
+                })
+            }
+            _ => Ok(()),
+        };
+        self.calls.insert(id, call);
+        if let Err(failure) = outcome {
+            self.fail(id, failure);
+        }
+    }
+
+    fn invite_again(
+        &mut self,
+        now: Instant,
+        out: &mut Outgoing,
+        response: &Response,
+    ) -> Result<ClientId, Failure> {
+        self.learn_challenge(&mut out.attempt, &out.draft.uri, response)?;
+        out.client = None;
+        out.early.clear();
+        out.draft.cseq += 1;
+        let lost = Failure::of(Cause::FlowLost);
+        let hop = self.flow.ok_or_else(|| lost.clone())?;
+        out.request = self.write_invite(hop, &out.draft, &mut out.attempt).ok_or_else(|| lost.clone())?;
+        let client = self.layer.send_request(now, &out.request, hop).ok_or(lost)?;
+        out.client = Some(client);
+        Ok(client)
+    }
+
+    /// A final answer that is no 2xx.
+    fn refused(&mut self, id: CallId, client: ClientId, response: &Response) {
+        let Some(out) = self.calls.get_mut(&id).and_then(Call::outgoing) else { return };
+        if out.client != Some(client) {
+            return;
+        }
+        let mut failure = Failure::of_response(response);
+        // Somebody on the way lost patience while it rang (Timer C, §16.8).
+        if out.rang && failure.cause == Cause::Timeout {
+            failure.cause = Cause::NoAnswer;
+        }
+        self.fail(id, failure);
+    }
+
+    /// The call cannot be; nothing needs to be said to the other side.
+    fn fail(&mut self, id: CallId, failure: Failure) {
+        if let Some(out) = self.calls.get_mut(&id).and_then(Call::outgoing) {
+            out.stop_timers();
+        }
+        self.end(id, End::Failed(failure));
+        self.release(id);
+    }
+
+    /// Nobody answered the INVITE, or a cancelled one's end never came.
+    pub(super) fn invite_timed_out(&mut self, id: CallId) {
+        if let Some(out) = self.calls.get_mut(&id).and_then(Call::outgoing) {
+            out.client = None;
+        }
+        self.fail(id, Failure::of(Cause::Timeout));
+    }
+
+    /// The flow is gone. The INVITE is repeated over the next one, under its old branch: who has it already
+    /// answers again (RFC 6026 §7.1).
+    pub(super) fn invite_flow_lost(&mut self, now: Instant, id: CallId, client: ClientId) {
+        let Some(call) = self.calls.get_mut(&id) else { return };
+        let ended = call.ended;
+        let Some(out) = call.outgoing().filter(|out| out.client == Some(client)) else { return };
+        out.client = None;
+        if ended {
+            let request = out.request.clone();
+            self.release(id);
+            self.say_last(Last::Cancel(request), None);
+        } else if out.broken_until.is_none() {
+            out.broken_until = Some(now + self.timers.t1 * 64);
+        }
+    }
+
+    pub(super) fn invite_terminated(&mut self, id: CallId, client: ClientId) {
+        let Some(out) = self.calls.get_mut(&id).and_then(Call::outgoing) else { return };
+        if out.client == Some(client) {
+            out.client = None;
+        }
+    }
+
+    /// The new flow is registered: repeats what the old one may have lost.
+    pub(super) fn resume_outgoing(&mut self, now: Instant, hop: Hop) {
+        let mut acks = Vec::new();
+        for (id, call) in &mut self.calls {
+            let (ended, answered) = (call.ended, call.dialog.is_some());
+            let Some(out) = call.outgoing() else { continue };
+            if out.acks_until.is_some_and(|until| now < until) {
+                acks.extend(out.acks.iter().map(|(_, ack)| ack.clone()));
+            }
+            if ended || answered || out.client.is_some() || out.broken_until.is_none() {
+                continue;
+            }
+            out.client = self.layer.send_request(now, &out.request, hop);
+            if let Some(client) = out.client {
+                self.purposes.insert(client, Purpose::Invite(*id));
+            }
+        }
+        for ack in acks {
+            self.transmit(ack);
+        }
+    }
+
+    pub(super) fn outgoing_timeout(&mut self, now: Instant, id: CallId) {
+        let Some(out) = self.calls.get_mut(&id).and_then(Call::outgoing) else { return };
+        let due = |at: Option<Instant>| at.is_some_and(|at| at <= now);
+        if due(out.broken_until) {
+            self.give_up(now, id, End::Failed(Failure::of(Cause::FlowLost)));
+        } else if due(out.no_answer_at) {
+            self.give_up(now, id, End::Failed(Failure::of(Cause::NoAnswer)));
+        }
+    }
+}
+
+fn sdp_of(response: &Response) -> Option<String> {
+    let content_type = response.headers().first(HeaderName::ContentType)?;
+    (!response.body().is_empty() && super::checks::is_type(content_type, SDP))
+        .then(|| body_text(response.body()))
+}

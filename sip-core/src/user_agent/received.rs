@@ -1,0 +1,216 @@
+//! Requests we receive: outside dialogs and in them (RFC 3261 §8.2, §12.2.2, §14.2, §15.1.2).
+
+use super::checks::{self, Refusal};
+use super::failure::reason;
+use super::{CallId, CallState, End, Event, Side, UserAgent};
+use crate::dialog::DialogId;
+use crate::entropy;
+use crate::message::{HeaderName, Method, Request, Writer, reason_phrase};
+use crate::time::Instant;
+use crate::transaction::{Received, ServerId};
+use crate::transport::Hop;
+
+impl UserAgent {
+    pub(super) fn receive_request(&mut self, now: Instant, request: &Request, from: Hop) {
+        match self.layer.receive_request(now, request, from) {
+            Received::Absorbed => {}
+            Received::AckToSuccess => self.receive_ack(request),
+            Received::Cancel { cancel, invite } => self.receive_cancel(now, request, cancel, invite),
+            Received::New(server) => {
+                let outcome = match DialogId::of_request(request) {
+                    Some(dialog) => self.in_dialog(now, server, request, &dialog),
+                    None => self.outside(now, server, request),
+                };
+                if let Err(refusal) = outcome {
+                    self.refuse(now, server, request, &refusal);
+                }
+            }
+            Received::Full => {
+                let tag = entropy::token(&mut *self.entropy, 80);
+                let response = Writer::response(request, 503, reason_phrase(503), Some(&tag))
+                    .header(HeaderName::RetryAfter, 5)
+                    .finish();
+                self.transmit_to(from, response);
+            }
+        }
+    }
+
+    fn receive_ack(&mut self, ack: &Request) {
+        if let Some(call) = DialogId::of_request(ack).and_then(|dialog| self.call_of(&dialog)) {
+            self.acknowledged(call, ack);
+        }
+    }
+
+    /// §9.2: the CANCEL is answered 200 whatever becomes of the INVITE.
+    fn receive_cancel(&mut self, now: Instant, cancel: &Request, server: ServerId, invite: Option<ServerId>) {
+        match invite {
+            None => self.refuse(now, server, cancel, &Refusal::of(481)),
+            Some(invite) => {
+                self.respond(now, server, cancel, 200, &[]);
+                self.cancelled(now, cancel, invite);
+            }
+        }
+    }
+
+    fn outside(&mut self, now: Instant, server: ServerId, request: &Request) -> Result<(), Refusal> {
+        match request.method() {
+            Method::Invite | Method::Options => {}
+            // These make no sense without a dialog (§15.1.2, RFC 6086 §4.2.2).
+            Method::Bye | Method::Info => return Err(Refusal::of(481)),
+            other => return Err(Refusal::of_method(other)),
+        }
+        checks::addressee(request, &self.local, &self.config.aor)?;
+        checks::required(request)?;
+        if *request.method() == Method::Invite {
+            return self.invited(now, server, request);
+        }
+        // §11.2: "the same that would have been chosen had the request been an INVITE"
+        if self.is_full() {
+            return Err(Refusal::of(486));
+        }
+        self.respond(now, server, request, 200, &checks::capabilities());
+        Ok(())
+    }
+
+    fn in_dialog(
+        &mut self,
+        now: Instant,
+        server: ServerId,
+        request: &Request,
+        dialog: &DialogId,
+    ) -> Result<(), Refusal> {
+        let Some(id) = self.call_of(dialog) else {
+            // Both sides hang up at once.
+            if *request.method() == Method::Bye && self.is_leaving(dialog) {
+                self.respond(now, server, request, 200, &[]);
+                return Ok(());
+            }
+            return Err(Refusal::of(481));
+        };
+        let Some(call) = self.calls.get_mut(&id) else { return Err(Refusal::of(481)) };
+        let state = call.state();
+        let early = call.outgoing().map_or(&mut [][..], |out| out.early.as_mut_slice());
+        if let Some(early) = early.iter_mut().find(|early| early.id() == dialog) {
+            early.check_sequence(request).map_err(|_| out_of_order())?;
+        } else if let Some(dialog) = &mut call.dialog {
+            dialog.check_sequence(request).map_err(|_| out_of_order())?;
+        }
+        if *request.method() == Method::Bye {
+            self.respond(now, server, request, 200, &[]);
+            self.hung_up(now, id, request);
+            return Ok(());
+        }
+        if state == CallState::Ended {
+            return Err(Refusal::of(481));
+        }
+        self.in_call(now, server, request, id)
+    }
+
+    /// Anything but BYE in a call that has not ended.
+    fn in_call(
+        &mut self,
+        now: Instant,
+        server: ServerId,
+        request: &Request,
+        id: CallId,
+    ) -> Result<(), Refusal> {
+        let awaits_ack =
+            self.calls.get_mut(&id).and_then(|call| call.incoming()).is_some_and(|i| i.awaits_ack());
+        match request.method() {
+            Method::Options => {
+                checks::required(request)?;
+                self.respond(now, server, request, 200, &checks::capabilities());
+            }
+            Method::Info => {
+                checks::required(request)?;
+                self.informed(now, server, request, id)?;
+            }
+            Method::Invite => {
+                checks::required(request)?;
+                let state = self.call_state(id);
+                return Err(match state {
+                    // §14.2: one INVITE at a time: theirs is not finished, or ours.
+                    Some(CallState::Established) if awaits_ack => {
+                        let mut refusal = Refusal::of(500);
+                        let wait = entropy::number(&mut *self.entropy) % 11;
+                        refusal.headers.push((HeaderName::RetryAfter, alloc::format!("{wait}").into()));
+                        refusal
+                    }
+                    Some(CallState::Established) => Refusal::of(488),
+                    _ => Refusal::of(491),
+                });
+            }
+            other => return Err(Refusal::of_method(other)),
+        }
+        Ok(())
+    }
+
+    /// RFC 6086. Only INFO without package is known, with keys pressed; an empty one asks whether we are there.
+    fn informed(
+        &mut self,
+        now: Instant,
+        server: ServerId,
+        request: &Request,
+        id: CallId,
+    ) -> Result<(), Refusal> {
+        if request.headers().named("Info-Package").is_some() {
+            return Err(Refusal::of(469));
+        }
+        let content = checks::content(request, &checks::DTMF)?;
+        self.respond(now, server, request, 200, &[]);
+        if let Some((content_type, body)) = content {
+            self.event(Event::Info { call: id, content_type: content_type.into(), body });
+        }
+        Ok(())
+    }
+
+    /// BYE (§15.1.2).
+    fn hung_up(&mut self, now: Instant, id: CallId, bye: &Request) {
+        let (_, reason) = reason(bye.headers());
+        self.left_by_caller(now, id, reason.clone());
+        let answered = self.calls.get(&id).is_some_and(|call| call.state() == CallState::Established);
+        if answered || self.calls.get(&id).is_some_and(|call| call.ended) {
+            self.end(id, End::Hangup { by: Side::Remote, reason });
+            self.release(id);
+        }
+    }
+
+    /// Answers for good, or with what the status says.
+    pub(super) fn respond(
+        &mut self,
+        now: Instant,
+        server: ServerId,
+        request: &Request,
+        status: u16,
+        headers: &[(HeaderName, smol_str::SmolStr)],
+    ) {
+        self.answer(now, server, request, status, reason_phrase(status), headers);
+    }
+
+    fn refuse(&mut self, now: Instant, server: ServerId, request: &Request, refusal: &Refusal) {
+        self.answer(now, server, request, refusal.status, refusal.reason, &refusal.headers);
+    }
+
+    fn answer(
+        &mut self,
+        now: Instant,
+        server: ServerId,
+        request: &Request,
+        status: u16,
+        reason: &str,
+        headers: &[(HeaderName, smol_str::SmolStr)],
+    ) {
+        let tag = entropy::token(&mut *self.entropy, 80);
+        let mut writer = Writer::response(request, status, reason, Some(&tag));
+        for (name, value) in headers {
+            writer = writer.header(*name, value);
+        }
+        let response = writer.header(HeaderName::Server, &self.config.user_agent).finish();
+        self.layer.respond(now, server, status, response);
+    }
+}
+
+/// §12.2.2.
+const fn out_of_order() -> Refusal {
+    Refusal::with_reason(500, "CSeq Out of Order")
+}

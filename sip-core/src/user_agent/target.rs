@@ -1,0 +1,83 @@
+//! Whom to call: what a person types becomes a Request-URI.
+
+use alloc::format;
+use alloc::string::String;
+
+use smol_str::SmolStr;
+
+use crate::message::{SipUri, Uri, escape_user};
+
+/// `bob`, `bob@example.com`, `+49 30 1234-56` or a SIP URI. `None` if it is none of these.
+pub(super) fn parse(text: &str, domain: &str) -> Option<SmolStr> {
+    let text = text.trim();
+    if text.is_empty() || text.chars().any(char::is_control) {
+        return None;
+    }
+    let scheme = text.split_once(':').map(|(scheme, _)| scheme);
+    if scheme.is_some_and(|s| s.eq_ignore_ascii_case("sip") || s.eq_ignore_ascii_case("sips")) {
+        return from_uri(text);
+    }
+    let (user, host) = text.rsplit_once('@').unwrap_or((text, domain));
+    let user = if user.bytes().all(|b| b.is_ascii_digit() || b"+ -.()".contains(&b)) {
+        // RFC 3966 §5.1.1: visual separators are for the eye.
+        user.chars().filter(|c| c.is_ascii_digit() || *c == '+').collect()
+    } else {
+        String::from(user)
+    };
+    // A colon would be a password or another scheme's URI, a space most likely a slip.
+    if user.is_empty() || user.contains([':', ' ', '@', '<', '>']) {
+        return None;
+    }
+    let uri = format!("sip:{}@{host}", escape_user(&user));
+    from_uri(&uri)
+}
+
+/// A URI's headers part and `method` have no place in a Request-URI (RFC 3261 §19.1.1, table 1).
+fn from_uri(text: &str) -> Option<SmolStr> {
+    let uri = Uri::parse(text)?;
+    let sip = uri.sip()?;
+    let mut out = format!("{}", SipUri { params_text: "", headers: None, ..*sip });
+    for (name, value) in sip.params().filter(|(name, _)| !name.eq_ignore_ascii_case("method")) {
+        out.push(';');
+        out.push_str(name);
+        if let Some(value) = value {
+            out.push('=');
+            out.push_str(value);
+        }
+    }
+    Some(out.into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::parse;
+
+    #[test]
+    fn what_people_type() {
+        let rows: &[(&str, Option<&str>)] = &[
+            ("bob", Some("sip:bob@home.example")),
+            (" bob ", Some("sip:bob@home.example")),
+            ("bob@other.example", Some("sip:bob@other.example")),
+            ("bob@127.0.0.1:5070", Some("sip:bob@127.0.0.1:5070")),
+            ("+49 (30) 12-34", Some("sip:+49301234@home.example")),
+            ("sip:bob@x.example;transport=ws?Subject=hi", Some("sip:bob@x.example;transport=ws")),
+            ("SIPS:bob@x.example;method=BYE;lr", Some("sips:bob@x.example;lr")),
+            ("jörg", Some("sip:j%C3%B6rg@home.example")),
+            ("*98", Some("sip:*98@home.example")),
+            ("", None),
+            ("  ", None),
+            ("tel:+4930", None),
+            ("mailto:bob@x.example", None),
+            ("bob smith", None),
+            ("bob@", None),
+            ("@x.example", None),
+            ("sip:", None),
+            ("bob\r\nX: y", None),
+            ("bob@host with space", None),
+            ("()", None),
+        ];
+        for (text, expected) in rows {
+            assert_eq!(parse(text, "home.example").as_deref(), *expected, "{text:?}");
+        }
+    }
+}
