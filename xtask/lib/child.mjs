@@ -2,6 +2,7 @@
 import { spawn, spawnSync } from "node:child_process";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { stripVTControlCharacters } from "node:util";
 
 /** The repository's directory. */
 export const root = join(dirname(fileURLToPath(import.meta.url)), "..", "..");
@@ -61,7 +62,7 @@ export function capture([program, ...args], { env = {}, limit = 1800, onLine } =
       parts.push(data);
       if (onLine) {
         const line = data.toString().split(/[\r\n]+/).filter((text) => text.trim()).pop();
-        if (line) onLine(line);
+        if (line) onLine(stripVTControlCharacters(line));
       }
     };
     child.stdout.on("data", read);
@@ -71,7 +72,7 @@ export function capture([program, ...args], { env = {}, limit = 1800, onLine } =
       running.delete(child);
       resolve({
         code,
-        output: Buffer.concat(parts).toString() + note,
+        output: stripVTControlCharacters(Buffer.concat(parts).toString()) + note,
         seconds: (Date.now() - started) / 1000,
       });
     };
