@@ -214,6 +214,21 @@ fn what_is_abandoned_is_silent() {
 }
 
 #[test]
+fn abandoning_what_ended_leaves_its_successor_alone() {
+    let invite = request("INVITE", BRANCH);
+    let mut bench = Bench::new();
+    let lost = bench.send(&invite, ws(1));
+    // Its end is not polled yet, and the same request is already out over another flow.
+    bench.layer.flow_closed(bench.now, FlowId(1));
+    let again = bench.layer.send_request(bench.now, &invite, ws(2)).unwrap();
+    bench.layer.abandon(lost);
+    bench.drain();
+    bench.answered(&invite, 180);
+    assert_eq!(bench.take_told(), ["180"]);
+    assert!(bench.layer.request(again).is_some());
+}
+
+#[test]
 fn the_request_can_be_asked_for_until_the_end_is_polled() {
     let invite = request("INVITE", BRANCH);
     let mut bench = Bench::new();

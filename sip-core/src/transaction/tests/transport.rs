@@ -145,6 +145,21 @@ fn a_repeated_request_over_another_hop_is_answered_there() {
 }
 
 #[test]
+fn a_closed_socket_stays_closed_for_other_remotes() {
+    let invite = request("INVITE", BRANCH);
+    let mut bench = Bench::new();
+    let server = bench.receive_new(&invite, udp());
+    bench.respond(server, &invite, 180);
+    close(&mut bench, 1);
+    // Read from the socket before it was closed.
+    let moved = Hop { remote: "192.0.2.2:6666".parse().unwrap(), ..udp() };
+    assert_eq!(bench.receive(&invite, moved), Received::Absorbed);
+    bench.respond(server, &invite, 183);
+    assert_eq!(bench.take_sent(), ["180"]);
+    assert_eq!(bench.layer.server_hop(server), Some(moved));
+}
+
+#[test]
 fn a_lost_socket_is_told_when_timer_g_finds_it() {
     let invite = request("INVITE", BRANCH);
     let mut bench = Bench::new();
