@@ -1,1 +1,12 @@
-//! What the tests across the crates share. The tests themselves are the files in `tests/tests`.
+//! What the tests across the crates share: the gateway as it is shipped, and the foreign programs it talks to. The
+//! tests themselves are the files in `tests/tests`.
+//!
+//! Nothing is skipped: a program that is not installed fails the test with the package to install.
+
+pub mod baresip;
+pub mod gateway;
+pub mod process;
+pub mod sipp;
+
+/// The account every foreign caller uses, and its callee. Their passwords are [`gateway::PASSWORD`].
+pub const ACCOUNTS: [&str; 4] = ["carol", "dave", "erin", "frank"];

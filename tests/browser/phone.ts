@@ -1,0 +1,87 @@
+import { type Browser, type BrowserContext, type Page, expect } from "@playwright/test";
+
+import { type Gateway } from "./gateway.js";
+
+/** The softphone page in a browser context of its own: another person at another desk. */
+export class Phone {
+  private constructor(
+    readonly page: Page,
+    readonly context: BrowserContext,
+  ) {}
+
+  static async open(browser: Browser, gateway: Gateway, options: { microphone?: boolean } = {}): Promise<Phone> {
+    const context = await browser.newContext({ permissions: options.microphone === false ? [] : ["microphone"] });
+    const page = await context.newPage();
+    page.on("pageerror", (error) => {
+      throw error;
+    });
+    await page.goto(gateway.addresses.page);
+    return new Phone(page, context);
+  }
+
+  /** Opened and registered as one of the demo accounts. */
+  static async registered(browser: Browser, gateway: Gateway, account: "alice" | "bob"): Promise<Phone> {
+    const phone = await Phone.open(browser, gateway);
+    await phone.signIn(account);
+    return phone;
+  }
+
+  async signIn(account: "alice" | "bob"): Promise<void> {
+    await this.test(`account-${account}`).click();
+    await this.isRegistered();
+  }
+
+  async isRegistered(timeout = 15_000): Promise<void> {
+    await expect(this.test("registration")).toHaveAttribute("data-state", "registered", { timeout });
+  }
+
+  test(id: string) {
+    return this.page.getByTestId(id);
+  }
+
+  async dial(target: string): Promise<void> {
+    await this.test("dial-input").fill(target);
+    await this.test("dial-button").click();
+  }
+
+  async isInCall(timeout = 15_000): Promise<void> {
+    await expect(this.test("call")).toHaveAttribute("data-state", "established", { timeout });
+  }
+
+  /** No call is shown any more, and the last result says why. */
+  async hasEnded(words: RegExp, timeout = 15_000): Promise<void> {
+    await expect(this.test("last-result")).toContainText(words, { timeout });
+    await expect(this.test("call")).toHaveCount(0);
+  }
+
+  /** Received audio packets and energy of the one call, from getStats. */
+  audio(): Promise<{ packets: number; energy: number }> {
+    return this.page.evaluate(async () => {
+      const call = (window as unknown as { trapezoid: { userAgent: { calls: { peerConnection?: RTCPeerConnection }[] } } })
+        .trapezoid.userAgent.calls[0];
+      let packets = 0;
+      let energy = 0;
+      for (const report of (await call?.peerConnection?.getStats())?.values() ?? []) {
+        if (report.type === "inbound-rtp" && report.kind === "audio") {
+          packets += report.packetsReceived as number;
+          energy += (report.totalAudioEnergy as number | undefined) ?? 0;
+        }
+      }
+      return { packets, energy };
+    });
+  }
+
+  /** More than a hundred packets and some sound have come since `since`. */
+  async hears(since = { packets: 0, energy: 0 }): Promise<void> {
+    await expect
+      .poll(async () => {
+        const now = await this.audio();
+        return now.packets - since.packets > 100 && now.energy - since.energy > 0;
+      }, { timeout: 20_000, message: "more than 100 audio packets with energy" })
+      .toBe(true);
+  }
+
+  async close(): Promise<void> {
+    await this.context.close();
+  }
+}

@@ -1,0 +1,111 @@
+//! SIPp with the scenarios of `tests/sipp`.
+
+use std::fs;
+use std::net::SocketAddr;
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+use anyhow::{Result, bail};
+use tempfile::TempDir;
+
+use crate::gateway::PASSWORD;
+use crate::process::{Process, data, free_port_pair};
+
+/// A SIPp to be started.
+#[derive(Debug)]
+pub struct Sipp {
+    command: Command,
+    directory: TempDir,
+    scenario: String,
+}
+
+/// A SIPp that runs.
+#[derive(Debug)]
+pub struct Running {
+    process: Process,
+    directory: TempDir,
+    scenario: String,
+}
+
+impl Sipp {
+    /// `scenario` of `tests/sipp` for account `user`, against `gateway` from `port`, over UDP.
+    pub fn new(scenario: &str, user: &str, gateway: SocketAddr, port: u16) -> Result<Self> {
+        let directory = tempfile::tempdir()?;
+        let mut command = Command::new("sipp");
+        command
+            .arg(gateway.to_string())
+            .arg("-sf")
+            .arg(data(&format!("sipp/{scenario}.xml")))
+            .args(["-i", "127.0.0.1", "-p", &port.to_string(), "-nostdin", "-trace_err"])
+            .args(["-key", "user", user, "-key", "password", PASSWORD, "-key", "domain", "localhost"])
+            .args(["-auth_uri", "localhost", "-timeout_error"])
+            .current_dir(directory.path())
+            .stdin(Stdio::null())
+            .stdout(fs::File::create(directory.path().join("screen"))?)
+            .stderr(fs::File::create(directory.path().join("stderr"))?);
+        Ok(Self { command, directory, scenario: scenario.to_owned() })
+    }
+
+    /// More arguments.
+    #[must_use]
+    pub fn args(mut self, args: &[&str]) -> Self {
+        self.command.args(args);
+        self
+    }
+
+    /// Calls this account.
+    #[must_use]
+    pub fn callee(self, callee: &str) -> Self {
+        self.args(&["-key", "callee", callee])
+    }
+
+    /// Handles this many calls, then ends; at most `patience`.
+    #[must_use]
+    pub fn calls(self, count: u32, patience: Duration) -> Self {
+        let seconds = patience.as_secs().to_string();
+        self.args(&["-m", &count.to_string(), "-timeout", &seconds])
+    }
+
+    /// Starts it.
+    pub fn start(mut self) -> Result<Running> {
+        let process = Process::start(&mut self.command, "sip-tester")?;
+        Ok(Running { process, directory: self.directory, scenario: self.scenario })
+    }
+
+    /// Runs it to its end.
+    pub fn run(self, patience: Duration) -> Result<()> {
+        self.start()?.finish(patience)
+    }
+}
+
+impl Running {
+    /// Waits for the end; an error, with what SIPp wrote, unless every call succeeded.
+    pub fn finish(mut self, patience: Duration) -> Result<()> {
+        let outcome = self.process.wait(patience);
+        match &outcome {
+            Ok(status) if status.success() => Ok(()),
+            _ => bail!("SIPp {}: {outcome:?}\n{}", self.scenario, self.trouble()),
+        }
+    }
+
+    fn trouble(&self) -> String {
+        let mut text = String::new();
+        for entry in fs::read_dir(self.directory.path()).into_iter().flatten().flatten() {
+            let name = entry.file_name().to_string_lossy().into_owned();
+            if name.contains("errors") || name == "stderr" {
+                let content = fs::read_to_string(entry.path()).unwrap_or_default();
+                text.extend(["--- ", &name, "\n"]);
+                text.extend(content.chars().take(4_000));
+            }
+        }
+        text
+    }
+}
+
+/// Registers `user` over UDP from a fresh port, which is the binding's flow: serve calls from that port.
+pub fn register(user: &str, gateway: SocketAddr) -> Result<u16> {
+    let port = free_port_pair()?;
+    let patience = Duration::from_secs(15);
+    Sipp::new("register", user, gateway, port)?.calls(1, patience).run(patience)?;
+    Ok(port)
+}
