@@ -56,7 +56,8 @@ fn calls_over_tcp_use_the_connection_the_callee_registered_over() -> Result<()> 
         .args(&["-t", "t1", "-oocsf", &uas.to_string_lossy(), "-m", "1"])
         .start()?;
     tests::process::eventually("dave's registration", PATIENCE, || {
-        gateway.registered("dave").ok()?.then_some(())
+        // The challenge and the 200.
+        (gateway.metric("trapezoid_sent_messages_total").ok()? >= 2.0).then_some(())
     })?;
     Sipp::new("uac", "carol", gateway.tcp, free_port_pair()?)?
         .callee("dave")
