@@ -44,7 +44,9 @@ fn messages(c: &mut Criterion) {
     group.throughput(Throughput::Bytes(bytes.len() as u64));
     group.bench_function("parse an INVITE and read what routes it", |b| {
         b.iter(|| {
-            let Ok(Message::Request(request)) = Message::parse(black_box(bytes.clone())) else { unreachable!() };
+            let Ok(Message::Request(request)) = Message::parse(black_box(bytes.clone())) else {
+                unreachable!()
+            };
             let route = request.headers().list(HeaderName::Route).next().map(str::len);
             black_box((request.uri().len(), request.branch().map(str::len), request.cseq().number, route));
         });

@@ -50,7 +50,12 @@ impl Baresip {
         tone(&directory.path().join("alert.wav"))?;
         let log = fs::File::create(directory.path().join("log"))?;
         let mut command = Command::new("baresip");
-        command.args(["-4", "-f"]).arg(directory.path()).stdin(Stdio::null()).stdout(log.try_clone()?).stderr(log);
+        command
+            .args(["-4", "-f"])
+            .arg(directory.path())
+            .stdin(Stdio::null())
+            .stdout(log.try_clone()?)
+            .stderr(log);
         let process = Process::start(&mut command, "baresip-core")?;
         let control = eventually("baresip's control socket", Duration::from_secs(10), || {
             TcpStream::connect(("127.0.0.1", control)).ok()

@@ -47,7 +47,11 @@ impl Gateway {
         write_config(directory.path(), ["127.0.0.1:0".parse()?; 3], extra)?;
         let (process, addresses) = launch(directory.path())?;
         let address = |key: &str| -> Result<SocketAddr> {
-            addresses[key].as_str().with_context(|| format!("no `{key}` in {addresses}"))?.parse().map_err(Into::into)
+            addresses[key]
+                .as_str()
+                .with_context(|| format!("no `{key}` in {addresses}"))?
+                .parse()
+                .map_err(Into::into)
         };
         let (udp, tcp, http) = (address("udp")?, address("tcp")?, address("http")?);
         let ws = addresses["ws"].as_str().context("no `ws`")?.to_owned();
@@ -112,7 +116,9 @@ impl Gateway {
 pub fn binary() -> Result<PathBuf> {
     let test = std::env::current_exe()?;
     let directory = test.ancestors().find(|path| path.join(NAME).is_file());
-    directory.map(|path| path.join(NAME)).with_context(|| format!("no {NAME}: run `cargo build -p ws-gateway`"))
+    directory
+        .map(|path| path.join(NAME))
+        .with_context(|| format!("no {NAME}: run `cargo build -p ws-gateway`"))
 }
 
 const NAME: &str = "ws-gateway";

@@ -13,7 +13,8 @@ const PATIENCE: Duration = Duration::from_secs(30);
 fn udp_calls(uac: &str, uas: &str, count: u32, rate: u32, patience: Duration) -> Result<()> {
     let gateway = Gateway::start()?;
     let dave = register("dave", gateway.udp)?;
-    let serving = Sipp::new(uas, "dave", gateway.udp, dave)?.args(&["-d", "200"]).calls(count, patience).start()?;
+    let serving =
+        Sipp::new(uas, "dave", gateway.udp, dave)?.args(&["-d", "200"]).calls(count, patience).start()?;
     let calling = Sipp::new(uac, "carol", gateway.udp, free_port_pair()?)?
         .callee("dave")
         .args(&["-d", "200", "-r", &rate.to_string()])
