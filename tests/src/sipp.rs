@@ -79,6 +79,11 @@ impl Sipp {
 }
 
 impl Running {
+    /// Whether it still runs.
+    pub fn is_running(&mut self) -> bool {
+        self.process.is_running()
+    }
+
     /// Waits for the end; an error, with what SIPp wrote, unless every call succeeded.
     pub fn finish(mut self, patience: Duration) -> Result<()> {
         let outcome = self.process.wait(patience);
