@@ -9,6 +9,8 @@ use sip_core::time::Duration;
 use sip_core::user_agent::{CallId, Event};
 use world::{Network, World};
 
+/// What the offers and answers say does not matter here.
+const SDP: &str = "v=0\r\n";
 const ALICE: usize = 0;
 const BOB: usize = 1;
 
@@ -55,7 +57,10 @@ impl Watched {
             }
             Event::Progress { call, .. } => assert!(self.is(*call) && !self.established && !self.ended),
             Event::Accepted { call, .. } | Event::Confirmed { call, .. } => {
-                assert!(self.is(*call) && !self.established && !self.ended, "established twice or after its end");
+                assert!(
+                    self.is(*call) && !self.established && !self.ended,
+                    "established twice or after its end"
+                );
                 self.established = true;
             }
             Event::Ended { call, .. } => {
@@ -87,8 +92,7 @@ fn play(seed: u64, network: Network, plot: Plot) -> Outcome {
     assert!(registered, "seed {seed}: registration never succeeded");
     world.phones.iter_mut().for_each(|p| p.events.clear());
 
-    let offer = Some("v=0\r\n".into());
-    let call = world.with(ALICE, |agent, now| agent.call(now, "bob", offer)).expect("a call");
+    let call = world.with(ALICE, |agent, now| agent.call(now, "bob", SDP)).expect("a call");
     watched[ALICE].call = Some(call);
     let mut hung_up = [false; 2];
     let patience = Duration::from_millis(500 + world.pick(3_000));
@@ -113,7 +117,10 @@ fn play(seed: u64, network: Network, plot: Plot) -> Outcome {
         if act_at.is_some_and(|at| at <= world.now) {
             act_at = None;
             let bobs = watched[BOB].call.filter(|_| !watched[BOB].ended);
-            let hang_up = |world: &mut World, phone: usize, hung_up: &mut [bool; 2], watched: &[Watched; 2]| {
+            let hang_up = |world: &mut World,
+                           phone: usize,
+                           hung_up: &mut [bool; 2],
+                           watched: &[Watched; 2]| {
                 if let Some(call) = watched[phone].call.filter(|_| !watched[phone].ended && !hung_up[phone]) {
                     hung_up[phone] = true;
                     world.with(phone, |agent, now| agent.hangup(now, call)).expect("hangs up");
@@ -122,13 +129,12 @@ fn play(seed: u64, network: Network, plot: Plot) -> Outcome {
             match (plot, bobs) {
                 (Plot::Declined, Some(call)) if !answered => {
                     answered = true;
-                    world.with(BOB, |agent, now| agent.reject(now, call, 603, "Decline")).expect("declines");
+                    world.with(BOB, |agent, now| agent.reject(now, call, 603, None)).expect("declines");
                 }
                 (Plot::Cancelled, _) => hang_up(world, ALICE, &mut hung_up, &watched),
                 (_, Some(call)) if !answered => {
                     answered = true;
-                    let answer = Some("v=0\r\n".into());
-                    world.with(BOB, |agent, now| agent.accept(now, call, answer)).expect("accepts");
+                    world.with(BOB, |agent, now| agent.accept(now, call, SDP)).expect("accepts");
                 }
                 (Plot::CallerHangsUp, _) if watched[ALICE].established => {
                     hang_up(world, ALICE, &mut hung_up, &watched);
@@ -165,13 +171,15 @@ fn play(seed: u64, network: Network, plot: Plot) -> Outcome {
         assert!(done, "seed {seed} {plot:?}: {} is left with a call", phone.name);
         assert_eq!(phone.agent.calls().count(), 0, "seed {seed} {plot:?}: {} holds a call", phone.name);
     }
-    assert_eq!(world.server.transactions(), 0, "seed {seed} {plot:?}: the server holds transactions");
+    assert_eq!(world.server.load(), (0, 0, 0), "seed {seed} {plot:?}: the server holds something");
 
-    let both = watched.iter().all(|w| w.established);
-    let neither = watched.iter().all(|w| !w.established);
+    let [alice, bob] = &watched;
+    let neither = !alice.established && !bob.established;
     match plot {
-        Plot::Declined | Plot::Cancelled if neither && watched[BOB].call.is_some() => Outcome::AsPlanned,
-        Plot::CallerHangsUp | Plot::CalleeHangsUp | Plot::BothHangUp if both => Outcome::AsPlanned,
+        Plot::Declined | Plot::Cancelled if neither && bob.call.is_some() => Outcome::AsPlanned,
+        // A caller's BYE may overtake every ACK: then the callee never saw the call established.
+        Plot::CallerHangsUp | Plot::BothHangUp if alice.established => Outcome::AsPlanned,
+        Plot::CalleeHangsUp if alice.established && bob.established => Outcome::AsPlanned,
         _ => Outcome::Failed,
     }
 }

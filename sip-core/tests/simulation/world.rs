@@ -7,9 +7,9 @@ use bytes::Bytes;
 use sip_core::auth::Secrets;
 use sip_core::entropy::{SeededEntropy, number};
 use sip_core::registrar::{self, Binding, Caps};
-use sip_core::server::{self, Answer, Question, RouteTarget, Server};
+use sip_core::server::{self, Answer, Question, Server};
 use sip_core::time::{Duration, Instant};
-use sip_core::transport::{FlowId, Hop, Transport};
+use sip_core::transport::{FlowId, Hop, RouteTarget, Transport};
 use sip_core::user_agent::{self, Aor, Event, UserAgent};
 
 pub(crate) const DOMAIN: &str = "example.com";
@@ -49,7 +49,7 @@ enum Packet {
 
 impl World {
     pub(crate) fn new(seed: u64, network: Network, names: &[&'static str]) -> Self {
-        let config = server::Config::new(DOMAIN, [7; 32], vec![[9; 32]]);
+        let config = server::Config::new(DOMAIN, [7; 32], [9; 32]);
         let server = Server::new(config, Box::new(SeededEntropy(seed ^ 0x5e4e4)));
         let mut world = Self {
             now: Instant::from_micros(1_700_000_000_000_000),
