@@ -3,10 +3,16 @@
 //! Compare ratios within one run; absolute times depend on the machine.
 
 use std::hint::black_box;
+use std::net::SocketAddr;
 
 use bytes::Bytes;
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
-use sip_core::message::{HeaderName, Message, Request, Rewrite, Writer};
+use sip_core::entropy::SeededEntropy;
+use sip_core::message::{HeaderName, Message, Method, Request, Response, Rewrite, Writer};
+use sip_core::registrar::Binding;
+use sip_core::server::{self, Answer, Question, Server};
+use sip_core::time::{Duration, Instant};
+use sip_core::transport::{FlowId, Hop, RegistrationKey, RouteTarget, Transport};
 
 /// An INVITE as a browser sends it through two proxies: 20 header fields, 1.6 kB with its session description.
 fn invite() -> Bytes {
@@ -76,5 +82,122 @@ fn messages(c: &mut Criterion) {
     group.finish();
 }
 
-criterion_group!(benches, messages);
+/// A server between a caller of another domain and a registered callee, both on UDP.
+struct Proxied {
+    server: Server,
+    now: Instant,
+    calls: u64,
+}
+
+const CALLER: ([u8; 4], u16) = ([192, 0, 2, 1], 5060);
+const CALLEE: ([u8; 4], u16) = ([192, 0, 2, 2], 5060);
+
+impl Proxied {
+    fn new() -> Self {
+        let config = server::Config::new("example.com", [1; 32], [2; 32]);
+        let now = Instant::from_micros(1_700_000_000_000_000);
+        Self { server: Server::new(config, Box::new(SeededEntropy(1))), now, calls: 0 }
+    }
+
+    fn hop(remote: impl Into<SocketAddr>) -> Hop {
+        let local = ([192, 0, 2, 9], 5060).into();
+        Hop { flow: FlowId(1), transport: Transport::Udp, local, remote: remote.into() }
+    }
+
+    /// Gives the server a message and returns what it sends to `to`.
+    fn exchange(&mut self, from: ([u8; 4], u16), message: Bytes, to: ([u8; 4], u16)) -> Option<Bytes> {
+        let input = server::Input::Received { from: Self::hop(from), identity: None, message };
+        self.server.handle_input(self.now, input);
+        let mut sent = None;
+        while let Some(output) = self.server.poll_output() {
+            match output {
+                server::Output::Transmit { to: hop, message } if hop.remote == to.into() => {
+                    sent = Some(message)
+                }
+                server::Output::Ask(id, question) => {
+                    let answer = self.answer(&question);
+                    self.server.handle_input(self.now, server::Input::Answer(id, answer));
+                }
+                _ => {}
+            }
+        }
+        sent
+    }
+
+    fn answer(&self, question: &Question) -> Answer {
+        match question {
+            Question::Lookup { aor } => Answer::Bindings(Some(vec![Binding {
+                key: RegistrationKey { aor: aor.clone(), instance: "sip:bob@192.0.2.2".into(), reg_id: 0 },
+                contact: "sip:bob@192.0.2.2".into(),
+                params: "".into(),
+                expires_at: self.now + Duration::from_secs(600),
+                call_id: "registration".into(),
+                cseq: 1,
+                hop: Some(Self::hop(CALLEE)),
+            }])),
+            Question::Reach(RouteTarget::Address { remote, .. }) => {
+                Answer::Reachable(Some(Self::hop(*remote)))
+            }
+            Question::Reach(_) => Answer::Reachable(Some(Self::hop(CALLEE))),
+            other => unreachable!("{other:?}"),
+        }
+    }
+
+    /// INVITE, 100, 180, 200, ACK, BYE, 200: thirteen messages in and out.
+    fn call(&mut self) {
+        self.calls += 1;
+        // A hundred calls a second: their transactions live up to 32 s, so some 13,000 are there at any time.
+        self.now += Duration::from_millis(10);
+        if self.server.poll_timeout().is_some_and(|at| at <= self.now) {
+            self.server.handle_input(self.now, server::Input::Timeout);
+            while self.server.poll_output().is_some() {}
+        }
+        let id = self.calls;
+        let request = |method: &Method, uri: &str, cseq: u32, to_tag: &str, routes: &[&str]| {
+            let mut writer = Writer::request(method, uri)
+                .header(
+                    HeaderName::Via,
+                    format_args!("SIP/2.0/UDP 192.0.2.1:5060;branch=z9hG4bK{id}{cseq}{method}"),
+                )
+                .header(HeaderName::MaxForwards, 70);
+            for route in routes {
+                writer = writer.header(HeaderName::Route, route);
+            }
+            writer
+                .header(HeaderName::From, format_args!("<sip:a@elsewhere.example>;tag=a{id}"))
+                .header(HeaderName::To, format_args!("<sip:bob@example.com>{to_tag}"))
+                .header(HeaderName::CallId, format_args!("call-{id}@elsewhere.example"))
+                .header(HeaderName::CSeq, format_args!("{cseq} {method}"))
+                .header(HeaderName::Contact, "<sip:a@192.0.2.1>")
+        };
+        let sdp = b"v=0\r\no=- 1 1 IN IP4 192.0.2.1\r\ns=-\r\nc=IN IP4 192.0.2.1\r\nt=0 0\r\nm=audio 4000 RTP/AVP 0\r\n";
+        let invite = request(&Method::Invite, "sip:bob@example.com", 1, "", &[]).body("application/sdp", sdp);
+        let forwarded = self.exchange(CALLER, invite, CALLEE).expect("the INVITE is forwarded");
+        let invite = Request::parse(forwarded).expect("well-formed");
+        let answer = |status, reason, request: &Request| {
+            Writer::response(request, status, reason, Some("bob"))
+                .copy(request.headers(), HeaderName::RecordRoute)
+                .header(HeaderName::Contact, "<sip:bob@192.0.2.2>")
+        };
+        self.exchange(CALLEE, answer(180, "Ringing", &invite).finish(), CALLER).expect("180 is forwarded");
+        let ok = answer(200, "OK", &invite).body("application/sdp", sdp);
+        let ok = Response::parse(self.exchange(CALLEE, ok, CALLER).expect("200 is forwarded"))
+            .expect("well-formed");
+        let mut routes: Vec<&str> = ok.headers().list(HeaderName::RecordRoute).collect();
+        routes.reverse();
+        let ack = request(&Method::Ack, "sip:bob@192.0.2.2", 1, ";tag=bob", &routes).finish();
+        self.exchange(CALLER, ack, CALLEE).expect("the ACK is forwarded");
+        let bye = request(&Method::Bye, "sip:bob@192.0.2.2", 2, ";tag=bob", &routes).finish();
+        let bye = self.exchange(CALLER, bye, CALLEE).expect("the BYE is forwarded");
+        let bye = Request::parse(bye).expect("well-formed");
+        self.exchange(CALLEE, answer(200, "OK", &bye).finish(), CALLER).expect("its answer is forwarded");
+    }
+}
+
+fn proxied(c: &mut Criterion) {
+    let mut proxied = Proxied::new();
+    c.bench_function("a proxied call, 13 messages", |b| b.iter(|| proxied.call()));
+}
+
+criterion_group!(benches, messages, proxied);
 criterion_main!(benches);
