@@ -1,1 +1,209 @@
+//! Tables: what a REGISTER does to the bindings.
 
+use alloc::format;
+use alloc::string::{String, ToString};
+use alloc::vec;
+use alloc::vec::Vec;
+
+use bytes::Bytes;
+
+use super::*;
+use crate::message::Request;
+use crate::time::{Duration, Instant};
+use crate::transport::{FlowId, Hop, RegistrationKey, Transport};
+
+const T0: Instant = Instant::from_micros(1_700_000_000_000_000);
+const UUID: &str = "urn:uuid:0a1b2c3d-0000-4000-8000-000000000001";
+
+fn hop(flow: u64) -> Hop {
+    let local = "192.0.2.1:5060".parse().unwrap();
+    let remote = "198.51.100.7:40000".parse().unwrap();
+    Hop { flow: FlowId(flow), transport: Transport::Ws, local, remote }
+}
+
+fn request(call_id: &str, cseq: u32, fields: &str) -> Request {
+    let text = format!(
+        "REGISTER sip:example.com SIP/2.0\r\nVia: SIP/2.0/WS a.invalid;branch=z9hG4bK{cseq}\r\nMax-Forwards: 70\r\n\
+         From: <sip:alice@example.com>;tag=1\r\nTo: <sip:alice@example.com>\r\nCall-ID: {call_id}\r\n\
+         CSeq: {cseq} REGISTER\r\n{fields}Content-Length: 0\r\n\r\n"
+    );
+    Request::parse(Bytes::from(text)).unwrap()
+}
+
+fn update(call_id: &str, cseq: u32, fields: &str) -> Result<BindingUpdate, Refusal> {
+    read(&request(call_id, cseq, fields), "sip:alice@example.com".into(), hop(1), &Bounds::default())
+}
+
+/// `uri expires` of each, in order.
+fn shown(bindings: &[Binding], now: Instant) -> Vec<String> {
+    bindings.iter().map(|b| format!("{} {}", b.contact, b.remaining(now).as_secs())).collect()
+}
+
+#[test]
+fn updates_one_after_another() {
+    /// Seconds from the start, Call-ID, CSeq, fields, what comes of it, and the bindings afterwards.
+    type Row = (u64, &'static str, u32, &'static str, Result<(), u16>, &'static [&'static str]);
+    const ROWS: &[Row] = &[
+        // Default, header, parameter; the parameter wins, and what is too long is shortened.
+        (0, "a", 1, "Contact: <sip:a@h1>\r\n", Ok(()), &["sip:a@h1 3600"]),
+        (
+            0,
+            "a",
+            2,
+            "Expires: 600\r\nm: <sip:a@h1>, <sip:a@h2>;expires=90\r\nContact: sip:a@h3;expires=99999\r\n",
+            Ok(()),
+            &["sip:a@h1 600", "sip:a@h2 90", "sip:a@h3 3600"],
+        ),
+        // All of it or nothing (§10.3).
+        (
+            0,
+            "a",
+            3,
+            "Contact: <sip:a@h1>;expires=0, <sip:a@h4>;expires=59\r\n",
+            Err(423),
+            &["sip:a@h1 600", "sip:a@h2 90", "sip:a@h3 3600"],
+        ),
+        // Fetch (§10.2.3), and a binding that has ended.
+        (91, "b", 1, "", Ok(()), &["sip:a@h1 509", "sip:a@h3 3509"]),
+        // A refresh with the same URI in another spelling (§19.1.4) keeps one binding.
+        (91, "a", 4, "Contact: <SIP:%61@H1>;q=0.5\r\n", Ok(()), &["SIP:%61@H1 3600", "sip:a@h3 3509"]),
+        // A port and a transport make another URI.
+        (
+            91,
+            "a",
+            5,
+            "Expires: 60\r\nContact: <sip:a@h1:5060>,<sip:a@h1;transport=tcp>\r\n",
+            Ok(()),
+            &["SIP:%61@H1 3600", "sip:a@h3 3509", "sip:a@h1:5060 60", "sip:a@h1;transport=tcp 60"],
+        ),
+        (
+            91,
+            "a",
+            6,
+            "Contact: <sip:a@h1:5060>;expires=0,<sip:a@h1;transport=TCP>;expires=0\r\n",
+            Ok(()),
+            &["SIP:%61@H1 3600", "sip:a@h3 3509"],
+        ),
+        // Out of order: same Call-ID, no higher CSeq (§10.3 step 7). Another Call-ID may.
+        (91, "a", 4, "Contact: <sip:a@h1>;expires=0\r\n", Err(500), &["SIP:%61@H1 3600", "sip:a@h3 3509"]),
+        (91, "a", 3, "Contact: *\r\nExpires: 0\r\n", Err(500), &["SIP:%61@H1 3600", "sip:a@h3 3509"]),
+        (91, "c", 1, "Contact: <sip:a@h1>;expires=0\r\n", Ok(()), &["sip:a@h3 3509"]),
+        // Removing what is not there is no fault.
+        (91, "c", 2, "Contact: <sip:a@nowhere>;expires=0\r\n", Ok(()), &["sip:a@h3 3509"]),
+        // Wildcard (§10.2.2, §10.3 step 6).
+        (91, "c", 3, "Contact: *\r\n", Err(400), &["sip:a@h3 3509"]),
+        (91, "c", 3, "Contact: *\r\nExpires: 10\r\n", Err(400), &["sip:a@h3 3509"]),
+        (91, "c", 3, "Contact: *, <sip:a@h3>\r\nExpires: 0\r\n", Err(400), &["sip:a@h3 3509"]),
+        (91, "c", 3, "Contact: *\r\nExpires: 0\r\n", Ok(()), &[]),
+        // Malformed expiries count as the default (§10.2.1.1).
+        (91, "c", 4, "Contact: <sip:a@h1>;expires=soon\r\n", Ok(()), &["sip:a@h1 3600"]),
+        (91, "c", 5, "Contact: <sip:a@h1>;expires=4294967296\r\n", Ok(()), &["sip:a@h1 3600"]),
+        // What is refused.
+        (91, "c", 6, "Contact: <mailto:a@h1>\r\n", Err(400), &["sip:a@h1 3600"]),
+        (91, "c", 6, "Contact: <sip:a@h1\r\n", Err(400), &["sip:a@h1 3600"]),
+        (91, "c", 6, "Contact:\r\n", Err(400), &["sip:a@h1 3600"]),
+        (91, "c", 6, "Contact: <sip:a@h1>\r\nRequire: outbound, path\r\n", Err(420), &["sip:a@h1 3600"]),
+        (91, "c", 6, "Contact: <sip:a@h1>\r\nRequire: outbound\r\n", Ok(()), &["sip:a@h1 3600"]),
+    ];
+    let mut bindings = Vec::new();
+    for (row, (at, call_id, cseq, fields, expected, after)) in ROWS.iter().enumerate() {
+        let now = T0 + Duration::from_secs(*at);
+        let result = update(call_id, *cseq, fields).map_err(|refusal| refusal.status()).and_then(|update| {
+            apply(&mut bindings, &update, now, Caps::default()).map_err(UpdateError::status)
+        });
+        assert_eq!(result, *expected, "row {row}");
+        assert_eq!(shown(&bindings, now), *after, "row {row}");
+    }
+}
+
+#[test]
+fn an_instance_and_reg_id_are_one_registration() {
+    let contact = |uri: &str, reg_id: &str| {
+        format!("Contact: <{uri}>;+sip.instance=\"<{UUID}>\"{reg_id};x=y;expires=600\r\n")
+    };
+    let mut bindings = Vec::new();
+    let mut register = |cseq, fields: &str| {
+        let update = update("a", cseq, fields).unwrap();
+        apply(&mut bindings, &update, T0, Caps::default()).unwrap();
+        bindings.clone()
+    };
+    // RFC 5626 §6: another contact of the same instance and reg-id takes the place of the first.
+    register(1, &contact("sip:a@old.invalid;transport=ws", ";reg-id=1"));
+    let one = register(2, &contact("sip:a@new.invalid;transport=ws", ";reg-id=1"));
+    assert_eq!(shown(&one, T0), ["sip:a@new.invalid;transport=ws 600"]);
+    let key = RegistrationKey { aor: "sip:alice@example.com".into(), instance: UUID.into(), reg_id: 1 };
+    assert_eq!(one[0].key, key);
+    assert_eq!(one[0].params, format!(";+sip.instance=\"<{UUID}>\";reg-id=1;x=y"));
+    assert_eq!(reach(&one, &key, T0), Some(hop(1)));
+    assert_eq!(reach(&one, &key, T0 + Duration::from_secs(600)), None);
+    // Another reg-id is another flow of the instance.
+    assert_eq!(register(3, &contact("sip:a@new.invalid;transport=ws", ";reg-id=2")).len(), 2);
+    // Without reg-id, or with one that is none, it is compared by URI as ever.
+    assert_eq!(register(4, &contact("sip:a@1.invalid", "")).len(), 3);
+    assert_eq!(register(5, &contact("sip:a@2.invalid", ";reg-id=0")).len(), 4);
+}
+
+#[test]
+fn caps() {
+    let contacts = |range: core::ops::Range<usize>| -> String {
+        range.map(|n| format!("Contact: <sip:a@h{n}>\r\n")).collect()
+    };
+    let refusal = update("a", 1, &contacts(0..11)).unwrap_err();
+    assert_eq!((refusal.status(), refusal), (400, Refusal::TooManyContacts));
+
+    let mut bindings = Vec::new();
+    let full = update("a", 1, &contacts(0..10)).unwrap();
+    apply(&mut bindings, &full, T0, Caps::default()).unwrap();
+    let more = update("a", 2, &contacts(10..11)).unwrap();
+    assert_eq!(apply(&mut bindings, &more, T0, Caps::default()), Err(UpdateError::TooManyContacts));
+    assert_eq!(bindings.len(), 10);
+    // One goes, one comes; a refresh needs no room; and what has ended takes none.
+    let swap = update("a", 3, "Contact: <sip:a@h0>;expires=0, <sip:a@h10>, <sip:a@h1>\r\n").unwrap();
+    apply(&mut bindings, &swap, T0, Caps::default()).unwrap();
+    assert_eq!(bindings.len(), 10);
+    let later = T0 + Duration::from_secs(3600);
+    apply(&mut bindings, &more, later, Caps::default()).unwrap();
+    assert_eq!(bindings.len(), 1);
+}
+
+#[test]
+fn the_200_lists_all_contacts() {
+    let fields = format!(
+        "Supported: path, outbound\r\nContact: <sip:a@a.invalid>;+sip.instance=\"<{UUID}>\";reg-id=1\r\n"
+    );
+    let mut bindings = Vec::new();
+    let other = update("z", 1, "Contact: sip:a@h9;expires=100;q=0.3\r\n").unwrap();
+    apply(&mut bindings, &other, T0, Caps::default()).unwrap();
+    apply(&mut bindings, &update("a", 2, &fields).unwrap(), T0, Caps::default()).unwrap();
+    let now = T0 + Duration::from_millis(10_400);
+    let text = |request: &Request| {
+        String::from_utf8(accept(request, &bindings, now, "tag", Some("Trapezoid")).to_vec()).unwrap()
+    };
+    let ok = text(&request("a", 2, &fields));
+    let lines: Vec<&str> = ok.lines().skip(1).collect();
+    assert_eq!(
+        lines,
+        vec![
+            "Via: SIP/2.0/WS a.invalid;branch=z9hG4bK2",
+            "From: <sip:alice@example.com>;tag=1",
+            "To: <sip:alice@example.com>;tag=tag",
+            "Call-ID: a",
+            "CSeq: 2 REGISTER",
+            "Contact: <sip:a@h9>;q=0.3;expires=90",
+            &format!("Contact: <sip:a@a.invalid>;+sip.instance=\"<{UUID}>\";reg-id=1;expires=3590"),
+            "Require: outbound",
+            "Supported: outbound",
+            "Date: Tue, 14 Nov 2023 22:13:30 GMT",
+            "Server: Trapezoid",
+            "Content-Length: 0",
+            "",
+        ]
+    );
+    // Not used by this one.
+    assert!(!text(&request("f", 1, "Supported: outbound\r\n")).contains("Require"));
+    let refusal = update("a", 3, "Contact: <sip:a@h>;expires=1\r\n").unwrap_err();
+    assert_eq!(
+        refusal.field().map(|(name, value)| (name.to_string(), value)),
+        Some(("Min-Expires".into(), "60".into()))
+    );
+}

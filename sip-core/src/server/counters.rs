@@ -78,7 +78,7 @@ counters! {
     questions_full,
     /// Questions nobody answered in time.
     questions_timed_out,
-    /// Answers that came after their question was given up.
+    /// Answers that came when nothing waited for them any more.
     answers_late,
     /// Datagrams sent that were longer than 1,300 bytes.
     datagrams_over_comfort,

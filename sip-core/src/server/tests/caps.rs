@@ -1,0 +1,111 @@
+//! Behaviour at the caps.
+
+use super::*;
+
+#[test]
+fn forks() {
+    let mut net = Net::with(|config| config.limits.forks = 2);
+    let alice = ws("alice", 1);
+    net.register(&alice);
+    for last in 1..=3 {
+        net.register(&udp("bob", last));
+    }
+    net.send(&alice, alice.invite("bob", 2, ""));
+    net.expect(&alice, 100);
+    net.request(&udp("bob", 1), &Method::Invite);
+    net.request(&udp("bob", 2), &Method::Invite);
+    net.quiet();
+    assert_eq!(net.server.counters().forks_over_cap, 1);
+}
+
+#[test]
+fn held_requests() {
+    for (all, each) in [(3, 10), (10, 3)] {
+        let mut net = Net::with(|config| {
+            (config.limits.held_requests, config.limits.held_per_registration) = (all, each);
+        });
+        let (alice, bob) = (ws("alice", 1), ws("bob", 2));
+        net.register(&alice);
+        net.register(&bob);
+        net.send(&alice, alice.invite("bob", 2, ""));
+        net.expect(&alice, 100);
+        let forwarded = net.request(&bob, &Method::Invite);
+        net.send(&bob, bob.answer(&forwarded, 200));
+        let mut caller = Side::caller(&alice, &net.expect(&alice, 200));
+        net.close(&bob);
+        for _ in 0..3 {
+            net.send(&alice, caller.next("INFO"));
+        }
+        net.quiet();
+        net.send(&alice, caller.next("INFO"));
+        assert!(net.expect(&alice, 480).headers().has(HeaderName::RetryAfter));
+        assert_eq!(net.server.counters().hold_full, 1);
+        // There is room again when they have gone.
+        let back = ws("bob", 3);
+        net.register(&back);
+        net.answer_waiting(false);
+        for _ in 0..3 {
+            net.request(&back, &Method::Info);
+        }
+        net.send(&alice, caller.next("INFO"));
+        net.request(&back, &Method::Info);
+    }
+}
+
+#[test]
+fn questions() {
+    let mut net = Net::with(|config| config.limits.questions = 2);
+    let alice = ws("alice", 1);
+    net.register(&alice);
+    net.silent = true;
+    for cseq in 2..4 {
+        net.send(&alice, alice.invite("bob", cseq, ""));
+    }
+    net.quiet();
+    net.send(&alice, alice.invite("bob", 4, ""));
+    assert!(net.expect(&alice, 503).headers().has(HeaderName::RetryAfter));
+    assert_eq!(net.server.counters().questions_full, 1);
+}
+
+#[test]
+fn outputs_that_nobody_fetches() {
+    let mut net = Net::with(|config| config.limits.outputs = 2);
+    let phone = udp("bob", 5);
+    for cseq in 0..5 {
+        let message = phone.out("OPTIONS", "sip:example.com", cseq, "").into();
+        net.server.handle_input(net.now, Input::Received { from: phone.hop, identity: None, message });
+    }
+    assert_eq!(net.server.counters().outputs_dropped, 3);
+}
+
+#[test]
+fn large_datagrams_are_counted_and_too_large_ones_refused() {
+    let mut net = Net::new();
+    let (alice, bob) = (ws("alice", 1), udp("bob", 5));
+    net.register(&alice);
+    net.register(&bob);
+    let padded = |cseq, length: usize| alice.invite("bob", cseq, &format!("X: {}\r\n", "x".repeat(length)));
+    net.send(&alice, padded(2, 60_000));
+    net.expect(&alice, 100);
+    net.request(&bob, &Method::Invite);
+    assert_eq!(net.server.counters().datagrams_over_comfort, 1);
+    // It came whole and would leave with more than a datagram holds.
+    let room = limits::DATAGRAM_BYTES - padded(3, 0).len();
+    net.send(&alice, padded(3, room - 20));
+    net.expect(&alice, 100);
+    net.expect(&alice, 513);
+    net.quiet();
+}
+
+#[test]
+fn every_counter_is_told() {
+    let mut net = Net::new();
+    net.register(&ws("alice", 1));
+    let counters = net.server.counters();
+    let told: BTreeMap<&str, u64> = counters.iter().map(|(name, _, value)| (name, value)).collect();
+    assert_eq!((told["received"], told["registered"]), (2, 1));
+    assert!(counters.iter().all(|(_, help, _)| help.ends_with('.') && !help.starts_with(' ')));
+    let mut sum = counters;
+    sum.add(&counters);
+    assert_eq!(sum.received, 4);
+}

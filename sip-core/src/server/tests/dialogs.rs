@@ -1,0 +1,271 @@
+//! In-dialog requests: their way after a reconnect and a restart, and whose they are.
+
+use super::*;
+
+/// Alice's page talks to Bob's page.
+fn talking() -> (Net, Side, Side) {
+    let mut net = Net::new();
+    let (alice, bob) = (ws("alice", 1), ws("bob", 2));
+    net.register(&alice);
+    net.register(&bob);
+    let (caller, callee) = connect(&mut net, &alice, &bob);
+    (net, caller, callee)
+}
+
+fn connect(net: &mut Net, alice: &Peer, bob: &Peer) -> (Side, Side) {
+    net.send(alice, alice.invite("bob", 2, ""));
+    net.expect(alice, 100);
+    let forwarded = net.request(bob, &Method::Invite);
+    net.send(bob, bob.answer(&forwarded, 200));
+    let ok = net.expect(alice, 200);
+    let (mut caller, callee) = (Side::caller(alice, &ok), Side::callee(bob, &forwarded));
+    net.send(alice, caller.next("ACK"));
+    net.request(bob, &Method::Ack);
+    net.quiet();
+    (caller, callee)
+}
+
+/// Asks for something in the dialog and gets it.
+#[track_caller]
+fn works(net: &mut Net, from: &mut Side, to: &Peer, method: &str) {
+    net.send(&from.peer.clone(), from.next(method));
+    let forwarded = net.request(to, &Method::from_token(method));
+    net.send(to, to.answer(&forwarded, 200));
+    net.expect(&from.peer, 200);
+    net.quiet();
+}
+
+#[test]
+fn both_directions_survive_new_sockets() {
+    let (mut net, mut caller, mut callee) = talking();
+    let (old_alice, old_bob) = (caller.peer.clone(), callee.peer.clone());
+    works(&mut net, &mut caller, &old_bob, "INFO");
+    works(&mut net, &mut callee, &old_alice, "INFO");
+    // Both lose their sockets and register the same instances over new ones.
+    net.close(&old_alice);
+    net.close(&old_bob);
+    (caller.peer, callee.peer) = (ws("alice", 3), ws("bob", 4));
+    net.register(&caller.peer);
+    net.register(&callee.peer);
+    let (alice, bob) = (caller.peer.clone(), callee.peer.clone());
+    works(&mut net, &mut caller, &bob, "INFO");
+    works(&mut net, &mut callee, &alice, "BYE");
+}
+
+#[test]
+fn a_dialog_survives_a_restart() {
+    let (mut net, mut caller, mut callee) = talking();
+    net.restart();
+    (caller.peer, callee.peer) = (ws("alice", 3), ws("bob", 4));
+    net.register(&caller.peer);
+    // Bob is not back yet: the hang-up waits for him.
+    net.send(&caller.peer.clone(), caller.next("BYE"));
+    net.quiet();
+    net.advance(Duration::from_secs(3));
+    net.register(&callee.peer);
+    net.answer_waiting(false);
+    let bye = net.request(&callee.peer, &Method::Bye);
+    let bob = callee.peer.clone();
+    net.send(&bob, bob.answer(&bye, 200));
+    net.expect(&caller.peer, 200);
+    works(&mut net, &mut callee, &caller.peer, "INFO");
+    assert_eq!(net.server.counters().held, 1);
+}
+
+#[test]
+fn a_phone_on_tcp_comes_back_too() {
+    let mut net = Net::new();
+    let (alice, phone) = (ws("alice", 1), tcp("bob", 7));
+    net.register(&alice);
+    net.register(&phone);
+    let (mut caller, mut callee) = connect(&mut net, &alice, &phone);
+    works(&mut net, &mut callee, &alice, "INFO");
+    net.close(&phone);
+    callee.peer = tcp("bob", 8);
+    net.register(&callee.peer);
+    let again = callee.peer.clone();
+    works(&mut net, &mut caller, &again, "INFO");
+    works(&mut net, &mut callee, &alice, "INFO");
+    // Somebody else registers over the same connection: the first is still known by its binding.
+    net.register(&Peer { name: "carol", ..again });
+    works(&mut net, &mut callee, &alice, "BYE");
+}
+
+#[test]
+fn requests_are_held_in_order_and_not_for_ever() {
+    let (mut net, mut caller, callee) = talking();
+    let (alice, bob) = (caller.peer.clone(), callee.peer.clone());
+    net.close(&bob);
+    // A re-INVITE is told to be patient, others wait in silence.
+    net.send(&alice, caller.next("INVITE"));
+    net.expect(&alice, 100);
+    for method in ["INFO", "MESSAGE", "BYE"] {
+        net.send(&alice, caller.next(method));
+    }
+    net.quiet();
+    assert_eq!(net.waiting.len(), 4);
+    net.advance(Duration::from_secs(2));
+    let back = ws("bob", 4);
+    net.register(&back);
+    // Whatever the order of the answers.
+    net.answer_waiting(true);
+    for method in ["INVITE", "INFO", "MESSAGE", "BYE"] {
+        let request = net.request(&back, &Method::from_token(method));
+        net.send(&back, back.answer(&request, 200));
+    }
+    for _ in 0..4 {
+        net.expect(&alice, 200);
+    }
+    net.quiet();
+    assert_eq!(net.server.counters().held, 4);
+
+    net.close(&back);
+    net.waiting.clear();
+    net.send(&alice, caller.next("INVITE"));
+    net.expect(&alice, 100);
+    net.send(&alice, caller.next("BYE"));
+    net.send(&alice, caller.next("ACK"));
+    net.advance(Duration::from_millis(9_990));
+    // RFC 4320 §4.1.
+    net.expect(&alice, 100);
+    net.quiet();
+    net.advance(Duration::from_millis(20));
+    for _ in 0..2 {
+        let gone = net.expect(&alice, 480);
+        assert!(gone.headers().has(HeaderName::RetryAfter));
+    }
+    net.quiet();
+    let counters = net.server.counters();
+    assert_eq!((counters.held_timed_out, counters.acks_dropped), (3, 1));
+    // Its way is known now, and nobody waits for it any more.
+    net.register(&ws("bob", 5));
+    net.answer_waiting(false);
+    net.quiet();
+    // Three before were let go by the last one's answer.
+    assert_eq!(net.server.counters().answers_late, 6);
+}
+
+#[test]
+fn a_held_invite_can_be_cancelled() {
+    let (mut net, mut caller, callee) = talking();
+    let alice = caller.peer.clone();
+    net.close(&callee.peer);
+    let invite = caller.next("INVITE");
+    net.send(&alice, invite.clone());
+    net.expect(&alice, 100);
+    let number = caller.cseq;
+    net.send(
+        &alice,
+        invite
+            .replace("INVITE sip", "CANCEL sip")
+            .replace(&format!("{number} INVITE"), &format!("{number} CANCEL")),
+    );
+    net.expect(&alice, 200);
+    net.expect(&alice, 487);
+    assert_eq!(net.server.load().2, 0);
+}
+
+#[test]
+fn an_ack_waits_as_well_but_once() {
+    let mut net = Net::new();
+    let (alice, bob) = (ws("alice", 1), ws("bob", 2));
+    net.register(&alice);
+    net.register(&bob);
+    net.send(&alice, alice.invite("bob", 2, ""));
+    net.expect(&alice, 100);
+    let forwarded = net.request(&bob, &Method::Invite);
+    net.send(&bob, bob.answer(&forwarded, 200));
+    let ok = net.expect(&alice, 200);
+    net.close(&bob);
+    let ack = Side::caller(&alice, &ok).next("ACK");
+    net.send(&alice, ack.clone());
+    net.send(&alice, ack);
+    net.quiet();
+    let back = ws("bob", 4);
+    net.register(&back);
+    net.answer_waiting(false);
+    net.request(&back, &Method::Ack);
+    net.quiet();
+}
+
+#[test]
+fn only_the_two_of_a_dialog_may_speak_in_it() {
+    let (mut net, caller, callee) = talking();
+    let mallory = ws("carol", 3);
+    net.register(&mallory);
+    let unknown = ws("alice", 9);
+    let phone = udp("alice", 9);
+    for (row, side) in [&caller, &callee].into_iter().enumerate() {
+        // With the very Routes, over another's flow, one that proved nothing, and a datagram.
+        for thief in [&mallory, &unknown, &phone] {
+            let mut stolen = Side { peer: thief.clone(), cseq: 30 + row as u32, ..side.clone() };
+            net.send(thief, stolen.next("BYE"));
+            let refused = net.expect(thief, 403);
+            assert_eq!(refused.reason(), "Sender Is Not In This Dialog");
+        }
+    }
+    // The sides exchanged.
+    let mut turned = caller.clone();
+    turned.routes.reverse();
+    net.send(&caller.peer, turned.next("BYE"));
+    net.expect(&caller.peer, 403);
+    // In another call.
+    let bye = caller.clone().next("BYE").replace("Call-ID: call", "Call-ID: other");
+    net.send(&caller.peer, bye);
+    assert_eq!(net.expect(&caller.peer, 403).reason(), "Route Set Not Valid");
+    // One of the two is missing.
+    let mut half = Side { cseq: 40, ..caller.clone() };
+    half.routes.pop();
+    net.send(&caller.peer, half.next("BYE"));
+    net.expect(&caller.peer, 403);
+    // An ACK says nothing.
+    net.send(&mallory, Side { peer: mallory.clone(), ..caller }.next("ACK"));
+    net.quiet();
+    assert!(net.server.counters().acks_dropped > 0);
+}
+
+#[test]
+fn ringing_survives_the_callers_reconnect() {
+    let mut net = Net::new();
+    let (alice, bob) = (ws("alice", 1), ws("bob", 2));
+    net.register(&alice);
+    net.register(&bob);
+    net.send(&alice, alice.invite("bob", 2, ""));
+    net.expect(&alice, 100);
+    let forwarded = net.request(&bob, &Method::Invite);
+    net.send(&bob, bob.answer(&forwarded, 180));
+    net.expect(&alice, 180);
+    net.close(&alice);
+    net.quiet();
+    net.advance(Duration::from_secs(5));
+    let back = ws("alice", 3);
+    net.register(&back);
+    net.answer_waiting(false);
+    net.expect(&back, 180);
+    net.advance(Duration::from_secs(20));
+    net.send(&bob, bob.answer(&forwarded, 200));
+    net.expect(&back, 200);
+    net.quiet();
+}
+
+#[test]
+fn a_caller_that_does_not_come_back_is_given_up() {
+    let mut net = Net::new();
+    let (alice, bob) = (ws("alice", 1), ws("bob", 2));
+    net.register(&alice);
+    net.register(&bob);
+    net.send(&alice, alice.invite("bob", 2, ""));
+    net.expect(&alice, 100);
+    let forwarded = net.request(&bob, &Method::Invite);
+    net.send(&bob, bob.answer(&forwarded, 180));
+    net.expect(&alice, 180);
+    net.close(&alice);
+    net.advance(Duration::from_secs(9));
+    net.quiet();
+    net.advance(Duration::from_secs(2));
+    let cancel = net.request(&bob, &Method::Cancel);
+    net.send(&bob, bob.answer(&cancel, 200));
+    net.send(&bob, bob.answer(&forwarded, 487));
+    net.request(&bob, &Method::Ack);
+    net.quiet();
+}

@@ -1,0 +1,141 @@
+//! What is not forwarded, and why, in words.
+
+use super::*;
+
+#[test]
+fn validation() {
+    let rows: [(&str, &str, u16, &str); 9] = [
+        ("max-forwards : 70", "max-forwards : 0", 483, "Too Many Hops"),
+        ("max-forwards : 70", "max-forwards : 256", 400, "Bad Request (Malformed Max-Forwards)"),
+        ("X-Odd:", "Proxy-Require: a, b\r\nX-Odd:", 420, "Bad Extension"),
+        ("sip:bob@example.com SIP", "tel:+15551234 SIP", 416, "Unsupported URI Scheme"),
+        ("sip:bob@example.com SIP", "sips:bob@example.com SIP", 416, "Unsupported URI Scheme"),
+        ("sip:bob@example.com SIP", "sip:bob@example.net SIP", 403, "Domain Not Served Here"),
+        ("X-Odd:", "Route: <sip:evil.example.net;lr>\r\nX-Odd:", 403, "Route Leads Elsewhere"),
+        ("X-Odd:", "Route: <tel:1>\r\nX-Odd:", 400, "Bad Request (Malformed Route)"),
+        ("From: \"alice\" <sip:alice@", "From: <sip:bob@", 407, "Proxy Authentication Required"),
+    ];
+    for (find, replace, status, reason) in rows {
+        let mut net = Net::new();
+        let (alice, bob) = (ws("alice", 1), ws("bob", 2));
+        net.register(&alice);
+        net.register(&bob);
+        let invite = alice.invite("bob", 2, "").replacen(find, replace, 1);
+        net.send(&alice, invite);
+        let response = net.expect(&alice, status);
+        assert_eq!(response.reason(), reason);
+        if status == 420 {
+            assert_eq!(response.headers().first(HeaderName::Unsupported), Some("a, b"));
+        }
+        net.quiet();
+    }
+}
+
+#[test]
+fn a_route_that_only_names_us_is_taken_off() {
+    let mut net = Net::new();
+    let (alice, bob) = (ws("alice", 1), ws("bob", 2));
+    net.register(&alice);
+    net.register(&bob);
+    let routes =
+        "Route: <sip:example.com;lr>, <sip:192.0.2.1:8080;lr>\r\nRoute: <sip:alias.example.com:5;lr>\r\n";
+    net.send(&alice, alice.invite("bob", 2, routes));
+    net.expect(&alice, 100);
+    assert!(!net.request(&bob, &Method::Invite).headers().has(HeaderName::Route));
+    // Not one that goes on elsewhere.
+    net.send(&alice, alice.invite("bob", 3, "Route: <sip:example.com;lr>, <sip:else.where;lr>\r\n"));
+    net.expect(&alice, 403);
+    net.quiet();
+    assert_eq!(net.server.counters().relay_refused, 1);
+}
+
+#[test]
+fn a_loop_is_seen_and_a_spiral_is_not() {
+    let mut net = Net::new();
+    let (alice, bob) = (ws("alice", 1), udp("bob", 5));
+    net.register(&alice);
+    net.register(&bob);
+    net.send(&alice, alice.invite("bob", 2, ""));
+    net.expect(&alice, 100);
+    let forwarded = net.request(&bob, &Method::Invite);
+    // What the phone got comes back from it: first with the Request-URI the server saw, then with another.
+    let via = bob.via("again");
+    let came_back = |uri: &str, branch: &str| {
+        text(forwarded.bytes())
+            .replacen(&format!("INVITE {}", bob.contact()), &format!("INVITE {uri}"), 1)
+            .replacen("Via:", &format!("{}Via:", via.replace("again", branch)), 1)
+            .replacen("<sip:alice@example.com>", "<sip:alice@example.org>", 1)
+    };
+    net.send(&bob, came_back("sip:bob@example.com", "one"));
+    assert_eq!(net.expect(&bob, 482).reason(), "Loop Detected");
+    net.send(&bob, came_back("sip:alice@example.com", "two"));
+    net.expect(&bob, 100);
+    net.request(&alice, &Method::Invite);
+    net.quiet();
+}
+
+#[test]
+fn requests_for_the_server_itself() {
+    let rows = [("OPTIONS", 200), ("INVITE", 405), ("MESSAGE", 405), ("DANCE", 501)];
+    let mut net = Net::new();
+    let alice = ws("alice", 1);
+    net.register(&alice);
+    for (method, status) in rows {
+        net.send(&alice, alice.out(method, "sip:example.com", 5, ""));
+        let response = net.expect(&alice, status);
+        assert_eq!(response.headers().has(HeaderName::Allow), status != 501);
+    }
+    // The last hop answers.
+    net.send(&alice, alice.out("OPTIONS", "sip:bob@example.com", 9, "").replace(": 70", ": 0"));
+    net.expect(&alice, 200);
+    net.quiet();
+}
+
+#[test]
+fn malformed_requests_are_answered_and_counted() {
+    let mut net = Net::new();
+    let phone = udp("bob", 5);
+    let options = phone.out("OPTIONS", "sip:example.com", 1, "");
+    let rows: [(&str, &str, u16, &str); 6] = [
+        ("CSeq: 1 OPTIONS\r\n", "", 400, "Bad Request (Missing CSeq)"),
+        ("CSeq: 1 OPTIONS", "CSeq: 1 INVITE", 400, "Bad Request (CSeq Method Mismatch)"),
+        ("Call-ID: call", "Call-ID: call\r\nCall-ID: call", 400, "Bad Request (Duplicate Call-ID)"),
+        ("l: 4", "l: 400", 400, "Bad Request (Content-Length Exceeds Message)"),
+        ("SIP/2.0\r\nVia", "SIP/7.0\r\nVia", 505, "Version Not Supported"),
+        ("OPTIONS sip:example.com", "OPTIONS <sip:example.com>", 400, "Bad Request (Malformed Request-URI)"),
+    ];
+    for (find, replace, status, reason) in rows {
+        net.send(&phone, options.replacen(find, replace, 1));
+        let (to, message) = net.sent.pop_front().unwrap();
+        assert_eq!(to, phone.hop);
+        assert!(text(&message).starts_with(&format!("SIP/2.0 {status} {reason}\r\n")), "{}", text(&message));
+    }
+    // What cannot be answered, and what must not be.
+    for nonsense in [
+        "",
+        "\r\n\r\n",
+        "GET / HTTP/1.1\r\nHost: a\r\n\r\n",
+        "ACK sip:a SIP/2.0\r\n\r\n",
+        "SIP/2.0 200 OK\r\n\r\n",
+    ] {
+        net.send(&phone, nonsense.as_bytes().to_vec());
+    }
+    net.quiet();
+    let counters = net.server.counters();
+    assert_eq!((counters.malformed_refused, counters.malformed_dropped), (6, 5));
+    assert_eq!(net.server.load(), (0, 0, 0));
+}
+
+#[test]
+fn stray_responses_are_dropped() {
+    let mut net = Net::new();
+    let (alice, bob) = (ws("alice", 1), udp("bob", 5));
+    net.register(&alice);
+    net.register(&bob);
+    net.send(&alice, alice.invite("bob", 2, ""));
+    net.expect(&alice, 100);
+    let forwarded = net.request(&bob, &Method::Invite);
+    net.send(&bob, bob.answer(&forwarded, 200).replacen(forwarded.branch().unwrap(), "z9hG4bKnobody", 1));
+    net.quiet();
+    assert_eq!(net.server.counters().stray_responses, 1);
+}
