@@ -112,7 +112,7 @@ impl Proxied {
         while let Some(output) = self.server.poll_output() {
             match output {
                 server::Output::Transmit { to: hop, message } if hop.remote == to.into() => {
-                    sent = Some(message)
+                    sent = Some(message);
                 }
                 server::Output::Ask(id, question) => {
                     let answer = self.answer(&question);

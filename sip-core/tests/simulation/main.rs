@@ -6,7 +6,7 @@ mod world;
 use std::collections::BTreeMap;
 
 use sip_core::time::Duration;
-use sip_core::user_agent::{CallId, Event};
+use sip_core::user_agent::{CallId, Event, UserAgent};
 use world::{Network, World};
 
 /// What the offers and answers say does not matter here.
@@ -84,7 +84,7 @@ fn play(seed: u64, network: Network, plot: Plot) -> Outcome {
     let mut world = World::new(seed, network, &["alice", "bob"]);
     let mut watched = [Watched::default(), Watched::default()];
     for phone in [ALICE, BOB] {
-        world.with(phone, |agent, now| agent.register(now)).expect("not shut down");
+        world.with(phone, UserAgent::register).expect("not shut down");
     }
     let registered = world.run_until(Duration::from_secs(240), |world| {
         world.phones.iter().all(|p| p.events.iter().any(|e| matches!(e, Event::Registered { .. })))
