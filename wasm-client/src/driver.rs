@@ -1,0 +1,395 @@
+//! The loop around the core: what the socket, the timer and the page bring goes in; messages, events and the next
+//! timeout come out.
+
+use std::cell::{Cell, RefCell};
+use std::collections::BTreeMap;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::rc::{Rc, Weak};
+use std::time::Duration;
+
+use js_sys::Promise;
+use sip_core::time::Instant;
+use sip_core::transport::framing::{self, Frame};
+use sip_core::transport::{FlowId, Hop, Transport};
+use sip_core::user_agent::{
+    CallId, Config, Event, Input, Output, RegistrationState, UserAgent as Core,
+};
+use wasm_bindgen::JsValue;
+
+use crate::clock::{self, PageEntropy, Timer};
+use crate::deferred::Waiters;
+use crate::emitter::Emitter;
+use crate::error::{Failure, Kind};
+use crate::events::{ConnectionEvent, RegistrationEvent};
+use crate::link::{Link, LinkState, Step};
+use crate::options::Options;
+use crate::phone_call::PhoneCall;
+use crate::socket::{Socket, SocketListener};
+
+/// How long `disconnect` waits for the other sides before it closes the socket.
+const GOODBYE: Duration = Duration::from_secs(4);
+
+/// In a page nobody knows the addresses of a socket, and nothing is sent by address.
+const NOWHERE: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::UNSPECIFIED), 0);
+
+/// One user agent at work. Nothing here is borrowed while the page's listeners run: they may call anything.
+pub(crate) struct Driver {
+    this: Weak<Self>,
+    pub(crate) options: Options,
+    pub(crate) emitter: Rc<Emitter>,
+    transport: Transport,
+    core: RefCell<Core>,
+    entropy: RefCell<PageEntropy>,
+    link: RefCell<Link>,
+    socket: RefCell<Option<Socket>>,
+    hop: Cell<Option<Hop>>,
+    flows: Cell<u64>,
+    timer: Timer,
+    calls: RefCell<BTreeMap<CallId, Rc<PhoneCall>>>,
+    connecting: Waiters,
+    registering: Waiters,
+    unregistering: Waiters,
+    closing: Waiters,
+    /// When `disconnect` gives up waiting.
+    close_by: Cell<Option<Instant>>,
+    /// The registration state the page knows.
+    told: Cell<RegistrationState>,
+    draining: Cell<bool>,
+    /// Itself while a connection is wanted: a page may drop its `UserAgent` and go on hearing events.
+    kept: RefCell<Option<Rc<Self>>>,
+}
+
+impl Driver {
+    /// `None` without a source of random numbers.
+    pub(crate) fn new(options: Options, config: Config) -> Option<Rc<Self>> {
+        let entropy = PageEntropy::open()?;
+        let transport = config.transport;
+        let core = Core::new(config, Box::new(PageEntropy::open()?));
+        let link = Link::new(options.pace);
+        Some(Rc::new_cyclic(|this: &Weak<Self>| {
+            let fired = this.clone();
+            Self {
+                this: this.clone(),
+                options,
+                emitter: Rc::default(),
+                transport,
+                core: RefCell::new(core),
+                entropy: RefCell::new(entropy),
+                link: RefCell::new(link),
+                socket: RefCell::new(None),
+                hop: Cell::new(None),
+                flows: Cell::new(0),
+                timer: Timer::new(move || {
+                    if let Some(driver) = fired.upgrade() {
+                        driver.timeout();
+                    }
+                }),
+                calls: RefCell::default(),
+                connecting: Waiters::default(),
+                registering: Waiters::default(),
+                unregistering: Waiters::default(),
+                closing: Waiters::default(),
+                close_by: Cell::new(None),
+                told: Cell::new(RegistrationState::Unregistered),
+                draining: Cell::new(false),
+                kept: RefCell::new(None),
+            }
+        }))
+    }
+
+    /// Gives the core an input or a command, then does all it asks for.
+    pub(crate) fn turn<T>(&self, command: impl FnOnce(&mut Core, Instant) -> T) -> T {
+        let result = command(&mut self.core.borrow_mut(), clock::now());
+        self.drain();
+        result
+    }
+
+    /// Looks at the core.
+    pub(crate) fn ask<T>(&self, question: impl FnOnce(&Core) -> T) -> T {
+        question(&self.core.borrow())
+    }
+
+    pub(crate) fn connection_state(&self) -> LinkState {
+        self.link.borrow().state()
+    }
+
+    /// Calls that have not ended, oldest first.
+    pub(crate) fn calls(&self) -> Vec<Rc<PhoneCall>> {
+        self.calls.borrow().values().filter(|call| !call.ended()).cloned().collect()
+    }
+
+    pub(crate) fn adopt(&self, id: CallId, call: Rc<PhoneCall>) {
+        self.calls.borrow_mut().insert(id, call);
+    }
+
+    pub(crate) fn connect(&self) -> Promise {
+        if self.connection_state() == LinkState::Connected {
+            return Promise::resolve(&JsValue::UNDEFINED);
+        }
+        let promise = self.connecting.wait();
+        self.want();
+        promise
+    }
+
+    pub(crate) fn register(&self) -> Promise {
+        if let Err(error) = self.turn(Core::register) {
+            return Promise::reject(&Failure::new(Kind::InvalidState, error.to_string()).into());
+        }
+        let promise = self.registering.wait();
+        self.want();
+        promise
+    }
+
+    pub(crate) fn unregister(&self) -> Promise {
+        let promise = self.unregistering.wait();
+        let _ = self.turn(Core::unregister);
+        if self.ask(Core::registration_state) == RegistrationState::Unregistered {
+            self.unregistering.resolve();
+        }
+        promise
+    }
+
+    /// Ends calls and the registration, waits a little for the other sides, then closes.
+    pub(crate) fn disconnect(&self) -> Promise {
+        let promise = self.closing.wait();
+        self.close_by.set(Some(clock::now() + GOODBYE));
+        for call in self.calls() {
+            call.end(self);
+        }
+        let _ = self.turn(Core::unregister);
+        promise
+    }
+
+    /// The network came back, or the page was woken.
+    pub(crate) fn wake(&self) {
+        let step = self.link.borrow_mut().wake(clock::now());
+        self.perform(step);
+    }
+
+    /// Closes at once and forgets everything.
+    pub(crate) fn release(&self) {
+        self.emitter.clear();
+        self.link.borrow_mut().disconnect();
+        drop(self.socket.take());
+        self.hop.set(None);
+        for call in self.calls.take().into_values() {
+            call.release();
+        }
+        let released = || Failure::new(Kind::InvalidState, "The UserAgent was freed").into();
+        for waiters in [&self.connecting, &self.registering, &self.unregistering] {
+            waiters.reject(released);
+        }
+        self.closing.resolve();
+        self.timer.set(None);
+        drop(self.kept.take());
+    }
+
+    fn want(&self) {
+        self.close_by.set(None);
+        *self.kept.borrow_mut() = self.this.upgrade();
+        let step = self.link.borrow_mut().connect(clock::now());
+        self.perform(step);
+    }
+
+    fn perform(&self, step: Option<Step>) {
+        match step {
+            Some(Step::Open) => self.open(),
+            Some(Step::Ping) => self.send(framing::PING),
+            Some(Step::Drop) => self.lost("The connection stopped answering"),
+            None => {}
+        }
+        self.arm();
+    }
+
+    fn open(&self) {
+        let Some(listener) = self.this.upgrade() else { return };
+        self.tell_connection(JsValue::UNDEFINED, None);
+        match Socket::open(&self.options.web_socket, &self.options.server, listener) {
+            Ok(socket) => *self.socket.borrow_mut() = Some(socket),
+            // Not a matter of trying again: the URL is malformed, or plain where the page is secure.
+            Err(thrown) => {
+                self.link.borrow_mut().disconnect();
+                self.settle_connection(&Failure::thrown(Kind::InvalidArgument, &thrown));
+            }
+        }
+    }
+
+    fn lost(&self, why: &str) {
+        drop(self.socket.take());
+        let retry = self.link.borrow_mut().closed(clock::now(), &mut *self.entropy.borrow_mut());
+        if self.close_by.get().is_some() {
+            self.link.borrow_mut().disconnect();
+        }
+        if let Some(hop) = self.hop.take() {
+            self.turn(|core, now| core.handle_input(now, Input::FlowClosed(hop.flow)));
+        }
+        let failure = Failure::new(Kind::GatewayDown, why);
+        self.tell_connection(failure.clone().into(), retry);
+        self.settle_connection(&failure);
+        self.after();
+    }
+
+    fn settle_connection(&self, failure: &Failure) {
+        self.connecting.reject(|| failure.clone().into());
+        self.registering.reject(|| failure.clone().into());
+    }
+
+    fn send(&self, message: &[u8]) {
+        if let Some(socket) = &*self.socket.borrow() {
+            socket.send(message);
+        }
+    }
+
+    fn timeout(&self) {
+        self.timer.fired();
+        let now = clock::now();
+        let step = self.link.borrow_mut().timeout(now);
+        self.perform(step);
+        if self.ask(Core::poll_timeout).is_some_and(|at| at <= now) {
+            self.turn(|core, now| core.handle_input(now, Input::Timeout));
+        }
+        for call in self.calls() {
+            call.timeout(self, now);
+        }
+        self.after();
+    }
+
+    fn drain(&self) {
+        // A listener's command: the loop that called the listener goes on with its outputs.
+        if self.draining.replace(true) {
+            return;
+        }
+        loop {
+            let output = self.core.borrow_mut().poll_output();
+            match output {
+                Some(Output::Transmit { message, .. }) => self.send(&message),
+                Some(Output::Event(event)) => self.event(event),
+                None => {
+                    self.tell_registration(None, JsValue::UNDEFINED);
+                    // What a listener of that did may have produced more.
+                    if !self.core.borrow().has_output() {
+                        break;
+                    }
+                }
+            }
+        }
+        self.draining.set(false);
+        self.after();
+    }
+
+    fn after(&self) {
+        if let Some(by) = self.close_by.get()
+            && (self.connection_state() != LinkState::Connected
+                || clock::now() >= by
+                || self.calls.borrow().is_empty()
+                    && self.ask(Core::registration_state) == RegistrationState::Unregistered)
+        {
+            self.close_by.set(None);
+            self.close();
+        }
+        self.arm();
+    }
+
+    fn close(&self) {
+        self.link.borrow_mut().disconnect();
+        drop(self.socket.take());
+        if let Some(hop) = self.hop.take() {
+            self.turn(|core, now| core.handle_input(now, Input::FlowClosed(hop.flow)));
+        }
+        self.tell_connection(JsValue::UNDEFINED, None);
+        self.connecting.reject(|| Failure::new(Kind::InvalidState, "Disconnected").into());
+        self.closing.resolve();
+        drop(self.kept.take());
+    }
+
+    fn arm(&self) {
+        let calls = self.calls.borrow();
+        let next = [self.ask(Core::poll_timeout), self.link.borrow().poll_timeout(), self.close_by.get()]
+            .into_iter()
+            .chain(calls.values().map(|call| call.deadline()))
+            .flatten()
+            .min();
+        self.timer.set(next);
+    }
+
+    fn tell_connection(&self, error: JsValue, retry: Option<Duration>) {
+        let state = self.connection_state().name();
+        let retry_in = retry.map(|delay| delay.as_millis() as f64);
+        self.emitter.emit("connection", &ConnectionEvent { state, error, retry_in });
+    }
+
+    /// Tells the page the registration's state if it changed or there is more to tell.
+    fn tell_registration(&self, expires: Option<Duration>, error: JsValue) {
+        let state = self.ask(Core::registration_state);
+        if self.told.replace(state) != state || !error.is_undefined() {
+            let expires = expires.map(|lifetime| lifetime.as_secs() as f64);
+            self.emitter.emit("registration", &RegistrationEvent { state: state.into(), expires, error });
+        }
+    }
+
+    fn event(&self, event: Event) {
+        match event {
+            Event::Registered { expires } => {
+                self.tell_registration(Some(expires), JsValue::UNDEFINED);
+                self.registering.resolve();
+            }
+            Event::RegistrationFailed { failure, .. } => {
+                let failure = Failure::from(failure);
+                self.tell_registration(None, failure.clone().into());
+                self.registering.reject(|| failure.into());
+            }
+            Event::Unregistered => {
+                self.tell_registration(None, JsValue::UNDEFINED);
+                self.unregistering.resolve();
+                self.registering.reject(|| Failure::new(Kind::InvalidState, "Unregistered").into());
+            }
+            Event::Incoming { call, from, sdp, .. } => PhoneCall::arrived(self, call, from, sdp),
+            Event::Progress { call, .. }
+            | Event::Accepted { call, .. }
+            | Event::Confirmed { call, .. }
+            | Event::Info { call, .. }
+            | Event::Ended { call, .. } => self.call_event(call, event),
+            Event::Released { call } => {
+                let released = self.calls.borrow_mut().remove(&call);
+                if let Some(call) = released {
+                    call.release();
+                }
+            }
+            Event::ShutDown => {}
+        }
+    }
+}
+
+impl SocketListener for Driver {
+    fn opened(&self) {
+        self.link.borrow_mut().opened(clock::now());
+        let flow = FlowId(self.flows.replace(self.flows.get() + 1));
+        let hop = Hop { flow, transport: self.transport, local: NOWHERE, remote: NOWHERE };
+        self.hop.set(Some(hop));
+        self.tell_connection(JsValue::UNDEFINED, None);
+        self.connecting.resolve();
+        self.turn(|core, now| core.handle_input(now, Input::FlowOpened(hop)));
+    }
+
+    fn received(&self, payload: Vec<u8>) {
+        self.link.borrow_mut().received(clock::now());
+        match framing::websocket(payload.into()) {
+            Some(Frame::Message(message)) => {
+                if let Some(from) = self.hop.get() {
+                    self.turn(|core, now| core.handle_input(now, Input::Received { from, message }));
+                }
+            }
+            Some(Frame::Ping) => self.send(framing::PONG),
+            Some(Frame::Pong) | None => {}
+        }
+        self.arm();
+    }
+
+    fn closed(&self) {
+        let why = match self.hop.get() {
+            Some(_) => "The connection to the gateway was lost",
+            None => "The gateway cannot be reached",
+        };
+        self.lost(why);
+    }
+}

@@ -1,0 +1,69 @@
+//! Listeners of events.
+
+use std::cell::{Cell, RefCell};
+use std::rc::Rc;
+
+use js_sys::{Function, Promise};
+use serde::Serialize;
+use wasm_bindgen::prelude::Closure;
+use wasm_bindgen::{JsCast as _, JsValue};
+
+use crate::error::{Failure, Kind};
+
+/// The listeners of one object.
+#[derive(Default)]
+pub(crate) struct Emitter {
+    listeners: RefCell<Vec<(u32, &'static str, Function)>>,
+    next: Cell<u32>,
+}
+
+impl Emitter {
+    /// Adds a listener for one of `types` and returns the function that removes it.
+    pub(crate) fn on(
+        self: &Rc<Self>,
+        types: &[&'static str],
+        wanted: &str,
+        listener: Function,
+    ) -> Result<Function, JsValue> {
+        let Some(name) = types.iter().copied().find(|name| *name == wanted) else {
+            let message = ["There is no event \"", wanted, "\", only ", &types.join(", ")].concat();
+            return Err(Failure::new(Kind::InvalidArgument, message).into());
+        };
+        let number = self.next.replace(self.next.get().wrapping_add(1));
+        self.listeners.borrow_mut().push((number, name, listener));
+        let emitter = Rc::downgrade(self);
+        let remove = Closure::<dyn Fn()>::new(move || {
+            if let Some(emitter) = emitter.upgrade() {
+                emitter.listeners.borrow_mut().retain(|(other, ..)| *other != number);
+            }
+        });
+        // JavaScript owns it from here and frees it when it is collected.
+        Ok(remove.into_js_value().unchecked_into())
+    }
+
+    /// Tells all listeners. One that throws does not keep the others from hearing.
+    pub(crate) fn emit(&self, name: &'static str, event: &impl Serialize) {
+        let listeners: Vec<Function> = self
+            .listeners
+            .borrow()
+            .iter()
+            .filter(|(_, of, _)| *of == name)
+            .map(|(.., listener)| listener.clone())
+            .collect();
+        if listeners.is_empty() {
+            return;
+        }
+        let Ok(event) = serde_wasm_bindgen::to_value(event) else { return };
+        for listener in listeners {
+            if let Err(thrown) = listener.call1(&JsValue::UNDEFINED, &event) {
+                // Shows up as an unhandled rejection: the listener's fault, not ours to swallow.
+                let _ = Promise::reject(&thrown);
+            }
+        }
+    }
+
+    /// Removes all listeners.
+    pub(crate) fn clear(&self) {
+        self.listeners.borrow_mut().clear();
+    }
+}

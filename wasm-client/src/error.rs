@@ -1,0 +1,166 @@
+//! `TrapezoidError`: what went wrong, as an `Error` a page can act on.
+
+use wasm_bindgen::{JsCast as _, JsValue};
+
+/// `FailureKind` of the API: one value per thing a person can act on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Kind {
+    WrongPassword,
+    Forbidden,
+    NotFound,
+    Offline,
+    Busy,
+    Declined,
+    NoAnswer,
+    NoMicrophone,
+    GatewayDown,
+    NotAcceptable,
+    MediaFailed,
+    Timeout,
+    ServerError,
+    Rejected,
+    InvalidArgument,
+    InvalidState,
+    TooManyCalls,
+}
+
+impl Kind {
+    /// Its name in the API.
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Self::WrongPassword => "wrong-password",
+            Self::Forbidden => "forbidden",
+            Self::NotFound => "not-found",
+            Self::Offline => "offline",
+            Self::Busy => "busy",
+            Self::Declined => "declined",
+            Self::NoAnswer => "no-answer",
+            Self::NoMicrophone => "no-microphone",
+            Self::GatewayDown => "gateway-down",
+            Self::NotAcceptable => "not-acceptable",
+            Self::MediaFailed => "media-failed",
+            Self::Timeout => "timeout",
+            Self::ServerError => "server-error",
+            Self::Rejected => "rejected",
+            Self::InvalidArgument => "invalid-argument",
+            Self::InvalidState => "invalid-state",
+            Self::TooManyCalls => "too-many-calls",
+        }
+    }
+
+    /// What a final status of 300 and above means to a person (RFC 3261 §21).
+    pub(crate) const fn of_status(status: u16) -> Self {
+        match status {
+            401 | 407 => Self::WrongPassword,
+            403 => Self::Forbidden,
+            404 | 410 | 484 | 485 | 604 => Self::NotFound,
+            480 => Self::Offline,
+            486 | 600 => Self::Busy,
+            603 => Self::Declined,
+            408 => Self::Timeout,
+            415 | 488 | 606 => Self::NotAcceptable,
+            500..=599 => Self::ServerError,
+            _ => Self::Rejected,
+        }
+    }
+
+    const fn sentence(self) -> &'static str {
+        match self {
+            Self::WrongPassword => "The user name or password is wrong",
+            Self::Forbidden => "The server forbids it",
+            Self::NotFound => "There is no such address",
+            Self::Offline => "The other side is not available",
+            Self::Busy => "The other side is busy",
+            Self::Declined => "The other side declined",
+            Self::NoAnswer => "There was no answer",
+            Self::NoMicrophone => "No microphone can be used",
+            Self::GatewayDown => "The gateway cannot be reached",
+            Self::NotAcceptable => "The two sides have no common way to send sound",
+            Self::MediaFailed => "The audio connection failed",
+            Self::Timeout => "No answer came in time",
+            Self::ServerError => "A server had a fault",
+            Self::Rejected => "The request was refused",
+            Self::InvalidArgument => "An argument is not valid",
+            Self::InvalidState => "This is not possible now",
+            Self::TooManyCalls => "There are too many calls at once",
+        }
+    }
+}
+
+/// A failure on its way to the page.
+#[derive(Clone, Debug)]
+pub(crate) struct Failure {
+    kind: Kind,
+    message: Option<String>,
+    status: Option<u16>,
+    reason: Option<String>,
+}
+
+impl Failure {
+    /// With a sentence of its own.
+    pub(crate) fn new(kind: Kind, message: impl Into<String>) -> Self {
+        Self { kind, message: Some(message.into()), status: None, reason: None }
+    }
+
+    /// What a SIP response told.
+    pub(crate) fn of_response(kind: Kind, status: u16, reason: &str) -> Self {
+        let reason = Some(reason.trim()).filter(|reason| !reason.is_empty()).map(Into::into);
+        Self { kind, message: None, status: Some(status), reason }
+    }
+
+    /// What a media factory or session threw: a `TrapezoidError` stays what it is, a refused microphone
+    /// (`getUserMedia`'s exceptions) is told apart, the rest is trouble with media.
+    pub(crate) fn of_media(thrown: JsValue) -> JsValue {
+        let Some(error) = thrown.dyn_ref::<js_sys::Error>() else {
+            return Self::from(Kind::MediaFailed).into();
+        };
+        let name = String::from(error.name());
+        if name == "TrapezoidError" {
+            return thrown;
+        }
+        const MICROPHONE: [&str; 4] =
+            ["NotAllowedError", "NotFoundError", "NotReadableError", "OverconstrainedError"];
+        let kind =
+            if MICROPHONE.contains(&name.as_str()) { Kind::NoMicrophone } else { Kind::MediaFailed };
+        let message = [kind.sentence(), ": ", &String::from(error.message())].concat();
+        Self::new(kind, message).into()
+    }
+}
+
+impl From<Kind> for Failure {
+    fn from(kind: Kind) -> Self {
+        Self { kind, message: None, status: None, reason: None }
+    }
+}
+
+impl From<Failure> for JsValue {
+    fn from(failure: Failure) -> Self {
+        let sentence = failure.kind.sentence();
+        let message = match (&failure.message, &failure.reason) {
+            (Some(message), _) => message.clone(),
+            (None, Some(reason)) => [sentence, ": ", reason].concat(),
+            (None, None) => sentence.into(),
+        };
+        let error = js_sys::Error::new(&message);
+        error.set_name("TrapezoidError");
+        set(&error, "kind", &failure.kind.name().into());
+        if let Some(status) = failure.status {
+            set(&error, "status", &status.into());
+        }
+        if let Some(reason) = failure.reason {
+            set(&error, "reason", &reason.into());
+        }
+        error.into()
+    }
+}
+
+impl From<Kind> for JsValue {
+    fn from(kind: Kind) -> Self {
+        Failure::from(kind).into()
+    }
+}
+
+fn set(target: &JsValue, key: &str, value: &JsValue) {
+    // A fresh object of ours takes every property.
+    let _ = js_sys::Reflect::set(target, &key.into(), value);
+}
