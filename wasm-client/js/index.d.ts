@@ -1,5 +1,22 @@
+/**
+ * Trapezoid: makes a web page a SIP phone.
+ *
+ * ```js
+ * await init();
+ * const agent = new UserAgent({ server: "wss://example.com/sip", aor: "sip:alice@example.com", password });
+ * agent.on("incoming", ({ call }) => call.accept());
+ * await agent.register();
+ * const call = await agent.call("bob");
+ * call.on("stream", ({ stream }) => (audioElement.srcObject = stream));
+ * ```
+ */
+
 /** Where `init` finds the WebAssembly module. Without one it is fetched from beside the JavaScript file. */
 export type InitSource = string | URL | Request | Response | Promise<Response> | BufferSource | WebAssembly.Module;
+
+/** Loads the library, once: later calls wait for the first. Everything else needs it. A failed attempt rejects
+ *  with a sentence and may be repeated. In Node, a string without a scheme is a path. */
+export function init(source?: InitSource | Promise<InitSource>): Promise<void>;
 
 /** State of the WebSocket. */
 export type ConnectionState = "disconnected" | "connecting" | "connected" | "reconnecting";
@@ -63,7 +80,24 @@ export interface WebSocketLike {
 }
 export type WebSocketConstructor = new (url: string, protocols: string) => WebSocketLike;
 
-/** One call's media, injected where there is no RTCPeerConnection (Node, tests). */
+/** What a `MediaFactory` is told about the call, and what it tells back. */
+export interface MediaContext {
+  /** What `call` or `accept` asked for, else what the user agent's options say. `false`: listen only. */
+  readonly audio: boolean | MediaTrackConstraints;
+  readonly iceServers: readonly RTCIceServer[];
+  /** Milliseconds. */
+  readonly iceGathering: { readonly afterFirst: number; readonly total: number };
+  /** To be called with what the other side sends. */
+  readonly onStream: (stream: MediaStream) => void;
+  /** To be called when packets can flow ("connected"), or can no more ("failed"). */
+  readonly onState: (state: "connected" | "failed") => void;
+  /** To be called when the microphone was taken away. */
+  readonly onMicrophoneLost: () => void;
+}
+
+/** One call's media, injected where there is no RTCPeerConnection (Node, tests). What its methods throw reaches
+ *  the page: a `TrapezoidError` as it is, anything else as "media-failed", or "no-microphone" if its name is one
+ *  of getUserMedia's. */
 export interface MediaSession {
   createOffer(): Promise<string>;
   /** Applies a remote offer and resolves with the answer. */
@@ -71,9 +105,11 @@ export interface MediaSession {
   acceptAnswer(answer: string): Promise<void>;
   setMuted(muted: boolean): void;
   sendDtmf(tones: string): void;
+  setMicrophone?(deviceId: string): Promise<void>;
   close(): void;
+  readonly peerConnection?: RTCPeerConnection;
 }
-export type MediaFactory = () => MediaSession | Promise<MediaSession>;
+export type MediaFactory = (context: MediaContext) => MediaSession | Promise<MediaSession>;
 
 export interface UserAgentOptions {
   /** `ws://` or `wss://` URL of the gateway's SIP WebSocket. */

@@ -1,13 +1,14 @@
 /** What both entries of the package share: they differ only in where the WebAssembly module is found. */
 import load, { Call, UserAgent as Core } from "./trapezoid_wasm.js";
 import { failure } from "./failure.js";
+import { keepInstance, takeInstance } from "./instance.js";
 import { openMedia } from "./media.js";
 
 export { Call };
 
 let ready = false;
 
-/** Makes `init`. `locate` finds the module when the caller says nothing. */
+/** Makes `init`. `locate` finds the module; it gets what the caller said, perhaps nothing. */
 export function initializer(locate) {
   let running;
   return function init(source) {
@@ -32,11 +33,48 @@ async function instantiate(source, locate) {
 }
 
 export class UserAgent extends Core {
+  #instance;
+  #listening = new AbortController();
+
   constructor(options) {
     if (!ready) {
       throw failure("invalid-state", "Trapezoid is not loaded yet: await init() before new UserAgent()");
     }
-    super(options, openMedia);
+    const given = options?.instanceId;
+    const instance = given ?? takeInstance();
+    try {
+      super(options, openMedia, instance);
+    } catch (error) {
+      if (given === undefined) keepInstance(instance);
+      throw error;
+    }
+    if (given === undefined) this.#instance = instance;
+    this.#listen();
+  }
+
+  free() {
+    this.#listening.abort();
+    if (this.#instance !== undefined) keepInstance(this.#instance);
+    this.release();
+    super.free();
+  }
+
+  [Symbol.dispose ?? Symbol()]() {
+    this.free();
+  }
+
+  /** What hints that a connection broke or can be made again, and the end of the page. Node has none of it. */
+  #listen() {
+    if (typeof addEventListener !== "function") return;
+    const { signal } = this.#listening;
+    const wake = () => this.wake();
+    addEventListener("online", wake, { signal });
+    addEventListener("pageshow", wake, { signal });
+    if (typeof document !== "undefined") {
+      const visible = () => document.visibilityState === "visible" && wake();
+      document.addEventListener("visibilitychange", visible, { signal });
+    }
+    addEventListener("pagehide", () => this.#instance !== undefined && keepInstance(this.#instance), { signal });
   }
 }
 

@@ -28,9 +28,8 @@ impl UserAgent {
     pub fn new(options: JsValue, media: Function, instance: String) -> Result<Self, JsValue> {
         let (options, config) = Options::read(options, media, instance)?;
         let (aor, instance) = (config.aor.as_str().into(), config.instance.as_str().into());
-        let driver = Driver::new(options, config).ok_or_else(|| {
-            Failure::new(Kind::InvalidState, "There is no crypto.getRandomValues here")
-        })?;
+        let driver = Driver::new(options, config)
+            .ok_or_else(|| Failure::new(Kind::InvalidState, "There is no crypto.getRandomValues here"))?;
         Ok(Self { driver, aor, instance })
     }
 

@@ -87,7 +87,11 @@ impl PhoneCall {
     }
 
     /// Makes an outgoing call: media first, because the INVITE carries its description.
-    pub(crate) async fn place(driver: Rc<Driver>, target: String, audio: JsValue) -> Result<Rc<Self>, JsValue> {
+    pub(crate) async fn place(
+        driver: Rc<Driver>,
+        target: String,
+        audio: JsValue,
+    ) -> Result<Rc<Self>, JsValue> {
         let call = Self::new(&driver, Direction::Outgoing, CallState::Connecting);
         driver.ask(|core| core.check_call(&target)).map_err(Failure::from)?;
         let media = call.open_media(&driver, audio).await?;
@@ -126,11 +130,8 @@ impl PhoneCall {
                 let answer = sdp.or_else(|| self.early_answer.take());
                 self.accept_answer(answer);
             }
-            Event::Confirmed { sdp, .. } => {
-                if sdp.is_some() || self.offer.borrow().is_none() {
-                    self.accept_answer(sdp);
-                }
-            }
+            // Only where the INVITE had no offer does its answer come with the ACK.
+            Event::Confirmed { sdp, .. } if self.offer.borrow().is_none() => self.accept_answer(sdp),
             Event::Ended { end, .. } => self.over(end),
             _ => {}
         }
@@ -170,17 +171,17 @@ impl PhoneCall {
             None => media.create_offer().await,
             Some(offer) => media.create_answer(&offer).await.inspect_err(|_| {
                 // Trying again would not help: nothing here can take this offer.
-                let _ = driver.turn(|core, now| core.reject(now, id, 488));
+                let _ = driver.turn(|core, now| core.reject(now, id, 488, None));
             }),
         }
     }
 
     pub(crate) fn reject(&self, status: u16) -> Result<(), JsValue> {
-        self.command(|core, now, id| core.reject(now, id, status))
+        self.command(|core, now, id| core.reject(now, id, status, None))
     }
 
     pub(crate) fn cancel(&self) -> Result<(), JsValue> {
-        self.command(Core::cancel_at)
+        self.command(Core::cancel)
     }
 
     /// Ends the call whatever its state.

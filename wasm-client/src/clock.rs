@@ -2,7 +2,6 @@
 
 use std::cell::RefCell;
 
-use js_sys::Function;
 use sip_core::entropy::Entropy;
 use sip_core::time::Instant;
 use wasm_bindgen::prelude::{Closure, JsValue, wasm_bindgen};
@@ -97,9 +96,4 @@ impl Entropy for PageEntropy {
             self.used += 1;
         }
     }
-}
-
-/// Calls `function` without arguments and forgets what it says.
-pub(crate) fn call(function: &Function) {
-    let _ = function.call0(&JsValue::UNDEFINED);
 }

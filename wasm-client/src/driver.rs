@@ -11,19 +11,18 @@ use js_sys::Promise;
 use sip_core::time::Instant;
 use sip_core::transport::framing::{self, Frame};
 use sip_core::transport::{FlowId, Hop, Transport};
-use sip_core::user_agent::{
-    CallId, Config, Event, Input, Output, RegistrationState, UserAgent as Core,
-};
+use sip_core::user_agent::{CallId, Config, Event, Input, Output, RegistrationState, UserAgent as Core};
 use wasm_bindgen::JsValue;
 
+use crate::call::PhoneCall;
 use crate::clock::{self, PageEntropy, Timer};
 use crate::deferred::Waiters;
 use crate::emitter::Emitter;
 use crate::error::{Failure, Kind};
-use crate::events::{ConnectionEvent, RegistrationEvent};
+use crate::events::{ConnectionEvent, RegistrationEvent, registration_name, value};
 use crate::link::{Link, LinkState, Step};
 use crate::options::Options;
-use crate::phone_call::PhoneCall;
+
 use crate::socket::{Socket, SocketListener};
 
 /// How long `disconnect` waits for the other sides before it closes the socket.
@@ -41,7 +40,7 @@ pub(crate) struct Driver {
     core: RefCell<Core>,
     entropy: RefCell<PageEntropy>,
     link: RefCell<Link>,
-    socket: RefCell<Option<Socket>>,
+    socket: RefCell<Option<Rc<Socket>>>,
     hop: Cell<Option<Hop>>,
     flows: Cell<u64>,
     timer: Timer,
@@ -154,7 +153,7 @@ impl Driver {
         let promise = self.closing.wait();
         self.close_by.set(Some(clock::now() + GOODBYE));
         for call in self.calls() {
-            call.end(self);
+            call.finish(self);
         }
         let _ = self.turn(Core::unregister);
         promise
@@ -202,10 +201,10 @@ impl Driver {
     }
 
     fn open(&self) {
-        let Some(listener) = self.this.upgrade() else { return };
+        let listener: Weak<dyn SocketListener> = self.this.clone();
         self.tell_connection(JsValue::UNDEFINED, None);
         match Socket::open(&self.options.web_socket, &self.options.server, listener) {
-            Ok(socket) => *self.socket.borrow_mut() = Some(socket),
+            Ok(socket) => *self.socket.borrow_mut() = Some(Rc::new(socket)),
             // Not a matter of trying again: the URL is malformed, or plain where the page is secure.
             Err(thrown) => {
                 self.link.borrow_mut().disconnect();
@@ -235,7 +234,8 @@ impl Driver {
     }
 
     fn send(&self, message: &[u8]) {
-        if let Some(socket) = &*self.socket.borrow() {
+        let socket = self.socket.borrow().clone();
+        if let Some(socket) = socket {
             socket.send(message);
         }
     }
@@ -264,13 +264,9 @@ impl Driver {
             match output {
                 Some(Output::Transmit { message, .. }) => self.send(&message),
                 Some(Output::Event(event)) => self.event(event),
-                None => {
-                    self.tell_registration(None, JsValue::UNDEFINED);
-                    // What a listener of that did may have produced more.
-                    if !self.core.borrow().has_output() {
-                        break;
-                    }
-                }
+                // Listeners may have given commands.
+                None if self.tell_registration(None, JsValue::UNDEFINED) => {}
+                None => break,
             }
         }
         self.draining.set(false);
@@ -302,7 +298,7 @@ impl Driver {
         drop(self.kept.take());
     }
 
-    fn arm(&self) {
+    pub(crate) fn arm(&self) {
         let calls = self.calls.borrow();
         let next = [self.ask(Core::poll_timeout), self.link.borrow().poll_timeout(), self.close_by.get()]
             .into_iter()
@@ -315,16 +311,19 @@ impl Driver {
     fn tell_connection(&self, error: JsValue, retry: Option<Duration>) {
         let state = self.connection_state().name();
         let retry_in = retry.map(|delay| delay.as_millis() as f64);
-        self.emitter.emit("connection", &ConnectionEvent { state, error, retry_in });
+        self.emitter.emit("connection", &value(&ConnectionEvent { state, error, retry_in }));
     }
 
-    /// Tells the page the registration's state if it changed or there is more to tell.
-    fn tell_registration(&self, expires: Option<Duration>, error: JsValue) {
+    /// Tells the page the registration's state if it changed or failed; returns whether it did.
+    fn tell_registration(&self, expires: Option<Duration>, error: JsValue) -> bool {
         let state = self.ask(Core::registration_state);
-        if self.told.replace(state) != state || !error.is_undefined() {
+        let news = self.told.replace(state) != state || !error.is_undefined();
+        if news {
             let expires = expires.map(|lifetime| lifetime.as_secs() as f64);
-            self.emitter.emit("registration", &RegistrationEvent { state: state.into(), expires, error });
+            let state = registration_name(state);
+            self.emitter.emit("registration", &value(&RegistrationEvent { state, expires, error }));
         }
+        news
     }
 
     fn event(&self, event: Event) {
@@ -343,12 +342,21 @@ impl Driver {
                 self.unregistering.resolve();
                 self.registering.reject(|| Failure::new(Kind::InvalidState, "Unregistered").into());
             }
-            Event::Incoming { call, from, sdp, .. } => PhoneCall::arrived(self, call, from, sdp),
+            Event::Incoming { call, sdp, .. } => {
+                if let Some(driver) = self.this.upgrade() {
+                    PhoneCall::arrived(&driver, call, sdp);
+                }
+            }
             Event::Progress { call, .. }
             | Event::Accepted { call, .. }
             | Event::Confirmed { call, .. }
             | Event::Info { call, .. }
-            | Event::Ended { call, .. } => self.call_event(call, event),
+            | Event::Ended { call, .. } => {
+                let call = self.calls.borrow().get(&call).cloned();
+                if let Some(call) = call {
+                    call.event(self, event);
+                }
+            }
             Event::Released { call } => {
                 let released = self.calls.borrow_mut().remove(&call);
                 if let Some(call) = released {

@@ -4,7 +4,6 @@ use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 
 use js_sys::{Function, Promise};
-use serde::Serialize;
 use wasm_bindgen::prelude::Closure;
 use wasm_bindgen::{JsCast as _, JsValue};
 
@@ -42,7 +41,7 @@ impl Emitter {
     }
 
     /// Tells all listeners. One that throws does not keep the others from hearing.
-    pub(crate) fn emit(&self, name: &'static str, event: &impl Serialize) {
+    pub(crate) fn emit(&self, name: &'static str, event: &JsValue) {
         let listeners: Vec<Function> = self
             .listeners
             .borrow()
@@ -50,12 +49,8 @@ impl Emitter {
             .filter(|(_, of, _)| *of == name)
             .map(|(.., listener)| listener.clone())
             .collect();
-        if listeners.is_empty() {
-            return;
-        }
-        let Ok(event) = serde_wasm_bindgen::to_value(event) else { return };
         for listener in listeners {
-            if let Err(thrown) = listener.call1(&JsValue::UNDEFINED, &event) {
+            if let Err(thrown) = listener.call1(&JsValue::UNDEFINED, event) {
                 // Shows up as an unhandled rejection: the listener's fault, not ours to swallow.
                 let _ = Promise::reject(&thrown);
             }

@@ -1,5 +1,6 @@
 //! `TrapezoidError`: what went wrong, as an `Error` a page can act on.
 
+use sip_core::user_agent::{self as core, CallError, Cause, CommandError};
 use wasm_bindgen::{JsCast as _, JsValue};
 
 /// `FailureKind` of the API: one value per thing a person can act on.
@@ -48,22 +49,6 @@ impl Kind {
         }
     }
 
-    /// What a final status of 300 and above means to a person (RFC 3261 §21).
-    pub(crate) const fn of_status(status: u16) -> Self {
-        match status {
-            401 | 407 => Self::WrongPassword,
-            403 => Self::Forbidden,
-            404 | 410 | 484 | 485 | 604 => Self::NotFound,
-            480 => Self::Offline,
-            486 | 600 => Self::Busy,
-            603 => Self::Declined,
-            408 => Self::Timeout,
-            415 | 488 | 606 => Self::NotAcceptable,
-            500..=599 => Self::ServerError,
-            _ => Self::Rejected,
-        }
-    }
-
     const fn sentence(self) -> &'static str {
         match self {
             Self::WrongPassword => "The user name or password is wrong",
@@ -102,10 +87,10 @@ impl Failure {
         Self { kind, message: Some(message.into()), status: None, reason: None }
     }
 
-    /// What a SIP response told.
-    pub(crate) fn of_response(kind: Kind, status: u16, reason: &str) -> Self {
-        let reason = Some(reason.trim()).filter(|reason| !reason.is_empty()).map(Into::into);
-        Self { kind, message: None, status: Some(status), reason }
+    /// Something that JavaScript threw.
+    pub(crate) fn thrown(kind: Kind, thrown: &JsValue) -> Self {
+        let detail = thrown.dyn_ref::<js_sys::Error>().map(|error| String::from(error.message()));
+        Self::new(kind, [kind.sentence(), ": ", &detail.unwrap_or_default()].concat())
     }
 
     /// What a media factory or session threw: a `TrapezoidError` stays what it is, a refused microphone
@@ -120,16 +105,66 @@ impl Failure {
         }
         const MICROPHONE: [&str; 4] =
             ["NotAllowedError", "NotFoundError", "NotReadableError", "OverconstrainedError"];
-        let kind =
-            if MICROPHONE.contains(&name.as_str()) { Kind::NoMicrophone } else { Kind::MediaFailed };
-        let message = [kind.sentence(), ": ", &String::from(error.message())].concat();
-        Self::new(kind, message).into()
+        let kind = if MICROPHONE.contains(&name.as_str()) { Kind::NoMicrophone } else { Kind::MediaFailed };
+        Self::thrown(kind, &thrown).into()
     }
 }
 
 impl From<Kind> for Failure {
     fn from(kind: Kind) -> Self {
         Self { kind, message: None, status: None, reason: None }
+    }
+}
+
+/// What the core found out by SIP.
+impl From<core::Failure> for Failure {
+    fn from(failure: core::Failure) -> Self {
+        let kind = match failure.cause {
+            Cause::WrongPassword => Kind::WrongPassword,
+            Cause::Forbidden => Kind::Forbidden,
+            Cause::NotFound => Kind::NotFound,
+            Cause::Offline => Kind::Offline,
+            Cause::Busy => Kind::Busy,
+            Cause::Declined => Kind::Declined,
+            Cause::NoAnswer => Kind::NoAnswer,
+            Cause::NotAcceptable => Kind::NotAcceptable,
+            Cause::Timeout | Cause::NotAcknowledged => Kind::Timeout,
+            Cause::ServerError => Kind::ServerError,
+            Cause::FlowLost => Kind::GatewayDown,
+            // AuthenticationUnsupported, Redirected, and what may come: the status and reason tell.
+            _ => Kind::Rejected,
+        };
+        Self { kind, message: None, status: failure.status, reason: failure.reason.map(Into::into) }
+    }
+}
+
+impl From<CallError> for Failure {
+    fn from(error: CallError) -> Self {
+        match error {
+            CallError::InvalidTarget => {
+                Self::new(Kind::InvalidArgument, "This is no address that can be called")
+            }
+            CallError::Offline => Kind::GatewayDown.into(),
+            CallError::TooManyCalls => Kind::TooManyCalls.into(),
+            CallError::TooLarge => Self::new(Kind::MediaFailed, "The session description is too large"),
+            _ => Kind::InvalidState.into(),
+        }
+    }
+}
+
+impl From<CommandError> for Failure {
+    fn from(error: CommandError) -> Self {
+        match error {
+            CommandError::InvalidStatus(_) => {
+                Self::new(Kind::InvalidArgument, "A call is refused with a status from 300 to 699")
+            }
+            CommandError::Offline => Kind::GatewayDown.into(),
+            CommandError::TooLarge => Self::new(Kind::MediaFailed, "The session description is too large"),
+            CommandError::WrongDirection => {
+                Self::new(Kind::InvalidState, "This is not possible in this direction of call")
+            }
+            _ => Self::new(Kind::InvalidState, "The call is not in a state for this"),
+        }
     }
 }
 

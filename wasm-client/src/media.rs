@@ -1,8 +1,9 @@
 //! One call's media: a session that a factory of the page's made. Descriptions pass through as text.
 
+use std::cell::Cell;
 use std::rc::Weak;
 
-use js_sys::{Array, Function, Object, Promise, Reflect};
+use js_sys::{Array, Object, Promise, Reflect};
 use wasm_bindgen::prelude::{Closure, JsValue, wasm_bindgen};
 use wasm_bindgen::{JsCast as _, UnwrapThrowExt as _};
 use wasm_bindgen_futures::JsFuture;
@@ -42,9 +43,10 @@ pub(crate) trait MediaListener {
     fn microphone_lost(&self);
 }
 
-/// An open session. Dropping it closes it.
+/// A session. Dropping it closes it.
 pub(crate) struct Media {
     session: Session,
+    closed: Cell<bool>,
     _callbacks: Callbacks,
 }
 
@@ -69,7 +71,7 @@ impl Media {
         if !session.is_object() {
             return Err(Failure::new(Kind::InvalidArgument, "`media` made no session").into());
         }
-        Ok(Self { session: session.unchecked_into(), _callbacks: callbacks })
+        Ok(Self { session: session.unchecked_into(), closed: Cell::new(false), _callbacks: callbacks })
     }
 
     pub(crate) async fn create_offer(&self) -> Result<String, JsValue> {
@@ -80,7 +82,10 @@ impl Media {
         text(settled(self.session.create_answer(offer)).await?)
     }
 
-    pub(crate) fn accept_answer(&self, answer: &str) -> impl Future<Output = Result<JsValue, JsValue>> + use<> {
+    pub(crate) fn accept_answer(
+        &self,
+        answer: &str,
+    ) -> impl Future<Output = Result<JsValue, JsValue>> + use<> {
         settled(self.session.accept_answer(answer))
     }
 
@@ -92,8 +97,18 @@ impl Media {
         self.session.send_dtmf(tones).map_err(Failure::of_media)
     }
 
-    pub(crate) fn set_microphone(&self, device: &str) -> impl Future<Output = Result<JsValue, JsValue>> + use<> {
+    pub(crate) fn set_microphone(
+        &self,
+        device: &str,
+    ) -> impl Future<Output = Result<JsValue, JsValue>> + use<> {
         settled(self.session.set_microphone(device))
+    }
+
+    pub(crate) fn close(&self) {
+        if !self.closed.replace(true) {
+            // A session that cannot even be closed has nobody left to tell.
+            let _ = self.session.close();
+        }
     }
 
     pub(crate) fn peer_connection(&self) -> JsValue {
@@ -103,8 +118,7 @@ impl Media {
 
 impl Drop for Media {
     fn drop(&mut self) {
-        // A session that cannot even be closed has nobody left to tell.
-        let _ = self.session.close();
+        self.close();
     }
 }
 
@@ -135,7 +149,8 @@ impl MediaOptions {
     /// `MediaContext` of the API.
     fn context(&self, audio: JsValue, callbacks: &Callbacks) -> JsValue {
         let or = |value: JsValue, default: JsValue| if value.is_undefined() { default } else { value };
-        let gathering = object(&[("afterFirst", self.gathering.0.into()), ("total", self.gathering.1.into())]);
+        let gathering =
+            object(&[("afterFirst", self.gathering.0.into()), ("total", self.gathering.1.into())]);
         let audio = or(or(audio, self.audio.clone()), JsValue::TRUE);
         object(&[
             ("audio", audio),
@@ -163,5 +178,7 @@ async fn settled(given: Result<JsValue, JsValue>) -> Result<JsValue, JsValue> {
 }
 
 fn text(value: JsValue) -> Result<String, JsValue> {
-    value.as_string().ok_or_else(|| Failure::new(Kind::MediaFailed, "The media session gave no description").into())
+    value
+        .as_string()
+        .ok_or_else(|| Failure::new(Kind::MediaFailed, "The media session gave no description").into())
 }

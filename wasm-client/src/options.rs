@@ -97,7 +97,8 @@ impl Options {
         let Some(transport) = transport(&given.server) else {
             return Err(invalid("`server` must be a ws:// or wss:// URL"));
         };
-        let aor = Aor::parse(&given.aor).map_err(|_| invalid("`aor` must look like sip:alice@example.com"))?;
+        let aor =
+            Aor::parse(&given.aor).map_err(|_| invalid("`aor` must look like sip:alice@example.com"))?;
         let mut config = Config::new(aor, given.instance_id.unwrap_or(instance));
         if let Some(username) = given.username {
             config.username = username.into();

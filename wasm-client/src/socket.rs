@@ -1,6 +1,6 @@
 //! One WebSocket (RFC 7118), the browser's or an injected one: both have the same shape.
 
-use std::rc::Rc;
+use std::rc::Weak;
 
 use js_sys::{Array, ArrayBuffer, Function, Reflect, Uint8Array};
 use wasm_bindgen::prelude::Closure;
@@ -28,25 +28,33 @@ impl Socket {
     pub(crate) fn open(
         constructor: &Function,
         url: &str,
-        listener: Rc<dyn SocketListener>,
+        listener: Weak<dyn SocketListener>,
     ) -> Result<Self, JsValue> {
         let arguments = Array::of2(&url.into(), &"sip".into());
         let socket: WebSocket = Reflect::construct(constructor, &arguments)?.unchecked_into();
         socket.set_binary_type(BinaryType::Arraybuffer);
 
-        let told = Rc::clone(&listener);
-        let opened = Closure::<dyn Fn(JsValue)>::new(move |_| told.opened());
+        let told = listener.clone();
+        let opened = Closure::<dyn Fn(JsValue)>::new(move |_| {
+            if let Some(listener) = told.upgrade() {
+                listener.opened();
+            }
+        });
         socket.set_onopen(Some(opened.as_ref().unchecked_ref()));
 
-        let told = Rc::clone(&listener);
+        let told = listener.clone();
         let received = Closure::<dyn Fn(JsValue)>::new(move |event: JsValue| {
-            told.received(payload(&event.unchecked_into::<MessageEvent>().data()));
+            if let Some(listener) = told.upgrade() {
+                listener.received(payload(&event.unchecked_into::<MessageEvent>().data()));
+            }
         });
         socket.set_onmessage(Some(received.as_ref().unchecked_ref()));
 
         // An error is always followed by a close; npm's `ws` wants a listener all the same.
         let closed = Closure::<dyn Fn(JsValue)>::new(move |event: JsValue| {
-            if event.unchecked_into::<web_sys::Event>().type_() == "close" {
+            if event.unchecked_into::<web_sys::Event>().type_() == "close"
+                && let Some(listener) = listener.upgrade()
+            {
                 listener.closed();
             }
         });
