@@ -11,7 +11,7 @@ use crate::call::{Direction, PhoneCall};
 use crate::driver::Driver;
 use crate::error::{Failure, Kind};
 use crate::events::{RemoteIdentity, call_name, registration_name, value};
-use crate::options::{CallOptions, Options};
+use crate::options::{Options, call_audio};
 
 /// One account's telephone.
 #[wasm_bindgen]
@@ -42,7 +42,7 @@ impl UserAgent {
     /// State of the registration.
     #[wasm_bindgen(getter, js_name = registrationState)]
     pub fn registration_state(&self) -> String {
-        registration_name(self.driver.ask(Core::registration_state)).into()
+        registration_name(self.driver.ask(Core::registration)).into()
     }
 
     /// The address-of-record.
@@ -87,8 +87,7 @@ impl UserAgent {
     pub fn call(&self, target: String, options: JsValue) -> Promise {
         let driver = Rc::clone(&self.driver);
         future_to_promise(async move {
-            let options = CallOptions::read(options)?;
-            let call = PhoneCall::place(driver, target, options.audio).await?;
+            let call = PhoneCall::place(driver, target, call_audio(options)?).await?;
             Ok(call.handle())
         })
     }
@@ -184,7 +183,7 @@ impl Call {
     /// Answers.
     pub fn accept(&self, options: JsValue) -> Promise {
         let call = Rc::clone(&self.call);
-        future_to_promise(async move { call.accept(CallOptions::read(options)?.audio).await })
+        future_to_promise(async move { call.accept(call_audio(options)?).await })
     }
 
     /// Declines.

@@ -96,7 +96,7 @@ impl PhoneCall {
         driver.ask(|core| core.check_call(&target)).map_err(Failure::from)?;
         let media = call.open_media(&driver, audio).await?;
         let offer = media.create_offer().await.inspect_err(|_| call.close_media())?;
-        let id = driver.turn(|core, now| core.call(now, &target, offer)).map_err(|error| {
+        let id = driver.turn(|core, now| core.call(now, &target, &offer)).map_err(|error| {
             call.close_media();
             Failure::from(error)
         })?;
@@ -151,7 +151,7 @@ impl PhoneCall {
                 Err(Failure::new(Kind::InvalidState, "The call ended before it was accepted").into())
             }
             Ok(answer) => driver
-                .turn(|core, now| core.accept(now, id, answer))
+                .turn(|core, now| core.accept(now, id, &answer))
                 .map_err(|error| JsValue::from(Failure::from(error))),
             Err(error) => Err(error),
         };

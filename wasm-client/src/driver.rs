@@ -142,7 +142,7 @@ impl Driver {
     pub(crate) fn unregister(&self) -> Promise {
         let promise = self.unregistering.wait();
         let _ = self.turn(Core::unregister);
-        if self.ask(Core::registration_state) == RegistrationState::Unregistered {
+        if self.ask(Core::registration) == RegistrationState::Unregistered {
             self.unregistering.resolve();
         }
         promise
@@ -278,7 +278,7 @@ impl Driver {
             && (self.connection_state() != LinkState::Connected
                 || clock::now() >= by
                 || self.calls.borrow().is_empty()
-                    && self.ask(Core::registration_state) == RegistrationState::Unregistered)
+                    && self.ask(Core::registration) == RegistrationState::Unregistered)
         {
             self.close_by.set(None);
             self.close();
@@ -316,7 +316,7 @@ impl Driver {
 
     /// Tells the page the registration's state if it changed or failed; returns whether it did.
     fn tell_registration(&self, expires: Option<Duration>, error: JsValue) -> bool {
-        let state = self.ask(Core::registration_state);
+        let state = self.ask(Core::registration);
         let news = self.told.replace(state) != state || !error.is_undefined();
         if news {
             let expires = expires.map(|lifetime| lifetime.as_secs() as f64);

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use js_sys::{Function, Reflect};
-use serde::Deserialize;
+use serde::de::DeserializeOwned;
 use sip_core::transport::Transport;
 use sip_core::user_agent::{Aor, Config};
 use wasm_bindgen::{JsCast as _, JsValue};
@@ -11,65 +11,52 @@ use wasm_bindgen::{JsCast as _, JsValue};
 use crate::error::{Failure, Kind};
 use crate::link::Pace;
 
-/// `UserAgentOptions` as they arrive.
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
+/// An options object of the page's, read member by member so that a complaint can name the member.
 struct Given {
-    server: String,
-    aor: String,
-    password: Option<String>,
-    username: Option<String>,
-    display_name: Option<String>,
-    expires: Option<u32>,
-    instance_id: Option<String>,
-    #[serde(default, with = "serde_wasm_bindgen::preserve")]
-    ice_servers: JsValue,
-    #[serde(default)]
-    ice_gathering: GivenGathering,
-    #[serde(default)]
-    keep_alive: GivenKeepAlive,
-    #[serde(default)]
-    reconnect: GivenReconnect,
-    no_answer_timeout: Option<f64>,
-    #[serde(default, with = "serde_wasm_bindgen::preserve")]
-    audio: JsValue,
-    #[serde(default, with = "serde_wasm_bindgen::preserve")]
-    web_socket: JsValue,
-    #[serde(default, with = "serde_wasm_bindgen::preserve")]
-    media: JsValue,
+    object: JsValue,
+    /// Its own name with a dot, if it is a member itself.
+    prefix: &'static str,
 }
 
-#[derive(Default, Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct GivenGathering {
-    after_first: Option<f64>,
-    total: Option<f64>,
-}
-
-#[derive(Default, Deserialize)]
-struct GivenKeepAlive {
-    interval: Option<f64>,
-    timeout: Option<f64>,
-}
-
-#[derive(Default, Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct GivenReconnect {
-    initial_delay: Option<f64>,
-    max_delay: Option<f64>,
-}
-
-/// `CallOptions`.
-#[derive(Default, Deserialize)]
-pub(crate) struct CallOptions {
-    #[serde(default, with = "serde_wasm_bindgen::preserve")]
-    pub(crate) audio: JsValue,
-}
-
-impl CallOptions {
-    pub(crate) fn read(value: JsValue) -> Result<Self, JsValue> {
-        if value.is_undefined() { Ok(Self::default()) } else { read(value) }
+impl Given {
+    fn new(object: JsValue, prefix: &'static str) -> Result<Self, JsValue> {
+        if object.is_object() || object.is_undefined() {
+            return Ok(Self { object, prefix });
+        }
+        Err(invalid(&["`", prefix.trim_end_matches('.'), "` must be an object"]))
     }
+
+    /// A member as it is; undefined if it is not there.
+    fn raw(&self, name: &str) -> JsValue {
+        Reflect::get(&self.object, &name.into()).unwrap_or_default()
+    }
+
+    fn read<T: DeserializeOwned>(&self, name: &str) -> Result<Option<T>, JsValue> {
+        let value = self.raw(name);
+        if value.is_undefined() {
+            return Ok(None);
+        }
+        serde_wasm_bindgen::from_value(value).map(Some).map_err(|error| {
+            let error = JsValue::from(error);
+            let text = error.dyn_ref::<js_sys::Error>().map(|error| String::from(error.message()));
+            invalid(&["`", self.prefix, name, "`: ", &text.unwrap_or_default()])
+        })
+    }
+
+    fn required(&self, name: &str) -> Result<String, JsValue> {
+        self.read(name)?.ok_or_else(|| invalid(&["`", name, "` is missing"]))
+    }
+
+    /// Milliseconds.
+    fn millis(&self, name: &str, default: f64) -> Result<Duration, JsValue> {
+        // The conversion saturates; what is no number becomes zero. A millisecond keeps loops from spinning.
+        Ok(Duration::from_millis((self.read(name)?.unwrap_or(default) as u64).max(1)))
+    }
+}
+
+/// `audio` of `CallOptions`; undefined if there is none.
+pub(crate) fn call_audio(options: JsValue) -> Result<JsValue, JsValue> {
+    Ok(Given::new(options, "options.")?.raw("audio"))
 }
 
 /// What the driver needs of the options.
@@ -92,66 +79,65 @@ pub(crate) struct MediaOptions {
 impl Options {
     /// Reads `UserAgentOptions`. `media` and `instance` stand in for what they leave out.
     pub(crate) fn read(value: JsValue, media: Function, instance: String) -> Result<(Self, Config), JsValue> {
-        let given: Given = read(value)?;
-
-        let Some(transport) = transport(&given.server) else {
-            return Err(invalid("`server` must be a ws:// or wss:// URL"));
+        let given = Given::new(value, "")?;
+        let server = given.required("server")?;
+        let Some(transport) = transport(&server) else {
+            return Err(invalid(&["`server` must be a ws:// or wss:// URL"]));
         };
-        let aor =
-            Aor::parse(&given.aor).map_err(|_| invalid("`aor` must look like sip:alice@example.com"))?;
-        let mut config = Config::new(aor, given.instance_id.unwrap_or(instance));
-        if let Some(username) = given.username {
+        let Ok(aor) = Aor::parse(&given.required("aor")?) else {
+            return Err(invalid(&["`aor` must look like sip:alice@example.com"]));
+        };
+
+        let mut config = Config::new(aor, given.read("instanceId")?.unwrap_or(instance));
+        if let Some(username) = given.read::<String>("username")? {
             config.username = username.into();
         }
-        config.password = given.password;
-        config.display_name = given.display_name.map(Into::into);
-        config.expires = given.expires.unwrap_or(config.expires);
+        config.password = given.read("password")?;
+        config.display_name = given.read::<String>("displayName")?.map(Into::into);
+        config.expires = given.read("expires")?.unwrap_or(config.expires);
         config.transport = transport;
-        config.no_answer = given.no_answer_timeout.map_or(config.no_answer, seconds);
+        if let Some(seconds) = given.read::<f64>("noAnswerTimeout")? {
+            config.no_answer = Duration::from_millis((seconds * 1000.0) as u64);
+        }
         config.dtls_required = true;
 
-        let web_socket = match given.web_socket {
+        let web_socket = match given.raw("webSocket") {
             value if value.is_undefined() => {
                 Reflect::get(&js_sys::global(), &"WebSocket".into()).unwrap_or_default()
             }
             value => value,
         };
-        let web_socket = web_socket
-            .dyn_into()
-            .map_err(|_| invalid("there is no WebSocket here: pass one as `webSocket`"))?;
-        let factory = match given.media {
-            value if value.is_undefined() => media,
-            value => value.dyn_into().map_err(|_| invalid("`media` must be a function"))?,
+        let Ok(web_socket) = web_socket.dyn_into() else {
+            return Err(invalid(&["there is no WebSocket constructor here: pass one as `webSocket`"]));
         };
+        let factory = match given.raw("media") {
+            value if value.is_undefined() => media,
+            value => value.dyn_into().map_err(|_| invalid(&["`media` must be a function"]))?,
+        };
+        let reconnect = Given::new(given.raw("reconnect"), "reconnect.")?;
+        let keep_alive = Given::new(given.raw("keepAlive"), "keepAlive.")?;
+        let gathering = Given::new(given.raw("iceGathering"), "iceGathering.")?;
         let options = Self {
-            server: given.server,
+            server,
             web_socket,
             pace: Pace {
-                initial: millis(given.reconnect.initial_delay, 500.0),
-                max: millis(given.reconnect.max_delay, 15_000.0),
-                ping: millis(given.keep_alive.interval, 25_000.0),
-                pong: millis(given.keep_alive.timeout, 10_000.0),
+                initial: reconnect.millis("initialDelay", 500.0)?,
+                max: reconnect.millis("maxDelay", 15_000.0)?,
+                ping: keep_alive.millis("interval", 25_000.0)?,
+                pong: keep_alive.millis("timeout", 10_000.0)?,
             },
             media: MediaOptions {
                 factory,
-                audio: given.audio,
-                ice_servers: given.ice_servers,
+                audio: given.raw("audio"),
+                ice_servers: given.raw("iceServers"),
                 gathering: (
-                    given.ice_gathering.after_first.unwrap_or(500.0),
-                    given.ice_gathering.total.unwrap_or(2000.0),
+                    gathering.read("afterFirst")?.unwrap_or(500.0),
+                    gathering.read("total")?.unwrap_or(2000.0),
                 ),
             },
         };
         Ok((options, config))
     }
-}
-
-fn read<T: for<'de> Deserialize<'de>>(value: JsValue) -> Result<T, JsValue> {
-    serde_wasm_bindgen::from_value(value).map_err(|error| {
-        let error = JsValue::from(error);
-        let text = error.dyn_ref::<js_sys::Error>().map(|error| String::from(error.message()));
-        invalid(&["the options are not valid: ", &text.unwrap_or_default()].concat())
-    })
 }
 
 fn transport(server: &str) -> Option<Transport> {
@@ -162,15 +148,6 @@ fn transport(server: &str) -> Option<Transport> {
     (!rest.is_empty()).then_some(transport)
 }
 
-fn millis(given: Option<f64>, default: f64) -> Duration {
-    // The conversion saturates; what is no number becomes zero. A millisecond keeps loops from spinning.
-    Duration::from_millis((given.unwrap_or(default) as u64).max(1))
-}
-
-fn seconds(given: f64) -> Duration {
-    Duration::from_millis((given * 1000.0) as u64)
-}
-
-fn invalid(message: &str) -> JsValue {
-    Failure::new(Kind::InvalidArgument, message).into()
+fn invalid(message: &[&str]) -> JsValue {
+    Failure::new(Kind::InvalidArgument, message.concat()).into()
 }

@@ -69,7 +69,7 @@ impl Socket {
         // A socket that is closing drops it, and says so by `closed`.
         let _ = match str::from_utf8(message) {
             Ok(text) => self.socket.send_with_str(text),
-            Err(_) => self.socket.send_with_js_u8_array(&Uint8Array::from(message)),
+            Err(_) => self.socket.send_with_array_buffer(&Uint8Array::from(message).buffer()),
         };
     }
 }

@@ -73,14 +73,7 @@ impl Outgoing {
 impl UserAgent {
     /// Calls `bob`, `bob@example.com` or a SIP URI with an offer.
     pub fn call(&mut self, now: Instant, target: &str, sdp: &str) -> Result<CallId, CallError> {
-        if self.is_shutting_down() {
-            return Err(CallError::ShutDown);
-        }
-        let uri = target::parse(target, self.config.aor.domain()).ok_or(CallError::InvalidTarget)?;
-        let hop = self.flow.ok_or(CallError::Offline)?;
-        if self.is_full() {
-            return Err(CallError::TooManyCalls);
-        }
+        let (uri, hop) = self.callable(target)?;
         let draft = Draft {
             uri,
             call_id: entropy::token(&mut *self.entropy, 120).into(),
@@ -113,6 +106,24 @@ impl UserAgent {
         self.purposes.insert(client, Purpose::Invite(id));
         self.settle(now);
         Ok(id)
+    }
+
+    /// Whether [`Self::call`] would go as far as an INVITE now: to be asked before the person is asked for a
+    /// microphone.
+    pub fn check_call(&self, target: &str) -> Result<(), CallError> {
+        self.callable(target).map(drop)
+    }
+
+    fn callable(&self, target: &str) -> Result<(SmolStr, Hop), CallError> {
+        if self.is_shutting_down() {
+            return Err(CallError::ShutDown);
+        }
+        let uri = target::parse(target, self.config.aor.domain()).ok_or(CallError::InvalidTarget)?;
+        let hop = self.flow.ok_or(CallError::Offline)?;
+        if self.is_full() {
+            return Err(CallError::TooManyCalls);
+        }
+        Ok((uri, hop))
     }
 
     /// Gives up an outgoing call that was not answered.
