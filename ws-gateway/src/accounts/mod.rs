@@ -1,0 +1,85 @@
+//! Who may register: user names and one HA1 per digest algorithm, never a password.
+//!
+//! The accounts stand in a file of the data directory and, whole, in memory: the core's questions never wait for
+//! the disk. `user add` on a running gateway is noticed within [`RELOAD`].
+
+mod demo;
+mod file;
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use parking_lot::RwLock;
+use sip_core::auth::Secrets;
+use smol_str::SmolStr;
+
+use crate::data::DataDirectory;
+
+pub use demo::{DemoAccount, demo_accounts};
+pub use file::{AccountError, add, list, remove};
+
+/// How often the file is looked at for changes.
+pub const RELOAD: Duration = Duration::from_secs(2);
+
+/// The accounts of one domain, as the file last had them.
+#[derive(Debug)]
+pub struct Accounts {
+    data: DataDirectory,
+    domain: String,
+    index: RwLock<Index>,
+}
+
+#[derive(Debug, Default)]
+struct Index {
+    secrets: HashMap<SmolStr, Arc<Secrets>>,
+    changed: Option<SystemTime>,
+}
+
+impl Accounts {
+    /// Reads the accounts of `domain`.
+    pub fn open(data: &DataDirectory, domain: &str) -> anyhow::Result<Self> {
+        let accounts =
+            Self { data: data.clone(), domain: domain.into(), index: RwLock::new(Index::default()) };
+        accounts.reload()?;
+        Ok(accounts)
+    }
+
+    /// Reads the file again if it changed. Tells whether it had.
+    pub fn reload(&self) -> anyhow::Result<bool> {
+        let changed = file::changed(&self.data);
+        if changed == self.index.read().changed {
+            return Ok(false);
+        }
+        let secrets = file::read(&self.data)?
+            .into_iter()
+            .filter(|secrets| secrets.realm() == self.domain)
+            .map(|secrets| (SmolStr::from(secrets.username()), Arc::new(secrets)))
+            .collect();
+        *self.index.write() = Index { secrets, changed };
+        Ok(true)
+    }
+
+    /// The secrets of a user.
+    pub fn secrets(&self, username: &str) -> Option<Arc<Secrets>> {
+        self.index.read().secrets.get(username).cloned()
+    }
+
+    /// Whether `aor`, in canonical form, is an account's.
+    pub fn owns(&self, aor: &str) -> bool {
+        let Some((user, host)) = aor.strip_prefix("sip:").and_then(|rest| rest.rsplit_once('@')) else {
+            return false;
+        };
+        host == self.domain && self.index.read().secrets.contains_key(user)
+    }
+
+    /// How many there are.
+    pub fn len(&self) -> usize {
+        self.index.read().secrets.len()
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+}

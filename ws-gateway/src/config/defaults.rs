@@ -1,0 +1,60 @@
+//! Every default and what it means.
+
+use std::time::Duration;
+
+use sip_core::auth::Algorithm;
+
+/// The domain of a development gateway.
+pub const DOMAIN: &str = "localhost";
+
+/// The data directory, relative to where the gateway was started.
+pub const DATA: &str = "./.trapezoid";
+
+/// The HTTP port of a development gateway.
+pub const HTTP_PORT: u16 = 8088;
+
+/// SIP's own port (RFC 3261 §19.1.2).
+pub const SIP_PORT: u16 = 5060;
+
+/// Digest on the WebSocket: the best first. Browser SIP stacks that know only MD5 take the last challenge.
+pub const WEBSOCKET_DIGEST: &[Algorithm] = &[Algorithm::Sha256, Algorithm::Md5];
+
+/// Digest on UDP and TCP: many phones give up at any challenge they do not know, even beside one they do.
+pub const SIP_DIGEST: &[Algorithm] = &[Algorithm::Md5];
+
+/// What is logged.
+pub const LOG: &str = "info";
+
+/// Connections (HTTP, WebSocket, TCP) in all. A browser takes about 10 KiB of memory. Past it: 503 over HTTP, the
+/// connection closed over TCP; counted.
+pub const CONNECTIONS: usize = 20_000;
+
+/// Connections from one IP address; an office behind one address shares it. Past it: as above.
+pub const CONNECTIONS_PER_IP: usize = 1_000;
+
+/// Contacts bound to one address-of-record. Past it: 403 to the REGISTER.
+pub const CONTACTS_PER_AOR: usize = sip_core::limits::CONTACTS_PER_AOR;
+
+/// Messages waiting to be written to one connection. Past it the peer reads too slowly: the connection is closed
+/// and counted.
+pub const QUEUED_MESSAGES: usize = 256;
+
+/// Bytes waiting to be written to one connection. Past it: as above.
+pub const QUEUED_BYTES: usize = 1_048_576;
+
+/// For an HTTP request's head, the WebSocket handshake included. Then the connection is closed.
+pub const HANDSHAKE: Duration = Duration::from_secs(10);
+
+/// Without a SIP message in either direction on a connection nobody has registered over; keep-alives do not count.
+/// Then the connection is closed and counted. A connection with a registration may stay silent for ever: the
+/// operating system's TCP keep-alive finds out when its peer is gone.
+pub const IDLE: Duration = Duration::from_secs(300);
+
+/// For a write that makes no progress. Then the peer reads too slowly: the connection is closed and counted.
+pub const WRITE: Duration = Duration::from_secs(10);
+
+/// For opening a TCP connection to a phone. Then there is no way to it: the request fails.
+pub const DIAL: Duration = Duration::from_secs(5);
+
+/// From SIGINT or SIGTERM until what is left is cut off.
+pub const STOP: Duration = Duration::from_secs(3);

@@ -1,0 +1,184 @@
+//! The keys of a configuration file.
+
+use std::net::{IpAddr, SocketAddr};
+use std::ops::RangeInclusive;
+use std::path::Path;
+use std::time::Duration;
+
+use sip_core::auth::Algorithm;
+
+use super::reader::{Section, Source, Value};
+use super::{Audience, Config, ConfigError, HttpListener, Limits, Listen, SipListener, Timeouts, defaults};
+
+const ADDRESS: &str = "an IP address and port, as in \"192.0.2.1:5060\" or \"[::1]:0\" (0: any free port)";
+const LOOPBACK: &str = "a loopback address, since `development` is true: \"127.0.0.1:PORT\" or \"[::1]:PORT\"";
+const DOMAIN: &str = "a host name or IP address without port, as in \"example.com\"";
+const DIGEST: &str = "a list of \"SHA-256\", \"MD5\", each at most once";
+const ORIGIN: &str = "origins as browsers send them, as in \"https://phone.example.com\"";
+
+pub(super) fn parse(path: &Path, text: &str) -> Result<Config, ConfigError> {
+    let mut top = Source { path, text }.parse()?;
+    let development = top.take("development").map_or(Ok(false), |value| value.boolean())?;
+    let domain = match top.take("domain") {
+        Some(value) => value.text(DOMAIN, host)?,
+        None if development => defaults::DOMAIN.into(),
+        None => top.require("domain", DOMAIN)?.text(DOMAIN, host)?,
+    };
+    let aliases = match top.take("aliases") {
+        Some(value) => {
+            let accepted = "a list of host names and IP addresses without port";
+            value.elements(accepted)?.iter().map(|item| item.text(accepted, host)).collect::<Result<_, _>>()?
+        }
+        None => Vec::new(),
+    };
+    let data = match top.take("data") {
+        Some(value) => value.text("a directory, as in \"/var/lib/trapezoid\"", non_empty)?.into(),
+        None => defaults::DATA.into(),
+    };
+    let log = match top.take("log") {
+        Some(value) => value.text("a log filter, as in \"info\" or \"info,ws_gateway=debug\"", log_filter)?,
+        None => defaults::LOG.into(),
+    };
+    let http = http(top.section("http")?, development)?;
+    let udp = sip_listeners(top.take("udp"), development, true)?;
+    let tcp = sip_listeners(top.take("tcp"), development, false)?;
+    let limits = limits(top.section("limits")?)?;
+    let timeouts = timeouts(top.section("timeouts")?)?;
+    top.finish()?;
+    Ok(Config { domain, aliases, data, development, http, udp, tcp, limits, timeouts, log })
+}
+
+fn http(mut section: Section<'_>, development: bool) -> Result<HttpListener, ConfigError> {
+    let listen = listen(section.require("listen", ADDRESS)?, development)?;
+    let mut http = HttpListener::at(listen.into());
+    if let Some(value) = section.take("www") {
+        http.www = Some(value.text("the directory of the built page", non_empty)?.into());
+    }
+    if let Some(value) = section.take("allowed_origins") {
+        http.allowed_origins =
+            value.elements(ORIGIN)?.iter().map(|item| item.text(ORIGIN, origin)).collect::<Result<_, _>>()?;
+    }
+    if let Some(value) = section.take("metrics") {
+        http.metrics = value.text("\"loopback\", \"everyone\"", |text| match text {
+            "loopback" => Some(Audience::Loopback),
+            "everyone" => Some(Audience::Everyone),
+            _ => None,
+        })?;
+    }
+    if let Some(value) = section.take("digest") {
+        http.digest = digest(value)?;
+    }
+    section.finish()?;
+    Ok(http)
+}
+
+fn sip_listeners(
+    value: Option<Value<'_>>,
+    development: bool,
+    datagrams: bool,
+) -> Result<Vec<SipListener>, ConfigError> {
+    let Some(value) = value else { return Ok(Vec::new()) };
+    let accepted = if datagrams { "sections, [[udp]]" } else { "sections, [[tcp]]" };
+    value.elements(accepted)?.into_iter().map(|item| sip_listener(item.section()?, development)).collect()
+}
+
+fn sip_listener(mut section: Section<'_>, development: bool) -> Result<SipListener, ConfigError> {
+    let address = listen(section.require("listen", ADDRESS)?, development)?;
+    let mut listener = SipListener::at(address.into());
+    const ADVERTISE: &str = "the IP address that peers reach us at";
+    // A listener on all addresses cannot know which of them to write into Via and Record-Route.
+    let advertise = if address.ip().is_unspecified() {
+        Some(section.require("advertise", ADVERTISE)?)
+    } else {
+        section.take("advertise")
+    };
+    if let Some(value) = advertise {
+        let read = |text: &str| text.parse::<IpAddr>().ok().filter(|ip| !ip.is_unspecified());
+        listener.advertise = Some(value.text(ADVERTISE, read)?);
+    }
+    if let Some(value) = section.take("digest") {
+        listener.digest = digest(value)?;
+    }
+    section.finish()?;
+    Ok(listener)
+}
+
+fn limits(mut section: Section<'_>) -> Result<Limits, ConfigError> {
+    let mut number = |key, range: RangeInclusive<usize>, default| {
+        section.take(key).map_or(Ok(default), |value| value.number(range))
+    };
+    let limits = Limits {
+        connections: number("connections", 1..=1_000_000, defaults::CONNECTIONS)?,
+        connections_per_ip: number("connections_per_ip", 1..=1_000_000, defaults::CONNECTIONS_PER_IP)?,
+        contacts_per_aor: number("contacts_per_aor", 1..=100, defaults::CONTACTS_PER_AOR)?,
+        queued_messages: number("queued_messages", 1..=100_000, defaults::QUEUED_MESSAGES)?,
+        queued_bytes: number("queued_bytes", 65_536..=1_073_741_824, defaults::QUEUED_BYTES)?,
+    };
+    section.finish()?;
+    Ok(limits)
+}
+
+fn timeouts(mut section: Section<'_>) -> Result<Timeouts, ConfigError> {
+    let mut seconds = |key, range: RangeInclusive<usize>, default| match section.take(key) {
+        Some(value) => value.number(range).map(|seconds| Duration::from_secs(seconds as u64)),
+        None => Ok(default),
+    };
+    let timeouts = Timeouts {
+        handshake: seconds("handshake", 1..=300, defaults::HANDSHAKE)?,
+        idle: seconds("idle", 1..=86_400, defaults::IDLE)?,
+        write: seconds("write", 1..=300, defaults::WRITE)?,
+        dial: seconds("dial", 1..=60, defaults::DIAL)?,
+        stop: seconds("stop", 0..=60, defaults::STOP)?,
+    };
+    section.finish()?;
+    Ok(timeouts)
+}
+
+fn listen(value: Value<'_>, development: bool) -> Result<SocketAddr, ConfigError> {
+    let address = value.text(ADDRESS, |text| text.parse::<SocketAddr>().ok())?;
+    if development && !address.ip().is_loopback() {
+        return Err(value.refuse(LOOPBACK));
+    }
+    Ok(address)
+}
+
+fn digest(value: Value<'_>) -> Result<Vec<Algorithm>, ConfigError> {
+    let mut algorithms = Vec::new();
+    let refusal = value.refuse(DIGEST);
+    for item in value.elements(DIGEST)? {
+        let algorithm = item.text(DIGEST, Algorithm::from_token)?;
+        if algorithms.contains(&algorithm) {
+            return Err(item.refuse(DIGEST));
+        }
+        algorithms.push(algorithm);
+    }
+    if algorithms.is_empty() { Err(refusal) } else { Ok(algorithms) }
+}
+
+fn host(text: &str) -> Option<String> {
+    if text.parse::<IpAddr>().is_ok() {
+        return Some(text.into());
+    }
+    let label = |label: &str| {
+        !label.is_empty()
+            && label.len() <= 63
+            && label.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
+            && !label.starts_with('-')
+            && !label.ends_with('-')
+    };
+    (text.len() <= 253 && text.split('.').all(label)).then(|| text.to_ascii_lowercase())
+}
+
+fn origin(text: &str) -> Option<String> {
+    let host = text.strip_prefix("https://").or_else(|| text.strip_prefix("http://"))?;
+    let plain = !host.is_empty() && host.bytes().all(|byte| byte.is_ascii_graphic() && !b"/?#@".contains(&byte));
+    plain.then(|| text.to_ascii_lowercase())
+}
+
+fn non_empty(text: &str) -> Option<String> {
+    (!text.is_empty()).then(|| text.to_owned())
+}
+
+fn log_filter(text: &str) -> Option<String> {
+    text.parse::<tracing_subscriber::EnvFilter>().ok().map(|_| text.to_owned())
+}

@@ -1,0 +1,202 @@
+//! What an operator sets.
+//!
+//! A configuration is a TOML file (see `gateway.example.toml`); without one [`Config::development`] is used.
+//! Every key has a default in [`defaults`] and an unknown key is an error, never ignored.
+
+pub mod defaults;
+mod error;
+mod file;
+mod reader;
+
+use std::fs;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use sip_core::auth::Algorithm;
+
+pub use error::ConfigError;
+
+/// Everything the gateway can be told.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// The SIP domain: what stands after the `@` of our addresses-of-record, and the digest realm.
+    pub domain: String,
+    /// Other host names and addresses that mean us. Each bound address is one by itself.
+    pub aliases: Vec<String>,
+    /// Where accounts and keys are kept.
+    pub data: PathBuf,
+    /// Whether this is somebody's own machine: loopback addresses only, demo accounts, pages from any loopback origin.
+    pub development: bool,
+    /// The HTTP port: page, SIP WebSocket, metrics.
+    pub http: HttpListener,
+    /// SIP over UDP.
+    pub udp: Vec<SipListener>,
+    /// SIP over TCP.
+    pub tcp: Vec<SipListener>,
+    /// Caps.
+    pub limits: Limits,
+    /// How long things may take.
+    pub timeouts: Timeouts,
+    /// A tracing filter, as in `info` or `ws_gateway=debug`. The environment's `TRAPEZOID_LOG` goes before it.
+    pub log: String,
+}
+
+/// The port for browsers.
+#[derive(Clone, Debug)]
+pub struct HttpListener {
+    /// Where it listens.
+    pub listen: Listen,
+    /// The built page. `None`: a page that says how to build it.
+    pub www: Option<PathBuf>,
+    /// Origins, besides the gateway's own host, whose pages may open the SIP WebSocket, as in `https://example.com`.
+    pub allowed_origins: Vec<String>,
+    /// Who may read `/metrics`.
+    pub metrics: Audience,
+    /// Digest algorithms offered on the WebSocket, in order.
+    pub digest: Vec<Algorithm>,
+}
+
+/// A UDP or TCP port for phones.
+#[derive(Clone, Debug)]
+pub struct SipListener {
+    /// Where it listens.
+    pub listen: Listen,
+    /// Our address as peers see it, where that is not the one we listen on (all addresses; behind a NAT).
+    pub advertise: Option<IpAddr>,
+    /// Digest algorithms offered there, in order.
+    pub digest: Vec<Algorithm>,
+}
+
+/// An address to bind.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Listen {
+    /// Port 0: any free one.
+    pub address: SocketAddr,
+    /// Whether any free port will do where that one is taken.
+    pub or_any_port: bool,
+}
+
+/// Who may read something.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Audience {
+    /// Programs on the gateway's own machine.
+    Loopback,
+    /// Whoever reaches the port.
+    Everyone,
+}
+
+/// Caps. What happens at each is said in [`defaults`].
+#[derive(Clone, Debug)]
+pub struct Limits {
+    /// Connections (HTTP, WebSocket, TCP) in all.
+    pub connections: usize,
+    /// Connections from one IP address.
+    pub connections_per_ip: usize,
+    /// Contacts bound to one address-of-record.
+    pub contacts_per_aor: usize,
+    /// Messages waiting to be written to one connection.
+    pub queued_messages: usize,
+    /// Bytes waiting to be written to one connection.
+    pub queued_bytes: usize,
+}
+
+/// How long things may take. What happens then is said in [`defaults`].
+#[derive(Clone, Debug)]
+pub struct Timeouts {
+    /// An HTTP request's head, the WebSocket handshake included.
+    pub handshake: Duration,
+    /// Silence on a connection nobody has registered over.
+    pub idle: Duration,
+    /// A write that makes no progress.
+    pub write: Duration,
+    /// Opening a TCP connection to a phone.
+    pub dial: Duration,
+    /// From the wish to stop until what is left is cut off.
+    pub stop: Duration,
+}
+
+impl Config {
+    /// The configuration without a file: this machine's own addresses only, domain `localhost`, accounts `alice`
+    /// and `bob`, friendly ports that give way to free ones.
+    pub fn development() -> Self {
+        let friendly = |port| Listen {
+            address: SocketAddr::from((Ipv4Addr::LOCALHOST, port)),
+            or_any_port: true,
+        };
+        Self {
+            domain: defaults::DOMAIN.into(),
+            aliases: Vec::new(),
+            data: defaults::DATA.into(),
+            development: true,
+            http: HttpListener::at(friendly(defaults::HTTP_PORT)),
+            udp: vec![SipListener::at(friendly(defaults::SIP_PORT))],
+            tcp: vec![SipListener::at(friendly(defaults::SIP_PORT))],
+            limits: Limits::default(),
+            timeouts: Timeouts::default(),
+            log: defaults::LOG.into(),
+        }
+    }
+
+    /// Reads a configuration file.
+    pub fn load(path: &Path) -> Result<Self, ConfigError> {
+        let text = fs::read_to_string(path)
+            .map_err(|source| ConfigError::Unreadable { path: path.to_owned(), source })?;
+        Self::parse(path, &text)
+    }
+
+    /// Reads a configuration from `text`; `path` is only named in errors.
+    pub fn parse(path: &Path, text: &str) -> Result<Self, ConfigError> {
+        file::parse(path, text)
+    }
+}
+
+impl HttpListener {
+    /// A listener with defaults but for its address.
+    pub fn at(listen: Listen) -> Self {
+        Self {
+            listen,
+            www: None,
+            allowed_origins: Vec::new(),
+            metrics: Audience::Loopback,
+            digest: defaults::WEBSOCKET_DIGEST.to_vec(),
+        }
+    }
+}
+
+impl SipListener {
+    /// A listener with defaults but for its address.
+    pub fn at(listen: Listen) -> Self {
+        Self { listen, advertise: None, digest: defaults::SIP_DIGEST.to_vec() }
+    }
+}
+
+impl From<SocketAddr> for Listen {
+    fn from(address: SocketAddr) -> Self {
+        Self { address, or_any_port: false }
+    }
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            connections: defaults::CONNECTIONS,
+            connections_per_ip: defaults::CONNECTIONS_PER_IP,
+            contacts_per_aor: defaults::CONTACTS_PER_AOR,
+            queued_messages: defaults::QUEUED_MESSAGES,
+            queued_bytes: defaults::QUEUED_BYTES,
+        }
+    }
+}
+
+impl Default for Timeouts {
+    fn default() -> Self {
+        Self {
+            handshake: defaults::HANDSHAKE,
+            idle: defaults::IDLE,
+            write: defaults::WRITE,
+            dial: defaults::DIAL,
+            stop: defaults::STOP,
+        }
+    }
+}

@@ -1,0 +1,256 @@
+//! The table of flows: open connections and bound datagram sockets, shared by all shards.
+
+use std::collections::HashMap;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use bytes::Bytes;
+use parking_lot::{Mutex, RwLock};
+use sip_core::limits::DATAGRAM_COMFORT;
+use sip_core::server::Identity;
+use sip_core::time::Instant;
+use sip_core::transport::{FlowId, Hop, Transport};
+use tokio::net::UdpSocket;
+
+use crate::connection::Outbox;
+use crate::metrics::{Loss, Metrics};
+
+/// The most shards there can be: a flow remembers in one word which of them used it.
+pub const MAX_SHARDS: usize = 64;
+
+/// An open connection or a bound datagram socket.
+#[derive(Debug)]
+pub struct Flow {
+    id: FlowId,
+    transport: Transport,
+    local: SocketAddr,
+    /// The peer; for a datagram socket nobody.
+    remote: Option<SocketAddr>,
+    sink: Sink,
+    identity: Mutex<Option<Arc<Identity>>>,
+    /// One bit for each shard that received over this flow or sent to it.
+    shards: AtomicU64,
+    /// When the last message passed, in the core's microseconds.
+    last_message: AtomicU64,
+}
+
+/// Where what is sent over a flow goes.
+#[derive(Debug)]
+enum Sink {
+    Connection(Outbox),
+    Datagrams(Arc<UdpSocket>),
+}
+
+/// The flow does not exist any more, or just ceased to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Gone;
+
+impl Flow {
+    /// The flow's name.
+    pub fn id(&self) -> FlowId {
+        self.id
+    }
+
+    /// The hop over this connection.
+    pub fn hop(&self) -> Option<Hop> {
+        Some(self.hop_to(self.remote?))
+    }
+
+    /// The hop over this datagram socket to a peer.
+    pub fn hop_to(&self, remote: SocketAddr) -> Hop {
+        Hop { flow: self.id, transport: self.transport, local: self.local, remote }
+    }
+
+    /// What is spoken over it.
+    pub fn transport(&self) -> Transport {
+        self.transport
+    }
+
+    /// Who it proved to be.
+    pub fn identity(&self) -> Option<Arc<Identity>> {
+        self.identity.lock().clone()
+    }
+
+    /// Remembers who it proved to be. A datagram socket is many peers and never anybody.
+    pub fn identify(&self, identity: Option<Arc<Identity>>) {
+        if matches!(self.sink, Sink::Connection(_)) {
+            *self.identity.lock() = identity;
+        }
+    }
+
+    /// Remembers that `shard` uses this flow and has to know when it closes.
+    pub fn used_by(&self, shard: usize) {
+        let bit = 1 << shard;
+        // Mostly the bit is set already: a load does not steal the cache line.
+        if self.shards.load(Ordering::Relaxed) & bit == 0 {
+            self.shards.fetch_or(bit, Ordering::AcqRel);
+        }
+    }
+
+    /// Remembers that a message passed.
+    pub fn touch(&self, now: Instant) {
+        self.last_message.store(now.as_micros(), Ordering::Relaxed);
+    }
+
+    /// When the last message passed.
+    pub fn last_message(&self) -> Instant {
+        Instant::from_micros(self.last_message.load(Ordering::Relaxed))
+    }
+
+    fn send(&self, to: &Hop, message: Bytes, metrics: &Metrics) -> Result<(), Gone> {
+        match &self.sink {
+            Sink::Connection(outbox) => {
+                if outbox.push(message).is_err() {
+                    metrics.lost(Loss::QueueFull);
+                    return Err(Gone);
+                }
+            }
+            Sink::Datagrams(socket) => {
+                if message.len() > DATAGRAM_COMFORT {
+                    metrics.long_datagrams.inc();
+                }
+                // A datagram that finds no room is lost as any may be on its way: the transaction repeats it.
+                if let Err(error) = socket.try_send_to(&message, to.remote) {
+                    tracing::debug!(remote = %to.remote, %error, "datagram not sent");
+                    metrics.lost(Loss::Datagram);
+                    return Ok(());
+                }
+            }
+        }
+        metrics.sent(self.transport);
+        Ok(())
+    }
+}
+
+/// All open flows.
+#[derive(Debug)]
+pub struct Flows {
+    next: AtomicU64,
+    table: RwLock<Table>,
+    metrics: Metrics,
+}
+
+#[derive(Debug, Default)]
+struct Table {
+    flows: HashMap<FlowId, Arc<Flow>>,
+    /// TCP connections by their peer.
+    tcp: HashMap<SocketAddr, FlowId>,
+    /// Datagram sockets, in the order of the configuration.
+    udp: Vec<FlowId>,
+}
+
+impl Flows {
+    /// An empty table. Names count from the microseconds of `now`, so that a token that names a flow of an earlier
+    /// process never means one of this.
+    pub fn new(now: Instant, metrics: Metrics) -> Self {
+        Self { next: AtomicU64::new(now.as_micros()), table: RwLock::default(), metrics }
+    }
+
+    /// Adds a connection.
+    pub fn open_connection(
+        &self,
+        transport: Transport,
+        local: SocketAddr,
+        remote: SocketAddr,
+        outbox: Outbox,
+        now: Instant,
+    ) -> Arc<Flow> {
+        let flow = self.flow(transport, local, Some(remote), Sink::Connection(outbox), now);
+        let mut table = self.table.write();
+        if transport == Transport::Tcp {
+            table.tcp.insert(remote, flow.id);
+        }
+        table.flows.insert(flow.id, Arc::clone(&flow));
+        flow
+    }
+
+    /// Adds a bound datagram socket, whose address peers see as `local`.
+    pub fn open_socket(&self, socket: Arc<UdpSocket>, local: SocketAddr, now: Instant) -> Arc<Flow> {
+        let flow = self.flow(Transport::Udp, local, None, Sink::Datagrams(socket), now);
+        let mut table = self.table.write();
+        table.udp.push(flow.id);
+        table.flows.insert(flow.id, Arc::clone(&flow));
+        flow
+    }
+
+    /// Removes a flow and tells which shards used it. From now on it cannot be sent to.
+    pub fn close(&self, flow: &Flow) -> impl Iterator<Item = usize> + use<> {
+        let mut table = self.table.write();
+        if table.flows.remove(&flow.id).is_some() {
+            self.metrics.flow_closed(flow.transport);
+            table.udp.retain(|id| *id != flow.id);
+            if let Some(remote) = flow.remote
+                && table.tcp.get(&remote) == Some(&flow.id)
+            {
+                table.tcp.remove(&remote);
+            }
+        }
+        drop(table);
+        let shards = flow.shards.load(Ordering::Acquire);
+        (0..MAX_SHARDS).filter(move |shard| shards & (1 << shard) != 0)
+    }
+
+    /// Sends `message` whole on behalf of `shard`.
+    pub fn send(&self, shard: usize, to: &Hop, message: Bytes, now: Instant) -> Result<(), Gone> {
+        let flow = self.table.read().flows.get(&to.flow).cloned();
+        let Some(flow) = flow else {
+            self.metrics.lost(Loss::NoFlow);
+            return Err(Gone);
+        };
+        flow.used_by(shard);
+        flow.touch(now);
+        flow.send(to, message, &self.metrics)
+    }
+
+    /// Remembers who a flow proved to be.
+    pub fn identify(&self, flow: FlowId, identity: Option<Arc<Identity>>) {
+        if let Some(flow) = self.table.read().flows.get(&flow) {
+            flow.identify(identity);
+        }
+    }
+
+    /// Whether a flow is open.
+    pub fn is_open(&self, flow: FlowId) -> bool {
+        self.table.read().flows.contains_key(&flow)
+    }
+
+    /// The hop over an open connection.
+    pub fn hop(&self, flow: FlowId) -> Option<Hop> {
+        self.table.read().flows.get(&flow)?.hop()
+    }
+
+    /// The hop over an open TCP connection to `remote`.
+    pub fn tcp_to(&self, remote: SocketAddr) -> Option<Hop> {
+        let table = self.table.read();
+        table.flows.get(table.tcp.get(&remote)?)?.hop()
+    }
+
+    /// The hop for datagrams to `remote`: over the first socket of its address family.
+    pub fn udp_to(&self, remote: SocketAddr) -> Option<Hop> {
+        let table = self.table.read();
+        let mut sockets = table.udp.iter().filter_map(|id| table.flows.get(id));
+        Some(sockets.find(|flow| flow.local.is_ipv4() == remote.is_ipv4())?.hop_to(remote))
+    }
+
+    fn flow(
+        &self,
+        transport: Transport,
+        local: SocketAddr,
+        remote: Option<SocketAddr>,
+        sink: Sink,
+        now: Instant,
+    ) -> Arc<Flow> {
+        self.metrics.flow_opened(transport);
+        Arc::new(Flow {
+            id: FlowId(self.next.fetch_add(1, Ordering::Relaxed)),
+            transport,
+            local,
+            remote,
+            sink,
+            identity: Mutex::new(None),
+            shards: AtomicU64::new(0),
+            last_message: AtomicU64::new(now.as_micros()),
+        })
+    }
+}

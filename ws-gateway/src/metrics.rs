@@ -1,0 +1,147 @@
+//! What the gateway counts beside the core.
+
+use prometheus_client::encoding::{EncodeLabelSet, EncodeLabelValue};
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::registry::Registry;
+use sip_core::transport::Transport;
+
+/// Why a connection or an upgrade was refused before it could say anything in SIP.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EncodeLabelValue)]
+pub enum Refusal {
+    /// The cap on connections in all.
+    Connections,
+    /// The cap on connections from one address.
+    ConnectionsPerIp,
+    /// Not a WebSocket handshake of version 13.
+    Handshake,
+    /// The subprotocol `sip` was not offered (RFC 7118 §4.1).
+    Subprotocol,
+    /// A page of an origin that is not allowed.
+    Origin,
+    /// Not read from where it may be read.
+    Audience,
+    /// No complete HTTP request in time.
+    Slow,
+}
+
+/// Why the gateway closed a connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EncodeLabelValue)]
+pub enum Closing {
+    /// It read too slowly for what was sent to it.
+    SlowConsumer,
+    /// Nobody registered over it and it stayed silent.
+    Idle,
+    /// A message longer than the core takes.
+    TooLong,
+    /// Bytes in which no message can be found.
+    Framing,
+    /// The gateway stops.
+    Stopping,
+}
+
+/// Why a message was not sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EncodeLabelValue)]
+pub enum Loss {
+    /// The flow was gone.
+    NoFlow,
+    /// The connection's queue was full.
+    QueueFull,
+    /// The datagram socket had no room, or the system refused the datagram.
+    Datagram,
+}
+
+/// Counter labels.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct ReasonLabel<R: EncodeLabelValue> {
+    reason: R,
+}
+
+/// Gauge and counter labels.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct TransportLabel {
+    transport: &'static str,
+}
+
+/// The gateway's own counters.
+#[derive(Clone, Debug, Default)]
+pub struct Metrics {
+    refusals: Family<ReasonLabel<Refusal>, Counter>,
+    closings: Family<ReasonLabel<Closing>, Counter>,
+    losses: Family<ReasonLabel<Loss>, Counter>,
+    flows: Family<TransportLabel, Gauge>,
+    received: Family<TransportLabel, Counter>,
+    sent: Family<TransportLabel, Counter>,
+    /// Datagrams longer than RFC 3261 §18.1.1 likes, sent all the same.
+    pub long_datagrams: Counter,
+    /// CRLF keep-alives answered.
+    pub keep_alives: Counter,
+    /// TCP connections opened.
+    pub dials: Counter,
+    /// TCP connections that could not be opened.
+    pub failed_dials: Counter,
+    /// Requests that waited for a registration which then came back.
+    pub woken: Counter,
+}
+
+impl Metrics {
+    /// The counters, made known to `registry`.
+    pub fn register(registry: &mut Registry) -> Self {
+        let metrics = Self::default();
+        let m = metrics.clone();
+        registry.register("refusals", "Connections and upgrades refused", m.refusals);
+        registry.register("closings", "Connections closed by the gateway", m.closings);
+        registry.register("losses", "Messages that could not be sent", m.losses);
+        registry.register("flows", "Open connections and bound datagram sockets", m.flows);
+        registry.register("received_messages", "SIP messages received", m.received);
+        registry.register("sent_messages", "SIP messages sent", m.sent);
+        registry.register("long_datagrams", "Datagrams sent that exceed 1300 bytes", m.long_datagrams);
+        registry.register("keep_alives", "CRLF keep-alives answered", m.keep_alives);
+        registry.register("dials", "TCP connections opened", m.dials);
+        registry.register("failed_dials", "TCP connections that could not be opened", m.failed_dials);
+        registry.register("woken_requests", "Held requests sent on when their registration came back", m.woken);
+        metrics
+    }
+
+    /// Counts a refusal.
+    pub fn refused(&self, reason: Refusal) {
+        self.refusals.get_or_create(&ReasonLabel { reason }).inc();
+    }
+
+    /// Counts a closing.
+    pub fn closed(&self, reason: Closing) {
+        self.closings.get_or_create(&ReasonLabel { reason }).inc();
+    }
+
+    /// Counts a message that was not sent.
+    pub fn lost(&self, reason: Loss) {
+        self.losses.get_or_create(&ReasonLabel { reason }).inc();
+    }
+
+    /// Counts a received message.
+    pub fn received(&self, transport: Transport) {
+        self.received.get_or_create(&TransportLabel::from(transport)).inc();
+    }
+
+    /// Counts a sent message.
+    pub fn sent(&self, transport: Transport) {
+        self.sent.get_or_create(&TransportLabel::from(transport)).inc();
+    }
+
+    /// Counts a flow that opened.
+    pub fn flow_opened(&self, transport: Transport) {
+        self.flows.get_or_create(&TransportLabel::from(transport)).inc();
+    }
+
+    /// Counts a flow that closed.
+    pub fn flow_closed(&self, transport: Transport) {
+        self.flows.get_or_create(&TransportLabel::from(transport)).dec();
+    }
+}
+
+impl From<Transport> for TransportLabel {
+    fn from(transport: Transport) -> Self {
+        Self { transport: transport.uri_token() }
+    }
+}
