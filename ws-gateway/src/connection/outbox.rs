@@ -1,0 +1,130 @@
+//! The bounded queue of what is to be written to one connection.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use bytes::Bytes;
+use tokio::sync::{Notify, mpsc};
+
+use crate::config::Limits;
+
+/// Most messages written in one go.
+const BATCH: usize = 32;
+
+/// Makes the two ends of a queue.
+pub fn outbox(limits: &Limits) -> (Outbox, Inbox) {
+    let (sender, receiver) = mpsc::channel(limits.queued_messages);
+    let shared = Arc::new(Shared {
+        queued: AtomicUsize::new(0),
+        most: limits.queued_bytes,
+        overflow: Notify::new(),
+    });
+    (Outbox { sender, shared: Arc::clone(&shared) }, Inbox { receiver, shared })
+}
+
+/// The end that is put into.
+#[derive(Clone, Debug)]
+pub struct Outbox {
+    sender: mpsc::Sender<Bytes>,
+    shared: Arc<Shared>,
+}
+
+/// The end that the connection's task takes from.
+#[derive(Debug)]
+pub struct Inbox {
+    receiver: mpsc::Receiver<Bytes>,
+    shared: Arc<Shared>,
+}
+
+#[derive(Debug)]
+struct Shared {
+    queued: AtomicUsize,
+    most: usize,
+    overflow: Notify,
+}
+
+/// The queue is full, or its connection is gone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Full;
+
+impl Outbox {
+    /// Queues a message without waiting. When there is no room the connection is told to close: a peer that lost one
+    /// message of a reliable transport has lost the thread.
+    pub fn push(&self, message: Bytes) -> Result<(), Full> {
+        let length = message.len();
+        let before = self.shared.queued.fetch_add(length, Ordering::AcqRel);
+        // The first message always fits, whatever its length.
+        let fits = before == 0 || before + length <= self.shared.most;
+        if fits && self.sender.try_send(message).is_ok() {
+            return Ok(());
+        }
+        self.shared.queued.fetch_sub(length, Ordering::AcqRel);
+        self.shared.overflow.notify_one();
+        Err(Full)
+    }
+}
+
+impl Inbox {
+    /// Waits for messages and takes up to a batch of them into `batch`. Nothing is lost if it is not waited for to
+    /// the end.
+    pub async fn batch(&mut self, batch: &mut Vec<Bytes>) {
+        self.receiver.recv_many(batch, BATCH).await;
+    }
+
+    /// Takes up to a batch of what is there now. Tells whether there was anything.
+    pub fn remaining(&mut self, batch: &mut Vec<Bytes>) -> bool {
+        while batch.len() < BATCH
+            && let Ok(message) = self.receiver.try_recv()
+        {
+            batch.push(message);
+        }
+        !batch.is_empty()
+    }
+
+    /// Says that `bytes` were written.
+    pub fn written(&self, bytes: usize) {
+        self.shared.queued.fetch_sub(bytes, Ordering::AcqRel);
+    }
+
+    /// Waits until something did not fit.
+    pub async fn overflowed(&self) {
+        self.shared.overflow.notified().await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn limits(queued_messages: usize, queued_bytes: usize) -> Limits {
+        Limits { queued_messages, queued_bytes, ..Limits::default() }
+    }
+
+    #[tokio::test]
+    async fn full_by_number_closes_the_connection() {
+        let (outbox, inbox) = outbox(&limits(2, 1_000_000));
+        assert_eq!(outbox.push(Bytes::from_static(b"1")), Ok(()));
+        assert_eq!(outbox.push(Bytes::from_static(b"2")), Ok(()));
+        assert_eq!(outbox.push(Bytes::from_static(b"3")), Err(Full));
+        inbox.overflowed().await;
+    }
+
+    #[tokio::test]
+    async fn full_by_bytes_closes_the_connection_and_written_bytes_make_room() {
+        let (outbox, mut inbox) = outbox(&limits(100, 10));
+        outbox.push(Bytes::from_static(b"123456")).unwrap();
+        let mut batch = Vec::new();
+        inbox.batch(&mut batch).await;
+        assert_eq!(outbox.push(Bytes::from_static(b"12345")), Err(Full));
+        inbox.written(6);
+        assert_eq!(outbox.push(Bytes::from_static(b"12345")), Ok(()));
+        inbox.overflowed().await;
+    }
+
+    #[tokio::test]
+    async fn one_message_longer_than_the_cap_still_passes() {
+        let (outbox, _inbox) = outbox(&limits(100, 10));
+        assert_eq!(outbox.push(Bytes::from_static(b"12345678901234")), Ok(()));
+        assert_eq!(outbox.push(Bytes::from_static(b"1")), Err(Full));
+    }
+}

@@ -1,0 +1,191 @@
+//! SIP over a TCP connection (RFC 3261 §18.3).
+
+use std::net::SocketAddr;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use sip_core::entropy::token;
+use sip_core::transport::Transport;
+use sip_core::transport::framing::{Frame, PONG, StreamError, StreamFramer};
+use tokio::io::{self, AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
+use tokio::net::tcp::{ReadHalf, WriteHalf};
+use tokio::time::{Instant, Sleep, sleep_until, timeout};
+use tokio_util::sync::CancellationToken;
+
+use super::{End, IdleTimer, Inbox, OpenFlow, outbox};
+use crate::clock;
+use crate::entropy::OsEntropy;
+use crate::exchange::Exchange;
+use crate::flows::Flow;
+use crate::metrics::Closing;
+
+/// Bytes asked for in one read.
+const READ: usize = 8192;
+
+/// Bits of randomness in the To tag of a refusal.
+const TAG_BITS: usize = 80;
+
+/// How long a peer may take to close after we did.
+const GOODBYE: Duration = Duration::from_secs(1);
+
+/// Serves a connection until it ends. `opened` is called with its flow, once that can be sent to.
+pub async fn serve(
+    exchange: Arc<Exchange>,
+    mut stream: TcpStream,
+    local: SocketAddr,
+    remote: SocketAddr,
+    stop: CancellationToken,
+    opened: impl FnOnce(&Flow),
+) {
+    let (outbox, inbox) = outbox(&exchange.limits);
+    let flow = exchange.flows.open_connection(Transport::Tcp, local, remote, outbox, clock::now());
+    let open = OpenFlow { flow: Arc::clone(&flow), exchange: Arc::clone(&exchange) };
+    opened(&flow);
+    let (reader, writer) = stream.split();
+    let mut connection = Connection {
+        exchange: &exchange,
+        flow: &flow,
+        reader,
+        writer,
+        inbox,
+        framer: StreamFramer::new(),
+        batch: Vec::new(),
+    };
+    let end = connection.run(&stop).await;
+    open.log(end);
+    // Whoever sends from now on learns that there is nobody.
+    drop(open);
+    if let End::Closed(reason) = end {
+        // A peer that does not take part in the farewell is left without one.
+        let _ = timeout(GOODBYE, connection.say_goodbye(reason)).await;
+    }
+}
+
+struct Connection<'a> {
+    exchange: &'a Arc<Exchange>,
+    flow: &'a Arc<Flow>,
+    reader: ReadHalf<'a>,
+    writer: WriteHalf<'a>,
+    inbox: Inbox,
+    framer: StreamFramer,
+    batch: Vec<Bytes>,
+}
+
+impl Connection<'_> {
+    async fn run(&mut self, stop: &CancellationToken) -> End {
+        let timeouts = &self.exchange.timeouts;
+        let mut idle = IdleTimer::new(timeouts);
+        // Part of a message must become a whole one in the time a handshake may take.
+        let mut partial: Pin<Box<Sleep>> = Box::pin(sleep_until(Instant::now()));
+        let mut buffer = vec![0; READ];
+        loop {
+            tokio::select! {
+                read = self.reader.read(&mut buffer) => {
+                    let was_partial = self.framer.is_partial();
+                    let length = match read {
+                        Ok(0) | Err(_) => return End::Peer,
+                        Ok(length) => length,
+                    };
+                    match self.receive(&buffer[..length]).await {
+                        Ok(complete) => {
+                            if complete || !was_partial {
+                                partial.as_mut().reset(Instant::now() + timeouts.handshake);
+                            }
+                        }
+                        Err(end) => return end,
+                    }
+                }
+                () = self.inbox.batch(&mut self.batch) => {
+                    match timeout(timeouts.write, self.write()).await {
+                        Ok(Ok(())) => {}
+                        Ok(Err(_)) => return End::Peer,
+                        Err(_) => return End::Closed(Closing::SlowConsumer),
+                    }
+                }
+                () = self.inbox.overflowed() => return End::Closed(Closing::SlowConsumer),
+                () = partial.as_mut(), if self.framer.is_partial() => return End::Closed(Closing::Framing),
+                () = idle.expired(self.flow, timeouts) => return End::Closed(Closing::Idle),
+                () = stop.cancelled() => return End::Closed(Closing::Stopping),
+            }
+        }
+    }
+
+    /// Tells whether a frame became complete.
+    async fn receive(&mut self, bytes: &[u8]) -> Result<bool, End> {
+        self.framer.push(bytes);
+        let mut complete = false;
+        loop {
+            match self.framer.next_frame() {
+                Ok(None) => return Ok(complete),
+                Ok(Some(Frame::Message(message))) => {
+                    if let Some(from) = self.flow.hop() {
+                        self.exchange.receive(self.flow, from, message);
+                    }
+                }
+                Ok(Some(Frame::Ping)) => {
+                    self.exchange.metrics.keep_alives.inc();
+                    let pong = self.writer.write_all(PONG);
+                    match timeout(self.exchange.timeouts.write, pong).await {
+                        Ok(Ok(())) => {}
+                        Ok(Err(_)) => return Err(End::Peer),
+                        Err(_) => return Err(End::Closed(Closing::SlowConsumer)),
+                    }
+                }
+                Ok(Some(Frame::Pong)) => {}
+                Err(error) => return Err(self.refuse(&error).await),
+            }
+            complete = true;
+        }
+    }
+
+    /// There is no telling where the next message begins: says why, if it can be said, and closes.
+    async fn refuse(&mut self, error: &StreamError) -> End {
+        let remote = self.flow.hop().map(|hop| hop.remote);
+        tracing::info!(?remote, fault = %error.fault, "stream refused");
+        // What was queued before goes first.
+        while self.inbox.remaining(&mut self.batch) {
+            if !matches!(timeout(self.exchange.timeouts.write, self.write()).await, Ok(Ok(()))) {
+                return End::Closed(Closing::SlowConsumer);
+            }
+        }
+        if let Some(refusal) = error.refusal(&token(&mut OsEntropy::new(), TAG_BITS)) {
+            // A peer that does not read it is closed all the same.
+            let _ = timeout(self.exchange.timeouts.write, self.writer.write_all(&refusal)).await;
+        }
+        End::Closed(Closing::Framing)
+    }
+
+    /// Writes the batch in as few system calls as it takes.
+    async fn write(&mut self) -> io::Result<()> {
+        let result = if let [message] = self.batch.as_slice() {
+            self.writer.write_all(message).await
+        } else {
+            self.writer.write_all(&self.batch.concat()).await
+        };
+        for message in self.batch.drain(..) {
+            self.inbox.written(message.len());
+        }
+        result
+    }
+
+    async fn say_goodbye(&mut self, reason: Closing) {
+        if reason == Closing::SlowConsumer {
+            return;
+        }
+        while self.inbox.remaining(&mut self.batch) {
+            if self.write().await.is_err() {
+                return;
+            }
+        }
+        if self.writer.shutdown().await.is_err() {
+            return;
+        }
+        // Until the peer has closed too: with bytes unread, the system would answer them with a reset, and the reset
+        // would overtake our last words.
+        let mut sink = [0; 1024];
+        while !matches!(self.reader.read(&mut sink).await, Ok(0) | Err(_)) {}
+    }
+}
