@@ -1,0 +1,188 @@
+//! The location service: who is registered where, in memory.
+//!
+//! A binding outlives the connection it was made over: its user agent is away then, and may come back. Only requests
+//! within a dialog wait for that.
+
+use std::collections::HashMap;
+use std::hash::{BuildHasher as _, RandomState};
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use parking_lot::Mutex;
+use sip_core::limits::{HELD_REQUESTS, HOLD};
+use sip_core::registrar::{self, Binding, BindingUpdate, Caps, UpdateError};
+use sip_core::server::QuestionId;
+use sip_core::time::Instant;
+use sip_core::transport::{Hop, RegistrationKey};
+use smol_str::SmolStr;
+
+use crate::flows::Flows;
+
+/// Locks, each over its share of the addresses-of-record.
+const LOCKS: usize = 64;
+
+/// Who asked for a registration that is away.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Waiter {
+    /// The shard that asked.
+    pub shard: usize,
+    /// Its question.
+    pub question: QuestionId,
+}
+
+/// How to reach a registration.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reach {
+    /// Over this hop.
+    Now(Hop),
+    /// The waiter is told when it is back.
+    Later,
+    /// Not at all: too many wait already.
+    Never,
+}
+
+/// A waiter that was told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Woken {
+    /// Who waited.
+    pub waiter: Waiter,
+    /// The hop of the registration that is back.
+    pub hop: Hop,
+}
+
+/// All bindings.
+#[derive(Debug)]
+pub struct Location {
+    hasher: RandomState,
+    parts: Vec<Mutex<HashMap<SmolStr, Entry>>>,
+    caps: Caps,
+    waiting: AtomicUsize,
+    most_waiting: usize,
+}
+
+#[derive(Debug, Default)]
+struct Entry {
+    bindings: Vec<Binding>,
+    waiters: Vec<(RegistrationKey, Instant, Waiter)>,
+}
+
+impl Location {
+    /// Nobody is registered.
+    pub fn new(caps: Caps) -> Self {
+        Self {
+            hasher: RandomState::new(),
+            parts: (0..LOCKS).map(|_| Mutex::default()).collect(),
+            caps,
+            waiting: AtomicUsize::new(0),
+            most_waiting: HELD_REQUESTS,
+        }
+    }
+
+    /// The bindings of an address-of-record; those whose flow is gone have no hop.
+    pub fn lookup(&self, aor: &str, now: Instant, flows: &Flows) -> Vec<Binding> {
+        let mut part = self.part(aor).lock();
+        let Some(entry) = part.get_mut(aor) else { return Vec::new() };
+        entry.refresh(now, flows);
+        entry.bindings.clone()
+    }
+
+    /// Applies what a REGISTER asks for. Gives all bindings after it, and who waited for what is now back.
+    pub fn update(
+        &self,
+        update: &BindingUpdate,
+        now: Instant,
+        flows: &Flows,
+    ) -> (Result<Vec<Binding>, UpdateError>, Vec<Woken>) {
+        let mut part = self.part(&update.aor).lock();
+        let entry = part.entry(update.aor.clone()).or_default();
+        entry.refresh(now, flows);
+        let applied = registrar::apply(&mut entry.bindings, update, now, self.caps);
+        let woken = self.wake(entry, now);
+        let result = applied.map(|()| entry.bindings.clone());
+        if entry.is_empty() {
+            part.remove(&update.aor);
+        }
+        (result, woken)
+    }
+
+    /// The way to a registration, which may be away, or not be known yet since we have just started.
+    pub fn reach(&self, key: &RegistrationKey, waiter: Waiter, now: Instant, flows: &Flows) -> Reach {
+        let mut part = self.part(&key.aor).lock();
+        let entry = part.entry(key.aor.clone()).or_default();
+        entry.refresh(now, flows);
+        if let Some(hop) = registrar::reach(&entry.bindings, key, now) {
+            return Reach::Now(hop);
+        }
+        self.forget(entry, now);
+        if self.waiting.load(Ordering::Relaxed) >= self.most_waiting {
+            if entry.is_empty() {
+                part.remove(&key.aor);
+            }
+            return Reach::Never;
+        }
+        self.waiting.fetch_add(1, Ordering::Relaxed);
+        entry.waiters.push((key.clone(), now + HOLD, waiter));
+        Reach::Later
+    }
+
+    /// Drops what has ended everywhere. To be called now and then.
+    pub fn sweep(&self, now: Instant, flows: &Flows) {
+        for part in &self.parts {
+            part.lock().retain(|_, entry| {
+                entry.refresh(now, flows);
+                self.forget(entry, now);
+                !entry.is_empty()
+            });
+        }
+    }
+
+    /// Bindings now, those that are away included.
+    pub fn len(&self) -> usize {
+        self.parts.iter().map(|part| part.lock().values().map(|entry| entry.bindings.len()).sum::<usize>()).sum()
+    }
+
+    /// Whether nobody is registered.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    fn part(&self, aor: &str) -> &Mutex<HashMap<SmolStr, Entry>> {
+        // The remainder is below LOCKS, which is the length.
+        &self.parts[(self.hasher.hash_one(aor) % LOCKS as u64) as usize]
+    }
+
+    fn wake(&self, entry: &mut Entry, now: Instant) -> Vec<Woken> {
+        let Entry { bindings, waiters } = entry;
+        let mut woken = Vec::new();
+        waiters.retain(|(key, _, waiter)| match registrar::reach(bindings, key, now) {
+            Some(hop) => {
+                woken.push(Woken { waiter: *waiter, hop });
+                false
+            }
+            None => true,
+        });
+        self.waiting.fetch_sub(woken.len(), Ordering::Relaxed);
+        woken
+    }
+
+    /// The core has given those up itself.
+    fn forget(&self, entry: &mut Entry, now: Instant) {
+        let before = entry.waiters.len();
+        entry.waiters.retain(|(_, until, _)| *until > now);
+        self.waiting.fetch_sub(before - entry.waiters.len(), Ordering::Relaxed);
+    }
+}
+
+impl Entry {
+    fn refresh(&mut self, now: Instant, flows: &Flows) {
+        self.bindings.retain_mut(|binding| {
+            if binding.hop.is_some_and(|hop| !flows.is_open(hop.flow)) {
+                binding.hop = None;
+            }
+            binding.expires_at > now
+        });
+    }
+
+    fn is_empty(&self) -> bool {
+        self.bindings.is_empty() && self.waiters.is_empty()
+    }
+}

@@ -1,0 +1,55 @@
+//! One instance of the core behind a lock.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use parking_lot::Mutex;
+use sip_core::server::{Counters, Input, Output, Server};
+use sip_core::time::Instant;
+
+/// A deadline that never comes.
+const NEVER: u64 = u64::MAX;
+
+/// One instance of the core. Nothing under its lock waits: no disk, no socket.
+pub struct Shard {
+    server: Mutex<Server>,
+    /// The instant of the server's earliest timer, microseconds.
+    deadline: AtomicU64,
+}
+
+impl Shard {
+    /// A shard of its own server.
+    pub fn new(server: Server) -> Self {
+        Self { server: Mutex::new(server), deadline: AtomicU64::new(NEVER) }
+    }
+
+    /// Feeds the core and takes out what it wants done.
+    pub fn feed(&self, now: Instant, input: Input, outputs: &mut Vec<Output>) {
+        let mut server = self.server.lock();
+        server.handle_input(now, input);
+        while let Some(output) = server.poll_output() {
+            outputs.push(output);
+        }
+        let deadline = server.poll_timeout().map_or(NEVER, Instant::as_micros);
+        self.deadline.store(deadline, Ordering::Release);
+    }
+
+    /// When the core's earliest timer fires.
+    pub fn deadline(&self) -> Option<Instant> {
+        match self.deadline.load(Ordering::Acquire) {
+            NEVER => None,
+            micros => Some(Instant::from_micros(micros)),
+        }
+    }
+
+    /// What the core has counted, and what it holds now: transactions, requests on their way, questions.
+    pub fn counters(&self) -> (Counters, (usize, usize, usize)) {
+        let server = self.server.lock();
+        (server.counters(), server.load())
+    }
+}
+
+impl std::fmt::Debug for Shard {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Shard").field("deadline", &self.deadline).finish_non_exhaustive()
+    }
+}
