@@ -47,8 +47,7 @@ impl DataDirectory {
         let path = self.path(name);
         let mut text = serde_json::to_vec_pretty(value)?;
         text.push(b'\n');
-        write_atomically(&path, &text, 0o600)
-            .with_context(|| format!("{} cannot be written", path.display()))
+        write_atomically(&path, &text, 0o600).with_context(|| format!("{} cannot be written", path.display()))
     }
 
     /// Runs `change` while no other process changes files here.

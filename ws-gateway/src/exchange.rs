@@ -115,10 +115,13 @@ impl Exchange {
 
     /// What all shards have counted, and what they hold now: transactions, requests on their way, questions.
     pub fn counters(&self) -> (Counters, (usize, usize, usize)) {
-        self.shards.iter().map(Shard::counters).fold(Default::default(), |(mut sum, load), (counters, more)| {
-            sum.add(&counters);
-            (sum, (load.0 + more.0, load.1 + more.1, load.2 + more.2))
-        })
+        self.shards.iter().map(Shard::counters).fold(
+            Default::default(),
+            |(mut sum, load), (counters, more)| {
+                sum.add(&counters);
+                (sum, (load.0 + more.0, load.1 + more.1, load.2 + more.2))
+            },
+        )
     }
 
     pub(crate) fn dialer(&self) -> &Dialer {
@@ -176,7 +179,9 @@ impl Exchange {
                 match output {
                     Output::Transmit { to, message } => {
                         // Once a turn: what the core sends on learning of it must not go round for ever.
-                        if self.flows.send(shard, &to, message, now).is_err() && !gone.contains(&(shard, to.flow)) {
+                        if self.flows.send(shard, &to, message, now).is_err()
+                            && !gone.contains(&(shard, to.flow))
+                        {
                             gone.push((shard, to.flow));
                             work.push_back((shard, Input::FlowClosed(to.flow)));
                         }

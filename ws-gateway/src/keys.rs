@@ -24,18 +24,9 @@ pub struct Keys {
     /// Seals digest nonces.
     pub nonce: Key,
     /// Seals route tokens.
-    pub route: RouteKey,
+    pub route: Key,
     /// Sealed route tokens before [`Self::route`].
-    pub previous_route: Option<RouteKey>,
-}
-
-/// A route key and the number by which tokens name it.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub struct RouteKey {
-    /// Told apart by this, modulo 256.
-    pub id: u8,
-    /// The key.
-    pub key: Key,
+    pub previous_route: Option<Key>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -50,7 +41,6 @@ struct Stored {
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct StoredRouteKey {
-    id: u8,
     key: String,
     /// Unix time, seconds.
     made: u64,
@@ -65,7 +55,7 @@ impl Keys {
                     stored
                 }
                 Some(Stored { nonce, route, .. }) => {
-                    let next = StoredRouteKey::made(route.id.wrapping_add(1), now);
+                    let next = StoredRouteKey::made(now);
                     let changed = Stored { nonce, route: next, previous_route: Some(route) };
                     data.write(FILE, &changed)?;
                     changed
@@ -73,7 +63,7 @@ impl Keys {
                 None => {
                     let fresh = Stored {
                         nonce: hex(&fresh_key()),
-                        route: StoredRouteKey::made(0, now),
+                        route: StoredRouteKey::made(now),
                         previous_route: None,
                     };
                     data.write(FILE, &fresh)?;
@@ -91,27 +81,19 @@ impl fmt::Debug for Keys {
     }
 }
 
-impl fmt::Debug for RouteKey {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("RouteKey").field("id", &self.id).finish_non_exhaustive()
-    }
-}
-
 impl Stored {
     fn keys(&self) -> anyhow::Result<Keys> {
-        let route =
-            |stored: &StoredRouteKey| anyhow::Ok(RouteKey { id: stored.id, key: unhex(&stored.key)? });
         Ok(Keys {
             nonce: unhex(&self.nonce)?,
-            route: route(&self.route)?,
-            previous_route: self.previous_route.as_ref().map(route).transpose()?,
+            route: unhex(&self.route.key)?,
+            previous_route: self.previous_route.as_ref().map(|previous| unhex(&previous.key)).transpose()?,
         })
     }
 }
 
 impl StoredRouteKey {
-    fn made(id: u8, now: Instant) -> Self {
-        Self { id, key: hex(&fresh_key()), made: now.as_secs() }
+    fn made(now: Instant) -> Self {
+        Self { key: hex(&fresh_key()), made: now.as_secs() }
     }
 }
 
@@ -161,7 +143,6 @@ mod tests {
         let second = Keys::open(&data, now + ROUTE_KEY_AGE).unwrap();
         assert_eq!(second.nonce, first.nonce);
         assert_eq!(second.previous_route, Some(first.route));
-        assert_ne!(second.route.key, first.route.key);
-        assert_ne!(second.route.id, first.route.id);
+        assert_ne!(second.route, first.route);
     }
 }

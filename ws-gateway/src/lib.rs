@@ -1,1 +1,26 @@
-//! The operating system's seams around `sip-core`: sockets, HTTP, files, configuration, metrics.
+//! The operating system's seams around [`sip_core`]: sockets, HTTP, files, configuration, metrics.
+//!
+//! What to do with a message is decided in the core; nothing here looks at a header or a body. Read in the order a
+//! message passes: [`listener`] and [`http`] → [`connection`] → [`exchange`] → [`shard`] → the core → [`flows`] →
+//! the writer of the other [`connection`]. [`location`] and [`accounts`] answer the core's questions.
+
+pub mod accounts;
+pub mod cli;
+pub mod clock;
+pub mod config;
+pub mod connection;
+pub mod data;
+pub mod dialer;
+pub mod entropy;
+pub mod exchange;
+pub mod flows;
+mod gateway;
+pub mod http;
+pub mod keys;
+pub mod listener;
+pub mod location;
+pub mod metrics;
+pub mod shard;
+
+pub use config::Config;
+pub use gateway::{Addresses, Gateway};

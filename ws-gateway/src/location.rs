@@ -137,7 +137,10 @@ impl Location {
 
     /// Bindings now, those that are away included.
     pub fn len(&self) -> usize {
-        self.parts.iter().map(|part| part.lock().values().map(|entry| entry.bindings.len()).sum::<usize>()).sum()
+        self.parts
+            .iter()
+            .map(|part| part.lock().values().map(|entry| entry.bindings.len()).sum::<usize>())
+            .sum()
     }
 
     /// Whether nobody is registered.

@@ -1,5 +1,7 @@
 //! The gateway's command line.
 
-fn main() -> anyhow::Result<()> {
-    anyhow::bail!("this build of the gateway serves nothing yet")
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    ws_gateway::cli::main()
 }

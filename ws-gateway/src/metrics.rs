@@ -1,6 +1,5 @@
 //! What the gateway counts beside the core.
 
-use prometheus_client::encoding::{EncodeLabelSet, EncodeLabelValue};
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
@@ -8,7 +7,7 @@ use prometheus_client::registry::Registry;
 use sip_core::transport::Transport;
 
 /// Why a connection or an upgrade was refused before it could say anything in SIP.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EncodeLabelValue)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Refusal {
     /// The cap on connections in all.
     Connections,
@@ -22,12 +21,35 @@ pub enum Refusal {
     Origin,
     /// Not read from where it may be read.
     Audience,
-    /// No complete HTTP request in time.
-    Slow,
+}
+
+impl Refusal {
+    fn label(self) -> &'static str {
+        match self {
+            Self::Connections => "connections",
+            Self::ConnectionsPerIp => "connections_per_ip",
+            Self::Handshake => "handshake",
+            Self::Subprotocol => "subprotocol",
+            Self::Origin => "origin",
+            Self::Audience => "audience",
+        }
+    }
+
+    /// The reason in words.
+    pub fn sentence(self) -> &'static str {
+        match self {
+            Self::Connections => "too many connections",
+            Self::ConnectionsPerIp => "too many connections from this address",
+            Self::Handshake => "not a WebSocket handshake of version 13",
+            Self::Subprotocol => "the WebSocket subprotocol `sip` must be offered (RFC 7118)",
+            Self::Origin => "pages of this origin may not connect; add it to `http.allowed_origins`",
+            Self::Audience => "not for this address",
+        }
+    }
 }
 
 /// Why the gateway closed a connection.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EncodeLabelValue)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Closing {
     /// It read too slowly for what was sent to it.
     SlowConsumer,
@@ -42,7 +64,7 @@ pub enum Closing {
 }
 
 /// Why a message was not sent.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EncodeLabelValue)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Loss {
     /// The flow was gone.
     NoFlow,
@@ -52,27 +74,51 @@ pub enum Loss {
     Datagram,
 }
 
-/// Counter labels.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-pub struct ReasonLabel<R: EncodeLabelValue> {
-    reason: R,
+impl Closing {
+    fn label(self) -> &'static str {
+        match self {
+            Self::SlowConsumer => "slow_consumer",
+            Self::Idle => "idle",
+            Self::TooLong => "too_long",
+            Self::Framing => "framing",
+            Self::Stopping => "stopping",
+        }
+    }
+
+    /// The reason in words.
+    pub fn sentence(self) -> &'static str {
+        match self {
+            Self::SlowConsumer => "it reads too slowly for what is sent to it",
+            Self::Idle => "nobody registered over it and it stayed silent",
+            Self::TooLong => "a message was too long",
+            Self::Framing => "no message can be found in what it sent",
+            Self::Stopping => "the gateway stops",
+        }
+    }
 }
 
-/// Gauge and counter labels.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-pub struct TransportLabel {
-    transport: &'static str,
+impl Loss {
+    fn label(self) -> &'static str {
+        match self {
+            Self::NoFlow => "no_flow",
+            Self::QueueFull => "queue_full",
+            Self::Datagram => "datagram",
+        }
+    }
 }
+
+/// One label: its name and value.
+type Label = [(&'static str, &'static str); 1];
 
 /// The gateway's own counters.
 #[derive(Clone, Debug, Default)]
 pub struct Metrics {
-    refusals: Family<ReasonLabel<Refusal>, Counter>,
-    closings: Family<ReasonLabel<Closing>, Counter>,
-    losses: Family<ReasonLabel<Loss>, Counter>,
-    flows: Family<TransportLabel, Gauge>,
-    received: Family<TransportLabel, Counter>,
-    sent: Family<TransportLabel, Counter>,
+    refusals: Family<Label, Counter>,
+    closings: Family<Label, Counter>,
+    losses: Family<Label, Counter>,
+    flows: Family<Label, Gauge>,
+    received: Family<Label, Counter>,
+    sent: Family<Label, Counter>,
     /// Datagrams longer than RFC 3261 §18.1.1 likes, sent all the same.
     pub long_datagrams: Counter,
     /// CRLF keep-alives answered.
@@ -100,48 +146,46 @@ impl Metrics {
         registry.register("keep_alives", "CRLF keep-alives answered", m.keep_alives);
         registry.register("dials", "TCP connections opened", m.dials);
         registry.register("failed_dials", "TCP connections that could not be opened", m.failed_dials);
-        registry.register("woken_requests", "Held requests sent on when their registration came back", m.woken);
+        registry.register(
+            "woken_requests",
+            "Held requests sent on when their registration came back",
+            m.woken,
+        );
         metrics
     }
 
     /// Counts a refusal.
     pub fn refused(&self, reason: Refusal) {
-        self.refusals.get_or_create(&ReasonLabel { reason }).inc();
+        self.refusals.get_or_create(&[("reason", reason.label())]).inc();
     }
 
     /// Counts a closing.
     pub fn closed(&self, reason: Closing) {
-        self.closings.get_or_create(&ReasonLabel { reason }).inc();
+        self.closings.get_or_create(&[("reason", reason.label())]).inc();
     }
 
     /// Counts a message that was not sent.
     pub fn lost(&self, reason: Loss) {
-        self.losses.get_or_create(&ReasonLabel { reason }).inc();
+        self.losses.get_or_create(&[("reason", reason.label())]).inc();
     }
 
     /// Counts a received message.
     pub fn received(&self, transport: Transport) {
-        self.received.get_or_create(&TransportLabel::from(transport)).inc();
+        self.received.get_or_create(&[("transport", transport.uri_token())]).inc();
     }
 
     /// Counts a sent message.
     pub fn sent(&self, transport: Transport) {
-        self.sent.get_or_create(&TransportLabel::from(transport)).inc();
+        self.sent.get_or_create(&[("transport", transport.uri_token())]).inc();
     }
 
     /// Counts a flow that opened.
     pub fn flow_opened(&self, transport: Transport) {
-        self.flows.get_or_create(&TransportLabel::from(transport)).inc();
+        self.flows.get_or_create(&[("transport", transport.uri_token())]).inc();
     }
 
     /// Counts a flow that closed.
     pub fn flow_closed(&self, transport: Transport) {
-        self.flows.get_or_create(&TransportLabel::from(transport)).dec();
-    }
-}
-
-impl From<Transport> for TransportLabel {
-    fn from(transport: Transport) -> Self {
-        Self { transport: transport.uri_token() }
+        self.flows.get_or_create(&[("transport", transport.uri_token())]).dec();
     }
 }

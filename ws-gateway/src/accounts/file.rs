@@ -100,9 +100,9 @@ pub(super) fn read(data: &DataDirectory) -> anyhow::Result<Vec<Secrets>> {
         .accounts
         .iter()
         .map(|account| {
-            account.secrets().with_context(|| {
-                format!("{}: user `{}`", data.path(FILE).display(), account.username)
-            })
+            account
+                .secrets()
+                .with_context(|| format!("{}: user `{}`", data.path(FILE).display(), account.username))
         })
         .collect()
 }

@@ -8,10 +8,11 @@ use std::time::Duration;
 use sip_core::auth::Algorithm;
 
 use super::reader::{Section, Source, Value};
-use super::{Audience, Config, ConfigError, HttpListener, Limits, Listen, SipListener, Timeouts, defaults};
+use super::{Audience, Config, ConfigError, HttpListener, Limits, SipListener, Timeouts, defaults};
 
 const ADDRESS: &str = "an IP address and port, as in \"192.0.2.1:5060\" or \"[::1]:0\" (0: any free port)";
-const LOOPBACK: &str = "a loopback address, since `development` is true: \"127.0.0.1:PORT\" or \"[::1]:PORT\"";
+const LOOPBACK: &str =
+    "a loopback address, since `development` is true: \"127.0.0.1:PORT\" or \"[::1]:PORT\"";
 const DOMAIN: &str = "a host name or IP address without port, as in \"example.com\"";
 const DIGEST: &str = "a list of \"SHA-256\", \"MD5\", each at most once";
 const ORIGIN: &str = "origins as browsers send them, as in \"https://phone.example.com\"";
@@ -27,7 +28,11 @@ pub(super) fn parse(path: &Path, text: &str) -> Result<Config, ConfigError> {
     let aliases = match top.take("aliases") {
         Some(value) => {
             let accepted = "a list of host names and IP addresses without port";
-            value.elements(accepted)?.iter().map(|item| item.text(accepted, host)).collect::<Result<_, _>>()?
+            value
+                .elements(accepted)?
+                .iter()
+                .map(|item| item.text(accepted, host))
+                .collect::<Result<_, _>>()?
         }
         None => Vec::new(),
     };
@@ -171,7 +176,8 @@ fn host(text: &str) -> Option<String> {
 
 fn origin(text: &str) -> Option<String> {
     let host = text.strip_prefix("https://").or_else(|| text.strip_prefix("http://"))?;
-    let plain = !host.is_empty() && host.bytes().all(|byte| byte.is_ascii_graphic() && !b"/?#@".contains(&byte));
+    let plain =
+        !host.is_empty() && host.bytes().all(|byte| byte.is_ascii_graphic() && !b"/?#@".contains(&byte));
     plain.then(|| text.to_ascii_lowercase())
 }
 

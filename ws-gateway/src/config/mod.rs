@@ -120,10 +120,8 @@ impl Config {
     /// The configuration without a file: this machine's own addresses only, domain `localhost`, accounts `alice`
     /// and `bob`, friendly ports that give way to free ones.
     pub fn development() -> Self {
-        let friendly = |port| Listen {
-            address: SocketAddr::from((Ipv4Addr::LOCALHOST, port)),
-            or_any_port: true,
-        };
+        let friendly =
+            |port| Listen { address: SocketAddr::from((Ipv4Addr::LOCALHOST, port)), or_any_port: true };
         Self {
             domain: defaults::DOMAIN.into(),
             aliases: Vec::new(),

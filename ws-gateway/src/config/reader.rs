@@ -173,8 +173,6 @@ impl<'a> Value<'a> {
             .as_integer()
             .and_then(|number| usize::from_str_radix(number.as_str(), number.radix()).ok())
             .filter(|number| range.contains(number))
-            .ok_or_else(|| {
-                self.refuse(format!("a whole number from {} to {}", range.start(), range.end()))
-            })
+            .ok_or_else(|| self.refuse(format!("a whole number from {} to {}", range.start(), range.end())))
     }
 }

@@ -18,7 +18,7 @@ use crate::exchange::Exchange;
 use crate::flows::Flow;
 use crate::metrics::Closing;
 
-pub use outbox::{Full, Inbox, Outbox, outbox};
+pub use outbox::{Full, Inbox, Outbox, Overflow, outbox};
 pub use stream::serve as serve_stream;
 pub use websocket::{accept as accept_websocket, serve as serve_websocket};
 
@@ -78,18 +78,6 @@ impl IdleTimer {
                 None => return,
             };
             self.0.as_mut().reset(clock::monotonic(next));
-        }
-    }
-}
-
-impl Closing {
-    fn sentence(self) -> &'static str {
-        match self {
-            Self::SlowConsumer => "it reads too slowly for what is sent to it",
-            Self::Idle => "nobody registered over it and it stayed silent",
-            Self::TooLong => "a message was too long",
-            Self::Framing => "no message can be found in what it sent",
-            Self::Stopping => "the gateway stops",
         }
     }
 }

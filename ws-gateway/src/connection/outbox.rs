@@ -14,11 +14,8 @@ const BATCH: usize = 32;
 /// Makes the two ends of a queue.
 pub fn outbox(limits: &Limits) -> (Outbox, Inbox) {
     let (sender, receiver) = mpsc::channel(limits.queued_messages);
-    let shared = Arc::new(Shared {
-        queued: AtomicUsize::new(0),
-        most: limits.queued_bytes,
-        overflow: Notify::new(),
-    });
+    let shared =
+        Arc::new(Shared { queued: AtomicUsize::new(0), most: limits.queued_bytes, overflow: Notify::new() });
     (Outbox { sender, shared: Arc::clone(&shared) }, Inbox { receiver, shared })
 }
 
@@ -47,6 +44,10 @@ struct Shared {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Full;
 
+/// Something did not fit: the peer has lost the thread and must be closed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Overflow;
+
 impl Outbox {
     /// Queues a message without waiting. When there is no room the connection is told to close: a peer that lost one
     /// message of a reliable transport has lost the thread.
@@ -65,10 +66,13 @@ impl Outbox {
 }
 
 impl Inbox {
-    /// Waits for messages and takes up to a batch of them into `batch`. Nothing is lost if it is not waited for to
-    /// the end.
-    pub async fn batch(&mut self, batch: &mut Vec<Bytes>) {
-        self.receiver.recv_many(batch, BATCH).await;
+    /// Waits for messages and takes up to a batch of them into `batch`, or learns that something did not fit. Nothing
+    /// is lost if it is not waited for to the end.
+    pub async fn batch(&mut self, batch: &mut Vec<Bytes>) -> Result<(), Overflow> {
+        tokio::select! {
+            _ = self.receiver.recv_many(batch, BATCH) => Ok(()),
+            () = self.shared.overflow.notified() => Err(Overflow),
+        }
     }
 
     /// Takes up to a batch of what is there now. Tells whether there was anything.
@@ -84,11 +88,6 @@ impl Inbox {
     /// Says that `bytes` were written.
     pub fn written(&self, bytes: usize) {
         self.shared.queued.fetch_sub(bytes, Ordering::AcqRel);
-    }
-
-    /// Waits until something did not fit.
-    pub async fn overflowed(&self) {
-        self.shared.overflow.notified().await;
     }
 }
 
@@ -106,7 +105,7 @@ mod tests {
         assert_eq!(outbox.push(Bytes::from_static(b"1")), Ok(()));
         assert_eq!(outbox.push(Bytes::from_static(b"2")), Ok(()));
         assert_eq!(outbox.push(Bytes::from_static(b"3")), Err(Full));
-        inbox.overflowed().await;
+        inbox.shared.overflow.notified().await;
     }
 
     #[tokio::test]
@@ -114,11 +113,11 @@ mod tests {
         let (outbox, mut inbox) = outbox(&limits(100, 10));
         outbox.push(Bytes::from_static(b"123456")).unwrap();
         let mut batch = Vec::new();
-        inbox.batch(&mut batch).await;
+        inbox.batch(&mut batch).await.unwrap();
         assert_eq!(outbox.push(Bytes::from_static(b"12345")), Err(Full));
         inbox.written(6);
         assert_eq!(outbox.push(Bytes::from_static(b"12345")), Ok(()));
-        inbox.overflowed().await;
+        inbox.shared.overflow.notified().await;
     }
 
     #[tokio::test]

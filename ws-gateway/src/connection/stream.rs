@@ -98,14 +98,16 @@ impl Connection<'_> {
                         Err(end) => return end,
                     }
                 }
-                () = self.inbox.batch(&mut self.batch) => {
+                queued = self.inbox.batch(&mut self.batch) => {
+                    if queued.is_err() {
+                        return End::Closed(Closing::SlowConsumer);
+                    }
                     match timeout(timeouts.write, self.write()).await {
                         Ok(Ok(())) => {}
                         Ok(Err(_)) => return End::Peer,
                         Err(_) => return End::Closed(Closing::SlowConsumer),
                     }
                 }
-                () = self.inbox.overflowed() => return End::Closed(Closing::SlowConsumer),
                 () = partial.as_mut(), if self.framer.is_partial() => return End::Closed(Closing::Framing),
                 () = idle.expired(self.flow, timeouts) => return End::Closed(Closing::Idle),
                 () = stop.cancelled() => return End::Closed(Closing::Stopping),

@@ -89,13 +89,15 @@ async fn run(
                 Some(Err(Error::Protocol(_) | Error::Utf8(_))) => return End::Closed(Closing::Framing),
                 Some(Err(_)) | None => return End::Peer,
             },
-            () = inbox.batch(&mut batch) => {
+            queued = inbox.batch(&mut batch) => {
+                if queued.is_err() {
+                    return End::Closed(Closing::SlowConsumer);
+                }
                 match timeout(timeouts.write, write(socket, inbox, &mut batch)).await {
                     Ok(written) => written,
                     Err(_) => return End::Closed(Closing::SlowConsumer),
                 }
             }
-            () = inbox.overflowed() => return End::Closed(Closing::SlowConsumer),
             () = idle.expired(flow, timeouts) => return End::Closed(Closing::Idle),
             () = stop.cancelled() => return End::Closed(Closing::Stopping),
         };

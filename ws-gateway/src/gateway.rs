@@ -1,0 +1,211 @@
+//! A running gateway.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use anyhow::Context as _;
+use prometheus_client::registry::Registry;
+use serde::Serialize;
+use sip_core::server::Config as CoreConfig;
+use smol_str::SmolStr;
+use tokio::time::timeout;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::accounts::{self, Accounts};
+use crate::clock;
+use crate::config::Config;
+use crate::data::DataDirectory;
+use crate::dialer::Dialer;
+use crate::exchange::Exchange;
+use crate::http::{self, Origins, Scrape, Site, WEBSOCKET_PATH};
+use crate::keys::Keys;
+use crate::listener::{Admission, bind_tcp, bind_udp, serve_tcp, serve_udp};
+use crate::metrics::Metrics;
+
+/// What the gateway calls itself in its own responses.
+const SERVER: &str = concat!("Trapezoid/", env!("CARGO_PKG_VERSION"));
+
+/// A running gateway. Dropping it stops it at once; [`Gateway::stop`] lets it say goodbye.
+#[derive(Debug)]
+pub struct Gateway {
+    addresses: Addresses,
+    config: Config,
+    tasks: TaskTracker,
+    stop: CancellationToken,
+}
+
+/// Where a gateway is reached.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Addresses {
+    /// The HTTP port.
+    pub http: SocketAddr,
+    /// The SIP WebSocket's URL.
+    pub ws: String,
+    /// The page's URL.
+    pub page: String,
+    /// The first UDP port.
+    pub udp: Option<SocketAddr>,
+    /// The first TCP port.
+    pub tcp: Option<SocketAddr>,
+    /// All UDP ports.
+    pub all_udp: Vec<SocketAddr>,
+    /// All TCP ports.
+    pub all_tcp: Vec<SocketAddr>,
+    /// The SIP domain.
+    pub domain: String,
+}
+
+impl Gateway {
+    /// Binds every port of `config` and serves. Must be called within a Tokio runtime.
+    pub fn start(config: Config) -> anyhow::Result<Self> {
+        let data = DataDirectory::open(&config.data)?;
+        let keys = Keys::open(&data, clock::now())?;
+        let demo =
+            if config.development { accounts::demo_accounts(&data, &config.domain)? } else { Vec::new() };
+        let accounts = Accounts::open(&data, &config.domain)?;
+        if accounts.is_empty() {
+            tracing::warn!("there are no accounts for {}; add one with `user add NAME`", config.domain);
+        }
+
+        let http_listener = bind_tcp(config.http.listen, "HTTP")?;
+        let http_address = http_listener.local_addr().context("HTTP")?;
+        let mut udp = Vec::new();
+        for listener in &config.udp {
+            let socket = bind_udp(listener.listen, "SIP over UDP")?;
+            let bound = socket.local_addr().context("SIP over UDP")?;
+            udp.push((Arc::new(socket), bound, advertised(bound, listener.advertise)));
+        }
+        let mut tcp = Vec::new();
+        for listener in &config.tcp {
+            let socket = bind_tcp(listener.listen, "SIP over TCP")?;
+            let bound = socket.local_addr().context("SIP over TCP")?;
+            tcp.push((socket, bound, advertised(bound, listener.advertise)));
+        }
+        let addresses = Addresses {
+            http: http_address,
+            ws: format!("ws://{http_address}{WEBSOCKET_PATH}"),
+            page: page_url(http_address),
+            udp: udp.first().map(|(_, bound, _)| *bound),
+            tcp: tcp.first().map(|(_, bound, _)| *bound),
+            all_udp: udp.iter().map(|(_, bound, _)| *bound).collect(),
+            all_tcp: tcp.iter().map(|(_, bound, _)| *bound).collect(),
+            domain: config.domain.clone(),
+        };
+        let ours = udp.iter().map(|(_, _, seen)| *seen).chain(tcp.iter().map(|(_, _, seen)| *seen));
+        let core = core_config(&config, &keys, ours.chain([http_address]));
+
+        let (tasks, stop) = (TaskTracker::new(), CancellationToken::new());
+        let admission = Admission::new(&config.limits);
+        let mut registry = Registry::with_prefix("trapezoid");
+        let metrics = Metrics::register(&mut registry);
+        let locals = tcp.iter().map(|(_, _, seen)| *seen).collect();
+        let exchange = Arc::new(Exchange::new(
+            &core,
+            accounts,
+            metrics,
+            config.limits.clone(),
+            config.timeouts.clone(),
+            Dialer::new(locals, Arc::clone(&admission), tasks.clone(), stop.clone()),
+        ));
+        let site = Arc::new(Site {
+            exchange: Arc::clone(&exchange),
+            listener: config.http.clone(),
+            origins: Origins {
+                allowed: config.http.allowed_origins.clone(),
+                development: config.development,
+            },
+            domain: config.domain.clone(),
+            demo,
+            scrape: Scrape::new(registry, Arc::clone(&exchange)),
+            tasks: tasks.clone(),
+            stop: stop.clone(),
+        });
+
+        tasks.spawn(http::serve(http_listener, site, Arc::clone(&admission)));
+        for (socket, _, seen) in udp {
+            tasks.spawn(serve_udp(socket, seen, Arc::clone(&exchange), stop.clone()));
+        }
+        for (listener, _, seen) in tcp {
+            let (exchange, admission) = (Arc::clone(&exchange), Arc::clone(&admission));
+            tasks.spawn(serve_tcp(listener, seen, exchange, admission, tasks.clone(), stop.clone()));
+        }
+        tasks.spawn(Arc::clone(&exchange).run_timers(stop.clone()));
+        tasks.spawn(reload_accounts(exchange, stop.clone()));
+        Ok(Self { addresses, config, tasks, stop })
+    }
+
+    /// Where it is reached.
+    pub fn addresses(&self) -> &Addresses {
+        &self.addresses
+    }
+
+    /// Stops: no new connections, WebSockets are closed with 1001, what is queued is written; then, after
+    /// [`Timeouts::stop`](crate::config::Timeouts::stop) at the latest, whatever is left is cut off.
+    pub async fn stop(self) {
+        self.stop.cancel();
+        self.tasks.close();
+        if timeout(self.config.timeouts.stop, self.tasks.wait()).await.is_err() {
+            tracing::warn!("{} connections did not close in time", self.tasks.len());
+        }
+    }
+}
+
+impl Drop for Gateway {
+    fn drop(&mut self) {
+        self.stop.cancel();
+    }
+}
+
+/// Our address as peers see it.
+fn advertised(bound: SocketAddr, advertise: Option<std::net::IpAddr>) -> SocketAddr {
+    SocketAddr::new(advertise.unwrap_or(bound.ip()), bound.port())
+}
+
+/// `localhost` where it can be: browsers grant it the microphone without TLS, and it reads well.
+fn page_url(http: SocketAddr) -> String {
+    if http.ip().is_loopback() {
+        format!("http://localhost:{}/", http.port())
+    } else {
+        format!("http://{http}/")
+    }
+}
+
+fn core_config(config: &Config, keys: &Keys, ours: impl Iterator<Item = SocketAddr>) -> CoreConfig {
+    let mut core = CoreConfig::new(&config.domain, keys.nonce, keys.route);
+    core.previous_route_keys = keys.previous_route.into_iter().collect();
+    core.aliases = config.aliases.iter().map(|alias| host(alias)).collect();
+    for address in ours.filter(|address| !address.ip().is_unspecified()) {
+        let alias = host(&address.ip().to_string());
+        if !core.aliases.contains(&alias) {
+            core.aliases.push(alias);
+        }
+    }
+    core.websocket_algorithms = config.http.digest.clone();
+    core.server = Some(SERVER.into());
+    core
+}
+
+/// A host as it stands in a SIP URI.
+fn host(text: &str) -> SmolStr {
+    if text.contains(':') { format!("[{text}]").into() } else { text.into() }
+}
+
+async fn reload_accounts(exchange: Arc<Exchange>, stop: CancellationToken) {
+    let mut interval = tokio::time::interval(accounts::RELOAD);
+    loop {
+        tokio::select! {
+            _ = interval.tick() => {}
+            () = stop.cancelled() => return,
+        }
+        let reading = Arc::clone(&exchange);
+        // A small file, but a disk may be slow all the same.
+        let read = tokio::task::spawn_blocking(move || reading.accounts.reload()).await;
+        match read {
+            Ok(Ok(false)) => {}
+            Ok(Ok(true)) => tracing::info!(accounts = exchange.accounts.len(), "accounts changed"),
+            Ok(Err(error)) => tracing::error!("accounts stay as they were: {error:#}"),
+            Err(_) => return,
+        }
+    }
+}

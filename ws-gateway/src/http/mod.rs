@@ -1,0 +1,203 @@
+//! The port for browsers: the page, the SIP WebSocket, metrics, health.
+
+mod demo;
+mod origin;
+mod page;
+mod scrape;
+mod upgrade;
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::extract::{Request, State};
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::middleware::{self, Next};
+use axum::response::{IntoResponse as _, Response};
+use axum::routing::get;
+use hyper::server::conn::http1;
+use hyper::service::Service as _;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::service::TowerToHyperService;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Semaphore;
+use tokio::time::timeout;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::accounts::DemoAccount;
+use crate::config::HttpListener;
+use crate::exchange::Exchange;
+use crate::listener::{Admission, Permit, accept};
+use crate::metrics::Refusal;
+
+pub use origin::Origins;
+pub use scrape::Scrape;
+
+/// Where the SIP WebSocket is.
+pub const WEBSOCKET_PATH: &str = "/sip";
+
+/// Longest request head, bytes. Past it: 431.
+const HEAD: usize = 16_384;
+
+/// Connections being told that there is no room, at a time; more are closed without a word.
+const REFUSALS: usize = 64;
+
+/// How long a refused peer is given to take note.
+const REFUSAL_TIME: Duration = Duration::from_secs(1);
+
+/// What all requests share.
+#[derive(Debug)]
+pub struct Site {
+    /// What the WebSocket leads to.
+    pub exchange: Arc<Exchange>,
+    /// The port's configuration.
+    pub listener: HttpListener,
+    /// Whose pages may open the WebSocket.
+    pub origins: Origins,
+    /// The SIP domain.
+    pub domain: String,
+    /// Accounts whose passwords the page may have; none but in development.
+    pub demo: Vec<DemoAccount>,
+    /// What `/metrics` reads.
+    pub scrape: Scrape,
+    /// Everything that runs.
+    pub tasks: TaskTracker,
+    /// When to stop.
+    pub stop: CancellationToken,
+}
+
+/// Who sent a request.
+#[derive(Clone, Debug)]
+struct Peer {
+    local: SocketAddr,
+    remote: SocketAddr,
+    /// Its connection's place among all, kept as long as whatever the connection becomes.
+    permit: Arc<Permit>,
+}
+
+/// Accepts connections until told to stop.
+pub async fn serve(listener: TcpListener, site: Arc<Site>, admission: Arc<Admission>) {
+    let router = router(Arc::clone(&site));
+    let refusals = Arc::new(Semaphore::new(REFUSALS));
+    loop {
+        let (stream, remote) = tokio::select! {
+            accepted = accept(&listener) => accepted,
+            () = site.stop.cancelled() => return,
+        };
+        match (admission.admit(remote.ip()), stream.local_addr()) {
+            (Ok(permit), Ok(local)) => {
+                let peer = Peer { local, remote, permit: Arc::new(permit) };
+                site.tasks.spawn(connection(stream, peer, router.clone(), Arc::clone(&site)));
+            }
+            (Err(refusal), _) => {
+                site.exchange.metrics.refused(refusal);
+                tracing::warn!(%remote, "HTTP connection refused: {}", refusal.sentence());
+                if let Ok(place) = Arc::clone(&refusals).try_acquire_owned() {
+                    site.tasks.spawn(async move {
+                        // Whoever does not take note in time is closed all the same.
+                        let _ = timeout(REFUSAL_TIME, refuse(stream, refusal)).await;
+                        drop(place);
+                    });
+                }
+            }
+            // It is gone already.
+            (Ok(_), Err(_)) => {}
+        }
+    }
+}
+
+fn router(site: Arc<Site>) -> Router {
+    Router::new()
+        .route(WEBSOCKET_PATH, get(upgrade::websocket))
+        .route("/api/demo", get(demo::accounts))
+        .route("/metrics", get(scrape::metrics))
+        .route("/healthz", get(|| async { "ok\n" }))
+        .fallback(page::file)
+        .layer(middleware::from_fn_with_state(Arc::clone(&site), protect))
+        .with_state(site)
+}
+
+async fn connection(stream: TcpStream, peer: Peer, router: Router, site: Arc<Site>) {
+    let router = TowerToHyperService::new(router);
+    let remote = peer.remote;
+    let service = hyper::service::service_fn(move |mut request: hyper::Request<hyper::body::Incoming>| {
+        request.extensions_mut().insert(peer.clone());
+        router.call(request)
+    });
+    let served = http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(site.exchange.timeouts.handshake)
+        .max_buf_size(HEAD)
+        .serve_connection(TokioIo::new(stream), service)
+        .with_upgrades();
+    let mut served = std::pin::pin!(served);
+    let result = tokio::select! {
+        result = served.as_mut() => result,
+        () = site.stop.cancelled() => {
+            served.as_mut().graceful_shutdown();
+            served.await
+        }
+    };
+    if let Err(error) = result {
+        tracing::debug!(%remote, %error, "HTTP connection ended");
+    }
+}
+
+/// Answers a connection there is no room for.
+async fn refuse(mut stream: TcpStream, refusal: Refusal) -> std::io::Result<()> {
+    let sentence = format!("This gateway has {}; try again later.\n", refusal.sentence());
+    let response = format!(
+        "HTTP/1.1 503 Service Unavailable\r\nRetry-After: 5\r\nConnection: close\r\n\
+         Content-Type: text/plain; charset=utf-8\r\nContent-Length: {}\r\n\r\n{sentence}",
+        sentence.len()
+    );
+    stream.write_all(response.as_bytes()).await?;
+    stream.shutdown().await?;
+    // With bytes unread, the system would reset the connection, and the reset would overtake the response.
+    let mut sink = [0; 1024];
+    while stream.read(&mut sink).await? > 0 {}
+    Ok(())
+}
+
+/// Headers that keep a page from being used against its user.
+async fn protect(State(site): State<Arc<Site>>, request: Request, next: Next) -> Response {
+    let host = request.headers().get(header::HOST).and_then(|host| host.to_str().ok()).map(str::to_owned);
+    if !site.origins.serves(host.as_deref()) {
+        tracing::info!(host, "request refused: not a name of this machine");
+        return refusal(StatusCode::FORBIDDEN, "a development gateway is reached at localhost only\n");
+    }
+    let mut response = next.run(request).await;
+    let headers = response.headers_mut();
+    let policy = format!(
+        "default-src 'self'; script-src 'self' 'wasm-unsafe-eval'; style-src 'self' 'unsafe-inline'; \
+         img-src 'self' data:; media-src 'self' blob: mediastream:; connect-src 'self'{}; object-src 'none'; \
+         base-uri 'none'; form-action 'self'; frame-ancestors 'none'",
+        // `'self'` does not mean WebSockets in every browser.
+        host.map(|host| format!(" ws://{host} wss://{host}")).unwrap_or_default()
+    );
+    if let Ok(policy) = HeaderValue::from_str(&policy) {
+        headers.insert(header::CONTENT_SECURITY_POLICY, policy);
+    }
+    let fixed = [
+        (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+        (header::REFERRER_POLICY, "no-referrer"),
+        (header::HeaderName::from_static("cross-origin-opener-policy"), "same-origin"),
+        (header::HeaderName::from_static("cross-origin-resource-policy"), "same-origin"),
+        (
+            header::HeaderName::from_static("permissions-policy"),
+            "microphone=(self), camera=(), geolocation=()",
+        ),
+    ];
+    for (name, value) in fixed {
+        headers.insert(name, HeaderValue::from_static(value));
+    }
+    response
+}
+
+/// A refusal in words.
+fn refusal(status: StatusCode, sentence: &'static str) -> Response {
+    (status, [(header::CACHE_CONTROL, "no-store")], sentence).into_response()
+}
