@@ -1,0 +1,113 @@
+//! Configuration files: the example, and every kind of fault with its line, key and accepted values.
+
+use std::path::Path;
+
+use sip_core::auth::Algorithm;
+use ws_gateway::Config;
+use ws_gateway::config::Audience;
+
+fn parse(text: &str) -> Result<Config, String> {
+    Config::parse(Path::new("gateway.toml"), text).map_err(|error| error.to_string())
+}
+
+#[test]
+fn the_example_is_sound_and_shows_the_defaults() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("gateway.example.toml");
+    let config = Config::load(&path).unwrap();
+    assert_eq!(config.domain, "example.com");
+    assert_eq!(config.http.metrics, Audience::Loopback);
+    assert_eq!(config.http.digest, [Algorithm::Sha256, Algorithm::Md5]);
+    assert_eq!(config.udp[0].digest, [Algorithm::Md5]);
+    assert_eq!(config.tcp[0].advertise, Some("192.0.2.1".parse().unwrap()));
+    // The caps and times it shows are the defaults, as it says.
+    let text = std::fs::read_to_string(&path).unwrap();
+    let (head, _) = text.split_once("[limits]").unwrap();
+    let without = Config::parse(&path, head).unwrap();
+    assert_eq!(format!("{:?}", without.limits), format!("{:?}", config.limits));
+    assert_eq!(format!("{:?}", without.timeouts), format!("{:?}", config.timeouts));
+}
+
+#[test]
+fn the_least_configuration() {
+    let config =
+        parse("development = true\n[http]\nlisten = \"127.0.0.1:0\"\n[[udp]]\nlisten = \"127.0.0.1:0\"\n");
+    let config = config.unwrap();
+    assert_eq!(config.domain, "localhost");
+    assert!(config.tcp.is_empty());
+    assert_eq!(config.udp.len(), 1);
+}
+
+#[test]
+fn faults_name_file_line_key_and_what_is_accepted() {
+    const HTTP: &str = "domain = \"a\"\n[http]\nlisten = \"127.0.0.1:0\"\n";
+    let table = [
+        (
+            HTTP.replace("listen", "listne"),
+            "gateway.toml:2: `http.listen` is missing; accepted: an IP address",
+        ),
+        (
+            format!("{HTTP}listne = 1\n"),
+            "gateway.toml:4: unknown key `http.listne`; accepted here: listen, www, allowed_origins, metrics, digest",
+        ),
+        (
+            format!("doman = 1\n{HTTP}"),
+            "gateway.toml:1: unknown key `doman`; accepted here: development, domain, aliases, data, log, http, udp",
+        ),
+        (HTTP.replace("domain = \"a\"", ""), "`domain` is missing; accepted: a host name"),
+        (
+            HTTP.replace("\"a\"", "\"a:5060\""),
+            "gateway.toml:1: `domain` is \"a:5060\"; accepted: a host name or IP address without port",
+        ),
+        (
+            HTTP.replace("127.0.0.1:0", "localhost"),
+            "gateway.toml:3: `http.listen` is \"localhost\"; accepted: an IP address and port",
+        ),
+        (
+            format!("development = true\n{}", HTTP.replace("127.0.0.1:0", "0.0.0.0:8088")),
+            "gateway.toml:4: `http.listen` is \"0.0.0.0:8088\"; accepted: a loopback address",
+        ),
+        (
+            format!("{HTTP}metrics = \"me\"\n"),
+            "gateway.toml:4: `http.metrics` is \"me\"; accepted: \"loopback\", \"everyone\"",
+        ),
+        (
+            format!("{HTTP}digest = [\"MD5\",\n \"SHA-1\"]\n"),
+            "gateway.toml:5: `http.digest` is \"SHA-1\"; accepted: a list of \"SHA-256\", \"MD5\"",
+        ),
+        (format!("{HTTP}digest = []\n"), "gateway.toml:4: `http.digest` is []; accepted: a list of"),
+        (
+            format!("{HTTP}[[udp]]\nlisten = \"0.0.0.0:5060\"\n"),
+            "gateway.toml:4: `udp.advertise` is missing; accepted: the IP address that peers reach us at",
+        ),
+        (
+            format!("{HTTP}[udp]\nlisten = \"127.0.0.1:5060\"\n"),
+            "gateway.toml:4: `udp` is [udp]; accepted: sections, [[udp]]",
+        ),
+        (
+            format!("{HTTP}[limits]\nconnections = 0\n"),
+            "gateway.toml:5: `limits.connections` is 0; accepted: a whole number from 1 to 1000000",
+        ),
+        (
+            format!("{HTTP}[limits]\nconnections = \"many\"\n"),
+            "gateway.toml:5: `limits.connections` is \"many\"; accepted: a whole number",
+        ),
+        (
+            format!("{HTTP}[timeouts]\nidle = -1\n"),
+            "gateway.toml:5: `timeouts.idle` is -1; accepted: a whole number from 1 to 86400",
+        ),
+        ("domain = \"a\"\nhttp = 1\n".into(), "gateway.toml:2: `http` is 1; accepted: a section, [http]"),
+        (format!("development = 1\n{HTTP}"), "gateway.toml:1: `development` is 1; accepted: true, false"),
+        ("domain = \"a\"\n\n[http\n".into(), "gateway.toml:3: "),
+        ("domain = \"a\"\ndomain = \"b\"\n".into(), "gateway.toml:2: duplicate key"),
+    ];
+    for (text, expected) in table {
+        let said = parse(&text).expect_err("must be refused");
+        assert!(said.contains(expected), "{text}\nsaid     {said}\nexpected {expected}");
+    }
+}
+
+#[test]
+fn a_missing_file_is_named() {
+    let error = Config::load(Path::new("/nonexistent/gateway.toml")).unwrap_err();
+    assert!(error.to_string().contains("/nonexistent/gateway.toml"));
+}
