@@ -235,7 +235,12 @@ fn start_logging(config: &Config) -> anyhow::Result<()> {
         Err(_) => config.log.parse::<EnvFilter>().context("`log`"),
     };
     let filter = filter.map_err(Wrong)?;
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr).with_target(false).init();
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(io::stderr)
+        .with_ansi(io::stderr().is_terminal())
+        .with_target(false)
+        .init();
     Ok(())
 }
 

@@ -52,12 +52,9 @@ pub(super) async fn websocket(
 
 async fn serve(site: Arc<Site>, peer: Peer, upgraded: Upgraded) {
     // The HTTP library steps aside: what was its stream is the WebSocket's alone, without its buffers.
-    let parts = match upgraded.downcast::<TokioIo<TcpStream>>() {
-        Ok(parts) => parts,
-        Err(_) => {
-            tracing::error!("the upgraded connection is not the stream it was made of");
-            return;
-        }
+    let Ok(parts) = upgraded.downcast::<TokioIo<TcpStream>>() else {
+        tracing::error!("the upgraded connection is not the stream it was made of");
+        return;
     };
     let socket = accept_websocket(parts.io.into_inner(), parts.read_buf.into()).await;
     let exchange = Arc::clone(&site.exchange);
