@@ -60,7 +60,7 @@ pub const CALLS: usize = 32;
 
 /// BYEs of ended calls that one user agent keeps until they can be sent and are answered. Past it the oldest is
 /// given up.
-pub const FAREWELLS: usize = 64;
+pub const FAREWELLS: usize = 32;
 
 /// Outputs one endpoint queues between two drains. It is drained after every input, so this is never reached
 /// by a correct driver; past it the newest are dropped and counted.

@@ -169,7 +169,7 @@ impl UserAgent {
 
     /// The call a request within a dialog belongs to.
     pub(super) fn call_of(&self, dialog: &DialogId) -> Option<CallId> {
-        self.calls.iter().find(|(_, call)| call.has_dialog(dialog)).map(|(id, _)| *id)
+        self.calls.iter().find(|(_, call)| !call.released && call.has_dialog(dialog)).map(|(id, _)| *id)
     }
 
     /// Sends the ACK again that answers a 2xx of this dialog.

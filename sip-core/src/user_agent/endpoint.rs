@@ -19,7 +19,7 @@ use crate::limits;
 use crate::message::{HeaderName, Message, Method, Response, Writer};
 use crate::time::Instant;
 use crate::transaction::{self, ClientId, Layer, Timers};
-use crate::transport::{FlowId, Hop};
+use crate::transport::{FlowId, Hop, via};
 
 /// A user agent for one address-of-record over one flow at a time.
 ///
@@ -192,7 +192,20 @@ impl UserAgent {
             return;
         }
         match Message::parse(message) {
-            Ok(Message::Request(request)) => self.receive_request(now, &request, from),
+            Ok(Message::Request(request)) => {
+                // A page knows no addresses, and its WebSocket leads back without them.
+                let stamped = match from.transport.is_websocket() {
+                    true => Ok(request),
+                    false => via::stamp(request, &from),
+                };
+                match stamped {
+                    Ok(request) => {
+                        let back = via::response_hop(&from, &request.via());
+                        self.receive_request(now, &request, back);
+                    }
+                    Err(_) => self.counters.malformed += 1,
+                }
+            }
             Ok(Message::Response(response)) => self.receive_response(now, response),
             Err(refused) => {
                 self.counters.malformed += 1;
@@ -332,9 +345,9 @@ impl UserAgent {
         self.shutdown != Shutdown::No
     }
 
-    /// Whether there is room for another call. Ended ones count up to a point: they still hold a dialog.
+    /// Whether there is no room for another call. Ended ones count up to a point: they still hold a dialog.
     pub(super) fn is_full(&self) -> bool {
-        self.calls().count() >= limits::CALLS || self.calls.len() >= 2 * limits::CALLS
+        self.calls().count() >= limits::CALLS || self.calls.len() >= 4 * limits::CALLS
     }
 
     /// The flow, if requests in dialogs may use it: "a browser on a new flow re-registers before any in-dialog

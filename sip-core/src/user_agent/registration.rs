@@ -34,7 +34,8 @@ pub(super) struct Registration {
     expires: u32,
     /// The user wants to be registered.
     pub(super) wanted: bool,
-    /// The flow over which the registrar accepted our Contact.
+    /// The flow over which the registrar accepted our Contact. A refresh that fails for the moment takes nothing
+    /// back.
     flow: Option<FlowId>,
     /// The REGISTER on its way; one at a time (§10.2).
     pending: Option<Pending>,
@@ -110,11 +111,11 @@ impl UserAgent {
 
     /// Where the registration is.
     pub fn registration(&self) -> RegistrationState {
-        let Registration { wanted, flow, pending, .. } = &self.registration;
+        let Registration { wanted, flow, pending, failures, .. } = &self.registration;
         match (wanted, pending) {
             (false, Some(_)) => RegistrationState::Unregistering,
             (false, None) => RegistrationState::Unregistered,
-            (true, _) if flow.is_some() => RegistrationState::Registered,
+            (true, _) if flow.is_some() && *failures == 0 => RegistrationState::Registered,
             (true, _) => RegistrationState::Registering,
         }
     }
@@ -305,13 +306,15 @@ impl UserAgent {
     fn registration_failed(&mut self, now: Instant, failure: Failure, retry_in: Option<Duration>) {
         let registration = &mut self.registration;
         registration.attempt = Attempt::default();
-        registration.flow = None;
         if !registration.wanted {
             self.unregistered();
             return;
         }
         registration.failures += 1;
         registration.wanted = retry_in.is_some();
+        if !registration.wanted {
+            registration.flow = None;
+        }
         registration.next = retry_in.map(|wait| now + wait);
         self.event(Event::RegistrationFailed { failure, retry_in });
         if retry_in.is_none() {

@@ -1,0 +1,166 @@
+use std::format;
+use std::string::{String, ToString};
+use std::vec::Vec;
+
+use super::solo::Solo;
+use super::{OFFER, config};
+use crate::auth::{Algorithm, Challenger, Credentials, Outcome, Secrets};
+use crate::entropy::SeededEntropy;
+use crate::message::{HeaderName, Method, Request};
+use crate::time::Duration;
+use crate::transport::Transport;
+use crate::user_agent::{Cause, End, Event};
+
+const BOTH: [Algorithm; 2] = [Algorithm::Md5, Algorithm::Sha256];
+
+fn challenger() -> Challenger {
+    Challenger::new("example.com", [3; 32])
+}
+
+fn challenge(solo: &mut Solo, request: &Request, status: u16, stale: bool) {
+    let name = if status == 401 { "WWW-Authenticate" } else { "Proxy-Authenticate" };
+    let challenges = challenger().challenges(&BOTH, stale, solo.now, &mut SeededEntropy(9));
+    let lines: Vec<String> = challenges.iter().map(|c| format!("{name}: {c}\r\n")).collect();
+    solo.reply(request, status, &lines.concat(), "");
+}
+
+fn judge(solo: &Solo, request: &Request, header: HeaderName) -> (Credentials, Outcome) {
+    let credentials =
+        challenger().find(request.headers().all(header)).unwrap().expect("credentials for this realm");
+    let secrets = Secrets::from_password("alice", "example.com", "secret");
+    let method = request.method().as_str();
+    let outcome = challenger().verify(&credentials, Some(&secrets), &BOTH, method, request.uri(), solo.now);
+    (credentials, outcome)
+}
+
+fn good() -> Outcome {
+    Outcome::Ok { username: "alice".into() }
+}
+
+#[test]
+fn register_proves_the_password_with_the_stronger_algorithm() {
+    let mut solo = Solo::new();
+    solo.ua.register(solo.now).unwrap();
+    solo.drain();
+    let first = solo.request(&Method::Register);
+    assert!(!first.headers().has(HeaderName::Authorization));
+    challenge(&mut solo, &first, 401, false);
+    let second = solo.request(&Method::Register);
+    assert_eq!(second.cseq().number, first.cseq().number + 1);
+    assert_eq!(second.call_id(), first.call_id());
+    let (credentials, outcome) = judge(&solo, &second, HeaderName::Authorization);
+    assert_eq!((credentials.algorithm, outcome), (Algorithm::Sha256, good()));
+    assert_eq!(credentials.protection.unwrap().nonce_count, 1);
+    let contact = second.headers().first(HeaderName::Contact).unwrap().to_string();
+    solo.reply(&second, 200, &format!("Contact: {contact};expires=100\r\n"), "");
+    assert!(matches!(solo.event(), Event::Registered { .. }));
+    // The refresh uses the nonce again, and a new one when it has become stale.
+    solo.advance(Duration::from_secs(91));
+    let refresh = solo.request(&Method::Register);
+    let (credentials, outcome) = judge(&solo, &refresh, HeaderName::Authorization);
+    assert_eq!((credentials.protection.unwrap().nonce_count, outcome), (2, good()));
+    challenge(&mut solo, &refresh, 401, true);
+    let again = solo.request(&Method::Register);
+    assert_eq!(judge(&solo, &again, HeaderName::Authorization).1, good());
+    solo.nothing_sent();
+}
+
+#[test]
+fn a_refused_password_is_told_once() {
+    let mut config = config("sip:alice@example.com");
+    config.password = Some(String::from("wrong"));
+    let mut solo = Solo::with(config, Transport::Ws);
+    solo.ua.register(solo.now).unwrap();
+    solo.drain();
+    let first = solo.request(&Method::Register);
+    challenge(&mut solo, &first, 401, false);
+    let second = solo.request(&Method::Register);
+    assert_eq!(judge(&solo, &second, HeaderName::Authorization).1, Outcome::Wrong);
+    challenge(&mut solo, &second, 401, false);
+    solo.nothing_sent();
+    let Event::RegistrationFailed { failure, retry_in: None } = solo.event() else { panic!() };
+    assert_eq!((failure.cause, failure.status), (Cause::WrongPassword, Some(401)));
+    solo.reopen(2);
+    solo.nothing_sent();
+}
+
+#[test]
+fn no_password_is_a_wrong_one() {
+    let mut config = config("sip:alice@example.com");
+    config.password = None;
+    let mut solo = Solo::with(config, Transport::Ws);
+    solo.ua.register(solo.now).unwrap();
+    solo.drain();
+    let first = solo.request(&Method::Register);
+    challenge(&mut solo, &first, 401, false);
+    let Event::RegistrationFailed { failure, .. } = solo.event() else { panic!() };
+    assert_eq!(failure.cause, Cause::WrongPassword);
+}
+
+#[test]
+fn a_challenge_nobody_can_answer_is_another_failure() {
+    let mut solo = Solo::new();
+    solo.ua.register(solo.now).unwrap();
+    solo.drain();
+    let first = solo.request(&Method::Register);
+    let line = "WWW-Authenticate: Digest realm=\"example.com\", nonce=\"n\", algorithm=SHA-512-256, qop=\"auth\"\r\n";
+    solo.reply(&first, 401, line, "");
+    let Event::RegistrationFailed { failure, retry_in: None } = solo.event() else { panic!() };
+    assert_eq!(failure.cause, Cause::AuthenticationUnsupported);
+}
+
+/// RFC 3665 §3.2's shape: the INVITE's 407 is acknowledged and the INVITE sent again; the ACK of the 2xx has the
+/// INVITE's credentials.
+#[test]
+fn invite_proves_the_password_to_a_proxy() {
+    let mut solo = Solo::new();
+    let call = solo.ua.call(solo.now, "bob", OFFER).unwrap();
+    solo.drain();
+    let first = solo.request(&Method::Invite);
+    challenge(&mut solo, &first, 407, false);
+    let ack = solo.request(&Method::Ack);
+    assert_eq!((ack.branch(), ack.to_tag()), (first.branch(), Some("callee")));
+    let second = solo.request(&Method::Invite);
+    assert_eq!(second.cseq().number, first.cseq().number + 1);
+    assert_eq!((second.call_id(), second.from_tag()), (first.call_id(), first.from_tag()));
+    assert_ne!(second.branch(), first.branch());
+    assert_eq!(second.to_tag(), None);
+    assert_eq!(second.body(), OFFER.as_bytes());
+    assert_eq!(judge(&solo, &second, HeaderName::ProxyAuthorization).1, good());
+    assert!(solo.events.is_empty());
+    solo.answer(&second, "b");
+    let ack = solo.request(&Method::Ack);
+    assert_eq!(
+        ack.headers().first(HeaderName::ProxyAuthorization),
+        second.headers().first(HeaderName::ProxyAuthorization)
+    );
+    assert!(matches!(solo.event(), Event::Accepted { call: c, .. } if c == call));
+    // A BYE that is challenged is sent again, too.
+    solo.ua.hangup(solo.now, call).unwrap();
+    solo.drain();
+    let bye = solo.request(&Method::Bye);
+    assert_eq!(bye.cseq().number, second.cseq().number + 1);
+    challenge(&mut solo, &bye, 407, true);
+    let bye = solo.request(&Method::Bye);
+    assert_eq!(judge(&solo, &bye, HeaderName::ProxyAuthorization).1, good());
+    solo.reply(&bye, 200, "", "");
+    assert_eq!(solo.events.back(), Some(&Event::Released { call }));
+}
+
+#[test]
+fn invite_with_a_wrong_password_fails() {
+    let mut config = config("sip:alice@example.com");
+    config.password = Some(String::from("wrong"));
+    let mut solo = Solo::with(config, Transport::Ws);
+    let call = solo.ua.call(solo.now, "bob", OFFER).unwrap();
+    solo.drain();
+    for _ in 0..2 {
+        let invite = solo.request(&Method::Invite);
+        challenge(&mut solo, &invite, 401, false);
+        solo.request(&Method::Ack);
+    }
+    let Event::Ended { call: ended, end: End::Failed(failure) } = solo.event() else { panic!() };
+    assert_eq!((ended, failure.cause), (call, Cause::WrongPassword));
+    assert_eq!(solo.event(), Event::Released { call });
+    solo.nothing_sent();
+}

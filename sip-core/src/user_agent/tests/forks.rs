@@ -1,0 +1,92 @@
+use super::solo::Solo;
+use super::{ANSWER, OFFER};
+use crate::message::Method;
+use crate::time::Duration;
+use crate::user_agent::{End, Event, Side};
+
+/// §13.2.2.4: of a fork's answers the first is the call; each other one gets ACK and BYE.
+#[test]
+fn further_answers_are_acknowledged_and_hung_up() {
+    let mut solo = Solo::new();
+    let call = solo.ua.call(solo.now, "bob", OFFER).unwrap();
+    solo.drain();
+    let invite = solo.request(&Method::Invite);
+    for tag in ["one", "two", "three"] {
+        solo.reply_tagged(&invite, 180, Some(tag), "Contact: <sip:bob@192.0.2.7>\r\n", "");
+    }
+    solo.events.clear();
+    solo.answer(&invite, "two");
+    assert_eq!(solo.event(), Event::Accepted { call, sdp: Some(ANSWER.into()) });
+    assert_eq!(solo.request(&Method::Ack).to_tag(), Some("two"));
+    solo.answer(&invite, "one");
+    let ack = solo.request(&Method::Ack);
+    assert_eq!((ack.to_tag(), ack.uri()), (Some("one"), "sip:bob-one@192.0.2.7"));
+    let bye = solo.request(&Method::Bye);
+    assert_eq!((bye.to_tag(), bye.uri()), (Some("one"), "sip:bob-one@192.0.2.7"));
+    // Retransmissions of both get their own ACK, and no further BYE.
+    solo.answer(&invite, "one");
+    assert_eq!(solo.request(&Method::Ack).to_tag(), Some("one"));
+    solo.answer(&invite, "two");
+    assert_eq!(solo.request(&Method::Ack).to_tag(), Some("two"));
+    solo.reply(&bye, 200, "", "");
+    solo.nothing_sent();
+    assert!(solo.events.is_empty(), "the user hears nothing of it");
+    // The call stands on its own dialog.
+    solo.ua.hangup(solo.now, call).unwrap();
+    solo.drain();
+    let bye = solo.request(&Method::Bye);
+    assert_eq!(bye.to_tag(), Some("two"));
+    solo.reply(&bye, 200, "", "");
+    assert_eq!(solo.events.back(), Some(&Event::Released { call }));
+    // One that comes even later.
+    solo.answer(&invite, "three");
+    assert_eq!(solo.request(&Method::Ack).to_tag(), Some("three"));
+    assert_eq!(solo.request(&Method::Bye).to_tag(), Some("three"));
+    solo.advance(Duration::from_secs(64));
+    assert_eq!(solo.ua.poll_timeout(), None);
+}
+
+#[test]
+fn all_answers_to_a_cancelled_fork_are_hung_up() {
+    let mut solo = Solo::new();
+    let call = solo.ua.call(solo.now, "bob", OFFER).unwrap();
+    solo.drain();
+    let invite = solo.request(&Method::Invite);
+    solo.reply_tagged(&invite, 100, None, "", "");
+    solo.ua.hangup(solo.now, call).unwrap();
+    solo.drain();
+    solo.request(&Method::Cancel);
+    let mut byes = std::vec::Vec::new();
+    for tag in ["one", "two"] {
+        solo.answer(&invite, tag);
+        assert_eq!(solo.request(&Method::Ack).to_tag(), Some(tag));
+        byes.push(solo.request(&Method::Bye));
+    }
+    for bye in byes {
+        solo.reply(&bye, 200, "", "");
+    }
+    assert_eq!(solo.event(), Event::Ended { call, end: End::Canceled { by: Side::Local, reason: None } });
+    assert_eq!(solo.event(), Event::Released { call });
+    assert!(solo.events.is_empty());
+}
+
+/// Early dialogs are told apart by their tags, and hostile ones are capped.
+#[test]
+fn early_dialogs_are_capped() {
+    let mut solo = Solo::new();
+    let call = solo.ua.call(solo.now, "bob", OFFER).unwrap();
+    solo.drain();
+    let invite = solo.request(&Method::Invite);
+    for number in 0..100 {
+        let tag = std::format!("tag{number}");
+        solo.reply_tagged(&invite, 180, Some(&tag), "Contact: <sip:bob@192.0.2.7>\r\n", "");
+    }
+    assert_eq!(solo.ua.calls.get_mut(&call).unwrap().outgoing().unwrap().early.len(), crate::limits::FORKS);
+    for number in 0..100 {
+        solo.answer(&invite, &std::format!("tag{number}"));
+    }
+    let byes = solo.sent.iter().filter(|(_, _, message)| {
+        matches!(message, crate::message::Message::Request(r) if *r.method() == Method::Bye)
+    });
+    assert_eq!(byes.count(), crate::limits::FORKS - 1);
+}

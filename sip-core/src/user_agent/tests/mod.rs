@@ -1,0 +1,43 @@
+//! Scripts on a virtual clock: [`solo`] plays the other side by hand, [`pair`] connects two user agents.
+
+mod calls;
+mod checks;
+mod digest;
+mod flows;
+mod forks;
+mod incoming;
+mod outgoing;
+mod pair;
+mod registration;
+mod solo;
+
+use std::string::String;
+
+use super::{Aor, Config};
+use crate::entropy::SeededEntropy;
+use crate::transport::{FlowId, Hop, Transport};
+
+/// A WebRTC offer in short.
+const OFFER: &str = "v=0\r\no=- 1 1 IN IP4 192.0.2.1\r\ns=-\r\nt=0 0\r\nm=audio 9 UDP/TLS/RTP/SAVPF 111\r\n\
+                     c=IN IP4 192.0.2.1\r\na=fingerprint:sha-256 AA:BB\r\n";
+const ANSWER: &str = "v=0\r\no=- 2 1 IN IP4 192.0.2.2\r\ns=-\r\nt=0 0\r\nm=audio 9 UDP/TLS/RTP/SAVPF 111\r\n\
+                      c=IN IP4 192.0.2.2\r\na=fingerprint:sha-256 CC:DD\r\n";
+
+fn config(aor: &str) -> Config {
+    let mut config = Config::new(Aor::parse(aor).unwrap(), "urn:uuid:00000000-0000-4000-8000-000000000001");
+    config.password = Some(String::from("secret"));
+    config
+}
+
+fn entropy(seed: u64) -> crate::entropy::BoxedEntropy {
+    std::boxed::Box::new(SeededEntropy(seed))
+}
+
+fn hop(flow: u64, transport: Transport) -> Hop {
+    Hop {
+        flow: FlowId(flow),
+        transport,
+        local: "192.0.2.1:5060".parse().unwrap(),
+        remote: "192.0.2.9:5060".parse().unwrap(),
+    }
+}
