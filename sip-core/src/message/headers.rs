@@ -56,6 +56,13 @@ pub struct Headers {
 impl Headers {
     /// Indexes a message. Checks line ends, field names, counts and the body's length; the values are for others.
     pub(crate) fn index(bytes: Bytes) -> Result<Self, ParseError> {
+        let mut headers = Self::index_fields(bytes)?;
+        headers.delimit_body()?;
+        Ok(headers)
+    }
+
+    /// The same but for the body, which is all that follows the fields.
+    pub(crate) fn index_fields(bytes: Bytes) -> Result<Self, ParseError> {
         if bytes.len() > limits::MESSAGE_BYTES {
             return Err(ParseError::new(Fault::TooLarge, limits::MESSAGE_BYTES));
         }
@@ -103,12 +110,16 @@ impl Headers {
             return Err(ParseError::new(Fault::NotUtf8, error.valid_up_to()));
         }
         let body = Span::new(at, text.len());
-        let mut headers = Self { bytes, fields, start_line: start_line as u32, body };
-        let end = headers.body_end(at)?;
-        headers.body.end = end as u32;
+        Ok(Self { bytes, fields, start_line: start_line as u32, body })
+    }
+
+    /// Ends the body where it ends, or says why that cannot be told.
+    pub(crate) fn delimit_body(&mut self) -> Result<(), ParseError> {
+        let end = self.body_end(self.body.start as usize)?;
+        self.body.end = end as u32;
         // Surplus bytes (§18.3) must not be forwarded: in a stream they would be a message of their own.
-        headers.bytes.truncate(end);
-        Ok(headers)
+        self.bytes.truncate(end);
+        Ok(())
     }
 
     /// The body ends where Content-Length says; without one, where the message ends (§18.3).

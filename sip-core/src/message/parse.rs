@@ -28,7 +28,11 @@ pub struct Refused {
 impl Message {
     /// Parses one whole message: what a datagram or WebSocket frame held, or what the stream framer cut out.
     pub fn parse(bytes: Bytes) -> Result<Self, Refused> {
-        let headers = Headers::index(bytes).map_err(|error| Refused { error, request: None })?;
+        let mut headers = Headers::index_fields(bytes).map_err(|error| Refused { error, request: None })?;
+        // §18.3: a request whose body is not what its Content-Length says gets a 400.
+        if let Err(error) = headers.delimit_body() {
+            return Err(refused(headers, error));
+        }
         if headers.start_line().starts_with("SIP/") {
             return Response::from_headers(headers)
                 .map(Self::Response)
@@ -47,7 +51,7 @@ impl Message {
 /// An ACK is never answered (§17.1.1.3), nor what does not look like a request.
 fn refused(headers: Headers, error: ParseError) -> Refused {
     let line = headers.start_line();
-    let answerable = !line.starts_with("ACK ") && line.contains(" ");
+    let answerable = !line.starts_with("ACK ") && !line.starts_with("SIP/") && line.contains(' ');
     Refused { error, request: answerable.then_some(headers) }
 }
 

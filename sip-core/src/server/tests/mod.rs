@@ -124,7 +124,7 @@ impl Net {
                 }
                 Output::Ask(id, question) => match self.answer_of(&question) {
                     Some(answer) if !self.silent => {
-                        self.server.handle_input(self.now, Input::Answer(id, answer))
+                        self.server.handle_input(self.now, Input::Answer(id, answer));
                     }
                     _ => self.waiting.push((id, question)),
                 },
