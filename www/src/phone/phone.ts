@@ -230,8 +230,15 @@ export class Phone extends EventTarget {
   chooseMicrophone(id: string): void {
     this.microphones.choose(id);
     for (const line of this.lines) {
-      if (line.state === "established") this.#attempt(line, () => line.call.setMicrophone(id === "" ? "default" : id));
+      if (line.state === "established") this.#attempt(line, () => this.#switchMicrophone(line, id));
     }
+  }
+
+  async #switchMicrophone(line: Line, id: string): Promise<void> {
+    await line.call.setMicrophone(id === "" ? "default" : id);
+    // The one that was lost is replaced.
+    if (line.problem?.kind === "no-microphone") line.problem = undefined;
+    this.#tell("Microphone changed.");
   }
 
   async allowMicrophone(): Promise<void> {
