@@ -21,7 +21,14 @@ if (process.argv.includes("--list")) {
 }
 
 const selected = select(names);
-const env = { CARGO_TERM_COLOR: "never", NO_COLOR: "1", FORCE_COLOR: undefined, TRAPEZOID_LONG: long ? "1" : undefined };
+const env = {
+  CARGO_TERM_COLOR: "never",
+  NO_COLOR: "1",
+  FORCE_COLOR: undefined,
+  // A panic tells where it was; the backtrace of every error returned would bury it.
+  RUST_LIB_BACKTRACE: "0",
+  TRAPEZOID_LONG: long ? "1" : undefined,
+};
 const total = { passed: 0, failed: 0 };
 const failures = [];
 
