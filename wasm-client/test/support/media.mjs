@@ -25,6 +25,8 @@ export class FakeMedia {
   sessions = [];
   /** What making the next session throws. */
   failure;
+  /** What answers of the next sessions throw. */
+  refuses;
   /** Awaited before a session is made. */
   delay;
 
@@ -32,6 +34,7 @@ export class FakeMedia {
     await this.delay;
     if (this.failure !== undefined) throw this.failure;
     const session = new FakeSession(context, this.sessions.length + 1);
+    session.failure = this.refuses;
     this.sessions.push(session);
     return session;
   };
