@@ -84,8 +84,9 @@ pub struct Config {
     pub expires: u32,
     /// Value of User-Agent and Server.
     pub user_agent: SmolStr,
-    /// What the Contact's `transport` parameter says. With WebSocket the Contact has a random `.invalid` host
-    /// (RFC 7118 §5); otherwise the flow's own address. Default [`Transport::Ws`].
+    /// The transport of the flows that will be opened, for who opens them. What is written into Via and Contact
+    /// follows each flow's own: over WebSocket a random `.invalid` host (RFC 7118 §5), otherwise the flow's address.
+    /// Default [`Transport::Ws`].
     pub transport: Transport,
     /// How long an outgoing call rings before it is given up. Default 60 s.
     pub no_answer: Duration,
