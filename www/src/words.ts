@@ -113,7 +113,7 @@ export function explain(kind: FailureKind, attempt: Attempt): Sentence {
 export function ending(end: CallEnd, name: string, seconds: number | undefined): Sentence {
   switch (end.cause) {
     case "hangup": {
-      const lasted = seconds === undefined ? "" : ` after ${spoken(seconds)}`;
+      const lasted = seconds === undefined || seconds < 1 ? "" : ` after ${spoken(seconds)}`;
       const text = end.by === "local" ? `You ended the call with ${name}${lasted}.` : `${name} hung up${lasted}.`;
       return { text, ...because(end.reason) };
     }

@@ -321,7 +321,12 @@ export class Phone extends EventTarget {
     if (agent !== undefined) {
       // The next sign-in of this tab uses the same instance id: it must not overtake this un-REGISTER.
       const late = new Promise<void>((resolve) => window.setTimeout(resolve, SIGN_OUT_PATIENCE));
-      await Promise.race([agent.disconnect().catch(() => undefined), late]);
+      try {
+        await Promise.race([agent.disconnect(), late]);
+      } catch (error) {
+        // Whatever it is, it must not keep the person from signing in again.
+        console.warn("signing out:", error);
+      }
       agent.free();
     }
     this.phase = "signed-out";
