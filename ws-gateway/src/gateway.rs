@@ -6,7 +6,9 @@ use std::sync::Arc;
 use anyhow::Context as _;
 use prometheus_client::registry::Registry;
 use serde::Serialize;
+use sip_core::auth::Algorithm;
 use sip_core::server::Config as CoreConfig;
+use sip_core::transport::Transport;
 use smol_str::SmolStr;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
@@ -92,8 +94,14 @@ impl Gateway {
             all_tcp: tcp.iter().map(|(_, bound, _)| *bound).collect(),
             domain: config.domain.clone(),
         };
-        let ours = udp.iter().map(|(_, _, seen)| *seen).chain(tcp.iter().map(|(_, _, seen)| *seen));
-        let core = core_config(&config, &keys, ours.chain([http_address]));
+        let mut core = core_config(&config, &keys);
+        for (listener, (_, _, seen)) in config.udp.iter().zip(&udp) {
+            add_listener(&mut core, Transport::Udp, *seen, &listener.digest);
+        }
+        for (listener, (_, _, seen)) in config.tcp.iter().zip(&tcp) {
+            add_listener(&mut core, Transport::Tcp, *seen, &listener.digest);
+        }
+        add_listener(&mut core, Transport::Ws, http_address, &config.http.digest);
 
         let (tasks, stop) = (TaskTracker::new(), CancellationToken::new());
         let admission = Admission::new(&config.limits);
@@ -171,19 +179,22 @@ fn page_url(http: SocketAddr) -> String {
     }
 }
 
-fn core_config(config: &Config, keys: &Keys, ours: impl Iterator<Item = SocketAddr>) -> CoreConfig {
+fn core_config(config: &Config, keys: &Keys) -> CoreConfig {
     let mut core = CoreConfig::new(&config.domain, keys.nonce, keys.route);
     core.previous_route_keys = keys.previous_route.into_iter().collect();
     core.aliases = config.aliases.iter().map(|alias| host(alias)).collect();
-    for address in ours.filter(|address| !address.ip().is_unspecified()) {
-        let alias = host(&address.ip().to_string());
-        if !core.aliases.contains(&alias) {
-            core.aliases.push(alias);
-        }
-    }
     core.websocket_algorithms = config.http.digest.clone();
     core.server = Some(SERVER.into());
     core
+}
+
+/// A listener's address means us, and its peers are challenged as it says.
+fn add_listener(core: &mut CoreConfig, transport: Transport, seen: SocketAddr, digest: &[Algorithm]) {
+    core.listener_algorithms.insert((transport, seen), digest.to_vec());
+    let alias = host(&seen.ip().to_string());
+    if !seen.ip().is_unspecified() && !core.aliases.contains(&alias) {
+        core.aliases.push(alias);
+    }
 }
 
 /// A host as it stands in a SIP URI.

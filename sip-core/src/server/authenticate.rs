@@ -75,7 +75,7 @@ impl Server {
         let outcome = self.challenger.verify(
             credentials,
             secrets,
-            self.config.algorithms(arrival.from.transport),
+            self.config.algorithms(&arrival.from),
             request.method().as_str(),
             request.uri(),
             now,
@@ -128,7 +128,7 @@ impl Server {
             Method::Register => (401, HeaderName::WwwAuthenticate),
             _ => (407, HeaderName::ProxyAuthenticate),
         };
-        let algorithms = self.config.algorithms(arrival.from.transport);
+        let algorithms = self.config.algorithms(&arrival.from);
         let challenges = self.challenger.challenges(algorithms, stale, now, &mut *self.entropy);
         let reply = challenges
             .iter()

@@ -1,6 +1,8 @@
 //! What a server is told once.
 
+use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
+use core::net::SocketAddr;
 
 use smol_str::SmolStr;
 
@@ -9,7 +11,7 @@ use crate::limits;
 use crate::registrar::Bounds;
 use crate::time::Duration;
 use crate::transaction::Timers;
-use crate::transport::Transport;
+use crate::transport::{Hop, Transport};
 
 /// What a [`Server`](super::Server) is told once. [`Config::new`] fills in the defaults.
 #[derive(Clone)]
@@ -27,6 +29,9 @@ pub struct Config {
     /// Digest algorithms offered on UDP, TCP and TLS: MD5 alone by default, because old phones stop at a challenge
     /// they do not know.
     pub phone_algorithms: Vec<Algorithm>,
+    /// Digest algorithms offered on one listener, by its transport and its address as peers see it, where they are
+    /// not those of its kind.
+    pub listener_algorithms: BTreeMap<(Transport, SocketAddr), Vec<Algorithm>>,
     /// Seals nonces. Servers that share it accept each other's.
     pub nonce_key: [u8; 32],
     /// Seals route tokens. To be kept over restarts, so that dialogs outlive them.
@@ -52,6 +57,7 @@ impl Config {
             realm: domain.into(),
             websocket_algorithms: [Algorithm::Sha256, Algorithm::Md5].into(),
             phone_algorithms: [Algorithm::Md5].into(),
+            listener_algorithms: BTreeMap::new(),
             nonce_key,
             route_key,
             previous_route_keys: Vec::new(),
@@ -62,9 +68,11 @@ impl Config {
         }
     }
 
-    /// The algorithms offered on a transport.
-    pub fn algorithms(&self, transport: Transport) -> &[Algorithm] {
-        if transport.is_websocket() { &self.websocket_algorithms } else { &self.phone_algorithms }
+    /// The algorithms offered to the peer of a hop.
+    pub fn algorithms(&self, from: &Hop) -> &[Algorithm] {
+        let kind =
+            if from.transport.is_websocket() { &self.websocket_algorithms } else { &self.phone_algorithms };
+        self.listener_algorithms.get(&(from.transport, from.local)).unwrap_or(kind)
     }
 }
 

@@ -1,0 +1,278 @@
+//! Peers over UDP, TCP and WebSocket, and a little HTTP.
+
+use std::net::SocketAddr;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use futures::{SinkExt as _, StreamExt as _};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::{TcpStream, UdpSocket};
+use tokio::time::timeout;
+use tokio_tungstenite::WebSocketStream;
+use tokio_tungstenite::tungstenite::Message;
+use tokio_tungstenite::tungstenite::protocol::Role;
+
+use super::{PATIENCE, Sip, credentials};
+
+/// What every peer can do.
+pub(crate) trait Peer {
+    /// `UDP`, `TCP`, `WS`.
+    const VIA: &'static str;
+
+    async fn send(&mut self, text: &str);
+
+    async fn receive(&mut self) -> Sip;
+
+    /// What stands in Via and Contact: our address, or a name that leads nowhere.
+    fn host(&self) -> String;
+
+    /// A request's text; `headers` are whole lines.
+    #[expect(clippy::too_many_arguments, reason = "in the order in which they stand in the request")]
+    fn request(
+        &self,
+        method: &str,
+        uri: &str,
+        from: &str,
+        to: &str,
+        call_id: &str,
+        cseq: u32,
+        headers: &str,
+    ) -> String {
+        static BRANCH: AtomicU32 = AtomicU32::new(0);
+        let (via, host) = (Self::VIA, self.host());
+        let branch = BRANCH.fetch_add(1, Ordering::Relaxed);
+        format!(
+            "{method} {uri} SIP/2.0\r\nVia: SIP/2.0/{via} {host};branch=z9hG4bKtest{branch};rport\r\n\
+             Max-Forwards: 70\r\nFrom: <{from}>;tag=f{call_id}\r\nTo: {to}\r\nCall-ID: {call_id}\r\n\
+             CSeq: {cseq} {method}\r\n{headers}Content-Length: 0\r\n\r\n"
+        )
+    }
+
+    fn contact(&self, user: &str) -> String {
+        let transport = Self::VIA.to_ascii_lowercase();
+        format!("<sip:{user}@{};transport={transport}>", self.host())
+    }
+
+    /// Receives until a final response.
+    async fn receive_final(&mut self) -> Sip {
+        loop {
+            let response = self.receive().await;
+            if response.status() >= 200 {
+                return response;
+            }
+        }
+    }
+
+    /// REGISTER, challenged, REGISTER again. Gives the final response.
+    async fn register(&mut self, user: &str, password: &str, call_id: &str, headers: &str) -> Sip {
+        let aor = format!("sip:{user}@localhost");
+        let contact = format!("Contact: {}{headers}\r\nExpires: 300\r\n", self.contact(user));
+        let first =
+            self.request("REGISTER", "sip:localhost", &aor, &format!("<{aor}>"), call_id, 1, &contact);
+        self.send(&first).await;
+        let challenged = self.receive().await;
+        assert_eq!(challenged.status(), 401, "{}", challenged.0);
+        let challenge = challenged.header("WWW-Authenticate").to_owned();
+        let proof = credentials(&challenge, user, password, "REGISTER", "sip:localhost");
+        let headers = format!("{contact}Authorization: {proof}\r\n");
+        let second =
+            self.request("REGISTER", "sip:localhost", &aor, &format!("<{aor}>"), call_id, 2, &headers);
+        self.send(&second).await;
+        self.receive().await
+    }
+}
+
+pub(crate) struct UdpPeer {
+    socket: UdpSocket,
+    gateway: SocketAddr,
+}
+
+impl UdpPeer {
+    pub(crate) async fn new(gateway: SocketAddr) -> Self {
+        Self { socket: UdpSocket::bind("127.0.0.1:0").await.unwrap(), gateway }
+    }
+
+    /// Whatever comes, as it comes.
+    pub(crate) async fn receive_bytes(&mut self) -> Vec<u8> {
+        let mut buffer = vec![0; 65_536];
+        let (length, from) = timeout(PATIENCE, self.socket.recv_from(&mut buffer)).await.unwrap().unwrap();
+        assert_eq!(from, self.gateway);
+        buffer.truncate(length);
+        buffer
+    }
+}
+
+impl Peer for UdpPeer {
+    const VIA: &'static str = "UDP";
+
+    async fn send(&mut self, text: &str) {
+        self.socket.send_to(text.as_bytes(), self.gateway).await.unwrap();
+    }
+
+    async fn receive(&mut self) -> Sip {
+        Sip(String::from_utf8(self.receive_bytes().await).unwrap())
+    }
+
+    fn host(&self) -> String {
+        self.socket.local_addr().unwrap().to_string()
+    }
+}
+
+pub(crate) struct TcpPeer {
+    stream: TcpStream,
+    buffer: Vec<u8>,
+}
+
+impl TcpPeer {
+    pub(crate) async fn new(gateway: SocketAddr) -> Self {
+        Self::over(TcpStream::connect(gateway).await.unwrap())
+    }
+
+    pub(crate) fn over(stream: TcpStream) -> Self {
+        Self { stream, buffer: Vec::new() }
+    }
+
+    /// Reads until at least `length` bytes are there, and takes them.
+    pub(crate) async fn receive_bytes(&mut self, length: usize) -> Vec<u8> {
+        while self.buffer.len() < length {
+            let read = timeout(PATIENCE, self.stream.read_buf(&mut self.buffer)).await.unwrap().unwrap();
+            assert!(read > 0, "closed with {:?}", String::from_utf8_lossy(&self.buffer));
+        }
+        let rest = self.buffer.split_off(length);
+        std::mem::replace(&mut self.buffer, rest)
+    }
+
+    /// Waits until the gateway closes.
+    pub(crate) async fn closed(&mut self) {
+        loop {
+            match timeout(PATIENCE, self.stream.read_buf(&mut self.buffer)).await.expect("is closed in time")
+            {
+                Ok(0) | Err(_) => return,
+                Ok(_) => {}
+            }
+        }
+    }
+}
+
+impl Peer for TcpPeer {
+    const VIA: &'static str = "TCP";
+
+    async fn send(&mut self, text: &str) {
+        self.stream.write_all(text.as_bytes()).await.unwrap();
+    }
+
+    async fn receive(&mut self) -> Sip {
+        let head = loop {
+            if let Some(at) = self.buffer.windows(4).position(|window| window == b"\r\n\r\n") {
+                break at + 4;
+            }
+            let read = timeout(PATIENCE, self.stream.read_buf(&mut self.buffer)).await.unwrap().unwrap();
+            assert!(read > 0, "closed with {:?}", String::from_utf8_lossy(&self.buffer));
+        };
+        let text = String::from_utf8(self.buffer[..head].to_vec()).unwrap();
+        let length: usize = Sip(text).header("Content-Length").parse().unwrap();
+        Sip(String::from_utf8(self.receive_bytes(head + length).await).unwrap())
+    }
+
+    fn host(&self) -> String {
+        self.stream.local_addr().unwrap().to_string()
+    }
+}
+
+pub(crate) struct WsPeer {
+    socket: WebSocketStream<TcpStream>,
+    host: String,
+}
+
+impl WsPeer {
+    pub(crate) async fn new(gateway: SocketAddr) -> Self {
+        let (stream, answer) = handshake(gateway, &[]).await;
+        assert!(answer.starts_with("HTTP/1.1 101 "), "{answer}");
+        let socket = WebSocketStream::from_raw_socket(stream, Role::Client, None).await;
+        static HOST: AtomicU32 = AtomicU32::new(0);
+        let host = format!("p{}.invalid", HOST.fetch_add(1, Ordering::Relaxed));
+        Self { socket, host }
+    }
+
+    pub(crate) async fn send_message(&mut self, message: Message) {
+        self.socket.send(message).await.unwrap();
+    }
+
+    /// Tells whether it could be sent.
+    pub(crate) async fn try_send(&mut self, message: Message) -> bool {
+        self.socket.send(message).await.is_ok()
+    }
+
+    /// The next WebSocket message; `None` when the socket ended.
+    pub(crate) async fn receive_message(&mut self) -> Option<Message> {
+        timeout(PATIENCE, self.socket.next()).await.expect("comes in time")?.ok()
+    }
+}
+
+impl Peer for WsPeer {
+    const VIA: &'static str = "WS";
+
+    async fn send(&mut self, text: &str) {
+        self.send_message(Message::text(text)).await;
+    }
+
+    async fn receive(&mut self) -> Sip {
+        match self.receive_message().await {
+            Some(Message::Text(text)) => Sip(text.to_string()),
+            other => panic!("{other:?} instead of text"),
+        }
+    }
+
+    fn host(&self) -> String {
+        self.host.clone()
+    }
+}
+
+/// A WebSocket handshake with some headers instead of the usual; one with an empty value is left out. Gives the
+/// stream and the head of the response.
+pub(crate) async fn handshake(gateway: SocketAddr, changed: &[(&str, &str)]) -> (TcpStream, String) {
+    let host = gateway.to_string();
+    let mut headers = vec![
+        ("Host", host.as_str()),
+        ("Connection", "Upgrade"),
+        ("Upgrade", "websocket"),
+        ("Sec-WebSocket-Version", "13"),
+        ("Sec-WebSocket-Key", "dGhlIHNhbXBsZSBub25jZQ=="),
+        ("Sec-WebSocket-Protocol", "sip"),
+    ];
+    for (name, value) in changed {
+        headers.retain(|(usual, _)| usual != name);
+        if !value.is_empty() {
+            headers.push((name, value));
+        }
+    }
+    let lines: String = headers.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
+    let mut stream = TcpStream::connect(gateway).await.unwrap();
+    stream.write_all(format!("GET /sip HTTP/1.1\r\n{lines}\r\n").as_bytes()).await.unwrap();
+    let mut head = Vec::new();
+    // Byte by byte: what follows the head is WebSocket.
+    while !head.ends_with(b"\r\n\r\n") {
+        match timeout(PATIENCE, stream.read_u8()).await.unwrap() {
+            Ok(byte) => head.push(byte),
+            Err(_) => break,
+        }
+    }
+    (stream, String::from_utf8(head).unwrap())
+}
+
+/// GET. Gives status, head and body.
+pub(crate) async fn http(gateway: SocketAddr, path: &str, headers: &[(&str, &str)]) -> (u16, String, String) {
+    let mut stream = TcpStream::connect(gateway).await.unwrap();
+    let host = format!("{gateway}");
+    let mut lines: String = headers.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
+    if !lines.contains("Host: ") {
+        lines.push_str(&format!("Host: {host}\r\n"));
+    }
+    let request = format!("GET {path} HTTP/1.1\r\n{lines}Connection: close\r\n\r\n");
+    // One that is refused at once may be closed before it has written.
+    let _ = stream.write_all(request.as_bytes()).await;
+    let mut text = Vec::new();
+    timeout(PATIENCE, stream.read_to_end(&mut text)).await.unwrap().unwrap();
+    let text = String::from_utf8(text).unwrap();
+    let (head, body) = text.split_once("\r\n\r\n").unwrap();
+    (head[9..12].parse().unwrap(), head.to_ascii_lowercase(), body.to_owned())
+}
