@@ -63,6 +63,10 @@ test("without demo accounts there is the form; a user name may carry its domain"
 test("a wrong password is told, and another attempt succeeds", async () => {
   await open("sign-in-wrong-password");
   assert.equal(await text("signin-error"), "The user name or the password is wrong. SIP 401 Unauthorized");
+  await by("signin-user").fill("alice");
+  await by("signin-password").fill("wrong");
+  await page.keyboard.press("Enter");
+  await page.waitForFunction(() => document.activeElement?.id === "password");
   await page.evaluate(() => void (window.fake.script.signIn = "accept"));
   await by("account-bob").click();
   await state("registration", "registered");

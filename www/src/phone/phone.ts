@@ -373,7 +373,7 @@ export class Phone extends EventTarget {
       direction: line.call.direction,
       outcome: outcomeOf(end, line.call.direction, answered),
       at: line.began,
-      ...(seconds === undefined ? {} : { seconds: Math.round(seconds) }),
+      ...(seconds === undefined ? {} : { seconds: Math.floor(seconds) }),
     });
     this.#change();
   }

@@ -1,5 +1,5 @@
 import { mdiAlertCircleOutline, mdiArrowRight, mdiChevronDown } from "@mdi/js";
-import { html, nothing, type TemplateResult } from "lit";
+import { html, nothing, type PropertyValues, type TemplateResult } from "lit";
 import { customElement, query } from "lit/decorators.js";
 import { splitUser } from "../phone/account";
 import { PhoneElement } from "./element";
@@ -10,6 +10,8 @@ import "../styles/sign-in.css";
 @customElement("tz-sign-in")
 export class SignInElement extends PhoneElement {
   @query("form") private readonly form!: HTMLFormElement;
+  @query("#password") private readonly password!: HTMLInputElement;
+  #submitted = false;
 
   protected override render(): TemplateResult {
     const { phone } = this;
@@ -83,6 +85,15 @@ export class SignInElement extends PhoneElement {
     `;
   }
 
+  protected override updated(changed: PropertyValues): void {
+    super.updated(changed);
+    // Fields lose the focus while they are disabled. After a refusal the password is what to type again.
+    if (!this.#submitted || this.phone.phase !== "signed-out" || this.phone.signInProblem === undefined) return;
+    this.#submitted = false;
+    this.password.focus();
+    this.password.select();
+  }
+
   #demo(busy: boolean): TemplateResult | typeof nothing {
     const accounts = this.phone.demo?.accounts ?? [];
     if (accounts.length === 0) return nothing;
@@ -148,6 +159,7 @@ export class SignInElement extends PhoneElement {
 
   readonly #submit = (event: SubmitEvent): void => {
     event.preventDefault();
+    this.#submitted = true;
     const data = new FormData(this.form);
     const text = (name: string): string => String(data.get(name) ?? "");
     const { username, domain } = splitUser(text("username"));
