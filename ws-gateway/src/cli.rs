@@ -95,6 +95,9 @@ struct User {
     /// The data directory, instead of the configuration's.
     #[arg(long, value_name = "DIR", global = true)]
     data: Option<PathBuf>,
+    /// The domain, instead of the configuration's.
+    #[arg(long, value_name = "HOST", global = true)]
+    domain: Option<String>,
     #[command(subcommand)]
     action: UserAction,
 }
@@ -175,7 +178,7 @@ impl User {
     fn execute(self) -> anyhow::Result<()> {
         let config = load(self.config)?;
         let data = DataDirectory::open(&self.data.unwrap_or(config.data))?;
-        let domain = &config.domain;
+        let domain = &self.domain.unwrap_or(config.domain);
         match self.action {
             UserAction::Add { name } => {
                 let password = password(&name, domain)?;

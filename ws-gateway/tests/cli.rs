@@ -113,6 +113,8 @@ fn users_come_and_go() {
     assert_eq!(run(&mut user(&["list"])).1, "carol\n");
     let stored = fs::read_to_string(directory.path().join("accounts.json")).unwrap();
     assert!(!stored.contains("secret words"), "{stored}");
+    let elsewhere = user(&["list", "--domain", "example.com"]).output().unwrap();
+    assert!(elsewhere.stdout.is_empty());
     // MD5 and SHA-256 of `carol:localhost:secret words`, as md5sum and sha256sum say.
     assert!(stored.contains("fdd9079b895319c64184f699a638f27e"), "{stored}");
     assert!(stored.contains("0b0daf870ef2551462f75f1f73fc4e62b3c40330e3bf8e5941944b9726194d58"), "{stored}");

@@ -4,9 +4,10 @@ mod support;
 
 use std::fs;
 
-use support::peers::http;
+use support::peers::{Peer as _, UdpPeer, http};
 use support::{start, start_with};
-use ws_gateway::{Config, Gateway};
+use ws_gateway::data::DataDirectory;
+use ws_gateway::{Config, Gateway, accounts};
 
 #[tokio::test]
 async fn the_page_is_served_with_types_tags_and_a_policy() {
@@ -83,6 +84,19 @@ async fn the_passwords_stay_and_are_not_in_the_accounts() {
     let accounts = fs::read_to_string(data.path().join("accounts.json")).unwrap();
     assert!(!accounts.contains(&passwords[0]));
     assert!(accounts.contains("sha256"));
+}
+
+#[tokio::test]
+async fn a_user_with_a_password_of_their_own_is_no_demo_account() {
+    let running = start_with(|config| {
+        let data = DataDirectory::open(&config.data).unwrap();
+        accounts::add(&data, "localhost", "alice", "of her own").unwrap();
+    });
+    let addresses = running.gateway.addresses();
+    let (_, _, body) = http(addresses.http, "/api/demo", &[]).await;
+    assert!(body.contains("bob") && !body.contains("alice"), "{body}");
+    let mut alice = UdpPeer::new(addresses.udp.unwrap()).await;
+    assert_eq!(alice.register("alice", "of her own", "own", "").await.status(), 200);
 }
 
 #[tokio::test]

@@ -1,6 +1,7 @@
 //! The accounts of a development gateway, whose passwords the page may have.
 
 use serde::{Deserialize, Serialize};
+use sip_core::auth::Secrets;
 use sip_core::entropy::token;
 
 use super::file::{self, AccountError};
@@ -23,30 +24,30 @@ pub struct DemoAccount {
     pub password: String,
 }
 
-/// Alice and Bob, made at the first start with random passwords that stay from then on.
+/// Alice and Bob, made at the first start with random passwords that stay from then on. A user of that name whom
+/// somebody added with another password is left alone and is no demo account.
 pub fn demo_accounts(data: &DataDirectory, domain: &str) -> Result<Vec<DemoAccount>, AccountError> {
     let accounts = match data.read::<Vec<DemoAccount>>(FILE)? {
         Some(accounts) => accounts,
         None => {
-            let mut entropy = OsEntropy::new();
-            let accounts: Vec<_> = NAMES
-                .into_iter()
-                .map(|name| DemoAccount {
-                    username: name.into(),
-                    password: token(&mut entropy, PASSWORD_BITS),
-                })
-                .collect();
+            let accounts = NAMES.map(random_account).to_vec();
             data.write(FILE, &accounts)?;
             accounts
         }
     };
-    for account in &accounts {
-        // Written anew each time: another domain is another realm, with another HA1.
-        match file::remove(data, domain, &account.username) {
-            Ok(()) | Err(AccountError::Unknown(_)) => {}
+    let mut given = Vec::new();
+    for account in accounts {
+        let secrets = Secrets::from_password(&account.username, domain, &account.password);
+        match file::add(data, domain, &account.username, &account.password) {
+            Ok(()) => given.push(account),
+            Err(AccountError::Exists(_)) if file::read(data)?.contains(&secrets) => given.push(account),
+            Err(AccountError::Exists(_)) => {}
             Err(error) => return Err(error),
         }
-        file::add(data, domain, &account.username, &account.password)?;
     }
-    Ok(accounts)
+    Ok(given)
+}
+
+fn random_account(name: &str) -> DemoAccount {
+    DemoAccount { username: name.into(), password: token(&mut OsEntropy::new(), PASSWORD_BITS) }
 }
