@@ -64,7 +64,7 @@ test("no microphone: the call is not made, in words", async ({ browser }) => {
 test("the gateway is down when signing in", async ({ browser }) => {
   const phone = await Phone.open(browser, gateway);
   await phone.test("signin-user").fill("carol");
-  await phone.test("signin-password").fill("correct horse battery");
+  await phone.test("signin-password").fill("correct-horse-battery");
   await gateway.kill();
   await phone.test("signin-submit").click();
   await expect(phone.test("signin-error")).toContainText(/gateway|server|reach/i);

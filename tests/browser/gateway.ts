@@ -24,7 +24,7 @@ export class Gateway {
   static async start(users: readonly string[] = []): Promise<Gateway> {
     const gateway = new Gateway();
     for (const user of users) {
-      const added = spawnSync(binary(), ["user", "add", user, "--domain", "localhost", "--data", gateway.#data], { input: `${PASSWORD}\n` });
+      const added = spawnSync(binary(), ["user", "add", user, "--data", gateway.#data], { input: `${PASSWORD}\n` });
       if (added.status !== 0) throw new Error(`user add ${user}: ${added.stderr.toString()}`);
     }
     gateway.#configure({ http: "127.0.0.1:0", udp: "127.0.0.1:0", tcp: "127.0.0.1:0" });
@@ -91,7 +91,7 @@ export class Gateway {
 }
 
 /** The password of the accounts given to `Gateway.start`. */
-export const PASSWORD = "correct horse battery";
+export const PASSWORD = "correct-horse-battery";
 
 function binary(): string {
   const found = ["debug", "release"].map((profile) => join(root, "target", profile, "ws-gateway")).find((path) => existsSync(path));

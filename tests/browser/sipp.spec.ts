@@ -49,8 +49,9 @@ function sipp(scenario: string, port: number, args: readonly string[] = []): Pro
     "sipp",
     [
       gateway.addresses.udp, "-sf", join(scenarios, `${scenario}.xml`), "-i", "127.0.0.1", "-p", `${port}`, "-m", "1",
-      "-nostdin", "-trace_err", "-timeout", "40", "-timeout_error", "-d", "1000", "-auth_uri", "localhost",
-      "-key", "user", "carol", "-key", "password", PASSWORD, "-key", "domain", "localhost", "-key", "callee", "alice",
+      "-nostdin", "-trace_err", "-timeout", "40", "-timeout_error", "-d", "1000",
+      "-auth_uri", scenario.startsWith("register") ? "localhost" : "alice@localhost",
+      "-key", "user", "carol", "-au", "carol", "-ap", PASSWORD, "-key", "domain", "localhost", "-key", "callee", "alice",
       ...args,
     ],
     { cwd: directory, stdio: "ignore" },

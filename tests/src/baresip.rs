@@ -109,11 +109,11 @@ impl Baresip {
     /// Packets of audio this side sent and received in its current call, as its RTP statistics count them.
     pub fn audio_packets(&mut self) -> Result<(u64, u64)> {
         let text = self.command("audio_debug", "")?;
-        let count = |direction: &str| -> Option<u64> {
-            let line = text.lines().find(|line| line.contains(direction) && line.contains("packets"))?;
-            line.split(|c: char| !c.is_ascii_digit()).find(|part| !part.is_empty())?.parse().ok()
+        let after = |key: &str| -> Option<u64> {
+            let (_, rest) = text.split_once(key)?;
+            rest.split(|c: char| !c.is_ascii_digit()).next()?.parse().ok()
         };
-        match (count("tx:"), count("rx:")) {
+        match (after("TX: packets="), after("rcvd=")) {
             (Some(sent), Some(received)) => Ok((sent, received)),
             _ => bail!("no packet counts in:\n{text}"),
         }

@@ -15,7 +15,7 @@ use crate::ACCOUNTS;
 use crate::process::{Process, eventually};
 
 /// The password of every account in [`ACCOUNTS`].
-pub const PASSWORD: &str = "correct horse battery";
+pub const PASSWORD: &str = "correct-horse-battery";
 
 /// A running gateway with [`ACCOUNTS`] and the demo accounts, in a data directory that goes away with it.
 #[derive(Debug)]
@@ -126,7 +126,7 @@ const NAME: &str = "ws-gateway";
 /// `ws-gateway user add`, the password on standard input.
 fn add_user(data: &Path, name: &str, password: &str) -> Result<()> {
     let mut child = Command::new(binary()?)
-        .args(["user", "add", name, "--domain", "localhost", "--data"])
+        .args(["user", "add", name, "--data"])
         .arg(data.join("data"))
         .stdin(Stdio::piped())
         .stdout(Stdio::null())

@@ -37,13 +37,18 @@ impl Sipp {
             .arg("-sf")
             .arg(data(&format!("sipp/{scenario}.xml")))
             .args(["-i", "127.0.0.1", "-p", &port.to_string(), "-nostdin", "-trace_err"])
-            .args(["-key", "user", user, "-key", "password", PASSWORD, "-key", "domain", "localhost"])
-            .args(["-auth_uri", "localhost", "-timeout_error"])
+            .args(["-key", "user", user, "-au", user, "-ap", PASSWORD, "-key", "domain", "localhost"])
+            .arg("-timeout_error")
             .current_dir(directory.path())
             .stdin(Stdio::null())
             .stdout(fs::File::create(directory.path().join("screen"))?)
             .stderr(fs::File::create(directory.path().join("stderr"))?);
-        Ok(Self { command, directory, scenario: scenario.to_owned() })
+        Ok(Self { command, directory, scenario: scenario.to_owned() }.digest_uri("localhost"))
+    }
+
+    /// Digest is computed for `sip:` and this; SIPp would take the address it sends to. The last one given counts.
+    fn digest_uri(self, uri: &str) -> Self {
+        self.args(&["-auth_uri", uri])
     }
 
     /// More arguments.
@@ -56,7 +61,7 @@ impl Sipp {
     /// Calls this account.
     #[must_use]
     pub fn callee(self, callee: &str) -> Self {
-        self.args(&["-key", "callee", callee])
+        self.args(&["-key", "callee", callee]).digest_uri(&format!("{callee}@localhost"))
     }
 
     /// Handles this many calls, then ends; at most `patience`.

@@ -73,7 +73,7 @@ fn calls_over_tcp_use_the_connection_the_callee_registered_over() -> Result<()> 
 fn a_wrong_password_is_refused() -> Result<()> {
     let gateway = Gateway::start()?;
     let attempt = Sipp::new("register", "dave", gateway.udp, free_port_pair()?)?
-        .args(&["-key", "password", "wrong"])
+        .args(&["-ap", "wrong"])
         .calls(1, PATIENCE)
         .run(PATIENCE);
     ensure!(attempt.is_err(), "registered with a wrong password");
