@@ -32,6 +32,17 @@ for (const [signal, code] of [["SIGINT", 130], ["SIGTERM", 143], ["SIGHUP", 129]
   });
 }
 
+// A signal sent to npm alone ends npm and its shell and never arrives here.
+if (process.env.npm_lifecycle_event !== undefined) {
+  const parent = process.ppid;
+  const watch = setInterval(() => {
+    if (process.ppid === parent) return;
+    clearInterval(watch);
+    process.kill(process.pid, "SIGTERM");
+  }, 500);
+  watch.unref();
+}
+
 /**
  * Runs `[program, ...arguments]` in the repository's directory with no standard input.
  * Resolves with `{ code, output, seconds }`; a program that cannot be started or takes longer than `limit`
