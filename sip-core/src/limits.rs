@@ -27,7 +27,8 @@ pub const AUTH_CHALLENGES: usize = 8;
 /// request has failed.
 pub const AUTH_ROUNDS: u8 = 4;
 
-/// Contacts bound to one address-of-record. A person has a handful of devices. Past it: 403 to the REGISTER.
+/// Contacts bound to one address-of-record. A person has a handful of devices. Past it a contact whose flow is gone
+/// makes room; if there is none, 403 to the REGISTER.
 pub const CONTACTS_PER_AOR: usize = 10;
 
 /// Contacts in one REGISTER. Past it: 400.

@@ -157,6 +157,15 @@ fn caps() {
     let more = update("a", 2, &contacts(10..11)).unwrap();
     assert_eq!(apply(&mut bindings, &more, T0, Caps::default()), Err(UpdateError::TooManyContacts));
     assert_eq!(bindings.len(), 10);
+    // A user agent that is away makes room, and the first to end of several.
+    let mut with_away = bindings.clone();
+    for (at, seconds) in [(3, 100), (5, 90), (7, 110)] {
+        with_away[at].hop = None;
+        with_away[at].expires_at = T0 + Duration::from_secs(seconds);
+    }
+    apply(&mut with_away, &more, T0, Caps::default()).unwrap();
+    assert_eq!(with_away.len(), 10);
+    assert!(!with_away.iter().any(|b| b.contact == "sip:a@h5"));
     // One goes, one comes; a refresh needs no room; and what has ended takes none.
     let swap = update("a", 3, "Contact: <sip:a@h0>;expires=0, <sip:a@h10>, <sip:a@h1>\r\n").unwrap();
     apply(&mut bindings, &swap, T0, Caps::default()).unwrap();

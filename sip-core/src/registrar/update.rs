@@ -52,7 +52,7 @@ pub struct ContactUpdate {
 /// Caps of [`apply`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Caps {
-    /// Most bindings of one address-of-record.
+    /// Most bindings of one address-of-record. Past it the one that is away and ends first makes room.
     pub contacts_per_aor: usize,
 }
 
@@ -72,7 +72,7 @@ pub enum UpdateError {
     /// The bindings are of a later REGISTER of this Call-ID (§10.3 step 7): 500.
     #[error("CSeq Out Of Order")]
     OutOfOrder,
-    /// More contacts than one address-of-record may have: 403.
+    /// More contacts than one address-of-record may have, and none of them is away: 403.
     #[error("Too Many Contacts")]
     TooManyContacts,
     /// The bindings cannot be read or written now: 503.
@@ -128,16 +128,27 @@ pub fn apply(
                     }
                     (None, true) => {}
                     (Some(at), false) => changed[at] = bind(update, contact, now),
-                    (None, false) if changed.len() < caps.contacts_per_aor => {
+                    (None, false) => {
+                        if changed.len() >= caps.contacts_per_aor {
+                            make_room(&mut changed)?;
+                        }
                         changed.push(bind(update, contact, now));
                     }
-                    (None, false) => return Err(UpdateError::TooManyContacts),
                 }
             }
             *bindings = changed;
             Ok(())
         }
     }
+}
+
+/// Gives up the user agent that is away and would be longest gone: every closed tab leaves a binding behind, and nobody
+/// can be reached over it.
+fn make_room(bindings: &mut Vec<Binding>) -> Result<(), UpdateError> {
+    let away = bindings.iter().enumerate().filter(|(_, b)| b.hop.is_none());
+    let (at, _) = away.min_by_key(|(_, b)| b.expires_at).ok_or(UpdateError::TooManyContacts)?;
+    bindings.remove(at);
+    Ok(())
 }
 
 fn bind(update: &BindingUpdate, contact: &ContactUpdate, now: Instant) -> Binding {

@@ -18,6 +18,10 @@ impl Server {
         }
         let path = Path::read(&arrival.request, &arrival.from, &self.domain, &self.tokens, now);
         match path {
+            // An OPTIONS at its last hop is answered only when its sender is known, which here takes forwarding.
+            Ok(Path::Dialog { .. }) if arrival.request.max_forwards() == Some(0) => {
+                self.refuse(now, &arrival, Refusal::TooManyHops.into());
+            }
             Ok(Path::Dialog { sender, receiver }) => self.check_sender(now, arrival, sender, receiver),
             // An ACK outside a recorded dialog is for nobody.
             Ok(Path::Outside { .. }) if arrival.server.is_none() => self.counters.acks_dropped += 1,

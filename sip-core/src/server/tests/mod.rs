@@ -4,6 +4,7 @@ mod calls;
 mod caps;
 mod dialogs;
 mod forks;
+mod hostile;
 mod refusals;
 mod register;
 mod strangers;
