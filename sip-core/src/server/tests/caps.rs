@@ -109,3 +109,23 @@ fn every_counter_is_told() {
     sum.add(&counters);
     assert_eq!(sum.received, 4);
 }
+
+#[test]
+fn transactions() {
+    let mut net = Net::new();
+    let phone = udp("bob", 5);
+    for n in 0..limits::TRANSACTIONS {
+        let via = format!("Via: SIP/2.0/UDP h;branch=z9hG4bK{n}\r\n");
+        let request =
+            format!("A sip:a SIP/2.0\r\n{via}f: sip:a;tag=1\r\nt: sip:b\r\ni: c\r\nCSeq: 1 A\r\n\r\n");
+        let request = Request::parse(Bytes::from(request)).unwrap();
+        net.server.layer.receive_request(net.now, &request, phone.hop);
+    }
+    net.send(&phone, phone.out("OPTIONS", "sip:example.com", 1, ""));
+    assert!(net.expect(&phone, 503).headers().has(HeaderName::RetryAfter));
+    // An ACK is never answered.
+    net.send(&phone, phone.out("ACK", "sip:example.com", 1, ""));
+    net.quiet();
+    assert_eq!(net.server.counters().transactions_full, 1);
+    assert_eq!(net.server.load().0, limits::TRANSACTIONS);
+}
