@@ -169,7 +169,7 @@ impl Proxy {
     pub fn cancel(&mut self, turn: &mut Turn<'_>, server: ServerId) -> bool {
         let Some(mut context) = self.contexts.remove(&server) else { return false };
         context.cancelled = true;
-        cancel_pending(turn, &context);
+        cancel_pending(turn, &context, None);
         self.settle(turn, server, context);
         true
     }
@@ -251,7 +251,7 @@ impl Proxy {
                         context.answered = true;
                         self.respond(turn, server, response.status(), bytes);
                         // Step 10.
-                        cancel_pending(turn, context);
+                        cancel_pending(turn, context, Some(ANSWERED_ELSEWHERE));
                     }
                 }
                 // It lost the caller's Via on its way.
@@ -262,7 +262,7 @@ impl Proxy {
                 end(context, client, Final::Far(response));
                 // Step 5: a 6xx waits for the others, which are cancelled.
                 if global {
-                    cancel_pending(turn, context);
+                    cancel_pending(turn, context, None);
                 }
             }
             _ => {}
@@ -339,7 +339,7 @@ impl Proxy {
                 // It may have come back meanwhile, with the same branch over another flow.
                 if turn.layer.server_hop(server).is_none_or(|hop| hop.flow == flow) {
                     context.cancelled = true;
-                    cancel_pending(turn, &context);
+                    cancel_pending(turn, &context, None);
                 }
             }
             // §16.8: "the proxy MUST generate a CANCEL", and the layer ends what is not answered after that.
@@ -376,11 +376,17 @@ impl Proxy {
     }
 }
 
+/// RFC 3326 §2: a phone that stops ringing because another answered shall not tell of a missed call.
+const ANSWERED_ELSEWHERE: &str = "SIP;cause=200;text=\"Call completed elsewhere\"";
+
 /// §16.7 step 10: only INVITE can be cancelled.
-fn cancel_pending(turn: &mut Turn<'_>, context: &Context) {
+fn cancel_pending(turn: &mut Turn<'_>, context: &Context, reason: Option<&str>) {
     if context.is_invite() {
         for client in context.pending() {
-            turn.layer.cancel(turn.now, client);
+            match reason {
+                Some(reason) => turn.layer.cancel_because(turn.now, client, reason),
+                None => turn.layer.cancel(turn.now, client),
+            };
         }
     }
 }

@@ -1,6 +1,7 @@
 //! Client transactions in the layer: their machine's actions carried out, ACK and CANCEL built.
 
 use bytes::Bytes;
+use smol_str::SmolStr;
 
 use super::event::{ClientId, Event, Handle};
 use super::key::ClientKey;
@@ -25,6 +26,8 @@ pub(super) struct Client {
     /// The ACK that was sent, for retransmitted non-2xx answers.
     ack: Option<Bytes>,
     cancel: Cancel,
+    /// What the CANCEL's Reason says (RFC 3326).
+    cancel_reason: Option<SmolStr>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -97,6 +100,7 @@ impl Layer {
             running: Running::default(),
             ack: None,
             cancel: Cancel::No,
+            cancel_reason: None,
         });
         // The cap keeps indices far below 2³².
         let id = ClientId { index: index as u32, generation };
@@ -163,8 +167,16 @@ impl Layer {
         }
     }
 
-    pub(super) fn cancel_client(&mut self, now: Instant, id: ClientId) -> Option<ClientId> {
+    pub(super) fn cancel_client(
+        &mut self,
+        now: Instant,
+        id: ClientId,
+        reason: Option<SmolStr>,
+    ) -> Option<ClientId> {
         let client = self.client_mut(id)?;
+        if client.cancel == Cancel::No {
+            client.cancel_reason = reason;
+        }
         match (client.machine, client.cancel) {
             (Machine::Invite(invite_client::State::Calling), _) => {
                 client.cancel = Cancel::Wanted;
@@ -178,7 +190,7 @@ impl Layer {
     fn send_cancel(&mut self, now: Instant, id: ClientId) -> Option<ClientId> {
         let client = self.client_mut(id)?;
         client.cancel = Cancel::Sent;
-        let (hop, message) = (client.hop, cancel(&client.request));
+        let (hop, message) = (client.hop, cancel(&client.request, client.cancel_reason.as_deref()));
         self.act_client(now, id, &[Action::Start(Timer::Cancelled)], None);
         let sent =
             Request::parse(message.clone()).ok().and_then(|request| self.send_request(now, &request, hop));
@@ -217,18 +229,22 @@ impl Layer {
 /// The ACK for a non-2xx answer (§17.1.1.3).
 fn ack(invite: &Request, response: &Response) -> Bytes {
     let to = response.headers().first(HeaderName::To).unwrap_or_default();
-    hop_by_hop(&Method::Ack, invite, to)
+    hop_by_hop(&Method::Ack, invite, to).finish()
 }
 
 /// The CANCEL of an INVITE (§9.1).
-fn cancel(invite: &Request) -> Bytes {
+fn cancel(invite: &Request, reason: Option<&str>) -> Bytes {
     let to = invite.headers().first(HeaderName::To).unwrap_or_default();
-    hop_by_hop(&Method::Cancel, invite, to)
+    let writer = hop_by_hop(&Method::Cancel, invite, to);
+    match reason {
+        Some(reason) => writer.header(HeaderName::Reason, reason).finish(),
+        None => writer.finish(),
+    }
 }
 
 /// Request-URI, top Via, Route, From, Call-ID and CSeq number of the INVITE, and nothing else of it: no Require, no
 /// Proxy-Require, no body.
-fn hop_by_hop(method: &Method, invite: &Request, to: &str) -> Bytes {
+fn hop_by_hop(method: &Method, invite: &Request, to: &str) -> Writer {
     let headers = invite.headers();
     let via = headers.list(HeaderName::Via).next().unwrap_or_default();
     Writer::request(method, invite.uri())
@@ -239,5 +255,4 @@ fn hop_by_hop(method: &Method, invite: &Request, to: &str) -> Bytes {
         .header(HeaderName::To, to)
         .header(HeaderName::CallId, invite.call_id())
         .header(HeaderName::CSeq, format_args!("{} {method}", invite.cseq().number))
-        .finish()
 }

@@ -131,7 +131,12 @@ impl Layer {
     /// or is no INVITE. Without a final answer 64·T1 after the CANCEL was sent the INVITE ends with
     /// [`Event::TimedOut`].
     pub fn cancel(&mut self, now: Instant, client: ClientId) -> Option<ClientId> {
-        self.cancel_client(now, client)
+        self.cancel_client(now, client, None)
+    }
+
+    /// The same, telling why: `reason` is the value of the CANCEL's Reason (RFC 3326).
+    pub fn cancel_because(&mut self, now: Instant, client: ClientId, reason: &str) -> Option<ClientId> {
+        self.cancel_client(now, client, Some(reason.into()))
     }
 
     /// Forgets a client transaction: nothing more is sent or told.
