@@ -9,7 +9,6 @@ import { installPackages, packagesAreCurrent, workspaces } from "./packages.mjs"
 
 const tool = (name) => join(root, "node_modules/.bin", name);
 const browserReport = join(root, "target/test-logs/browser.json");
-const gateway = { TRAPEZOID_GATEWAY_PROGRAM: join(root, "target/debug/ws-gateway") };
 
 /** A check that is one program: it passes if the program says so. */
 const program = (command, env) => (options) => capture(command, { ...options, env: { ...options.env, ...env } });
@@ -80,14 +79,14 @@ export const checks = [
     name: "rust",
     title: "Rust tests, foreign SIP programs included",
     needs: ["machine", "gateway"],
-    run: program(["cargo", "test", "--workspace", "--no-fail-fast", "--locked"], gateway),
+    run: program(["cargo", "test", "--workspace", "--no-fail-fast", "--locked"]),
     count: counts.libtest,
   },
   {
     name: "node",
     title: "the built package in Node",
     needs: ["packages", "wasm", "gateway"],
-    run: (options) => nodeTests("wasm-client/test", options, gateway),
+    run: (options) => nodeTests("wasm-client/test", options),
     count: counts.tap,
   },
   {
@@ -97,17 +96,17 @@ export const checks = [
     run: (options) => {
       rmSync(browserReport, { force: true });
       const command = [tool("playwright"), "test", "--config", "tests/browser", "--reporter=list,json"];
-      return program(command, { ...gateway, PLAYWRIGHT_JSON_OUTPUT_FILE: browserReport })(options);
+      return program(command, { PLAYWRIGHT_JSON_OUTPUT_FILE: browserReport })(options);
     },
     count: () => counts.playwright(browserReport),
   },
 ];
 
-function nodeTests(folder, options, env) {
+function nodeTests(folder, options) {
   const absolute = join(root, folder);
   const names = existsSync(absolute) ? readdirSync(absolute) : [];
   const files = names.filter((name) => name.endsWith(".test.mjs")).sort().map((name) => join(folder, name));
   // Without a file, Node would look for tests everywhere.
   if (files.length === 0) return { code: 1, output: `${folder} has no *.test.mjs` };
-  return program(["node", "--test", "--test-reporter=tap", ...files], env)(options);
+  return program(["node", "--test", "--test-reporter=tap", ...files])(options);
 }
