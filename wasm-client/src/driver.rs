@@ -2,7 +2,6 @@
 //! timeout come out.
 
 use std::cell::{Cell, RefCell};
-use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::rc::{Rc, Weak};
 use std::time::Duration;
@@ -44,7 +43,8 @@ pub(crate) struct Driver {
     hop: Cell<Option<Hop>>,
     flows: Cell<u64>,
     timer: Timer,
-    calls: RefCell<BTreeMap<CallId, Rc<PhoneCall>>>,
+    /// Oldest first; a handful.
+    calls: RefCell<Vec<(CallId, Rc<PhoneCall>)>>,
     connecting: Waiters,
     registering: Waiters,
     unregistering: Waiters,
@@ -114,11 +114,11 @@ impl Driver {
 
     /// Calls that have not ended, oldest first.
     pub(crate) fn calls(&self) -> Vec<Rc<PhoneCall>> {
-        self.calls.borrow().values().filter(|call| !call.ended()).cloned().collect()
+        self.calls.borrow().iter().map(|(_, call)| call).filter(|call| !call.ended()).cloned().collect()
     }
 
     pub(crate) fn adopt(&self, id: CallId, call: Rc<PhoneCall>) {
-        self.calls.borrow_mut().insert(id, call);
+        self.calls.borrow_mut().push((id, call));
     }
 
     pub(crate) fn connect(&self) -> Promise {
@@ -171,7 +171,7 @@ impl Driver {
         self.link.borrow_mut().disconnect();
         drop(self.socket.take());
         self.hop.set(None);
-        for call in self.calls.take().into_values() {
+        for (_, call) in self.calls.take() {
             call.release();
         }
         let released = || Failure::new(Kind::InvalidState, "The UserAgent was freed").into();
@@ -302,7 +302,7 @@ impl Driver {
         let calls = self.calls.borrow();
         let next = [self.ask(Core::poll_timeout), self.link.borrow().poll_timeout(), self.close_by.get()]
             .into_iter()
-            .chain(calls.values().map(|call| call.deadline()))
+            .chain(calls.iter().map(|(_, call)| call.deadline()))
             .flatten()
             .min();
         self.timer.set(next);
@@ -352,14 +352,15 @@ impl Driver {
             | Event::Confirmed { call, .. }
             | Event::Info { call, .. }
             | Event::Ended { call, .. } => {
-                let call = self.calls.borrow().get(&call).cloned();
-                if let Some(call) = call {
+                let found = self.calls.borrow().iter().find(|(id, _)| *id == call).cloned();
+                if let Some((_, call)) = found {
                     call.event(self, event);
                 }
             }
             Event::Released { call } => {
-                let released = self.calls.borrow_mut().remove(&call);
-                if let Some(call) = released {
+                let at = self.calls.borrow().iter().position(|(id, _)| *id == call);
+                if let Some(at) = at {
+                    let (_, call) = self.calls.borrow_mut().remove(at);
                     call.release();
                 }
             }
