@@ -1,6 +1,6 @@
 import { expect, test } from "@playwright/test";
 
-import { Gateway } from "./gateway.js";
+import { Gateway, PASSWORD } from "./gateway.js";
 import { Phone } from "./phone.js";
 
 let gateway: Gateway;
@@ -38,13 +38,12 @@ test("the callee is offline: 480", async ({ browser }) => {
 });
 
 test("nobody answers", async ({ browser }) => {
-  const alice = await Phone.registered(browser, gateway, "alice");
+  const alice = await Phone.registered(browser, gateway, "alice", { clock: true });
   const bob = await Phone.registered(browser, gateway, "bob");
-  // The default minute is the page's own; the option is what shortens it here.
-  await alice.page.goto(`${gateway.addresses.page}?noAnswerTimeout=3`);
-  await alice.isRegistered().catch(() => alice.signIn("alice"));
   await alice.dial("bob");
   await expect(bob.test("incoming")).toBeVisible();
+  await expect(alice.test("call")).toHaveAttribute("data-state", "ringing");
+  await alice.page.clock.fastForward(60_000);
   await alice.hasEnded(/answer/i);
   await expect(bob.test("incoming")).toHaveCount(0);
   await alice.close();
@@ -64,7 +63,8 @@ test("no microphone: the call is not made, in words", async ({ browser }) => {
 test("the gateway is down when signing in", async ({ browser }) => {
   const phone = await Phone.open(browser, gateway);
   await phone.test("signin-user").fill("carol");
-  await phone.test("signin-password").fill("correct-horse-battery");
+  await phone.test("signin-password").fill(PASSWORD);
+  await phone.page.waitForLoadState("networkidle");
   await gateway.kill();
   await phone.test("signin-submit").click();
   await expect(phone.test("signin-error")).toContainText(/gateway|server|reach/i);

@@ -9,9 +9,11 @@ export class Phone {
     readonly context: BrowserContext,
   ) {}
 
-  static async open(browser: Browser, gateway: Gateway, options: { microphone?: boolean } = {}): Promise<Phone> {
-    const context = await browser.newContext({ permissions: options.microphone === false ? [] : ["microphone"] });
+  static async open(browser: Browser, gateway: Gateway, options: { clock?: boolean } = {}): Promise<Phone> {
+    const context = await browser.newContext();
     const page = await context.newPage();
+    // Runs by itself, and can be put forward.
+    if (options.clock === true) await page.clock.install();
     page.on("pageerror", (error) => {
       throw error;
     });
@@ -20,8 +22,8 @@ export class Phone {
   }
 
   /** Opened and registered as one of the demo accounts. */
-  static async registered(browser: Browser, gateway: Gateway, account: "alice" | "bob"): Promise<Phone> {
-    const phone = await Phone.open(browser, gateway);
+  static async registered(browser: Browser, gateway: Gateway, account: "alice" | "bob", options: { clock?: boolean } = {}): Promise<Phone> {
+    const phone = await Phone.open(browser, gateway, options);
     await phone.signIn(account);
     return phone;
   }

@@ -1,5 +1,5 @@
+import { type UserAgent, init } from "@trapezoid/client";
 import { Phone } from "./phone/phone";
-import type { UserAgent } from "@trapezoid/client";
 import { AppElement } from "./ui/app";
 import "./styles/tokens.css";
 import "./styles/base.css";
@@ -33,3 +33,5 @@ const app = new AppElement();
 app.phone = phone;
 document.body.prepend(app);
 void phone.loadDemo();
+// Loaded while somebody types a password; if it fails, signing in tries again and says so.
+init().catch(() => undefined);
