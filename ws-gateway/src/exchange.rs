@@ -94,6 +94,7 @@ impl Exchange {
     /// A message came in over `flow`.
     pub fn receive(self: &Arc<Self>, flow: &Flow, from: Hop, message: Bytes) {
         self.metrics.received(from.transport);
+        log("received", &from, &message);
         flow.touch(clock::now());
         let shard = self.shard_of(&message);
         flow.used_by(shard);
@@ -178,6 +179,7 @@ impl Exchange {
             for output in outputs.drain(..) {
                 match output {
                     Output::Transmit { to, message } => {
+                        log("sent", &to, &message);
                         // Once a turn: what the core sends on learning of it must not go round for ever.
                         if self.flows.send(shard, &to, message, now).is_err()
                             && !gone.contains(&(shard, to.flow))
@@ -265,4 +267,15 @@ impl Exchange {
             self.alarm_changed.notify_one();
         }
     }
+}
+
+/// The start line at level `debug`, the whole message at `trace`.
+fn log(what: &str, peer: &Hop, message: &[u8]) {
+    if !tracing::enabled!(tracing::Level::DEBUG) {
+        return;
+    }
+    let (transport, remote) = (peer.transport.via_token(), peer.remote);
+    let text = String::from_utf8_lossy(message);
+    tracing::debug!(transport, %remote, "{what}: {}", text.lines().next().unwrap_or_default());
+    tracing::trace!(transport, %remote, "{what} in full:\n{text}");
 }
