@@ -276,6 +276,7 @@ fn log(what: &str, peer: &Hop, message: &[u8]) {
     }
     let (transport, remote) = (peer.transport.via_token(), peer.remote);
     let text = String::from_utf8_lossy(message);
-    tracing::debug!(transport, %remote, "{what}: {}", text.lines().next().unwrap_or_default());
+    let call_id = scan_call_id(message).map(String::from_utf8_lossy).unwrap_or_default();
+    tracing::debug!(transport, %remote, %call_id, "{what}: {}", text.lines().next().unwrap_or_default());
     tracing::trace!(transport, %remote, "{what} in full:\n{text}");
 }
