@@ -97,6 +97,8 @@ const FAILURES: Record<FailureKind, Wording> = {
 /** The sentence for a thrown value; anything that is not ours is our own fault and says so. */
 export function failure(error: unknown, attempt: Attempt): Sentence {
   if (!isOurs(error)) {
+    // The library's module comes from the gateway, too, and `fetch` says that there is no way to it with a TypeError.
+    if (error instanceof Error && error.cause instanceof TypeError) return explain("gateway-down", attempt);
     const detail = error instanceof Error ? error.message : String(error);
     return { text: `Something went wrong inside this page: ${tame(detail, REASON_CHARACTERS)}` };
   }
