@@ -77,33 +77,7 @@ impl Headers {
                 at = end;
                 break;
             }
-            // Lines that begin with white space continue the one before (§7.3.1).
-            if matches!(text[at], b' ' | b'\t') {
-                let Some(Field { line, value, .. }) = fields.last_mut() else {
-                    return Err(ParseError::new(Fault::FieldName, at));
-                };
-                let mut stop = end - 2;
-                while stop > at && chars::is_lws(text[stop - 1]) {
-                    stop -= 1;
-                }
-                if stop > at {
-                    if value.start == value.end {
-                        let mut start = at;
-                        while start < stop && chars::is_lws(text[start]) {
-                            start += 1;
-                        }
-                        value.start = start as u32;
-                    }
-                    value.end = stop as u32;
-                }
-                line.end = end as u32;
-                at = end;
-                continue;
-            }
-            if fields.len() == limits::HEADER_FIELDS {
-                return Err(ParseError::new(Fault::TooManyFields, at));
-            }
-            fields.push(field(text, at, end)?);
+            push_line(&mut fields, text, at, end - 2, end)?;
             at = end;
         }
         if let Err(error) = core::str::from_utf8(&text[..at]) {
@@ -120,6 +94,27 @@ impl Headers {
         // Surplus bytes (§18.3) must not be forwarded: in a stream they would be a message of their own.
         self.bytes.truncate(end);
         Ok(())
+    }
+
+    /// What can be told of a message that [`Headers::index`] refuses, to answer it: the lines that are header fields,
+    /// and no body. `None` if there is not even a first line.
+    pub(crate) fn salvage(bytes: Bytes) -> Option<Self> {
+        let text = &bytes[..bytes.len().min(limits::MESSAGE_BYTES)];
+        let mut fields = Vec::new();
+        let mut lines = memchr::memchr_iter(b'\n', text);
+        let mut at = lines.next()? + 1;
+        let start_line = without_line_end(&text[..at]);
+        for line_feed in lines {
+            let end = line_feed + 1;
+            let stop = at + without_line_end(&text[at..end]);
+            // An empty line ends the fields; one that is no field is what the message is refused for, or beside it.
+            if stop == at || fields.len() == limits::HEADER_FIELDS {
+                break;
+            }
+            let _ = push_line(&mut fields, text, at, stop, end);
+            at = end;
+        }
+        Some(Self { fields, start_line: start_line as u32, body: Span::new(at, at), bytes })
     }
 
     /// The body ends where Content-Length says; without one, where the message ends (§18.3).
@@ -226,10 +221,41 @@ fn line_end(text: &[u8], start: usize) -> Result<usize, ParseError> {
     }
 }
 
-/// One field's first line: `HCOLON` allows SP and HTAB before the colon and nothing else (§25.1).
-fn field(text: &[u8], start: usize, end: usize) -> Result<Field, ParseError> {
+/// Length of a line without its CRLF or LF.
+fn without_line_end(line: &[u8]) -> usize {
+    let line = line.strip_suffix(b"\n").unwrap_or(line);
+    line.strip_suffix(b"\r").unwrap_or(line).len()
+}
+
+/// Takes the line `start..stop`, which ends with its line end at `end`, into the index.
+fn push_line(
+    fields: &mut Vec<Field>,
+    text: &[u8],
+    start: usize,
+    stop: usize,
+    end: usize,
+) -> Result<(), ParseError> {
+    // Lines that begin with white space continue the one before (§7.3.1).
+    if matches!(text[start], b' ' | b'\t') {
+        let Some(Field { line, value, .. }) = fields.last_mut() else {
+            return Err(ParseError::new(Fault::FieldName, start));
+        };
+        let more = trimmed(text, start, stop);
+        if more.start < more.end {
+            if value.start == value.end {
+                value.start = more.start;
+            }
+            value.end = more.end;
+        }
+        line.end = end as u32;
+        return Ok(());
+    }
+    if fields.len() == limits::HEADER_FIELDS {
+        return Err(ParseError::new(Fault::TooManyFields, start));
+    }
+    // `HCOLON` allows SP and HTAB before the colon and nothing else (§25.1).
     let malformed = ParseError::new(Fault::FieldName, start);
-    let line = &text[start..end - 2];
+    let line = &text[start..stop];
     let colon = memchr::memchr(b':', line).ok_or(malformed)?;
     let mut name_end = colon;
     while name_end > 0 && matches!(line[name_end - 1], b' ' | b'\t') {
@@ -239,17 +265,21 @@ fn field(text: &[u8], start: usize, end: usize) -> Result<Field, ParseError> {
     if name.is_empty() || !name.iter().all(|b| chars::is_token_byte(*b)) {
         return Err(malformed);
     }
-    let mut value_start = colon + 1;
-    let mut value_end = line.len();
-    while value_start < value_end && chars::is_lws(line[value_start]) {
-        value_start += 1;
-    }
-    while value_end > value_start && chars::is_lws(line[value_end - 1]) {
-        value_end -= 1;
-    }
-    Ok(Field {
+    fields.push(Field {
         name: HeaderName::from_bytes(name),
         line: Span::new(start, end),
-        value: Span::new(start + value_start, start + value_end),
-    })
+        value: trimmed(text, start + colon + 1, stop),
+    });
+    Ok(())
+}
+
+/// `start..stop` without surrounding white space.
+fn trimmed(text: &[u8], mut start: usize, mut stop: usize) -> Span {
+    while start < stop && chars::is_lws(text[start]) {
+        start += 1;
+    }
+    while stop > start && chars::is_lws(text[stop - 1]) {
+        stop -= 1;
+    }
+    Span::new(start, stop)
 }

@@ -28,7 +28,19 @@ pub struct Refused {
 impl Message {
     /// Parses one whole message: what a datagram or WebSocket frame held, or what the stream framer cut out.
     pub fn parse(bytes: Bytes) -> Result<Self, Refused> {
-        let mut headers = Headers::index_fields(bytes).map_err(|error| Refused { error, request: None })?;
+        let mut headers = match Headers::index_fields(bytes.clone()) {
+            Ok(headers) => headers,
+            // The fault may stand beside all that an answer needs.
+            Err(error) => {
+                const ECHOED: [HeaderName; 5] =
+                    [HeaderName::Via, HeaderName::From, HeaderName::To, HeaderName::CallId, HeaderName::CSeq];
+                let whole = Headers::salvage(bytes).filter(|h| ECHOED.iter().all(|name| h.has(*name)));
+                return Err(match whole {
+                    Some(headers) => refused(headers, error),
+                    None => Refused { error, request: None },
+                });
+            }
+        };
         // §18.3: a request whose body is not what its Content-Length says gets a 400.
         if let Err(error) = headers.delimit_body() {
             return Err(refused(headers, error));

@@ -152,6 +152,26 @@ fn refused_requests_can_be_answered_when_their_via_is_sound() {
 }
 
 #[test]
+fn a_line_that_is_no_field_is_answered_when_the_rest_says_where_to() {
+    let base = "OPTIONS sip:a@b SIP/2.0\r\nVia: SIP/2.0/UDP h;branch=z9hG4bK1\r\nFrom: <sip:a@b>;tag=1\r\nTo:\r\n <sip:a@b>\r\n";
+    let rest = "Call-ID: 1\r\nCSeq: 1 OPTIONS\r\n\r\n";
+    for (line, words) in [
+        ("no field\r\n", "Malformed Header Field Name"),
+        ("X: a\0b\r\n", "NUL"),
+        ("X: a\rb\r\n", "Bare CR or LF"),
+        ("X: a\n", "Bare CR or LF"),
+    ] {
+        let message = Bytes::from(format!("{base}{line}{rest}"));
+        let refused = Message::parse(message).expect_err(line);
+        let headers = refused.request.expect("it can be answered");
+        let answer = Writer::refusal(&headers, refused.error, "t").expect("its Via is sound");
+        let answer = Response::parse(answer).expect("an answer");
+        assert_eq!((answer.status(), answer.call_id(), answer.to_tag()), (400, "1", Some("t")), "{line:?}");
+        assert!(answer.reason().contains(words), "{}", answer.reason());
+    }
+}
+
+#[test]
 fn an_ack_is_never_answered() {
     let refused = Message::parse(Bytes::from_static(
         b"ACK sip:a@b SIP/2.0\r\nVia: SIP/2.0/UDP h;branch=z9hG4bK1\r\nCSeq: 1 ACK\r\n\r\n",
