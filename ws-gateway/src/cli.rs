@@ -7,6 +7,7 @@ use std::process::ExitCode;
 
 use anyhow::{Context as _, bail};
 use clap::{Args, Parser, Subcommand};
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::signal::unix::{SignalKind, signal};
 use tracing_subscriber::EnvFilter;
 
@@ -150,6 +151,7 @@ impl Run {
             config.http.www = Some(www);
         }
         start_logging(&config)?;
+        allow_connections(config.limits.connections);
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .enable_all()
             .build()
@@ -245,6 +247,26 @@ fn start_logging(config: &Config) -> anyhow::Result<()> {
         .with_target(false)
         .init();
     Ok(())
+}
+
+/// Has the system let this process open as many files as there may be connections.
+fn allow_connections(connections: usize) {
+    /// Files besides connections: listeners, the data directory, the page, the runtime's own.
+    const OTHERS: u64 = 100;
+    let wanted = connections as u64 + OTHERS;
+    let limit = getrlimit(Resource::Nofile);
+    if limit.current.is_none_or(|current| current >= wanted) {
+        return;
+    }
+    let possible = limit.maximum.map_or(wanted, |maximum| maximum.min(wanted));
+    // If it may not be raised, it stays as it is, and the warning says so.
+    let _ = setrlimit(Resource::Nofile, Rlimit { current: Some(possible), maximum: limit.maximum });
+    if let Some(current) = getrlimit(Resource::Nofile).current.filter(|current| *current < wanted) {
+        tracing::warn!(
+            "the system allows {current} open files, fewer than `limits.connections` = {connections} needs; \
+             raise `ulimit -n` or LimitNOFILE="
+        );
+    }
 }
 
 fn print_addresses(addresses: &Addresses) {

@@ -210,6 +210,17 @@ impl Flows {
         }
     }
 
+    /// Takes their identity from the flows of accounts that are gone: what such a flow asks for next must be proven
+    /// again, and cannot be.
+    pub fn revoke(&self, gone: impl Fn(&str) -> bool) {
+        for flow in self.table.read().flows.values() {
+            let mut identity = flow.identity.lock();
+            if identity.as_ref().is_some_and(|identity| gone(&identity.username)) {
+                *identity = None;
+            }
+        }
+    }
+
     /// Whether a flow is open.
     pub fn is_open(&self, flow: FlowId) -> bool {
         self.table.read().flows.contains_key(&flow)

@@ -214,7 +214,10 @@ async fn reload_accounts(exchange: Arc<Exchange>, stop: CancellationToken) {
         let read = tokio::task::spawn_blocking(move || reading.accounts.reload()).await;
         match read {
             Ok(Ok(false)) => {}
-            Ok(Ok(true)) => tracing::info!(accounts = exchange.accounts.len(), "accounts changed"),
+            Ok(Ok(true)) => {
+                exchange.flows.revoke(|username| exchange.accounts.secrets(username).is_none());
+                tracing::info!(accounts = exchange.accounts.len(), "accounts changed");
+            }
             Ok(Err(error)) => tracing::error!("accounts stay as they were: {error:#}"),
             Err(_) => return,
         }

@@ -189,3 +189,117 @@ impl Entry {
         self.bindings.is_empty() && self.waiters.is_empty()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::net::SocketAddr;
+
+    use sip_core::registrar::{Change, ContactUpdate};
+    use sip_core::time::Duration;
+    use sip_core::transport::Transport;
+
+    use super::*;
+    use crate::config::Limits;
+    use crate::connection::outbox;
+    use crate::flows::Flow;
+    use crate::metrics::Metrics;
+
+    const AOR: &str = "sip:bob@localhost";
+
+    struct World {
+        location: Location,
+        flows: Flows,
+        now: Instant,
+    }
+
+    impl World {
+        fn new() -> Self {
+            let now = Instant::from_micros(1_000_000);
+            let location = Location::new(Caps { contacts_per_aor: 10 });
+            Self { location, flows: Flows::new(now, Metrics::default()), now }
+        }
+
+        fn connect(&self, port: u16) -> std::sync::Arc<Flow> {
+            let address = |port| SocketAddr::from(([127, 0, 0, 1], port));
+            let (outbox, _inbox) = outbox(&Limits::default());
+            self.flows.open_connection(Transport::Ws, address(80), address(port), outbox, self.now)
+        }
+
+        fn register(&self, flow: &Flow, cseq: u32) -> Vec<Woken> {
+            let contact = ContactUpdate {
+                key: key(),
+                contact: "sip:bob@x.invalid".into(),
+                params: "".into(),
+                expires: Duration::from_secs(60),
+            };
+            let update = BindingUpdate {
+                aor: AOR.into(),
+                call_id: "c".into(),
+                cseq,
+                hop: flow.hop().unwrap(),
+                change: Change::Contacts(vec![contact]),
+            };
+            let (result, woken) = self.location.update(&update, self.now, &self.flows);
+            assert_eq!(result.unwrap().len(), 1);
+            woken
+        }
+
+        fn reach(&self, question: u64) -> Reach {
+            let waiter = Waiter { shard: 3, question: QuestionId(question) };
+            self.location.reach(&key(), waiter, self.now, &self.flows)
+        }
+    }
+
+    fn key() -> RegistrationKey {
+        RegistrationKey { aor: AOR.into(), instance: "<urn:uuid:1>".into(), reg_id: 1 }
+    }
+
+    #[test]
+    fn a_binding_outlives_its_flow_and_is_found_again_over_the_next() {
+        let world = World::new();
+        let flow = world.connect(1);
+        assert!(world.register(&flow, 1).is_empty());
+        assert_eq!(world.reach(1), Reach::Now(flow.hop().unwrap()));
+        world.flows.close(&flow).for_each(drop);
+        let away = world.location.lookup(AOR, world.now, &world.flows);
+        assert_eq!((away.len(), away[0].hop), (1, None));
+        assert_eq!(world.reach(2), Reach::Later);
+        let next = world.connect(2);
+        let waiter = Waiter { shard: 3, question: QuestionId(2) };
+        assert_eq!(world.register(&next, 2), [Woken { waiter, hop: next.hop().unwrap() }]);
+        assert!(world.register(&next, 3).is_empty(), "told once");
+    }
+
+    #[test]
+    fn after_a_restart_nobody_is_known_and_all_are_waited_for() {
+        let world = World::new();
+        assert_eq!(world.reach(1), Reach::Later);
+        assert_eq!(world.register(&world.connect(1), 1).len(), 1);
+    }
+
+    #[test]
+    fn what_ends_is_forgotten() {
+        let mut world = World::new();
+        world.register(&world.connect(1), 1);
+        let flow = world.connect(2);
+        world.flows.close(&flow).for_each(drop);
+        world.now += Duration::from_secs(61);
+        assert_eq!(world.location.lookup(AOR, world.now, &world.flows), []);
+        assert_eq!(world.reach(1), Reach::Later);
+        world.now += HOLD;
+        world.location.sweep(world.now, &world.flows);
+        assert!(world.location.parts.iter().all(|part| part.lock().is_empty()));
+        assert_eq!(world.location.waiting.load(Ordering::Relaxed), 0);
+    }
+
+    #[test]
+    fn waiting_is_capped() {
+        let mut world = World::new();
+        world.location.most_waiting = 2;
+        assert_eq!(world.reach(1), Reach::Later);
+        assert_eq!(world.reach(2), Reach::Later);
+        assert_eq!(world.reach(3), Reach::Never);
+        world.now += HOLD;
+        assert_eq!(world.reach(4), Reach::Later, "those before have given up");
+    }
+}

@@ -6,6 +6,8 @@ use std::time::Duration;
 
 use support::peers::{Peer, TcpPeer, UdpPeer, WsPeer};
 use support::{Running, Sip, credentials, start};
+use ws_gateway::Gateway;
+use ws_gateway::data::DataDirectory;
 
 /// Alice calls Bob: INVITE, ringing, answer, ACK, a message, BYE from either side.
 async fn call<A: Peer, B: Peer>(running: &Running, alice: &mut A, bob: &mut B) {
@@ -349,4 +351,79 @@ async fn bad_input_is_answered_or_dropped_and_never_closes_a_listener() {
         again.request("OPTIONS", "sip:localhost", "sip:x@example.com", "<sip:localhost>", "ok", 1, "");
     again.send(&request).await;
     assert_eq!(again.receive().await.status(), 200);
+}
+
+#[tokio::test]
+async fn a_removed_user_must_prove_what_it_cannot() {
+    let running = start();
+    let mut alice = WsPeer::new(running.gateway.addresses().http).await;
+    assert_eq!(alice.register("alice", &running.password("alice"), "r", "").await.status(), 200);
+    let data = DataDirectory::open(running.data.path()).unwrap();
+    ws_gateway::accounts::remove(&data, "localhost", "alice").unwrap();
+    running.wait_for_metric("trapezoid_accounts", 1).await;
+    let uri = "sip:bob@localhost";
+    let status = async {
+        // The count changes a moment before the flow does.
+        for cseq in 1.. {
+            let message =
+                alice.request("MESSAGE", uri, "sip:alice@localhost", "<sip:bob@localhost>", "m", cseq, "");
+            alice.send(&message).await;
+            let response = alice.receive_final().await;
+            if response.status() != 480 {
+                return response.status();
+            }
+        }
+        unreachable!("loops for ever")
+    };
+    assert_eq!(tokio::time::timeout(Duration::from_secs(5), status).await.unwrap(), 407);
+}
+
+#[tokio::test]
+async fn a_call_survives_a_restart_of_the_gateway() {
+    let data = tempfile::tempdir().unwrap();
+    let mut config = support::config(&data);
+    let running = Running { gateway: Gateway::start(config.clone()).unwrap(), data };
+    let addresses = running.gateway.addresses().clone();
+    config.http.listen.address = addresses.http;
+    config.udp[0].listen.address = addresses.udp.unwrap();
+    config.tcp[0].listen.address = addresses.tcp.unwrap();
+    let instance =
+        |n: u8| format!(";+sip.instance=\"<urn:uuid:f81d4fae-7dec-11d0-a765-00a0c91e6bf{n}>\";reg-id=1");
+    let (alice_password, bob_password) = (running.password("alice"), running.password("bob"));
+    let mut alice = WsPeer::new(addresses.http).await;
+    let mut bob = WsPeer::new(addresses.http).await;
+    assert_eq!(alice.register("alice", &alice_password, "ra", &instance(1)).await.status(), 200);
+    assert_eq!(bob.register("bob", &bob_password, "rb", &instance(2)).await.status(), 200);
+    let contact = format!("Contact: {}\r\n", alice.contact("alice"));
+    let (from, to) = ("sip:alice@localhost", "<sip:bob@localhost>");
+    alice.send(&alice.request("INVITE", "sip:bob@localhost", from, to, "kept", 1, &contact)).await;
+    let invited = bob.receive().await;
+    bob.send(&invited.response("200 OK", "b", &format!("Contact: {}\r\n", bob.contact("bob")))).await;
+    let ok = alice.receive_final().await;
+    let routes: String = ok.all("Record-Route").iter().rev().map(|r| format!("Route: {r}\r\n")).collect();
+    let to_bob = "<sip:bob@localhost>;tag=b";
+    alice.send(&alice.request("ACK", &target(&ok), from, to_bob, "kept", 1, &routes)).await;
+    assert_eq!(bob.receive().await.method(), "ACK");
+
+    let Running { gateway, data } = running;
+    let stopping = tokio::spawn(gateway.stop());
+    // The library answers the close when it is read on.
+    while alice.receive_message().await.is_some() {}
+    while bob.receive_message().await.is_some() {}
+    drop((alice, bob));
+    stopping.await.unwrap();
+    let running = Running { gateway: Gateway::start(config).unwrap(), data };
+    assert_eq!(*running.gateway.addresses(), addresses);
+
+    // Alice is back first and hangs up; Bob comes back to find that out.
+    let mut alice = WsPeer::new(addresses.http).await;
+    assert_eq!(alice.register("alice", &alice_password, "ra", &instance(1)).await.status(), 200);
+    alice.send(&alice.request("BYE", &target(&ok), from, to_bob, "kept", 2, &routes)).await;
+    running.wait_for_metric("trapezoid_sip_questions_open", 1).await;
+    let mut bob = WsPeer::new(addresses.http).await;
+    assert_eq!(bob.register("bob", &bob_password, "rb", &instance(2)).await.status(), 200);
+    let bye = bob.receive().await;
+    assert_eq!(bye.method(), "BYE", "{}", bye.0);
+    bob.send(&bye.response("200 OK", "b", "")).await;
+    assert_eq!(alice.receive_final().await.status(), 200);
 }

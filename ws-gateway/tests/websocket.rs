@@ -153,6 +153,21 @@ async fn a_half_sent_handshake_is_closed() {
 }
 
 #[tokio::test]
+async fn silent_http_connections_keep_no_place() {
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    let running = start_with(|config| config.timeouts.handshake = Duration::from_millis(300));
+    let http = running.gateway.addresses().http;
+    // Nothing was ever said; and after one request, nothing more.
+    for said in ["", "GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n"] {
+        let mut stream = tokio::net::TcpStream::connect(http).await.unwrap();
+        stream.write_all(said.as_bytes()).await.unwrap();
+        let mut answer = Vec::new();
+        tokio::time::timeout(PATIENCE, stream.read_to_end(&mut answer)).await.expect("closed").unwrap();
+        assert_eq!(String::from_utf8(answer).unwrap().ends_with("ok\n"), !said.is_empty());
+    }
+}
+
+#[tokio::test]
 async fn stopping_says_goodbye_with_1001() {
     let running = start();
     let mut peer = WsPeer::new(running.gateway.addresses().http).await;

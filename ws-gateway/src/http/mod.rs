@@ -30,7 +30,7 @@ use tokio_util::task::TaskTracker;
 use crate::accounts::DemoAccount;
 use crate::config::HttpListener;
 use crate::exchange::Exchange;
-use crate::listener::{Admission, Permit, accept};
+use crate::listener::{Admission, Permit, accept, canonical};
 use crate::metrics::Refusal;
 
 pub use origin::Origins;
@@ -89,7 +89,7 @@ pub async fn serve(listener: TcpListener, site: Arc<Site>, admission: Arc<Admiss
         };
         match (admission.admit(remote.ip()), stream.local_addr()) {
             (Ok(permit), Ok(local)) => {
-                let peer = Peer { local, remote, permit: Arc::new(permit) };
+                let peer = Peer { local: canonical(local), remote, permit: Arc::new(permit) };
                 site.tasks.spawn(connection(stream, peer, router.clone(), Arc::clone(&site)));
             }
             (Err(refusal), _) => {

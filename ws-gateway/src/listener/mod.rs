@@ -50,6 +50,10 @@ pub fn bind_tcp(listen: Listen, what: &str) -> anyhow::Result<TcpListener> {
 pub fn bind_udp(listen: Listen, what: &str) -> anyhow::Result<UdpSocket> {
     bind(listen, what, |address| {
         let socket = Socket::new(Domain::for_address(address), Type::DGRAM, Some(Protocol::UDP))?;
+        if address.is_ipv6() {
+            // IPv4 peers would have to be sent to by other addresses than they have: they get a socket of their own.
+            socket.set_only_v6(true)?;
+        }
         socket.set_recv_buffer_size(DATAGRAM_BUFFER)?;
         socket.set_send_buffer_size(DATAGRAM_BUFFER)?;
         socket.set_nonblocking(true)?;
@@ -76,12 +80,17 @@ pub fn keep_alive(stream: &TcpStream) -> io::Result<()> {
     SockRef::from(stream).set_tcp_keepalive(&probes)
 }
 
+/// An IPv4 peer of a socket for both families is an IPv4 peer.
+pub fn canonical(address: SocketAddr) -> SocketAddr {
+    SocketAddr::new(address.ip().to_canonical(), address.port())
+}
+
 /// Accepts the next connection, whatever goes wrong before: one peer's fault, or a shortage that passes.
 pub async fn accept(listener: &TcpListener) -> (TcpStream, SocketAddr) {
     loop {
         match listener.accept().await {
             Ok((stream, remote)) => match keep_alive(&stream) {
-                Ok(()) => return (stream, remote),
+                Ok(()) => return (stream, canonical(remote)),
                 // It is gone already.
                 Err(error) => tracing::debug!(%remote, %error, "connection not accepted"),
             },
