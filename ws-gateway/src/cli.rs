@@ -261,7 +261,8 @@ fn allow_connections(connections: usize) {
     let possible = limit.maximum.map_or(wanted, |maximum| maximum.min(wanted));
     // If it may not be raised, it stays as it is, and the warning says so.
     let _ = setrlimit(Resource::Nofile, Rlimit { current: Some(possible), maximum: limit.maximum });
-    if let Some(current) = getrlimit(Resource::Nofile).current.filter(|current| *current < wanted) {
+    if let Some(current) = getrlimit(Resource::Nofile).current.filter(|current| *current < connections as u64)
+    {
         tracing::warn!(
             "the system allows {current} open files, fewer than `limits.connections` = {connections} needs; \
              raise `ulimit -n` or LimitNOFILE="
