@@ -11,12 +11,17 @@ const KEY = "trapezoid.instance";
 export function takeInstance() {
   try {
     const kept = sessionStorage.getItem(KEY);
-    sessionStorage.removeItem(KEY);
+    holdInstance();
     return kept ?? freshInstance();
   } catch {
     // Node has no storage, and a page may be denied it.
     return freshInstance();
   }
+}
+
+/** While it is in use it is not in the storage. */
+export function holdInstance() {
+  sessionStorage.removeItem(KEY);
 }
 
 export function keepInstance(instance) {

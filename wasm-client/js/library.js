@@ -1,7 +1,7 @@
 /** What both entries of the package share: they differ only in where the WebAssembly module is found. */
 import load, { Call, UserAgent as Core } from "./trapezoid_wasm.js";
 import { failure } from "./failure.js";
-import { keepInstance, takeInstance } from "./instance.js";
+import { holdInstance, keepInstance, takeInstance } from "./instance.js";
 import { openMedia } from "./media.js";
 
 export { Call };
@@ -33,7 +33,9 @@ async function instantiate(source, locate) {
 }
 
 export class UserAgent extends Core {
+  /** The id that is this tab's, if it is not the page's own choice. */
   #instance;
+  #freed = false;
   #listening = new AbortController();
 
   constructor(options) {
@@ -53,10 +55,13 @@ export class UserAgent extends Core {
   }
 
   free() {
+    if (this.#freed) return;
+    this.#freed = true;
     this.#listening.abort();
     if (this.#instance !== undefined) keepInstance(this.#instance);
     this.release();
-    super.free();
+    // One of our own methods may have called the listener that called this one; its memory is still in use.
+    queueMicrotask(() => super.free());
   }
 
   [Symbol.dispose ?? Symbol()]() {
@@ -69,7 +74,15 @@ export class UserAgent extends Core {
     const { signal } = this.#listening;
     const wake = () => this.wake();
     addEventListener("online", wake, { signal });
-    addEventListener("pageshow", wake, { signal });
+    addEventListener(
+      "pageshow",
+      () => {
+        // Back from the browser's page cache: the id is in use again.
+        if (this.#instance !== undefined) holdInstance();
+        wake();
+      },
+      { signal },
+    );
     if (typeof document !== "undefined") {
       const visible = () => document.visibilityState === "visible" && wake();
       document.addEventListener("visibilitychange", visible, { signal });

@@ -86,10 +86,7 @@ impl UserAgent {
     /// Calls somebody.
     pub fn call(&self, target: String, options: JsValue) -> Promise {
         let driver = Rc::clone(&self.driver);
-        future_to_promise(async move {
-            let call = PhoneCall::place(driver, target, call_audio(options)?).await?;
-            Ok(call.handle())
-        })
+        future_to_promise(async move { PhoneCall::place(driver, target, call_audio(options)?).await })
     }
 
     /// Adds a listener.

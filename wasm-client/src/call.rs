@@ -86,32 +86,34 @@ impl PhoneCall {
         })
     }
 
-    /// Makes an outgoing call: media first, because the INVITE carries its description.
+    /// Makes an outgoing call: media first, because the INVITE carries its description. Gives the call's handle.
     pub(crate) async fn place(
         driver: Rc<Driver>,
         target: String,
         audio: JsValue,
-    ) -> Result<Rc<Self>, JsValue> {
+    ) -> Result<JsValue, JsValue> {
         let call = Self::new(&driver, Direction::Outgoing, CallState::Connecting);
         driver.ask(|core| core.check_call(&target)).map_err(Failure::from)?;
         let media = call.open_media(&driver, audio).await?;
         let offer = media.create_offer().await.inspect_err(|_| call.close_media())?;
-        let id = driver.turn(|core, now| core.call(now, &target, &offer)).map_err(|error| {
+        let id = driver.prepare(|core, now| core.call(now, &target, &offer)).map_err(|error| {
             call.close_media();
             Failure::from(error)
         })?;
-        call.name(&driver, id);
-        Ok(call)
+        // Known before the INVITE goes out: an answer may be as fast as that.
+        let handle = call.name(&driver, id);
+        driver.drain();
+        Ok(handle)
     }
 
     /// Somebody calls.
     pub(crate) fn arrived(driver: &Rc<Driver>, id: CallId, offer: Option<String>) {
         let call = Self::new(driver, Direction::Incoming, CallState::Ringing);
         *call.offer.borrow_mut() = offer;
-        call.name(driver, id);
+        let handle = call.name(driver, id);
         // It may have been canceled in the same turn; then the event that says so follows.
         let _ = driver.turn(|core, now| core.ring(now, id));
-        driver.emitter.emit("incoming", &value(&IncomingEvent { call: call.handle() }));
+        driver.emitter.emit("incoming", &value(&IncomingEvent { call: handle }));
     }
 
     pub(crate) fn event(&self, driver: &Driver, event: Event) {
@@ -146,15 +148,11 @@ impl PhoneCall {
         }
         let answer = self.answer(&driver, id, audio).await;
         self.accepting.set(false);
-        let sent = match answer {
-            Ok(_) if self.ended() => {
-                Err(Failure::new(Kind::InvalidState, "The call ended before it was accepted").into())
-            }
-            Ok(answer) => driver
+        let sent = answer.and_then(|answer| {
+            driver
                 .turn(|core, now| core.accept(now, id, &answer))
-                .map_err(|error| JsValue::from(Failure::from(error))),
-            Err(error) => Err(error),
-        };
+                .map_err(|error| JsValue::from(Failure::from(error)))
+        });
         if let Err(error) = sent {
             self.close_media();
             return Err(error);
@@ -163,17 +161,26 @@ impl PhoneCall {
         Ok(JsValue::UNDEFINED)
     }
 
-    /// Our description for the 2xx.
+    /// Our description for the 2xx. An offer that media cannot take is refused: trying again would not help.
     async fn answer(&self, driver: &Rc<Driver>, id: CallId, audio: JsValue) -> Result<String, JsValue> {
         let media = self.open_media(driver, audio).await?;
         let offer = self.offer.borrow().clone();
-        match offer {
+        let answer = match &offer {
             None => media.create_offer().await,
-            Some(offer) => media.create_answer(&offer).await.inspect_err(|_| {
-                // Trying again would not help: nothing here can take this offer.
-                let _ = driver.turn(|core, now| core.reject(now, id, 488, None));
-            }),
+            Some(offer) => media.create_answer(offer).await,
+        };
+        if self.ended() {
+            return Err(Self::too_late());
         }
+        if answer.is_err() && offer.is_some() {
+            // It has not ended, so it can be refused.
+            let _ = driver.turn(|core, now| core.reject(now, id, 488, None));
+        }
+        answer
+    }
+
+    fn too_late() -> JsValue {
+        Failure::new(Kind::InvalidState, "The call ended before it was accepted").into()
     }
 
     pub(crate) fn reject(&self, status: u16) -> Result<(), JsValue> {
@@ -290,14 +297,17 @@ impl PhoneCall {
         self.handle.borrow().clone()
     }
 
-    fn name(self: &Rc<Self>, driver: &Driver, id: CallId) {
+    /// Makes it known under its id; gives its handle.
+    fn name(self: &Rc<Self>, driver: &Driver, id: CallId) -> JsValue {
         // Both are set once, here: a call gets its id when the core knows it.
         let _ = self.id.set(id);
         if let Some(remote) = driver.ask(|core| core.remote(id).cloned()) {
             let _ = self.remote.set(remote);
         }
-        *self.handle.borrow_mut() = crate::api::Call::wrap(Rc::clone(self));
+        let handle = crate::api::Call::wrap(Rc::clone(self));
+        *self.handle.borrow_mut() = handle.clone();
         driver.adopt(id, Rc::clone(self));
+        handle
     }
 
     fn alive(&self) -> Result<(Rc<Driver>, CallId), JsValue> {
@@ -321,7 +331,7 @@ impl PhoneCall {
         let listener: Weak<dyn MediaListener> = self.this.clone();
         let media = Rc::new(Media::open(&driver.options.media, audio, listener).await?);
         if self.ended() {
-            return Err(Failure::new(Kind::InvalidState, "The call ended before it was accepted").into());
+            return Err(Self::too_late());
         }
         if self.muted.get() {
             media.set_muted(true)?;

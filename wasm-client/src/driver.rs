@@ -54,6 +54,7 @@ pub(crate) struct Driver {
     /// The registration state the page knows.
     told: Cell<RegistrationState>,
     draining: Cell<bool>,
+    released: Cell<bool>,
     /// Itself while a connection is wanted: a page may drop its `UserAgent` and go on hearing events.
     kept: RefCell<Option<Rc<Self>>>,
 }
@@ -91,6 +92,7 @@ impl Driver {
                 close_by: Cell::new(None),
                 told: Cell::new(RegistrationState::Unregistered),
                 draining: Cell::new(false),
+                released: Cell::new(false),
                 kept: RefCell::new(None),
             }
         }))
@@ -98,9 +100,14 @@ impl Driver {
 
     /// Gives the core an input or a command, then does all it asks for.
     pub(crate) fn turn<T>(&self, command: impl FnOnce(&mut Core, Instant) -> T) -> T {
-        let result = command(&mut self.core.borrow_mut(), clock::now());
+        let result = self.prepare(command);
         self.drain();
         result
+    }
+
+    /// Gives the core a command and leaves what it asks for to [`Self::drain`].
+    pub(crate) fn prepare<T>(&self, command: impl FnOnce(&mut Core, Instant) -> T) -> T {
+        command(&mut self.core.borrow_mut(), clock::now())
     }
 
     /// Looks at the core.
@@ -122,6 +129,9 @@ impl Driver {
     }
 
     pub(crate) fn connect(&self) -> Promise {
+        if self.released.get() {
+            return Promise::reject(&Self::freed());
+        }
         if self.connection_state() == LinkState::Connected {
             return Promise::resolve(&JsValue::UNDEFINED);
         }
@@ -131,8 +141,9 @@ impl Driver {
     }
 
     pub(crate) fn register(&self) -> Promise {
-        if let Err(error) = self.turn(Core::register) {
-            return Promise::reject(&Failure::new(Kind::InvalidState, error.to_string()).into());
+        // The core refuses only after its own shutdown, which is not used here.
+        if self.released.get() || self.turn(Core::register).is_err() {
+            return Promise::reject(&Self::freed());
         }
         let promise = self.registering.wait();
         self.want();
@@ -167,6 +178,7 @@ impl Driver {
 
     /// Closes at once and forgets everything.
     pub(crate) fn release(&self) {
+        self.released.set(true);
         self.emitter.clear();
         self.link.borrow_mut().disconnect();
         drop(self.socket.take());
@@ -174,13 +186,16 @@ impl Driver {
         for (_, call) in self.calls.take() {
             call.release();
         }
-        let released = || Failure::new(Kind::InvalidState, "The UserAgent was freed").into();
         for waiters in [&self.connecting, &self.registering, &self.unregistering] {
-            waiters.reject(released);
+            waiters.reject(Self::freed);
         }
         self.closing.resolve();
         self.timer.set(None);
         drop(self.kept.take());
+    }
+
+    fn freed() -> JsValue {
+        Failure::new(Kind::InvalidState, "The UserAgent was freed").into()
     }
 
     fn want(&self) {
@@ -207,8 +222,11 @@ impl Driver {
             Ok(socket) => *self.socket.borrow_mut() = Some(Rc::new(socket)),
             // Not a matter of trying again: the URL is malformed, or plain where the page is secure.
             Err(thrown) => {
+                let failure = Failure::thrown(Kind::InvalidArgument, &thrown);
                 self.link.borrow_mut().disconnect();
-                self.settle_connection(&Failure::thrown(Kind::InvalidArgument, &thrown));
+                self.tell_connection(failure.clone().into(), None);
+                self.settle_connection(&failure);
+                drop(self.kept.take());
             }
         }
     }
@@ -254,7 +272,8 @@ impl Driver {
         self.after();
     }
 
-    fn drain(&self) {
+    /// Does all the core asks for.
+    pub(crate) fn drain(&self) {
         // A listener's command: the loop that called the listener goes on with its outputs.
         if self.draining.replace(true) {
             return;
@@ -299,6 +318,9 @@ impl Driver {
     }
 
     pub(crate) fn arm(&self) {
+        if self.released.get() {
+            return;
+        }
         let calls = self.calls.borrow();
         let next = [self.ask(Core::poll_timeout), self.link.borrow().poll_timeout(), self.close_by.get()]
             .into_iter()

@@ -87,11 +87,60 @@ test("disconnect ends the attempts to reconnect, free ends everything", async (t
   const flow = await arrived;
   await registering;
   const waiting = other.unregister();
-  t.mock.method(other, "free", () => {});
-  Object.getPrototypeOf(other).free.call(other);
+  other.free();
+  other.free();
   await assert.rejects(waiting, ofKind("invalid-state"));
   await new Promise((resolve) => setTimeout(resolve, 100));
   assert.equal(flow.closed, true);
+});
+
+test("a user agent can be freed from within a listener that its own method called", async (t) => {
+  const server = await Server.start();
+  t.after(() => server.stop());
+  const { agent } = await makeAgent(t, server);
+  agent.on("connection", () => agent.free());
+  await assert.rejects(agent.connect(), ofKind("invalid-state"));
+  await new Promise((resolve) => setTimeout(resolve, 100));
+  assert.ok(server.flows.every((flow) => flow.closed));
+});
+
+test("a WebSocket that cannot even be made is an invalid argument, told once", async (t) => {
+  const refuse = class {
+    constructor() {
+      throw Object.assign(new Error("insecure from a secure page"), { name: "SecurityError" });
+    }
+  };
+  const { agent } = await makeAgent(t, "ws://127.0.0.1:9/sip", { webSocket: refuse });
+  const log = record(agent, ["connection"]);
+  await assert.rejects(agent.connect(), ofKind("invalid-argument"));
+  await assert.rejects(agent.register(), /insecure from a secure page/);
+  assert.equal(agent.connectionState, "disconnected");
+  assert.deepEqual(log.states(), ["connecting", "disconnected", "connecting", "disconnected"]);
+  assert.equal(log.events[1].error.kind, "invalid-argument");
+});
+
+test("a WebSocket that answers before it returns", async (t) => {
+  class Instant {
+    readyState = 1;
+    protocol = "sip";
+    binaryType = "";
+    constructor() {
+      queueMicrotask(() => this.onopen({ type: "open" }));
+    }
+    send(text) {
+      if (!text.startsWith("INVITE")) return;
+      const lines = text.split("\r\n").filter((line) => /^(via|from|to|call-id|cseq):/i.test(line));
+      const head = lines.map((line) => (/^to:/i.test(line) ? `${line};tag=x` : line));
+      const data = ["SIP/2.0 486 Busy Here", ...head, "Content-Length: 0", "", ""].join("\r\n");
+      this.onmessage({ data });
+    }
+    close() {}
+  }
+  const { agent } = await makeAgent(t, "ws://127.0.0.1:9/sip", { webSocket: Instant });
+  await agent.connect();
+  const call = await agent.call("bob");
+  assert.equal(call.state, "ended");
+  ofKind("busy", { status: 486 })(call.end.error);
 });
 
 test("a listener that throws harms nobody but its own page", async (t) => {
