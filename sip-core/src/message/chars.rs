@@ -5,7 +5,8 @@ const URI_USER: u8 = 2;
 const PARAM: u8 = 4;
 const HOST: u8 = 8;
 const WORD: u8 = 16;
-const DIGIT: u8 = 32;
+const PARAM_NAME: u8 = 32;
+const VALUE_END: u8 = 64;
 
 const TABLE: [u8; 256] = build();
 
@@ -33,8 +34,11 @@ const fn build() -> [u8; 256] {
         if alnum || contains(b"-.!%*_+`'~()<>:\\\"/[]?{}", c) {
             table[b] |= WORD;
         }
-        if c.is_ascii_digit() {
-            table[b] |= DIGIT;
+        if alnum || contains(b"-.!%*_+`'~[]/:&$()", c) {
+            table[b] |= PARAM_NAME;
+        }
+        if contains(b";\"<>, \t\r\n", c) {
+            table[b] |= VALUE_END;
         }
         b += 1;
     }
@@ -68,12 +72,12 @@ pub(crate) const fn is_token_byte(byte: u8) -> bool {
 
 /// `user`, or `password` with the colon the caller has cut at: every `%` begins an escape.
 pub(crate) fn is_user(text: &str) -> bool {
-    all(text, URI_USER) && escapes_are_whole(text)
+    all_escaped(text, URI_USER)
 }
 
 /// `pname` or `pvalue` of a URI parameter.
 pub(crate) fn is_uri_param(text: &str) -> bool {
-    all(text, PARAM) && escapes_are_whole(text)
+    all_escaped(text, PARAM)
 }
 
 /// Host-name characters.
@@ -90,10 +94,13 @@ pub(crate) fn is_call_id(text: &str) -> bool {
 
 /// `1*DIGIT` that fits; anything longer than `u64` is out of range, not wrapped.
 pub(crate) fn number(text: &str) -> Option<u64> {
-    if text.is_empty() || !all(text, DIGIT) {
+    if text.is_empty() {
         return None;
     }
-    text.parse().ok()
+    text.bytes().try_fold(0u64, |value, byte| {
+        let digit = byte.is_ascii_digit().then(|| u64::from(byte - b'0'))?;
+        value.checked_mul(10)?.checked_add(digit)
+    })
 }
 
 /// SP, HTAB and the CR LF of a line fold, whose place the indexer has checked.
@@ -103,12 +110,56 @@ pub(crate) const fn is_lws(byte: u8) -> bool {
 
 /// Without leading and trailing linear white space.
 pub(crate) fn trim(text: &str) -> &str {
-    text.trim_matches([' ', '\t', '\r', '\n'])
+    let bytes = text.as_bytes();
+    let start = skip_lws(bytes, 0);
+    let mut end = bytes.len();
+    while end > start && is_lws(bytes[end - 1]) {
+        end -= 1;
+    }
+    &text[start..end]
 }
 
-/// Every `%` is followed by two hexadecimal digits.
-fn escapes_are_whole(text: &str) -> bool {
+/// All of one class, and every `%` is followed by two hexadecimal digits.
+fn all_escaped(text: &str, class: u8) -> bool {
     let bytes = text.as_bytes();
-    memchr::memchr_iter(b'%', bytes)
-        .all(|at| bytes.get(at + 1..at + 3).is_some_and(|hex| hex.iter().all(u8::is_ascii_hexdigit)))
+    let mut at = 0;
+    while at < bytes.len() {
+        if TABLE[usize::from(bytes[at])] & class == 0 {
+            return false;
+        }
+        if bytes[at] == b'%' {
+            let whole = bytes.get(at + 1..at + 3).is_some_and(|hex| hex.iter().all(u8::is_ascii_hexdigit));
+            if !whole {
+                return false;
+            }
+            at += 2;
+        }
+        at += 1;
+    }
+    true
+}
+
+/// Index of the first byte from `at` on that is no linear white space, or the length.
+pub(crate) fn skip_lws(bytes: &[u8], mut at: usize) -> usize {
+    while at < bytes.len() && is_lws(bytes[at]) {
+        at += 1;
+    }
+    at
+}
+
+/// Index of the first byte from `at` on that may not stand in a parameter's name, or the length. RFC 4475's
+/// "intmeth" names one with every token character; those of URIs add brackets and more.
+pub(crate) fn skip_param_name(bytes: &[u8], mut at: usize) -> usize {
+    while at < bytes.len() && TABLE[usize::from(bytes[at])] & PARAM_NAME != 0 {
+        at += 1;
+    }
+    at
+}
+
+/// Index of the first byte from `at` on that ends a parameter's unquoted value, or the length.
+pub(crate) fn skip_param_value(bytes: &[u8], mut at: usize) -> usize {
+    while at < bytes.len() && TABLE[usize::from(bytes[at])] & VALUE_END == 0 {
+        at += 1;
+    }
+    at
 }

@@ -56,42 +56,40 @@ impl<'a> Walk<'a> {
     /// One parameter; `Some(None)` is a fault, after which the walk ends.
     #[expect(clippy::option_option, reason = "end and fault are different ends")]
     fn step(&mut self) -> Option<Option<(&'a str, Option<&'a str>)>> {
-        let rest = self.rest.trim_start_matches([' ', '\t', '\r', '\n']);
-        if rest.is_empty() {
+        let text = self.rest;
+        let bytes = text.as_bytes();
+        let at = chars::skip_lws(bytes, 0);
+        if at == bytes.len() {
             return None;
         }
-        let fault = |walk: &mut Self| {
-            walk.rest = "";
-            Some(None)
-        };
-        let Some(rest) = rest.strip_prefix(';') else { return fault(self) };
-        let rest = rest.trim_start_matches([' ', '\t', '\r', '\n']);
-        let end = rest.find([';', '=', '"', ' ', '\t', '\r', '\n']).unwrap_or(rest.len());
-        let (name, rest) = rest.split_at(end);
-        // RFC 4475's "intmeth" names a parameter with every token character; URI parameters add brackets etc.
-        if name.is_empty() || !name.bytes().all(|b| chars::is_token_byte(b) || b"[]/:&$()".contains(&b)) {
-            return fault(self);
+        self.rest = "";
+        if bytes[at] != b';' {
+            return Some(None);
         }
-        let rest = rest.trim_start_matches([' ', '\t', '\r', '\n']);
-        let Some(rest) = rest.strip_prefix('=') else {
-            self.rest = rest;
+        let start = chars::skip_lws(bytes, at + 1);
+        let end = chars::skip_param_name(bytes, start);
+        if start == end {
+            return Some(None);
+        }
+        let name = &text[start..end];
+        let at = chars::skip_lws(bytes, end);
+        if bytes.get(at) != Some(&b'=') {
+            self.rest = &text[at..];
             return Some(Some((name, None)));
-        };
-        let rest = rest.trim_start_matches([' ', '\t', '\r', '\n']);
-        let end = if rest.starts_with('"') {
-            match quoted_len(rest) {
-                Some(len) => len,
-                None => return fault(self),
-            }
-        } else {
-            rest.find([';', '"', '<', '>', ',', ' ', '\t', '\r', '\n']).unwrap_or(rest.len())
-        };
-        let (value, rest) = rest.split_at(end);
-        if value.is_empty() {
-            return fault(self);
         }
-        self.rest = rest;
-        Some(Some((name, Some(value))))
+        let start = chars::skip_lws(bytes, at + 1);
+        let end = match bytes.get(start) {
+            Some(b'"') => match quoted_len(&text[start..]) {
+                Some(len) => start + len,
+                None => return Some(None),
+            },
+            _ => chars::skip_param_value(bytes, start),
+        };
+        if start == end {
+            return Some(None);
+        }
+        self.rest = &text[end..];
+        Some(Some((name, Some(&text[start..end]))))
     }
 }
 

@@ -67,10 +67,13 @@ impl<'a> Host<'a> {
         if !chars::is_host(text) {
             return None;
         }
-        match text.parse::<Ipv4Addr>() {
-            Ok(address) => Some(Self::Ip(address.into())),
-            Err(_) => Some(Self::Name(text)),
+        // No top label begins with a digit (§25.1), so only what ends in one can be an address.
+        if text.as_bytes().last().is_some_and(u8::is_ascii_digit)
+            && let Ok(address) = text.parse::<Ipv4Addr>()
+        {
+            return Some(Self::Ip(address.into()));
         }
+        Some(Self::Name(text))
     }
 
     /// The address, if this is one.
@@ -113,7 +116,7 @@ pub(crate) fn host_port(text: &str) -> Option<(Host<'_>, Option<u16>)> {
         let close = text.find(']')?;
         text[close..].find(':').map(|at| close + at)
     } else {
-        text.find(':')
+        memchr::memchr(b':', text.as_bytes())
     };
     match colon {
         None => Some((Host::parse(chars::trim(text))?, None)),
@@ -127,6 +130,10 @@ pub(crate) fn host_port(text: &str) -> Option<(Host<'_>, Option<u16>)> {
 impl<'a> Uri<'a> {
     /// Parses a whole URI. `None` if `text` is not one.
     pub fn parse(text: &'a str) -> Option<Self> {
+        // Nearly every one is.
+        if let Some(rest) = text.strip_prefix("sip:") {
+            return SipUri::parse_rest(rest, false).map(Self::Sip);
+        }
         let (scheme, rest) = text.split_once(':')?;
         if scheme.eq_ignore_ascii_case("sip") {
             return SipUri::parse_rest(rest, false).map(Self::Sip);
@@ -168,23 +175,27 @@ impl<'a> SipUri<'a> {
         let (user, password) = match userinfo {
             None => (None, None),
             Some(info) => {
-                let (user, password) =
-                    info.split_once(':').map_or((info, None), |(user, password)| (user, Some(password)));
+                let (user, password) = match memchr::memchr(b':', info.as_bytes()) {
+                    Some(at) => (&info[..at], Some(&info[at + 1..])),
+                    None => (info, None),
+                };
                 if user.is_empty() || !chars::is_user(user) || !password.is_none_or(chars::is_user) {
                     return None;
                 }
                 (Some(user), password)
             }
         };
-        let (rest, headers) = rest.split_once('?').map_or((rest, None), |(r, h)| (r, Some(h)));
-        let params_at = rest.find(';').unwrap_or(rest.len());
+        let (rest, headers) = match memchr::memchr(b'?', rest.as_bytes()) {
+            Some(at) => (&rest[..at], Some(&rest[at + 1..])),
+            None => (rest, None),
+        };
+        let params_at = memchr::memchr(b';', rest.as_bytes()).unwrap_or(rest.len());
         let (host, port) = host_port(&rest[..params_at])?;
         if rest[..params_at].bytes().any(chars::is_lws) {
             return None;
         }
         let params = &rest[params_at..];
-        for param in params.split(';').skip(1) {
-            let (name, value) = param.split_once('=').map_or((param, None), |(n, v)| (n, Some(v)));
+        for (name, value) in params_of(params) {
             // An empty value ("lr=") is no URI parameter by the grammar, yet some elements send it.
             if name.is_empty() || !chars::is_uri_param(name) || !value.is_none_or(chars::is_uri_param) {
                 return None;
@@ -232,11 +243,24 @@ impl<'a> SipUri<'a> {
 
     /// URI parameters in order.
     pub fn params(&self) -> impl Iterator<Item = (&'a str, Option<&'a str>)> + use<'a> {
-        self.params_text
-            .split(';')
-            .skip(1)
-            .map(|param| param.split_once('=').map_or((param, None), |(name, value)| (name, Some(value))))
+        params_of(self.params_text)
     }
+}
+
+/// Splits `;name=value;name`, checking nothing.
+fn params_of(text: &str) -> impl Iterator<Item = (&str, Option<&str>)> {
+    let mut rest = text.get(1..);
+    core::iter::from_fn(move || {
+        let text = rest?;
+        let bytes = text.as_bytes();
+        let end = memchr::memchr(b';', bytes).unwrap_or(bytes.len());
+        rest = text.get(end + 1..);
+        let param = &text[..end];
+        Some(match memchr::memchr(b'=', param.as_bytes()) {
+            Some(at) => (&param[..at], Some(&param[at + 1..])),
+            None => (param, None),
+        })
+    })
 }
 
 /// Undoes `%HH`. Bytes that are not UTF-8 afterwards stay escaped as a whole.

@@ -27,7 +27,7 @@ impl<'a> NameAddr<'a> {
             let (quoted, rest) = text.split_at(quoted_len(text)?);
             (quoted, chars::trim(rest))
         } else {
-            match text.find('<') {
+            match memchr::memchr(b'<', text.as_bytes()) {
                 Some(at) => (chars::trim(&text[..at]), &text[at..]),
                 None => ("", text),
             }
@@ -45,12 +45,14 @@ impl<'a> NameAddr<'a> {
             Uri::parse(uri)?;
             return Some(Self { display, uri, params: Params::parse(&rest[end..])? });
         };
-        if !display.starts_with('"') && display.contains([',', ';', '"', '>', ':']) {
+        if !display.starts_with('"') && display.bytes().any(|b| matches!(b, b',' | b';' | b'"' | b'>' | b':'))
+        {
             return None;
         }
-        let (uri, params) = inner.split_once('>')?;
+        let end = memchr::memchr(b'>', inner.as_bytes())?;
+        let uri = &inner[..end];
         Uri::parse(uri)?;
-        Some(Self { display, uri, params: Params::parse(params)? })
+        Some(Self { display, uri, params: Params::parse(&inner[end + 1..])? })
     }
 
     /// The URI, parsed. [`NameAddr::parse`] has checked it, so `None` means a value made otherwise.
@@ -94,20 +96,26 @@ pub struct Via<'a> {
 impl<'a> Via<'a> {
     /// Parses one value; a list must be split first.
     pub fn parse(text: &'a str) -> Option<Self> {
-        let (name, rest) = text.split_once('/')?;
-        let (version, rest) = rest.split_once('/')?;
+        let bytes = text.as_bytes();
+        let name_end = memchr::memchr(b'/', bytes)?;
+        let version_end = name_end + 1 + memchr::memchr(b'/', &bytes[name_end + 1..])?;
         // Any token is a protocol name or version by the grammar; a request of another version is answered 505,
         // for which its Via must be understood.
+        let (name, version) = (&text[..name_end], &text[name_end + 1..version_end]);
         if !chars::is_token(chars::trim(name)) || !chars::is_token(chars::trim(version)) {
             return None;
         }
-        let rest = rest.trim_start_matches([' ', '\t', '\r', '\n']);
-        let end = rest.find([' ', '\t', '\r', '\n'])?;
-        let (transport, rest) = rest.split_at(end);
-        if !chars::is_token(transport) {
+        let start = chars::skip_lws(bytes, version_end + 1);
+        let mut end = start;
+        while end < bytes.len() && chars::is_token_byte(bytes[end]) {
+            end += 1;
+        }
+        if start == end || !bytes.get(end).is_some_and(|b| chars::is_lws(*b)) {
             return None;
         }
-        let params_at = rest.find(';').unwrap_or(rest.len());
+        let transport = &text[start..end];
+        let rest = &text[end..];
+        let params_at = memchr::memchr(b';', rest.as_bytes()).unwrap_or(rest.len());
         let (host, port) = host_port(chars::trim(&rest[..params_at]))?;
         Some(Self { transport, host, port, params: Params::parse(&rest[params_at..])? })
     }
@@ -131,7 +139,7 @@ impl CSeq {
     /// Parses the value.
     pub fn parse(text: &str) -> Option<Self> {
         let text = chars::trim(text);
-        let end = text.find([' ', '\t', '\r', '\n'])?;
+        let end = text.bytes().position(chars::is_lws)?;
         let number = u32::try_from(chars::number(&text[..end])?).ok().filter(|n| *n < 1 << 31)?;
         let method = chars::trim(&text[end..]);
         chars::is_token(method).then(|| Self { number, method: Method::from_token(method) })
@@ -159,23 +167,21 @@ pub fn split_list(text: &str) -> impl Iterator<Item = &str> {
 pub(crate) fn list_element_len(text: &str) -> usize {
     let bytes = text.as_bytes();
     let mut at = 0;
-    let mut bracket = false;
-    while at < bytes.len() {
-        match bytes[at] {
+    while let Some(found) = memchr::memchr3(b',', b'"', b'<', &bytes[at..]) {
+        at += found;
+        at = match bytes[at] {
+            b',' => return at,
             b'"' => match quoted_len(&text[at..]) {
-                Some(len) => {
-                    at += len;
-                    continue;
-                }
+                Some(len) => at + len,
                 // An open quote swallows the rest; the element's parser refuses it.
                 None => return bytes.len(),
             },
-            b'<' => bracket = true,
-            b'>' => bracket = false,
-            b',' if !bracket => return at,
-            _ => {}
-        }
-        at += 1;
+            // Neither commas nor quotes count inside brackets; an open one swallows the rest.
+            _ => match memchr::memchr(b'>', &bytes[at..]) {
+                Some(len) => at + len + 1,
+                None => return bytes.len(),
+            },
+        };
     }
     bytes.len()
 }
