@@ -30,12 +30,14 @@ impl Shard {
             outputs.push(output);
         }
         let deadline = server.poll_timeout().map_or(NEVER, Instant::as_micros);
-        self.deadline.store(deadline, Ordering::Release);
+        // In one order with the alarm that is looked at next: either the timer task sees this deadline or whoever set
+        // it sees its alarm.
+        self.deadline.store(deadline, Ordering::SeqCst);
     }
 
     /// When the core's earliest timer fires.
     pub fn deadline(&self) -> Option<Instant> {
-        match self.deadline.load(Ordering::Acquire) {
+        match self.deadline.load(Ordering::SeqCst) {
             NEVER => None,
             micros => Some(Instant::from_micros(micros)),
         }

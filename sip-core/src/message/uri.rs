@@ -90,14 +90,19 @@ impl<'a> Host<'a> {
             && n[n.len() - 8..].eq_ignore_ascii_case(".invalid"))
     }
 
-    /// Whether both name the same host: names in any case, addresses by value.
+    /// Whether both name the same host: names in any case and with or without the root's dot (§25.1 `hostname`),
+    /// addresses by value, an IPv4 address in IPv6 being that IPv4 address.
     pub fn matches(self, other: Host<'_>) -> bool {
         match (self, other) {
-            (Self::Name(a), Host::Name(b)) => a.eq_ignore_ascii_case(b),
-            (Self::Ip(a), Host::Ip(b)) => a == b,
+            (Self::Name(a), Host::Name(b)) => rootless(a).eq_ignore_ascii_case(rootless(b)),
+            (Self::Ip(a), Host::Ip(b)) => a.to_canonical() == b.to_canonical(),
             _ => false,
         }
     }
+}
+
+fn rootless(name: &str) -> &str {
+    name.strip_suffix('.').unwrap_or(name)
 }
 
 impl fmt::Display for Host<'_> {

@@ -22,7 +22,7 @@ impl Domain {
 
     /// Whether `host` is us for a request that came to `local`.
     pub fn is(&self, host: Host<'_>, local: IpAddr) -> bool {
-        host.ip() == Some(local)
+        Host::Ip(local).matches(host)
             || core::iter::once(&self.name)
                 .chain(&self.aliases)
                 .any(|name| Host::parse(name).is_some_and(|name| name.matches(host)))

@@ -55,12 +55,20 @@ pub(super) fn request(request: &Request, change: &Change<'_>) -> Bytes {
     rewrite.remove_if(HeaderName::ProxyAuthorization, |value| {
         Credentials::parse(value).is_ok_and(|credentials| credentials.realm == change.realm)
     });
+    distrust(&mut rewrite);
     rewrite.finish()
+}
+
+/// RFC 3325 §5: who is not trusted asserts nobody's identity, and we trust none of our peers that far.
+fn distrust(rewrite: &mut Rewrite<'_>) {
+    rewrite.remove(HeaderName::PAssertedIdentity);
 }
 
 /// A contact's URI as a Request-URI, where headers may not stand (§16.6 step 2, §19.1.1 table 1).
 pub(super) fn request_uri(contact: &str) -> &str {
-    contact.split_once('?').map_or(contact, |(uri, _)| uri)
+    // A question mark may stand in the user part too, and an `@` only behind it.
+    let host = contact.find('@').unwrap_or(0);
+    contact[host..].find('?').map_or(contact, |at| &contact[..host + at])
 }
 
 /// The response without our Via (§16.7 step 3). `None`: ours was the only one, so it is for nobody else.
@@ -69,6 +77,7 @@ pub(super) fn response(response: &Response) -> Option<Bytes> {
     headers.list(HeaderName::Via).nth(1)?;
     let mut rewrite = Rewrite::new(headers);
     rewrite.remove_first_values(HeaderName::Via, 1);
+    distrust(&mut rewrite);
     Some(rewrite.finish())
 }
 
@@ -78,10 +87,29 @@ pub(super) fn challenge<'r>(chosen: &Response, others: impl Iterator<Item = &'r 
     headers.list(HeaderName::Via).nth(1)?;
     let mut rewrite = Rewrite::new(headers);
     rewrite.remove_first_values(HeaderName::Via, 1);
+    distrust(&mut rewrite);
     for other in others {
         for name in [HeaderName::WwwAuthenticate, HeaderName::ProxyAuthenticate] {
             other.headers().all(name).for_each(|value| rewrite.append(name, value));
         }
     }
     Some(rewrite.finish())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn request_uris_have_no_headers() {
+        for (contact, expected) in [
+            ("sip:bob@h;x=y", "sip:bob@h;x=y"),
+            ("sip:bob@h;x=y?Replaces=1", "sip:bob@h;x=y"),
+            ("sip:h?a=b", "sip:h"),
+            ("sip:b?ob@h", "sip:b?ob@h"),
+            ("sip:b?ob@h?a=b", "sip:b?ob@h"),
+        ] {
+            assert_eq!(request_uri(contact), expected);
+        }
+    }
 }

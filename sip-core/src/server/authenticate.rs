@@ -21,7 +21,13 @@ impl Server {
             self.counters.relay_refused += 1;
             return self.refuse(now, &arrival, Reply::because(403, "Domain Not Served Here"));
         }
-        if self.needs_no_credentials(&arrival) {
+        if self.needs_no_credentials(now, &arrival) {
+            // Every dialog through here is recorded, and its Routes would say so: a stranger's To tag is made up
+            // (§12.2.2), and is not tried on our users.
+            if arrival.request.to_tag().is_some() && !arrival.from.transport.is_websocket() {
+                self.counters.dialogs_unknown += 1;
+                return self.refuse(now, &arrival, Reply::new(481));
+            }
             return self.authorized(now, arrival, None, routes);
         }
         let found = self.challenger.find(arrival.request.headers().all(arrival.credentials_header()));
@@ -39,15 +45,18 @@ impl Server {
         }
     }
 
-    /// REGISTER always proves its sender. On a WebSocket a flow that a REGISTER has proven speaks for its account;
-    /// elsewhere a From outside our domain is nobody's whom we could ask.
-    fn needs_no_credentials(&self, arrival: &Arrival) -> bool {
+    /// REGISTER always proves its sender. On a WebSocket a flow that a REGISTER has proven speaks for its account as
+    /// long as the registration lasts; elsewhere a From outside our domain is nobody's whom we could ask.
+    fn needs_no_credentials(&self, now: Instant, arrival: &Arrival) -> bool {
         if *arrival.request.method() == Method::Register {
             return false;
         }
         if arrival.from.transport.is_websocket() {
             let from = self.claimed_aor(arrival);
-            return arrival.identity.as_ref().is_some_and(|id| from == Some(id.registration.aor.clone()));
+            return arrival
+                .identity
+                .as_ref()
+                .is_some_and(|id| id.expires_at > now && from.as_ref() == Some(&id.registration.aor));
         }
         let from = arrival.request.from();
         match from.parsed_uri() {

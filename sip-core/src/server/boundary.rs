@@ -8,6 +8,7 @@ use smol_str::SmolStr;
 
 use crate::auth::Secrets;
 use crate::registrar::{Binding, BindingUpdate, UpdateError};
+use crate::time::Instant;
 use crate::transport::{FlowId, Hop, RegistrationKey, RouteTarget};
 
 /// Who a flow proved to be by a REGISTER that succeeded over it.
@@ -17,6 +18,9 @@ pub struct Identity {
     pub username: SmolStr,
     /// The registration; its `aor` is what From must name.
     pub registration: RegistrationKey,
+    /// When the registration ends, unless it is refreshed. From then on the flow speaks for the account only in the
+    /// dialogs it is in.
+    pub expires_at: Instant,
 }
 
 /// What happened outside.

@@ -52,7 +52,10 @@ counters! {
     refused_5xx,
     /// Requests answered 403 because they would have been relayed for strangers.
     relay_refused,
-    /// In-dialog requests whose sender is not the one its route token names.
+    /// Requests of strangers within dialogs that were not recorded here.
+    dialogs_unknown,
+    /// In-dialog requests whose sender is not the one its route token names, and repeated requests and CANCELs that
+    /// are not of the request's sender.
     sender_mismatched,
     /// ACKs that could not be routed.
     acks_dropped,

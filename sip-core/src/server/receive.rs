@@ -7,7 +7,7 @@ use bytes::Bytes;
 use super::questions::{Arrival, Pending};
 use super::reply::Reply;
 use super::{Identity, Server};
-use crate::message::{Message, Refused, Request, Writer};
+use crate::message::{Message, Method, Refused, Request, Uri, Writer};
 use crate::time::Instant;
 use crate::transaction::{Received, ServerId};
 use crate::transport::{Hop, via};
@@ -58,6 +58,13 @@ impl Server {
         request: Request,
     ) {
         self.counters.requests += 1;
+        if !self.is_senders_own(&request, &from, identity.as_deref()) {
+            self.counters.sender_mismatched += 1;
+            if *request.method() == Method::Cancel {
+                self.reply_stateless(&request, from, Reply::new(481));
+            }
+            return;
+        }
         let back = via::response_hop(&from, &request.via());
         let received = self.layer.receive_request(now, &request, back);
         let arrival = |server| Arrival { server, request: request.clone(), from, identity };
@@ -71,6 +78,29 @@ impl Server {
                 self.reply_stateless(&request, back, Reply::new(503).later());
             }
         }
+    }
+
+    /// Whoever receives a forwarded request reads the branch of its sender, and could with it cancel the request or
+    /// have its responses come to himself: a CANCEL must come over the hop of the request (§22.1), and so must a
+    /// repeated request, unless an account repeats its own over a new flow. An ACK moves nothing.
+    fn is_senders_own(&self, request: &Request, from: &Hop, identity: Option<&Identity>) -> bool {
+        if *request.method() == Method::Ack {
+            return true;
+        }
+        let Some(server) = self.layer.concerned(request) else { return true };
+        let (Some(hop), Some(first)) = (self.layer.server_hop(server), self.layer.server_request(server))
+        else {
+            return true;
+        };
+        // A NAT may have given a phone another port since.
+        if hop.flow == from.flow && hop.remote.ip() == from.remote.ip() {
+            return true;
+        }
+        let aor = match first.from().parsed_uri() {
+            Some(Uri::Sip(uri)) => self.domain.aor(&uri, hop.local.ip()),
+            _ => None,
+        };
+        aor.is_some_and(|aor| identity.is_some_and(|identity| identity.registration.aor == aor))
     }
 
     /// §16.10, §9.2.

@@ -52,7 +52,7 @@ impl Server {
         self.counters.registered += 1;
         // A datagram socket is everybody's.
         if arrival.from.transport.is_reliable() {
-            self.identify(&arrival, identity);
+            self.identify(&arrival, identity, &bindings);
         }
         let Some(server) = arrival.server else { return };
         let tag = self.fresh_tag();
@@ -62,11 +62,12 @@ impl Server {
         self.layer.respond(now, server, 200, message);
     }
 
-    fn identify(&mut self, arrival: &Arrival, change: IdentityChange) {
+    fn identify(&mut self, arrival: &Arrival, change: IdentityChange, bindings: &[Binding]) {
         let current = arrival.identity.as_ref().map(|identity| &identity.registration);
         let identity = match change {
-            IdentityChange::Becomes { username, registration } if current != Some(&registration) => {
-                Some(Arc::new(Identity { username, registration }))
+            IdentityChange::Becomes { username, registration } => {
+                let Some(binding) = bindings.iter().find(|b| b.key == registration) else { return };
+                Some(Arc::new(Identity { username, registration, expires_at: binding.expires_at }))
             }
             IdentityChange::Loses { registrations } if current.is_some_and(|c| registrations.contains(c)) => {
                 None

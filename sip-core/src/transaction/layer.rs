@@ -82,6 +82,13 @@ impl Layer {
         }
     }
 
+    /// The server transaction that a request repeats or, being a CANCEL, would cancel.
+    pub fn concerned(&self, request: &Request) -> Option<ServerId> {
+        let key = ServerKey::of(request);
+        let cancelled = || (*request.method() == Method::Cancel).then(|| key.of_cancelled());
+        self.server_keys.get(&key).copied().or_else(|| self.server_keys.get(&cancelled()?).copied())
+    }
+
     /// Takes a response from the network. `false`: it matched no transaction and is dropped (RFC 6026 §7.2).
     pub fn receive_response(&mut self, now: Instant, response: Response) -> bool {
         let key = ClientKey::of_response(&response);

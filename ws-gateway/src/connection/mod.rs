@@ -73,9 +73,9 @@ impl IdleTimer {
             let deadline = flow.last_message() + timeouts.idle;
             let next = match flow.identity() {
                 // Looked at again: the registration may end before the connection does.
-                Some(_) => now + timeouts.idle,
-                None if now < deadline => deadline,
-                None => return,
+                Some(identity) if identity.expires_at > now => now + timeouts.idle,
+                _ if now < deadline => deadline,
+                _ => return,
             };
             self.0.as_mut().reset(clock::monotonic(next));
         }

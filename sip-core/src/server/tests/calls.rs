@@ -172,7 +172,9 @@ fn a_callee_that_is_not_there() {
     net.expect(&alice, 480);
     // The binding has ended.
     net.register(&Peer { instance: 77, ..bob.clone() });
-    net.advance(Duration::from_secs(3600));
+    net.advance(Duration::from_secs(1800));
+    net.register(&Peer { instance: 78, ..alice.clone() });
+    net.advance(Duration::from_secs(1800));
     net.send(&alice, alice.invite("bob", 4, ""));
     net.expect(&alice, 480);
     net.quiet();

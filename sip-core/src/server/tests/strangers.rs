@@ -89,3 +89,134 @@ fn a_phone_of_another_domain_may_call_in_and_nowhere_else() {
         net.expect(&stranger, 407);
     }
 }
+
+#[test]
+fn a_to_tag_opens_no_door() {
+    let mut net = Net::new();
+    let bob = ws("bob", 2);
+    net.register(&bob);
+    for (stranger, from, status) in [
+        (udp("alice", 5), "alice@elsewhere.example", 481),
+        (tcp("alice", 6), "alice@elsewhere.example", 481),
+        (udp("alice", 5), "alice@example.com", 407),
+        (ws("alice", 7), "alice@elsewhere.example", 407),
+        (ws("alice", 7), "alice@example.com", 407),
+    ] {
+        for method in ["INVITE", "BYE", "MESSAGE", "NOTIFY", "UPDATE"] {
+            let request = stranger.out(method, "sip:bob@example.com", 1, "");
+            let request = request
+                .replace("<sip:alice@example.com>", &format!("<sip:{from}>"))
+                .replace("t: <sip:bob@example.com>", "t: <sip:bob@example.com>;tag=guessed")
+                .replace("z9hG4bK", &format!("z9hG4bK{}", from.len()));
+            net.send(&stranger, request);
+            net.expect(&stranger, status);
+            net.quiet();
+        }
+    }
+    assert_eq!(net.server.counters().dialogs_unknown, 10);
+}
+
+#[test]
+fn our_domain_has_no_other_spellings() {
+    let mut net = Net::new();
+    let bob = ws("bob", 2);
+    net.register(&bob);
+    let stranger = udp("alice", 5);
+    for (cseq, host) in
+        ["EXAMPLE.com", "example.com.", "[::ffff:192.0.2.1]", "alias.example.com."].iter().enumerate()
+    {
+        let request = stranger.invite("bob", cseq as u32, "");
+        net.send(&stranger, request.replace("<sip:alice@example.com>", &format!("<sip:alice@{host}>")));
+        net.expect(&stranger, 407);
+    }
+    net.quiet();
+}
+
+#[test]
+fn a_flow_is_somebodys_as_long_as_the_registration_lasts() {
+    let mut net = Net::new();
+    let (alice, bob) = (ws("alice", 1), udp("bob", 5));
+    net.register(&alice);
+    net.register(&bob);
+    net.send(&alice, alice.invite("bob", 2, ""));
+    net.expect(&alice, 100);
+    let forwarded = net.request(&bob, &Method::Invite);
+    net.send(&bob, bob.answer(&forwarded, 200));
+    let mut caller = Side::caller(&alice, &net.expect(&alice, 200));
+    net.send(&alice, caller.next("ACK"));
+    net.request(&bob, &Method::Ack);
+    net.advance(Duration::from_secs(1800));
+    // A refresh prolongs it.
+    net.send_with_digest(&alice, "alice", &|cseq, extra| {
+        alice.register(cseq + 100, &format!("{}{extra}", alice.contact_field()))
+    });
+    net.expect(&alice, 200);
+    net.advance(Duration::from_secs(2000));
+    net.send(&alice, alice.out("MESSAGE", "sip:bob@example.com", 3, ""));
+    assert_eq!(net.response(&alice).status(), 480, "bob has not refreshed");
+    net.advance(Duration::from_secs(1600));
+    net.send(&alice, alice.out("MESSAGE", "sip:bob@example.com", 4, ""));
+    net.expect(&alice, 407);
+    // What began before can still be ended.
+    net.send(&alice, caller.next("BYE"));
+    net.request(&bob, &Method::Bye);
+}
+
+#[test]
+fn nobody_asserts_an_identity_here() {
+    let mut net = Net::new();
+    let (alice, bob) = (ws("alice", 1), ws("bob", 2));
+    net.register(&alice);
+    net.register(&bob);
+    let asserted = "P-Asserted-Identity: <sip:president@example.com>\r\n";
+    net.send(&alice, alice.invite("bob", 2, &asserted.repeat(2)));
+    net.expect(&alice, 100);
+    let forwarded = net.request(&bob, &Method::Invite);
+    assert!(!forwarded.headers().has(HeaderName::PAssertedIdentity));
+    for status in [180, 486] {
+        let answer = bob.answer(&forwarded, status).replacen("From:", &format!("{asserted}From:"), 1);
+        net.send(&bob, answer);
+    }
+    for status in [180, 486] {
+        assert!(!net.expect(&alice, status).headers().has(HeaderName::PAssertedIdentity));
+        if status == 180 {
+            net.request(&bob, &Method::Ack);
+        }
+    }
+}
+
+/// A callee reads the caller's branch in the Vias it is sent.
+#[test]
+fn a_branch_is_no_proof() {
+    let mut net = Net::new();
+    let (alice, bob, carol) = (ws("alice", 1), ws("bob", 2), ws("carol", 3));
+    let phone = udp("bob", 5);
+    for peer in [&alice, &bob, &carol, &phone] {
+        net.register(peer);
+    }
+    let invite = alice.invite("bob", 2, "");
+    net.send(&alice, invite.clone());
+    net.expect(&alice, 100);
+    let forwarded = net.request(&bob, &Method::Invite);
+    net.request(&phone, &Method::Invite);
+    let cancel = alice.out("CANCEL", "sip:bob@example.com", 2, "").replace("CANCEL2", "INVITE2");
+    let unregistered = ws("alice", 7);
+    for thief in [&bob, &carol, &phone, &unregistered] {
+        net.send(thief, cancel.clone());
+        net.expect(thief, 481);
+        // To have the responses come to himself.
+        net.send(thief, invite.clone());
+        net.quiet();
+    }
+    assert_eq!(net.server.counters().sender_mismatched, 8);
+    net.send(&bob, bob.answer(&forwarded, 180));
+    net.expect(&alice, 180);
+    // On her next socket Alice may do both.
+    let back = ws("alice", 8);
+    net.register(&back);
+    net.send(&back, invite);
+    net.expect(&back, 180);
+    net.send(&back, cancel);
+    net.expect(&back, 200);
+    net.request(&bob, &Method::Cancel);
+}
