@@ -46,9 +46,9 @@ class PeerMedia {
   async createAnswer(offer) {
     const peer = this.peerConnection;
     await peer.setRemoteDescription({ type: "offer", sdp: offer });
-    // Only audio is spoken here: a stopped transceiver refuses its media section.
+    // Only audio is spoken here. (`stop` would not refuse the media section before the next offer.)
     for (const transceiver of peer.getTransceivers()) {
-      if (transceiver.receiver.track.kind !== "audio") transceiver.stop();
+      if (transceiver.receiver.track.kind !== "audio") transceiver.direction = "inactive";
     }
     await peer.setLocalDescription(await peer.createAnswer());
     return this.#gathered();
