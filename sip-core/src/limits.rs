@@ -41,6 +41,10 @@ pub const FORKS: usize = 10;
 /// Retry-After, sent statelessly.
 pub const TRANSACTIONS: usize = 100_000;
 
+/// Bytes of requests that one transaction layer keeps for its transactions: someone who pads his may not make a
+/// hundred thousand of them. Past it: as above.
+pub const TRANSACTION_BYTES: usize = 32 * 1024 * 1024;
+
 /// In-dialog requests held for registrations that are away, per core instance. Past it: 480 at once.
 pub const HELD_REQUESTS: usize = 1_000;
 

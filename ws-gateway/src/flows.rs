@@ -193,12 +193,16 @@ impl Flows {
 
     /// Sends `message` whole on behalf of `shard`.
     pub fn send(&self, shard: usize, to: &Hop, message: Bytes, now: Instant) -> Result<(), Gone> {
-        let flow = self.table.read().flows.get(&to.flow).cloned();
+        let flow = {
+            let table = self.table.read();
+            let flow = table.flows.get(&to.flow);
+            // Before the lock is given back: if the flow closes right then, the shard is told.
+            flow.inspect(|flow| flow.used_by(shard)).cloned()
+        };
         let Some(flow) = flow else {
             self.metrics.lost(Loss::NoFlow);
             return Err(Gone);
         };
-        flow.used_by(shard);
         flow.touch(now);
         flow.send(to, message, &self.metrics)
     }

@@ -20,6 +20,10 @@ use crate::flows::Flows;
 /// Locks, each over its share of the addresses-of-record.
 const LOCKS: usize = 64;
 
+/// Requests and callers that wait for the registrations of one address-of-record. Past it they are told at once that it
+/// cannot be reached: one account does not take the room of all.
+const WAITING_PER_AOR: usize = 100;
+
 /// Who asked for a registration that is away.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Waiter {
@@ -113,7 +117,8 @@ impl Location {
             return Reach::Now(hop);
         }
         self.forget(entry, now);
-        if self.waiting.load(Ordering::Relaxed) >= self.most_waiting {
+        if self.waiting.load(Ordering::Relaxed) >= self.most_waiting || entry.waiters.len() >= WAITING_PER_AOR
+        {
             if entry.is_empty() {
                 part.remove(&key.aor);
             }
@@ -301,5 +306,17 @@ mod tests {
         assert_eq!(world.reach(3), Reach::Never);
         world.now += HOLD;
         assert_eq!(world.reach(4), Reach::Later, "those before have given up");
+    }
+
+    #[test]
+    fn one_account_does_not_take_the_room_of_all() {
+        let world = World::new();
+        for question in 0..WAITING_PER_AOR as u64 {
+            assert_eq!(world.reach(question), Reach::Later);
+        }
+        assert_eq!(world.reach(1_000), Reach::Never);
+        let other = RegistrationKey { aor: "sip:alice@localhost".into(), ..key() };
+        let waiter = Waiter { shard: 3, question: QuestionId(1_001) };
+        assert_eq!(world.location.reach(&other, waiter, world.now, &world.flows), Reach::Later);
     }
 }

@@ -3,9 +3,10 @@
 mod support;
 
 use std::fs;
+use std::time::Duration;
 
 use support::peers::{Peer as _, UdpPeer, http};
-use support::{start, start_with};
+use support::{PATIENCE, start, start_with};
 use ws_gateway::data::DataDirectory;
 use ws_gateway::{Config, Gateway, accounts};
 
@@ -142,4 +143,19 @@ async fn a_taken_port_is_an_error_unless_any_will_do() {
     let second = try_with(true).unwrap();
     assert_ne!(second.addresses().http, taken.http);
     assert_ne!(second.addresses().udp, taken.udp);
+}
+
+#[tokio::test]
+async fn a_connection_that_only_speaks_http_does_not_keep_its_place() {
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    let running = start_with(|config| config.timeouts.idle = Duration::from_millis(300));
+    let http = running.gateway.addresses().http;
+    let mut stream = tokio::net::TcpStream::connect(http).await.unwrap();
+    let host = format!("Host: {http}\r\n");
+    stream.write_all(format!("GET /healthz HTTP/1.1\r\n{host}\r\n").as_bytes()).await.unwrap();
+    let mut answer = Vec::new();
+    // Long before the head of a next request would have to be there.
+    tokio::time::timeout(PATIENCE, stream.read_to_end(&mut answer)).await.expect("closed").unwrap();
+    assert!(answer.starts_with(b"HTTP/1.1 200"));
+    running.wait_for_metric("trapezoid_closings_total{reason=\"idle\"}", 1).await;
 }

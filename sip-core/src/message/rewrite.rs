@@ -2,12 +2,13 @@
 
 use alloc::string::String;
 use alloc::vec::Vec;
+use core::ops::Range;
 
 use bytes::Bytes;
 
 use super::headers::Span;
 use super::value::list_element_len;
-use super::{HeaderName, Headers, Request};
+use super::{HeaderName, Headers, Request, chars};
 
 /// A list of edits against one message; [`Rewrite::finish`] applies them in one pass.
 #[derive(Debug)]
@@ -93,10 +94,9 @@ impl<'m> Rewrite<'m> {
     pub fn replace_first_value(&mut self, name: HeaderName, value: &str) {
         if let Some(field) = self.headers.fields().iter().find(|f| f.name == name) {
             let text = self.headers.value_of(field);
-            let len = list_element_len(text);
-            let trimmed = text[..len].trim_end_matches([' ', '\t', '\r', '\n']).len();
-            let start = field.value.start as usize;
-            self.edit(Span::new(start, start + trimmed), value.into());
+            let Some(element) = first_value(text) else { return };
+            let span = Span::of(self.headers.bytes(), chars::trim(&text[element]));
+            self.edit(span, value.into());
         }
     }
 
@@ -110,8 +110,13 @@ impl<'m> Rewrite<'m> {
             let text = self.headers.value_of(field);
             let mut at = 0;
             while left > 0 && at < text.len() {
-                at += list_element_len(&text[at..]) + 1;
-                left -= 1;
+                match first_value(&text[at..]) {
+                    Some(element) => {
+                        at += element.end + 1;
+                        left -= 1;
+                    }
+                    None => at = text.len(),
+                }
             }
             if at >= text.len() {
                 self.edit(field.line, String::new());
@@ -142,6 +147,19 @@ impl<'m> Rewrite<'m> {
         out.extend_from_slice(&source[at..]);
         Bytes::from(out)
     }
+}
+
+/// The first element of a list that is not empty: an empty one is no value ([`super::split_list`]).
+fn first_value(text: &str) -> Option<Range<usize>> {
+    let mut at = 0;
+    while at < text.len() {
+        let end = at + list_element_len(&text[at..]);
+        if !chars::trim(&text[at..end]).is_empty() {
+            return Some(at..end);
+        }
+        at = end + 1;
+    }
+    None
 }
 
 fn line(name: &str, value: &str) -> String {

@@ -293,6 +293,21 @@ fn a_proxy_edits_only_what_it_owns() {
 }
 
 #[test]
+fn empty_list_elements_are_no_values() {
+    let request = request(
+        "BYE sip:a@b SIP/2.0\nVia: , SIP/2.0/UDP h ,SIP/2.0/UDP i\nRoute: ,<sip:1> ,\nRoute: , ,<sip:2>,,<sip:3>\n\
+         From: <sip:a@b>;tag=1\nTo: <sip:a@b>;tag=2\nCall-ID: x\nCSeq: 1 BYE\n\n",
+    );
+    let mut edit = Rewrite::new(request.headers());
+    edit.replace_first_value(HeaderName::Via, "SIP/2.0/UDP h;received=192.0.2.1");
+    edit.remove_first_values(HeaderName::Route, 2);
+    let edited = Request::parse(edit.finish()).expect("a request");
+    let values = |name| -> Vec<&str> { edited.headers().list(name).collect() };
+    assert_eq!(values(HeaderName::Via), ["SIP/2.0/UDP h;received=192.0.2.1", "SIP/2.0/UDP i"]);
+    assert_eq!(values(HeaderName::Route), ["<sip:3>"]);
+}
+
+#[test]
 fn removing_values_crosses_fields() {
     let request = request(
         "BYE sip:a@b SIP/2.0\nVia: SIP/2.0/UDP h\nRoute: <sip:1>, <sip:2>\nRoute: <sip:3>,<sip:4>\n\

@@ -91,6 +91,7 @@ impl Layer {
             (Machine::NonInvite(non_invite_client::State::Trying), non_invite_client::start(reliable))
         };
         let generation = self.next_generation();
+        self.bytes += request.bytes().len();
         let index = self.clients.insert(Client {
             generation,
             key: key.clone(),
@@ -220,7 +221,7 @@ impl Layer {
     pub(super) fn free_client(&mut self, id: ClientId) -> bool {
         let exists = self.client(id).is_some();
         if exists {
-            self.clients.remove(id.index as usize);
+            self.bytes -= self.clients.remove(id.index as usize).request.bytes().len();
         }
         exists
     }

@@ -35,6 +35,8 @@ pub struct Layer {
     pub(super) flows: BTreeSet<(FlowId, Handle)>,
     pub(super) schedule: Schedule,
     pub(super) outputs: Outputs,
+    /// Of all transactions' requests, [`limits::TRANSACTION_BYTES`] at most.
+    pub(super) bytes: usize,
     generation: u32,
     counters: Counters,
 }
@@ -51,6 +53,7 @@ impl Layer {
             flows: BTreeSet::new(),
             schedule: Schedule::default(),
             outputs: Outputs::default(),
+            bytes: 0,
             generation: 0,
             counters: Counters::default(),
         }
@@ -72,7 +75,7 @@ impl Layer {
             Method::Cancel => Some(self.server_keys.get(&key.of_cancelled()).copied()),
             _ => None,
         };
-        if !self.has_room() {
+        if !self.has_room(request) {
             return Received::Full;
         }
         let server = self.insert_server(now, key, request, from);
@@ -102,14 +105,14 @@ impl Layer {
 
     /// Sends a request in a transaction of its own, named by its top Via's branch.
     ///
-    /// `None`, and nothing is sent, when [`limits::TRANSACTIONS`] is reached, the branch is missing or in use, or
+    /// `None`, and nothing is sent, when [`limits::TRANSACTIONS`] or [`limits::TRANSACTION_BYTES`] is reached, the branch is missing or in use, or
     /// the request is an ACK, which has no transaction.
     pub fn send_request(&mut self, now: Instant, request: &Request, to: Hop) -> Option<ClientId> {
         if *request.method() == Method::Ack {
             return None;
         }
         let key = ClientKey::of_request(request)?;
-        if self.client_keys.contains_key(&key) || !self.has_room() {
+        if self.client_keys.contains_key(&key) || !self.has_room(request) {
             return None;
         }
         Some(self.insert_client(now, key, request, to))
@@ -260,9 +263,10 @@ impl Layer {
         Counters { dropped_outputs: self.outputs.dropped, ..self.counters }
     }
 
-    /// Whether another transaction may be made; counts if not.
-    pub(super) fn has_room(&mut self) -> bool {
-        let room = self.len() < limits::TRANSACTIONS;
+    /// Whether a transaction may be made for this request; counts if not.
+    pub(super) fn has_room(&mut self, request: &Request) -> bool {
+        let room = self.len() < limits::TRANSACTIONS
+            && self.bytes + request.bytes().len() <= limits::TRANSACTION_BYTES;
         if !room {
             self.counters.refused += 1;
         }

@@ -95,6 +95,7 @@ impl Layer {
             (Machine::NonInvite(non_invite_server::State::Trying), non_invite_server::start())
         };
         let generation = self.next_generation();
+        self.bytes += request.bytes().len();
         let index = self.servers.insert(Server {
             generation,
             key: key.clone(),
@@ -250,7 +251,7 @@ impl Layer {
     pub(super) fn free_server(&mut self, id: ServerId) -> bool {
         let exists = self.server(id).is_some();
         if exists {
-            self.servers.remove(id.index as usize);
+            self.bytes -= self.servers.remove(id.index as usize).request.bytes().len();
         }
         exists
     }

@@ -47,7 +47,8 @@ pub const HANDSHAKE: Duration = Duration::from_secs(10);
 
 /// Without a SIP message in either direction on a connection nobody has registered over; keep-alives do not count.
 /// Then the connection is closed and counted. A connection with a registration may stay silent for ever: the
-/// operating system's TCP keep-alive finds out when its peer is gone.
+/// operating system's TCP keep-alive finds out when its peer is gone. An HTTP connection that does not become a
+/// WebSocket is closed after this time in any case.
 pub const IDLE: Duration = Duration::from_secs(300);
 
 /// For a write that makes no progress. Then the peer reads too slowly: the connection is closed and counted.

@@ -23,7 +23,7 @@ use hyper_util::service::TowerToHyperService;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -31,7 +31,7 @@ use crate::accounts::DemoAccount;
 use crate::config::HttpListener;
 use crate::exchange::Exchange;
 use crate::listener::{Admission, Permit, accept, canonical};
-use crate::metrics::Refusal;
+use crate::metrics::{Closing, Refusal};
 
 pub use origin::Origins;
 pub use scrape::Scrape;
@@ -136,6 +136,12 @@ async fn connection(stream: TcpStream, peer: Peer, router: Router, site: Arc<Sit
     let mut served = std::pin::pin!(served);
     let result = tokio::select! {
         result = served.as_mut() => result,
+        // However slowly a peer reads, and whatever it asks for next: its place is not for ever.
+        () = sleep(site.exchange.timeouts.idle) => {
+            site.exchange.metrics.closed(Closing::Idle);
+            tracing::info!(%remote, "HTTP connection closed: it did not become a WebSocket");
+            return;
+        }
         () = site.stop.cancelled() => {
             served.as_mut().graceful_shutdown();
             served.await

@@ -129,3 +129,24 @@ fn transactions() {
     assert_eq!(net.server.counters().transactions_full, 1);
     assert_eq!(net.server.load().0, limits::TRANSACTIONS);
 }
+
+#[test]
+fn padded_transactions() {
+    let mut net = Net::new();
+    let phone = udp("bob", 5);
+    let padded = |n| phone.out("OPTIONS", "sip:example.com", n, &format!("X: {}\r\n", "x".repeat(60_000)));
+    let each = padded(1_000).replace("bob@example.com", "b@elsewhere.example");
+    let send = |net: &mut Net, n| {
+        net.send(&phone, padded(n).replace("bob@example.com", "b@elsewhere.example"));
+        net.response(&phone).status()
+    };
+    let most = u32::try_from(limits::TRANSACTION_BYTES / each.len()).unwrap();
+    for n in 1_000..1_000 + most {
+        assert_eq!(send(&mut net, n), 200);
+    }
+    assert_eq!(send(&mut net, 2_000), 503);
+    assert_eq!(net.server.counters().transactions_full, 1);
+    net.advance(Duration::from_secs(32));
+    assert_eq!(net.server.load().0, 0);
+    assert_eq!(send(&mut net, 3_000), 200);
+}
