@@ -74,6 +74,7 @@ header_names! {
     ReferredBy "Referred-By" b"referred-by" b"b",
     Replaces "Replaces" b"replaces",
     Require "Require" b"require",
+    RecvInfo "Recv-Info" b"recv-info",
     RetryAfter "Retry-After" b"retry-after",
     Server "Server" b"server",
     ServiceRoute "Service-Route" b"service-route",

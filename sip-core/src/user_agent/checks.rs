@@ -30,7 +30,7 @@ impl Refusal {
         Self { status, reason, headers: Vec::new() }
     }
 
-    fn with(mut self, name: HeaderName, value: impl Into<SmolStr>) -> Self {
+    pub(super) fn with(mut self, name: HeaderName, value: impl Into<SmolStr>) -> Self {
         self.headers.push((name, value.into()));
         self
     }

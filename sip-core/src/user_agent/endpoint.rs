@@ -122,8 +122,11 @@ impl UserAgent {
         }
         let calls: Vec<CallId> = self.calls().collect();
         for call in calls {
-            // A call that is there and has not ended can be hung up.
-            let _ = self.hangup(now, call);
+            // 480, not 603: the person did not decline, and another device of theirs may ring on (§16.7 step 5). A
+            // call for which that is not possible can be hung up.
+            if self.reject(now, call, 480, None).is_err() {
+                let _ = self.hangup(now, call);
+            }
         }
         self.shutdown = Shutdown::Calls;
         self.settle(now);
@@ -234,6 +237,7 @@ impl UserAgent {
     fn time_passed(&mut self, now: Instant) {
         self.layer.handle_timeout(now);
         self.registration_timeout(now);
+        self.release_overdue(now);
         let due: Vec<CallId> = self
             .calls
             .iter()

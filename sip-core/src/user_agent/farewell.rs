@@ -1,6 +1,8 @@
 //! The last words of a call: BYE (RFC 3261 §15.1.1), or a CANCEL whose INVITE lost its flow. They wait until there
 //! is a registered flow, and are said again if the other side is away.
 
+use alloc::vec::Vec;
+
 use smol_str::SmolStr;
 
 use super::failure::retry_after;
@@ -39,6 +41,8 @@ pub(super) struct Farewell {
     attempt: Attempt,
     client: Option<ClientId>,
     not_before: Option<Instant>,
+    /// When our user has waited long enough for it. It is still said later.
+    release_at: Option<Instant>,
     retries: u8,
 }
 
@@ -65,11 +69,24 @@ impl UserAgent {
         let id = self.next_farewell;
         self.next_farewell += 1;
         let attempt = Attempt::default();
-        self.farewells.push(Farewell { id, last, call, attempt, client: None, not_before: None, retries: 0 });
+        self.farewells.push(Farewell {
+            id,
+            last,
+            call,
+            attempt,
+            client: None,
+            not_before: None,
+            release_at: None,
+            retries: 0,
+        });
     }
 
     /// Sends what waits, if it may be sent now.
     pub(super) fn send_farewells(&mut self, now: Instant) {
+        let patience = self.timers.t1 * 64;
+        for farewell in self.farewells.iter_mut().filter(|farewell| farewell.call.is_some()) {
+            farewell.release_at.get_or_insert(now + patience);
+        }
         let Some(hop) = self.ready() else { return };
         let mut at = 0;
         while at < self.farewells.len() {
@@ -174,10 +191,23 @@ impl UserAgent {
         })
     }
 
-    /// When a BYE is said again.
+    /// When a BYE is said again, or a call is released without.
     pub(super) fn farewell_timeout(&self) -> Option<Instant> {
-        self.ready()?;
-        self.farewells.iter().filter_map(|farewell| farewell.not_before).min()
+        let ready = self.ready().is_some();
+        let again = self.farewells.iter().filter_map(|farewell| farewell.not_before).filter(|_| ready);
+        let waiting = self.farewells.iter().filter(|farewell| farewell.call.is_some());
+        again.chain(waiting.filter_map(|farewell| farewell.release_at)).min()
+    }
+
+    /// Releases the calls whose BYE has waited as long as one may stay without an answer (Timer F): there may be no
+    /// flow for hours.
+    pub(super) fn release_overdue(&mut self, now: Instant) {
+        let due = |farewell: &&mut Farewell| farewell.release_at.is_some_and(|at| at <= now);
+        let overdue: Vec<CallId> =
+            self.farewells.iter_mut().filter(due).filter_map(|farewell| farewell.call.take()).collect();
+        for call in overdue {
+            self.release(call);
+        }
     }
 
     fn over(&mut self, farewell: &Farewell) {

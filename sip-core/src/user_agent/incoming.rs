@@ -44,8 +44,9 @@ pub(super) enum Phase {
         ringing: bool,
         /// When it is sent again.
         remind_at: Option<Instant>,
-        /// When the call is refused by itself.
+        /// When the call is refused by itself, and with which status.
         until: Instant,
+        late: u16,
     },
     /// 2xx was sent, and is sent again and again until its ACK comes (§13.3.1.4).
     Answered(Answered),
@@ -189,6 +190,11 @@ impl UserAgent {
         let tag: SmolStr = entropy::token(&mut *self.entropy, 80).into();
         let dialog = Dialog::uas(request, &tag).map_err(|_| Refusal::with_reason(400, "Missing Contact"))?;
         let sdp = checks::offer(request, self.config.dtls_required)?;
+        // §13.3.1: an invitation that expires gets 487.
+        let (patience, late) = match expires(request) {
+            Some(expires) if expires < RING => (expires, 487),
+            _ => (RING, 480),
+        };
         if self.is_full() || self.is_shutting_down() {
             return Err(Refusal::of(486));
         }
@@ -205,7 +211,7 @@ impl UserAgent {
                 request: request.clone(),
                 server: Some(server),
                 tag,
-                phase: Phase::Offered { ringing: false, remind_at: None, until: now + RING },
+                phase: Phase::Offered { ringing: false, remind_at: None, until: now + patience, late },
                 offerless: sdp.is_none(),
             }),
             dialog: Some(dialog),
@@ -293,8 +299,9 @@ impl UserAgent {
         let timers = self.timers;
         let Some(incoming) = self.calls.get_mut(&id).and_then(Call::incoming) else { return };
         match &mut incoming.phase {
-            Phase::Offered { until, .. } if *until <= now => {
-                self.refuse_offer(now, id, 480, None, End::Failed(Failure::of(Cause::NoAnswer)));
+            Phase::Offered { until, late, .. } if *until <= now => {
+                let status = *late;
+                self.refuse_offer(now, id, status, None, End::Failed(Failure::of(Cause::NoAnswer)));
             }
             Phase::Offered { remind_at: Some(at), .. } if *at <= now => {
                 *at = now + REMIND;
@@ -332,4 +339,10 @@ impl UserAgent {
             .finish();
         self.layer.respond(now, server, 180, response);
     }
+}
+
+/// How long an INVITE may ring by its own account (§20.19).
+fn expires(request: &Request) -> Option<Duration> {
+    let seconds: u32 = request.headers().first(HeaderName::Expires)?.trim().parse().ok()?;
+    Some(Duration::from_secs(seconds.into()))
 }

@@ -154,7 +154,8 @@ impl UserAgent {
         id: CallId,
     ) -> Result<(), Refusal> {
         if request.headers().named("Info-Package").is_some() {
-            return Err(Refusal::of(469));
+            // RFC 6086 §4.2.2: with the packages we take, of which there are none.
+            return Err(Refusal::of(469).with(HeaderName::RecvInfo, ""));
         }
         let content = checks::content(request, &checks::DTMF)?;
         self.respond(now, server, request, 200, &[]);

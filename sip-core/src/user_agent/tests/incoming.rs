@@ -257,6 +257,24 @@ fn ringing_is_repeated_and_ends() {
     assert_eq!(solo.event(), Event::Released { call });
 }
 
+/// §13.3.1: the caller's own limit.
+#[test]
+fn an_invitation_that_expires() {
+    let mut solo = Solo::new();
+    let mut lines = INVITE.to_vec();
+    lines.push("Expires: 30");
+    solo.send("INVITE", &lines, OFFER);
+    solo.response(100);
+    let Event::Incoming { call, .. } = solo.event() else { panic!() };
+    solo.advance(secs(29));
+    solo.nothing_sent();
+    solo.advance(secs(1));
+    solo.response(487);
+    let Event::Ended { end: End::Failed(failure), .. } = solo.event() else { panic!() };
+    assert_eq!(failure.cause, Cause::NoAnswer);
+    assert_eq!(solo.event(), Event::Released { call });
+}
+
 #[test]
 fn the_caller_hangs_up_before_the_answer_and_before_the_ack() {
     let mut solo = Solo::new();
@@ -320,7 +338,7 @@ fn info_in_a_call() {
     send(&mut solo, &ok, "INFO", 13, &["Content-Type: text/plain"], "hello");
     assert!(solo.response(415).headers().lists(HeaderName::Accept, "application/dtmf"));
     send(&mut solo, &ok, "INFO", 14, &["Info-Package: chess"], "");
-    solo.response(469);
+    assert_eq!(solo.response(469).headers().first(HeaderName::RecvInfo), Some(""));
     assert!(solo.events.is_empty());
     assert_eq!(solo.ua.call_state(call), Some(CallState::Established));
 }
