@@ -248,8 +248,11 @@ impl Exchange {
                 }
             }
             RouteTarget::Flow(flow) => self.flows.hop(flow),
-            RouteTarget::Address { transport: Transport::Udp, remote } => self.flows.udp_to(remote),
-            RouteTarget::Address { transport: Transport::Tcp, remote } => match self.flows.tcp_to(remote) {
+            RouteTarget::Address { transport: Transport::Udp, local, remote } => {
+                self.flows.udp_to(local, remote)
+            }
+            RouteTarget::Address { transport: Transport::Tcp, remote, .. } => match self.flows.tcp_to(remote)
+            {
                 Some(hop) => Some(hop),
                 None if self.dialer.dial(self, remote, shard, question) => return None,
                 None => None,
@@ -307,7 +310,7 @@ mod tests {
     }
 
     fn reach(exchange: &Arc<Exchange>, remote: SocketAddr) -> Option<Answer> {
-        let target = RouteTarget::Address { transport: Transport::Tcp, remote };
+        let target = RouteTarget::Address { transport: Transport::Tcp, local: remote, remote };
         exchange.reach(0, QuestionId(1), target, clock::now())
     }
 

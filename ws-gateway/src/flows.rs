@@ -241,11 +241,14 @@ impl Flows {
         table.flows.get(table.tcp.get(&remote)?)?.hop()
     }
 
-    /// The hop for datagrams to `remote`: over the first socket of its address family.
-    pub fn udp_to(&self, remote: SocketAddr) -> Option<Hop> {
+    /// The hop for datagrams to `remote`: from the socket it knows as `local` or, after a change of the configuration,
+    /// the first of its address family.
+    pub fn udp_to(&self, local: SocketAddr, remote: SocketAddr) -> Option<Hop> {
         let table = self.table.read();
-        let mut sockets = table.udp.iter().filter_map(|id| table.flows.get(id));
-        Some(sockets.find(|flow| flow.local.is_ipv4() == remote.is_ipv4())?.hop_to(remote))
+        let sockets = || table.udp.iter().filter_map(|id| table.flows.get(id));
+        let known = sockets().find(|flow| flow.local == local);
+        let flow = known.or_else(|| sockets().find(|flow| flow.local.is_ipv4() == remote.is_ipv4()))?;
+        Some(flow.hop_to(remote))
     }
 
     fn flow(

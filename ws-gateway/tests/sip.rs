@@ -140,6 +140,25 @@ async fn calls_between_a_page_and_a_phone() {
         .await;
 }
 
+/// [`UdpPeer`] takes nothing that comes from another port than its own gateway's, just as a NAT would.
+#[tokio::test]
+async fn a_phone_hears_from_the_port_it_speaks_to() {
+    let two = || {
+        support::start_with(|config| {
+            let another = config.udp[0].clone();
+            config.udp.push(another);
+        })
+    };
+    let running = two();
+    let addresses = running.gateway.addresses().clone();
+    let [first, second] = addresses.all_udp[..] else { panic!("two ports") };
+    call(&running, &mut UdpPeer::new(second).await, &mut UdpPeer::new(first).await).await;
+    let running = two();
+    let addresses = running.gateway.addresses().clone();
+    let second = addresses.all_udp[1];
+    call(&running, &mut WsPeer::new(addresses.http).await, &mut UdpPeer::new(second).await).await;
+}
+
 #[tokio::test]
 async fn calls_between_phones() {
     let running = start();

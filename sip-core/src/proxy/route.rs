@@ -90,7 +90,7 @@ impl Sender {
             RouteTarget::Registration(key) => Self::Reached(key.clone()),
             RouteTarget::Flow(flow) => is(*flow == from.flow),
             // A NAT may have given it another port since.
-            RouteTarget::Address { transport, remote } => {
+            RouteTarget::Address { transport, remote, .. } => {
                 is(*transport == from.transport && remote.ip() == from.remote.ip())
             }
         }

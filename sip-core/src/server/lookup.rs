@@ -91,7 +91,9 @@ fn targets(bindings: &[Binding], now: Instant) -> Vec<Target> {
 fn side(hop: &Hop, registration: Option<&RegistrationKey>) -> RouteTarget {
     match (hop.transport, registration) {
         // A datagram needs no connection, and finds its way after a restart without anybody registering.
-        (Transport::Udp, _) => RouteTarget::Address { transport: hop.transport, remote: hop.remote },
+        (Transport::Udp, _) => {
+            RouteTarget::Address { transport: hop.transport, local: hop.local, remote: hop.remote }
+        }
         (_, Some(key)) => RouteTarget::Registration(key.clone()),
         (_, None) => RouteTarget::Flow(hop.flow),
     }

@@ -33,6 +33,8 @@ pub enum RouteTarget {
     Address {
         /// How.
         transport: Transport,
+        /// From where: our address as that peer knows it. A NAT, and many a phone, lets nothing through from another.
+        local: SocketAddr,
         /// Where.
         remote: SocketAddr,
     },
@@ -170,20 +172,33 @@ fn encode(target: &RouteTarget, out: &mut Vec<u8>) {
             out.push(FLOW);
             encode_number(*id, out);
         }
-        RouteTarget::Address { transport, remote } => {
+        RouteTarget::Address { transport, local, remote } => {
             out.push(ADDRESS);
             // All transports are in the table.
             out.push(TRANSPORTS.iter().position(|t| t == transport).unwrap_or_default() as u8);
-            out.extend_from_slice(&remote.port().to_be_bytes());
-            match remote {
-                SocketAddr::V4(v4) => out.extend_from_slice(&v4.ip().octets()),
-                SocketAddr::V6(v6) => {
-                    out.extend_from_slice(&v6.ip().octets());
-                    // A link-local address means nothing without its scope (RFC 4007 §11).
-                    if v6.scope_id() != 0 {
-                        out.extend_from_slice(&v6.scope_id().to_be_bytes());
-                    }
-                }
+            encode_address(local, out);
+            encode_address(remote, out);
+        }
+    }
+}
+
+/// Its length but for the port, the port, and the address.
+fn encode_address(address: &SocketAddr, out: &mut Vec<u8>) {
+    let port = address.port().to_be_bytes();
+    match address {
+        SocketAddr::V4(v4) => {
+            out.push(4);
+            out.extend_from_slice(&port);
+            out.extend_from_slice(&v4.ip().octets());
+        }
+        SocketAddr::V6(v6) => {
+            // A link-local address means nothing without its scope (RFC 4007 §11).
+            let scoped = v6.scope_id() != 0;
+            out.push(if scoped { 20 } else { 16 });
+            out.extend_from_slice(&port);
+            out.extend_from_slice(&v6.ip().octets());
+            if scoped {
+                out.extend_from_slice(&v6.scope_id().to_be_bytes());
             }
         }
     }
@@ -211,17 +226,22 @@ fn decode(bytes: &[u8]) -> Option<RouteTarget> {
             rest.is_empty().then_some(RouteTarget::Flow(FlowId(id)))
         }
         ADDRESS => {
-            let (&transport, rest) = rest.split_first()?;
-            let (port, address) = rest.split_first_chunk()?;
+            let (&transport, mut rest) = rest.split_first()?;
             let transport = *TRANSPORTS.get(usize::from(transport))?;
-            let remote = decode_address(address, u16::from_be_bytes(*port))?;
-            Some(RouteTarget::Address { transport, remote })
+            let local = decode_address(&mut rest)?;
+            let remote = decode_address(&mut rest)?;
+            rest.is_empty().then_some(RouteTarget::Address { transport, local, remote })
         }
         _ => None,
     }
 }
 
-fn decode_address(bytes: &[u8], port: u16) -> Option<SocketAddr> {
+fn decode_address(rest: &mut &[u8]) -> Option<SocketAddr> {
+    let (&length, bytes) = rest.split_first()?;
+    let (port, bytes) = bytes.split_first_chunk()?;
+    let port = u16::from_be_bytes(*port);
+    let (bytes, tail) = bytes.split_at_checked(usize::from(length))?;
+    *rest = tail;
     if let Ok(v4) = <[u8; 4]>::try_from(bytes) {
         return Some(SocketAddr::new(IpAddr::V4(Ipv4Addr::from(v4)), port));
     }

@@ -17,8 +17,8 @@ fn registration(aor: &str, instance: &str, reg_id: u32) -> RouteTarget {
     RouteTarget::Registration(RegistrationKey { aor: aor.into(), instance: instance.into(), reg_id })
 }
 
-fn address(transport: Transport, remote: &str) -> RouteTarget {
-    RouteTarget::Address { transport, remote: remote.parse().unwrap() }
+fn address(transport: Transport, local: &str, remote: &str) -> RouteTarget {
+    RouteTarget::Address { transport, local: local.parse().unwrap(), remote: remote.parse().unwrap() }
 }
 
 fn targets() -> Vec<(RouteTarget, usize)> {
@@ -31,9 +31,9 @@ fn targets() -> Vec<(RouteTarget, usize)> {
         (registration("sip:\u{e9}", "urn:uuid:+81d4fae-7dec-11d0-a765-00a0c91e6bf6", 300), 112),
         (RouteTarget::Flow(FlowId(0)), 47),
         (RouteTarget::Flow(FlowId(u64::MAX)), 59),
-        (address(Transport::Udp, "192.0.2.1:5060"), 55),
-        (address(Transport::Wss, "[2001:db8::1]:65535"), 71),
-        (address(Transport::Tcp, "[fe80::1%7]:0"), 76),
+        (address(Transport::Udp, "192.0.2.9:5062", "192.0.2.1:5060"), 66),
+        (address(Transport::Wss, "[::1]:443", "[2001:db8::1]:65535"), 98),
+        (address(Transport::Tcp, "[fe80::2%7]:1", "[fe80::1%7]:0"), 108),
     ]
 }
 
