@@ -6,7 +6,7 @@
 //!
 //! Modules stand in the order of RFC 3261's layers; a module uses only those before it:
 //!
-//! `time entropy limits` → [`message`] → [`auth`] → [`transport`] → [`transaction`] → [`dialog`] →
+//! `time entropy limits` → [`message`] → [`body`] → [`auth`] → [`transport`] → [`transaction`] → [`dialog`] →
 //! { [`user_agent`] | [`registrar`], [`proxy`] } → [`server`]
 //!
 //! # Driving an endpoint
@@ -21,6 +21,7 @@ extern crate alloc;
 extern crate std;
 
 pub mod auth;
+pub mod body;
 pub mod dialog;
 pub mod entropy;
 pub mod limits;

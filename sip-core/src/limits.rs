@@ -15,6 +15,36 @@ pub const HEADER_FIELDS: usize = 256;
 /// ones.)
 pub const IDENTIFIER_BYTES: usize = 512;
 
+/// Largest session description, bytes: as large as the message around it. Past it: refused by name.
+pub const SDP_BYTES: usize = MESSAGE_BYTES;
+
+/// Lines in one session description. A browser's with two media has about 200, a conference's with 25 about 1,500.
+/// Past it: refused by name.
+pub const SDP_LINES: usize = 4_096;
+
+/// Media descriptions in one session description. Every participant's camera in a large conference is one. Past it:
+/// refused by name.
+pub const SDP_MEDIA: usize = 128;
+
+/// Parts of one multipart body. An offer, a location and a geometry of its own make three. Past it: refused by name.
+pub const BODY_PARTS: usize = 32;
+
+/// Multiparts inside multiparts. Signed offers nest two. Past it the innermost stay unread.
+pub const MULTIPART_DEPTH: usize = 4;
+
+/// Largest XML document, bytes: as large as the message around it. Past it: refused by name.
+pub const XML_BYTES: usize = MESSAGE_BYTES;
+
+/// Elements inside elements. Presence with location nests about twelve. Past it: refused by name.
+pub const XML_DEPTH: usize = 32;
+
+/// Attributes of one XML element. Dialog information has six. Past it: refused by name.
+pub const XML_ATTRIBUTES: usize = 64;
+
+/// Namespace prefixes in force at one place of an XML document. Rich presence declares about ten. Past it: refused by
+/// name.
+pub const XML_NAMESPACES: usize = 64;
+
 /// Parameters in one digest challenge or one set of credentials; RFC 7616 knows twelve. Past it the header field
 /// counts as malformed. (CVE-2023-28098 was a digest parser's.)
 pub const AUTH_PARAMETERS: usize = 32;
