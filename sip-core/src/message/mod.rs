@@ -17,6 +17,7 @@ mod rewrite;
 mod scan;
 #[cfg(test)]
 mod tests;
+pub mod typed;
 mod uri;
 mod value;
 mod writer;

@@ -3,7 +3,7 @@
 use core::fmt;
 
 macro_rules! header_names {
-    ($($variant:ident $name:literal $lower:literal $($compact:literal)?),* $(,)?) => {
+    ($($variant:ident $name:literal $($compact:literal)?),* $(,)?) => {
         /// A header field this crate knows by name, or [`HeaderName::Other`].
         #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
         #[non_exhaustive]
@@ -15,6 +15,9 @@ macro_rules! header_names {
         }
 
         impl HeaderName {
+            /// Every known name.
+            pub const ALL: &[Self] = &[$(Self::$variant),*];
+
             /// The usual spelling; empty for [`HeaderName::Other`].
             pub const fn as_str(self) -> &'static str {
                 match self {
@@ -23,16 +26,11 @@ macro_rules! header_names {
                 }
             }
 
-            /// Recognises a name in any case, long or compact.
-            pub fn from_bytes(name: &[u8]) -> Self {
-                // No known name is longer; a longer one is another.
-                let mut lower = [0u8; 24];
-                let Some(lower) = lower.get_mut(..name.len()) else { return Self::Other };
-                lower.copy_from_slice(name);
-                lower.make_ascii_lowercase();
-                match &*lower {
-                    $($lower $(| $compact)? => Self::$variant,)*
-                    _ => Self::Other,
+            /// The one-letter form, if the name has one.
+            pub const fn compact(self) -> Option<u8> {
+                match self {
+                    $($(Self::$variant => Some($compact),)?)*
+                    _ => None,
                 }
             }
         }
@@ -40,59 +38,219 @@ macro_rules! header_names {
 }
 
 header_names! {
-    Via "Via" b"via" b"v",
-    From "From" b"from" b"f",
-    To "To" b"to" b"t",
-    CallId "Call-ID" b"call-id" b"i",
-    CSeq "CSeq" b"cseq",
-    Contact "Contact" b"contact" b"m",
-    MaxForwards "Max-Forwards" b"max-forwards",
-    Route "Route" b"route",
-    RecordRoute "Record-Route" b"record-route",
-    ContentLength "Content-Length" b"content-length" b"l",
-    ContentType "Content-Type" b"content-type" b"c",
-    ContentDisposition "Content-Disposition" b"content-disposition",
-    ContentEncoding "Content-Encoding" b"content-encoding" b"e",
-    Accept "Accept" b"accept",
-    AcceptEncoding "Accept-Encoding" b"accept-encoding",
-    Allow "Allow" b"allow",
-    AllowEvents "Allow-Events" b"allow-events" b"u",
-    Authorization "Authorization" b"authorization",
-    Event "Event" b"event" b"o",
-    Expires "Expires" b"expires",
-    MinExpires "Min-Expires" b"min-expires",
-    Path "Path" b"path",
-    PAssertedIdentity "P-Asserted-Identity" b"p-asserted-identity",
-    PPreferredIdentity "P-Preferred-Identity" b"p-preferred-identity",
-    ProxyAuthenticate "Proxy-Authenticate" b"proxy-authenticate",
-    ProxyAuthorization "Proxy-Authorization" b"proxy-authorization",
-    ProxyRequire "Proxy-Require" b"proxy-require",
-    RAck "RAck" b"rack",
-    RSeq "RSeq" b"rseq",
-    Reason "Reason" b"reason",
-    ReferTo "Refer-To" b"refer-to" b"r",
-    ReferredBy "Referred-By" b"referred-by" b"b",
-    Replaces "Replaces" b"replaces",
-    Require "Require" b"require",
-    RecvInfo "Recv-Info" b"recv-info",
-    RetryAfter "Retry-After" b"retry-after",
-    Server "Server" b"server",
-    ServiceRoute "Service-Route" b"service-route",
-    SessionExpires "Session-Expires" b"session-expires" b"x",
-    Subject "Subject" b"subject" b"s",
-    SubscriptionState "Subscription-State" b"subscription-state",
-    Supported "Supported" b"supported" b"k",
-    Unsupported "Unsupported" b"unsupported",
-    UserAgent "User-Agent" b"user-agent",
-    Warning "Warning" b"warning",
-    WwwAuthenticate "WWW-Authenticate" b"www-authenticate",
-    Date "Date" b"date",
-    MaxBreadth "Max-Breadth" b"max-breadth",
-    FlowTimer "Flow-Timer" b"flow-timer",
+    Via "Via" b'v',
+    From "From" b'f',
+    To "To" b't',
+    CallId "Call-ID" b'i',
+    CSeq "CSeq",
+    Contact "Contact" b'm',
+    MaxForwards "Max-Forwards",
+    Route "Route",
+    RecordRoute "Record-Route",
+    ContentLength "Content-Length" b'l',
+    ContentType "Content-Type" b'c',
+    ContentDisposition "Content-Disposition",
+    ContentEncoding "Content-Encoding" b'e',
+    Accept "Accept",
+    AcceptEncoding "Accept-Encoding",
+    Allow "Allow",
+    AllowEvents "Allow-Events" b'u',
+    Authorization "Authorization",
+    Event "Event" b'o',
+    Expires "Expires",
+    MinExpires "Min-Expires",
+    Path "Path",
+    PAssertedIdentity "P-Asserted-Identity",
+    PPreferredIdentity "P-Preferred-Identity",
+    ProxyAuthenticate "Proxy-Authenticate",
+    ProxyAuthorization "Proxy-Authorization",
+    ProxyRequire "Proxy-Require",
+    RAck "RAck",
+    RSeq "RSeq",
+    Reason "Reason",
+    ReferTo "Refer-To" b'r',
+    ReferredBy "Referred-By" b'b',
+    Replaces "Replaces",
+    Require "Require",
+    RetryAfter "Retry-After",
+    Server "Server",
+    ServiceRoute "Service-Route",
+    SessionExpires "Session-Expires" b'x',
+    Subject "Subject" b's',
+    SubscriptionState "Subscription-State",
+    Supported "Supported" b'k',
+    Unsupported "Unsupported",
+    UserAgent "User-Agent",
+    Warning "Warning",
+    WwwAuthenticate "WWW-Authenticate",
+    Date "Date",
+    MaxBreadth "Max-Breadth",
+    FlowTimer "Flow-Timer",
+    AcceptLanguage "Accept-Language",
+    AlertInfo "Alert-Info",
+    AuthenticationInfo "Authentication-Info",
+    CallInfo "Call-Info",
+    ContentLanguage "Content-Language",
+    ErrorInfo "Error-Info",
+    InReplyTo "In-Reply-To",
+    MimeVersion "MIME-Version",
+    Organization "Organization",
+    Priority "Priority",
+    ReplyTo "Reply-To",
+    Timestamp "Timestamp",
+    Privacy "Privacy",
+    ReferSub "Refer-Sub",
+    TargetDialog "Target-Dialog",
+    AcceptContact "Accept-Contact" b'a',
+    RejectContact "Reject-Contact" b'j',
+    RequestDisposition "Request-Disposition" b'd',
+    Join "Join",
+    SipEtag "SIP-ETag",
+    SipIfMatch "SIP-If-Match",
+    MinSe "Min-SE",
+    Diversion "Diversion",
+    HistoryInfo "History-Info",
+    FeatureCaps "Feature-Caps",
+    InfoPackage "Info-Package",
+    RecvInfo "Recv-Info",
+    UserToUser "User-to-User",
+    SessionId "Session-ID",
+    Identity "Identity" b'y',
+}
+
+/// Places in [`INDEX`]: several times as many as names, so that most probes end at once.
+const SLOTS: usize = 512;
+
+/// Long names by [`slot`], as positions in [`HeaderName::ALL`]; the next free place where two meet.
+static INDEX: [u8; SLOTS] = index();
+
+/// Compact forms by letter, as positions in [`HeaderName::ALL`].
+static COMPACT: [u8; 26] = compact();
+
+const VACANT: u8 = u8::MAX;
+
+const fn index() -> [u8; SLOTS] {
+    let mut table = [VACANT; SLOTS];
+    let mut i = 0;
+    while i < HeaderName::ALL.len() {
+        assert!(i < VACANT as usize, "positions fit one byte");
+        let mut at = slot(HeaderName::ALL[i].as_str().as_bytes());
+        while table[at] != VACANT {
+            at = (at + 1) % SLOTS;
+        }
+        table[at] = i as u8;
+        i += 1;
+    }
+    table
+}
+
+const fn compact() -> [u8; 26] {
+    let mut table = [VACANT; 26];
+    let mut i = 0;
+    while i < HeaderName::ALL.len() {
+        if let Some(letter) = HeaderName::ALL[i].compact() {
+            table[(letter - b'a') as usize] = i as u8;
+        }
+        i += 1;
+    }
+    table
+}
+
+/// From the length and three letters in any case; equal names have equal slots. `name` is not empty.
+const fn slot(name: &[u8]) -> usize {
+    let len = name.len();
+    let first = (name[0] | 0x20) as usize;
+    let middle = (name[len / 2] | 0x20) as usize;
+    let last = (name[len - 1] | 0x20) as usize;
+    (len * 67 + first * 29 + middle * 11 + last * 5) % SLOTS
+}
+
+impl HeaderName {
+    /// Recognises a name in any case, long or compact: one lookup and, as a rule, one comparison.
+    pub fn from_bytes(name: &[u8]) -> Self {
+        if let [letter] = name {
+            let position = COMPACT.get(usize::from(letter.to_ascii_lowercase().wrapping_sub(b'a')));
+            return position.and_then(|i| Self::ALL.get(usize::from(*i))).copied().unwrap_or(Self::Other);
+        }
+        if name.is_empty() {
+            return Self::Other;
+        }
+        let mut at = slot(name);
+        // The table is never full, so a vacant place ends every probe.
+        while let Some(&candidate) = Self::ALL.get(usize::from(INDEX[at])) {
+            let known = candidate.as_str().as_bytes();
+            // Nearly every sender spells names the usual way, which compares a word at a time.
+            if known == name || known.eq_ignore_ascii_case(name) {
+                return candidate;
+            }
+            at = (at + 1) % SLOTS;
+        }
+        Self::Other
+    }
 }
 
 impl fmt::Display for HeaderName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.as_str())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::string::ToString;
+
+    use super::*;
+
+    #[test]
+    fn every_name_is_found_in_every_spelling() {
+        for &name in HeaderName::ALL {
+            let text = name.to_string();
+            for spelling in [text.clone(), text.to_lowercase(), text.to_uppercase()] {
+                assert_eq!(HeaderName::from_bytes(spelling.as_bytes()), name, "{spelling}");
+            }
+            if let Some(letter) = name.compact() {
+                assert_eq!(HeaderName::from_bytes(&[letter]), name, "{name}");
+                assert_eq!(HeaderName::from_bytes(&[letter.to_ascii_uppercase()]), name, "{name}");
+            }
+        }
+    }
+
+    #[test]
+    fn other_names_stay_other() {
+        for name in [
+            "",
+            "z",
+            "-",
+            "{",
+            "\u{80}",
+            "Vi",
+            "Viaa",
+            "From ",
+            "X-Something-Longer-Than-Any-Known-Name",
+            "Fr\u{2f}m",
+        ] {
+            assert_eq!(HeaderName::from_bytes(name.as_bytes()), HeaderName::Other, "{name}");
+        }
+    }
+
+    #[test]
+    fn compact_forms_are_used_once() {
+        let mut letters = std::vec::Vec::new();
+        letters.extend(HeaderName::ALL.iter().filter_map(|name| name.compact()));
+        letters.sort_unstable();
+        let count = letters.len();
+        letters.dedup();
+        assert_eq!(letters.len(), count);
+    }
+
+    #[test]
+    fn probes_are_short() {
+        let mut longest = 0;
+        let mut run = 0;
+        for position in INDEX {
+            run = if position == VACANT { 0 } else { run + 1 };
+            longest = longest.max(run);
+        }
+        assert!(longest <= 8, "{longest}");
     }
 }

@@ -1,0 +1,244 @@
+//! A place in a value, and the grammar's smallest parts (RFC 3261 §25.1).
+
+use super::HeaderError;
+use crate::limits;
+use crate::message::params::quoted_len;
+use crate::message::value::list_element_len;
+use crate::message::{Params, chars};
+
+/// Reads a value from left to right.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Cursor<'a> {
+    text: &'a str,
+    at: usize,
+}
+
+impl<'a> Cursor<'a> {
+    /// At the value's start, after white space.
+    pub(super) fn new(text: &'a str) -> Self {
+        let mut cursor = Self { text, at: 0 };
+        cursor.lws();
+        cursor
+    }
+
+    /// Skips linear white space; says whether there was any.
+    pub(super) fn lws(&mut self) -> bool {
+        let start = self.at;
+        while self.peek().is_some_and(chars::is_lws) {
+            self.at += 1;
+        }
+        self.at > start
+    }
+
+    /// White space the grammar insists on.
+    pub(super) fn space(&mut self, what: &'static str) -> Result<(), HeaderError> {
+        if self.lws() { Ok(()) } else { Err(self.expected(what)) }
+    }
+
+    /// Takes `byte` with white space around it, if it comes next.
+    pub(super) fn eat(&mut self, byte: u8) -> bool {
+        let before = self.at;
+        self.lws();
+        if self.peek() != Some(byte) {
+            self.at = before;
+            return false;
+        }
+        self.at += 1;
+        self.lws();
+        true
+    }
+
+    /// Like [`Cursor::eat`] where `byte` must come.
+    pub(super) fn separator(&mut self, byte: u8, what: &'static str) -> Result<(), HeaderError> {
+        if self.eat(byte) { Ok(()) } else { Err(self.expected(what)) }
+    }
+
+    /// `token`.
+    pub(super) fn token(&mut self, what: &'static str) -> Result<&'a str, HeaderError> {
+        self.take(what, chars::is_token_byte)
+    }
+
+    /// One byte or more of a class of ASCII bytes.
+    pub(super) fn take(&mut self, what: &'static str, class: fn(u8) -> bool) -> Result<&'a str, HeaderError> {
+        let rest = self.rest();
+        let len = rest.bytes().position(|b| !b.is_ascii() || !class(b)).unwrap_or(rest.len());
+        if len == 0 {
+            return Err(self.expected(what));
+        }
+        self.at += len;
+        Ok(&rest[..len])
+    }
+
+    /// `1*DIGIT` no larger than `most`; leading zeros count for nothing.
+    pub(super) fn number(&mut self, what: &'static str, most: u32) -> Result<u32, HeaderError> {
+        let offset = self.at;
+        let digits = self.take(what, |b| b.is_ascii_digit())?;
+        let value = chars::number(digits);
+        match value.and_then(|value| u32::try_from(value).ok()) {
+            Some(value) if value <= most => Ok(value),
+            _ => Err(HeaderError::Range { what, offset }),
+        }
+    }
+
+    /// A quoted string, quotes included.
+    pub(super) fn quoted(&mut self, what: &'static str) -> Result<&'a str, HeaderError> {
+        let rest = self.rest();
+        let len = quoted_len(rest).ok_or_else(|| self.expected(what))?;
+        self.at += len;
+        Ok(&rest[..len])
+    }
+
+    /// What stands between `<` and `>`.
+    pub(super) fn bracketed(&mut self, what: &'static str) -> Result<&'a str, HeaderError> {
+        let inner = self.rest().strip_prefix('<').and_then(|rest| rest.split_once('>'));
+        let (inner, _) = inner.ok_or_else(|| self.expected(what))?;
+        self.at += inner.len() + 2;
+        Ok(inner)
+    }
+
+    /// `callid`, short enough.
+    pub(super) fn call_id(&mut self) -> Result<&'a str, HeaderError> {
+        let offset = self.at;
+        let rest = self.rest();
+        let len = rest.find([';', ',', ' ', '\t', '\r', '\n']).unwrap_or(rest.len());
+        if !chars::is_call_id(&rest[..len]) {
+            return Err(self.expected("Call-ID"));
+        }
+        self.at += len;
+        limited(&rest[..len], "Call-ID", offset)
+    }
+
+    /// `*( SEMI generic-param )` up to the end.
+    pub(super) fn params(&mut self) -> Result<Params<'a>, HeaderError> {
+        self.lws();
+        let rest = self.rest();
+        if !rest.is_empty() && !rest.starts_with(';') {
+            return Err(HeaderError::Surplus { offset: self.at });
+        }
+        let params = Params::parse(rest).ok_or_else(|| shifted(refused(rest, "parameter"), self.at))?;
+        no_controls(rest).map_err(|error| shifted(error, self.at))?;
+        self.at = self.text.len();
+        Ok(params)
+    }
+
+    /// Nothing but white space may follow.
+    pub(super) fn end(mut self) -> Result<(), HeaderError> {
+        self.lws();
+        if self.at == self.text.len() { Ok(()) } else { Err(HeaderError::Surplus { offset: self.at }) }
+    }
+
+    pub(super) fn rest(&self) -> &'a str {
+        &self.text[self.at..]
+    }
+
+    pub(super) fn peek(&self) -> Option<u8> {
+        self.text.as_bytes().get(self.at).copied()
+    }
+
+    /// Steps over `len` bytes of [`Cursor::rest`], which the caller has looked at.
+    pub(super) fn advance(&mut self, len: usize) {
+        self.at += len;
+    }
+
+    pub(super) const fn offset(&self) -> usize {
+        self.at
+    }
+
+    pub(super) const fn expected(&self, what: &'static str) -> HeaderError {
+        HeaderError::Expected { what, offset: self.at }
+    }
+}
+
+/// The error for a value that a parser without places has refused: at the comma that smuggles a second value in,
+/// if there is one, else at the start.
+pub(super) fn refused(text: &str, what: &'static str) -> HeaderError {
+    let comma = list_element_len(text);
+    if comma < text.len() {
+        HeaderError::Surplus { offset: comma }
+    } else {
+        HeaderError::Expected { what, offset: 0 }
+    }
+}
+
+/// No control character stands in `text` but in white space and, as RFC 4475 §3.1.1.2 has it, in quoted pairs.
+pub(super) fn no_controls(text: &str) -> Result<(), HeaderError> {
+    let mut escaped = false;
+    for (offset, byte) in text.bytes().enumerate() {
+        if byte.is_ascii_control() && !chars::is_lws(byte) && !escaped {
+            return Err(HeaderError::Expected { what: "printable character", offset });
+        }
+        escaped = byte == b'\\' && !escaped;
+    }
+    Ok(())
+}
+
+/// `text` if it is no longer than [`limits::IDENTIFIER_BYTES`].
+pub(super) fn limited<'a>(text: &'a str, what: &'static str, offset: usize) -> Result<&'a str, HeaderError> {
+    if text.len() > limits::IDENTIFIER_BYTES {
+        return Err(HeaderError::Overlong { what, offset });
+    }
+    Ok(text)
+}
+
+/// Where `part`, a slice of `whole`, begins in it.
+pub(super) fn place(whole: &str, part: &str) -> usize {
+    (part.as_ptr() as usize).saturating_sub(whole.as_ptr() as usize)
+}
+
+/// The only value of parameter `name`: refused if the parameter stands twice or has no value.
+pub(super) fn once<'a>(
+    text: &str,
+    params: Params<'a>,
+    name: &'static str,
+) -> Result<Option<&'a str>, HeaderError> {
+    let mut all = params.iter().filter(|(n, _)| n.eq_ignore_ascii_case(name));
+    let Some((first, value)) = all.next() else { return Ok(None) };
+    if let Some((second, _)) = all.next() {
+        return Err(HeaderError::Duplicate { what: name, offset: place(text, second) });
+    }
+    match value {
+        Some(value) => Ok(Some(value)),
+        None => Err(HeaderError::Expected { what: name, offset: place(text, first) + first.len() }),
+    }
+}
+
+/// The only value of parameter `name`, which is a token no longer than an identifier may be.
+pub(super) fn token_param<'a>(
+    text: &str,
+    params: Params<'a>,
+    name: &'static str,
+) -> Result<Option<&'a str>, HeaderError> {
+    let Some(value) = once(text, params, name)? else { return Ok(None) };
+    let offset = place(text, value);
+    if !chars::is_token(value) {
+        return Err(HeaderError::Expected { what: name, offset });
+    }
+    limited(value, name, offset).map(Some)
+}
+
+/// The only value of parameter `name`, which is a number up to `most`.
+pub(super) fn number_param(
+    text: &str,
+    params: Params<'_>,
+    name: &'static str,
+    most: u32,
+) -> Result<Option<u32>, HeaderError> {
+    let Some(value) = once(text, params, name)? else { return Ok(None) };
+    let offset = place(text, value);
+    let mut cursor = Cursor::new(value);
+    let number = cursor.number(name, most).map_err(|error| shifted(error, offset))?;
+    cursor.end().map_err(|error| shifted(error, offset))?;
+    Ok(Some(number))
+}
+
+/// The error as seen from `by` bytes further left.
+pub(super) const fn shifted(error: HeaderError, by: usize) -> HeaderError {
+    match error {
+        HeaderError::Expected { what, offset } => HeaderError::Expected { what, offset: offset + by },
+        HeaderError::Range { what, offset } => HeaderError::Range { what, offset: offset + by },
+        HeaderError::Duplicate { what, offset } => HeaderError::Duplicate { what, offset: offset + by },
+        HeaderError::Surplus { offset } => HeaderError::Surplus { offset: offset + by },
+        HeaderError::Overlong { what, offset } => HeaderError::Overlong { what, offset: offset + by },
+        HeaderError::Missing { what } => HeaderError::Missing { what },
+    }
+}
