@@ -226,6 +226,24 @@ fn smuggling_and_ambiguity_are_refused_with_the_place() {
     let long_branch = base.replace("z9hG4bK1", &format!("z9hG4bK{overlong}"));
     let error = parse(format!("{long_branch}\r\n").as_bytes()).expect_err("overlong branch");
     assert_eq!(error.fault, Fault::Overlong(HeaderName::Via));
+    // At the cap, and one past it.
+    let most = crate::limits::IDENTIFIER_BYTES;
+    for (length, fits) in [(most, true), (most + 1, false)] {
+        let long = "x".repeat(length);
+        for (from, to, fault) in [
+            ("z9hG4bK1", format!("z9hG4bK{}", &long[7..]), Fault::Overlong(HeaderName::Via)),
+            (";tag=1", format!(";tag={long}"), Fault::Overlong(HeaderName::From)),
+            ("Call-ID: 1", format!("Call-ID: {long}"), Fault::Overlong(HeaderName::CallId)),
+            ("OPTIONS", long.clone(), Fault::Method),
+        ] {
+            assert!(base.contains(from), "{from}");
+            let parsed = parse(format!("{}\r\n", base.replace(from, &to)).as_bytes());
+            match parsed {
+                Ok(_) => assert!(fits, "{from} {length}"),
+                Err(error) => assert!(!fits && error.fault == fault, "{from} {length} {error:?}"),
+            }
+        }
+    }
     let comma = base.replace("<sip:a@b>;tag=1", "<sip:a@b>;tag=1, <sip:c@d>;tag=2");
     let error = parse(format!("{comma}\r\n").as_bytes()).expect_err("comma");
     assert_eq!(error.fault, Fault::Malformed(HeaderName::From));

@@ -48,6 +48,13 @@ pub enum Refusal {
     /// More Contacts than [`limits::CONTACTS_PER_REGISTER`].
     #[error("Too Many Contacts In One REGISTER")]
     TooManyContacts,
+    /// Several Contacts to bind, one of them with `reg-id` (RFC 5626 §6): one flow is one contact's.
+    #[error("A Contact With reg-id Comes Alone")]
+    SharedFlow,
+    /// Outbound was asked for and the REGISTER came through another element, which would have to keep the flow
+    /// (RFC 5626 §6).
+    #[error("First Hop Lacks Outbound Support")]
+    NotFirstHop,
     /// A Contact's expiry is below the bound.
     #[error("Interval Too Brief")]
     TooBrief {
@@ -66,7 +73,12 @@ impl Refusal {
     /// The status.
     pub const fn status(&self) -> u16 {
         match self {
-            Self::MalformedContact | Self::ContactScheme | Self::Wildcard | Self::TooManyContacts => 400,
+            Self::MalformedContact
+            | Self::ContactScheme
+            | Self::Wildcard
+            | Self::TooManyContacts
+            | Self::SharedFlow => 400,
+            Self::NotFirstHop => 439,
             Self::TooBrief { .. } => 423,
             Self::BadExtension { .. } => 420,
         }
@@ -100,7 +112,10 @@ pub fn read(request: &Request, aor: SmolStr, from: Hop, bounds: &Bounds) -> Resu
     if !unsupported.is_empty() {
         return Err(Refusal::BadExtension { unsupported: unsupported.join(", ").into() });
     }
-    let change = change(request, &aor, bounds)?;
+    let mut change = change(request, &aor, bounds)?;
+    if let Change::Contacts(contacts) = &mut change {
+        outbound(request, contacts, &aor)?;
+    }
     Ok(BindingUpdate {
         aor,
         call_id: SmolStr::new(request.call_id()),
@@ -135,6 +150,29 @@ fn change(request: &Request, aor: &SmolStr, bounds: &Bounds) -> Result<Change, R
         (false, true) => Ok(Change::Fetch),
         (false, false) => Ok(Change::Contacts(contacts)),
     }
+}
+
+/// What RFC 5626 §6 asks of Contacts with `reg-id`.
+fn outbound(request: &Request, contacts: &mut [ContactUpdate], aor: &SmolStr) -> Result<(), Refusal> {
+    let headers = request.headers();
+    if contacts.iter().all(|contact| contact.key.reg_id == 0) {
+        return Ok(());
+    }
+    if headers.list(HeaderName::Via).nth(1).is_some() {
+        if headers.lists(HeaderName::Supported, "outbound") {
+            return Err(Refusal::NotFirstHop);
+        }
+        // "otherwise, the registrar MUST ignore the reg-id"
+        for contact in contacts.iter_mut() {
+            if let Some(Uri::Sip(uri)) = Uri::parse(&contact.contact) {
+                contact.key = key(aor, &uri, None, 0);
+            }
+        }
+        return Ok(());
+    }
+    let mut bound = contacts.iter().filter(|contact| !contact.expires.is_zero());
+    let shared = bound.clone().nth(1).is_some() && bound.any(|contact| contact.key.reg_id > 0);
+    if shared { Err(Refusal::SharedFlow) } else { Ok(()) }
 }
 
 fn contact(

@@ -144,6 +144,28 @@ fn an_instance_and_reg_id_are_one_registration() {
 }
 
 #[test]
+fn a_flow_is_one_contacts_and_the_first_hops() {
+    let contact = |host: &str, rest: &str| {
+        format!("Contact: <sip:a@{host}.invalid>;+sip.instance=\"<{UUID}>\"{rest}\r\n")
+    };
+    let one = contact("1", ";reg-id=1");
+    let refused = |fields: String| update("c", 1, &fields).unwrap_err().status();
+    assert_eq!(refused(format!("{one}{}", contact("2", ";reg-id=2"))), 400);
+    assert_eq!(refused(format!("Contact: <sip:a@3.invalid>\r\n{one}")), 400);
+    // Others may go with it.
+    assert!(update("c", 1, &format!("{one}Contact: <sip:a@3.invalid>;expires=0\r\n")).is_ok());
+    let through = "Via: SIP/2.0/UDP edge.invalid;branch=z9hG4bKe\r\n";
+    let refusal = update("c", 1, &format!("{through}Supported: path, outbound\r\n{one}")).unwrap_err();
+    assert_eq!((refusal.status(), refusal.to_string().as_str()), (439, "First Hop Lacks Outbound Support"));
+    let Ok(BindingUpdate { change: Change::Contacts(contacts), .. }) =
+        update("c", 1, &format!("{through}{one}"))
+    else {
+        panic!("no contacts")
+    };
+    assert_eq!((contacts[0].key.reg_id, contacts[0].key.instance.as_str()), (0, "sip:a@1.invalid"));
+}
+
+#[test]
 fn caps() {
     let contacts = |range: core::ops::Range<usize>| -> String {
         range.map(|n| format!("Contact: <sip:a@h{n}>\r\n")).collect()
