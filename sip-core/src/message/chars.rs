@@ -85,6 +85,11 @@ pub(crate) fn is_host(text: &str) -> bool {
     !text.is_empty() && all(text, HOST)
 }
 
+/// Whether one byte may stand in a host name.
+pub(crate) const fn is_host_byte(byte: u8) -> bool {
+    TABLE[byte as usize] & HOST != 0
+}
+
 /// `callid = word [ "@" word ]`.
 pub(crate) fn is_call_id(text: &str) -> bool {
     let (left, right) = text.split_once('@').map_or((text, None), |(l, r)| (l, Some(r)));

@@ -67,38 +67,19 @@ impl Headers {
             return Err(ParseError::new(Fault::TooLarge, limits::MESSAGE_BYTES));
         }
         let text = &bytes[..];
-        // Most messages have their CRs, LFs and NULs in order, which one pass can tell; line by line tells where not.
-        let head =
-            memchr::memmem::find(text, b"\r\n\r\n").map(|at| &text[..at + 4]).filter(|h| is_orderly(h));
         let mut fields = Vec::with_capacity(24);
-        let (start_line, at) = match head {
-            Some(head) => {
-                let mut lines = memchr::memchr_iter(b'\n', head);
-                let mut at = lines.next().map_or(head.len(), |line_feed| line_feed + 1);
-                let start_line = at - 2;
-                for line_feed in lines {
-                    let end = line_feed + 1;
-                    if end - at > 2 {
-                        push_line(&mut fields, head, at, end - 2, end)?;
-                        at = end;
-                    }
-                }
-                (start_line, head.len())
-            }
+        // Most messages have their CRs, LFs and NULs in order, which one pass over the head tells afterwards; where
+        // they are not, line by line tells what is wrong first.
+        let (start_line, at) = match index_orderly(text, &mut fields)? {
+            Some(found) => found,
             None => {
-                let mut at = line_end(text, 0)?;
-                let start_line = at - 2;
-                loop {
-                    let end = line_end(text, at)?;
-                    if end - at == 2 {
-                        break (start_line, end);
-                    }
-                    push_line(&mut fields, text, at, end - 2, end)?;
-                    at = end;
-                }
+                fields.clear();
+                index_line_by_line(text, &mut fields)?
             }
         };
-        if let Err(error) = core::str::from_utf8(&text[..at]) {
+        if !text[..at].is_ascii()
+            && let Err(error) = core::str::from_utf8(&text[..at])
+        {
             return Err(ParseError::new(Fault::NotUtf8, error.valid_up_to()));
         }
         let body = Span::new(at, text.len());
@@ -221,15 +202,53 @@ impl Headers {
     }
 }
 
-/// Whether CR and LF stand only together and NUL nowhere. Written so that it compiles to vector instructions.
-fn is_orderly(head: &[u8]) -> bool {
-    let mut previous = 0;
-    let mut broken = false;
-    for byte in head {
-        broken |= (previous == b'\r') != (*byte == b'\n') || *byte == 0;
-        previous = *byte;
+/// Indexes the fields; the lengths of the start line and of the head. `None`: line ends are out of order.
+fn index_orderly(text: &[u8], fields: &mut Vec<Field>) -> Result<Option<(usize, usize)>, ParseError> {
+    let mut start_line = None;
+    let mut at = 0;
+    let mut lines = 0;
+    let mut fault = None;
+    for line_feed in memchr::memchr_iter(b'\n', text) {
+        let end = line_feed + 1;
+        if end - at < 2 || text[line_feed - 1] != b'\r' {
+            return Ok(None);
+        }
+        lines += 1;
+        match start_line {
+            None => start_line = Some(end - 2),
+            Some(start_line) if end - at == 2 => {
+                return if is_orderly(&text[..end], lines) {
+                    fault.map_or(Ok(Some((start_line, end))), Err)
+                } else {
+                    Ok(None)
+                };
+            }
+            // A disorder further up goes before it.
+            Some(_) if fault.is_none() => fault = push_line(fields, text, at, end - 2, end).err(),
+            Some(_) => {}
+        }
+        at = end;
     }
-    !broken && previous != b'\r'
+    Ok(None)
+}
+
+/// The same, checking each line's end before the line.
+fn index_line_by_line(text: &[u8], fields: &mut Vec<Field>) -> Result<(usize, usize), ParseError> {
+    let mut at = line_end(text, 0)?;
+    let start_line = at - 2;
+    loop {
+        let end = line_end(text, at)?;
+        if end - at == 2 {
+            return Ok((start_line, end));
+        }
+        push_line(fields, text, at, end - 2, end)?;
+        at = end;
+    }
+}
+
+/// Whether no CR stands outside the line ends of `lines` lines, and NUL nowhere.
+fn is_orderly(head: &[u8], lines: usize) -> bool {
+    memchr::memchr(0, head).is_none() && memchr::memchr_iter(b'\r', head).count() == lines
 }
 
 /// End of the line that begins at `start`, CRLF included.

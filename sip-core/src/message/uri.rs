@@ -117,18 +117,21 @@ impl fmt::Display for Host<'_> {
 
 /// Splits `host [ ":" port ]` and checks both.
 pub(crate) fn host_port(text: &str) -> Option<(Host<'_>, Option<u16>)> {
-    let colon = if text.starts_with('[') {
-        let close = text.find(']')?;
-        text[close..].find(':').map(|at| close + at)
-    } else {
-        memchr::memchr(b':', text.as_bytes())
+    let bytes = text.as_bytes();
+    let host_end = match bytes.first()? {
+        b'[' => memchr::memchr(b']', bytes)? + 1,
+        _ => bytes.iter().position(|b| !chars::is_host_byte(*b)).unwrap_or(bytes.len()),
     };
-    match colon {
-        None => Some((Host::parse(chars::trim(text))?, None)),
-        Some(at) => {
-            let port = chars::number(chars::trim(&text[at + 1..]))?;
-            Some((Host::parse(chars::trim(&text[..at]))?, Some(u16::try_from(port).ok()?)))
+    let host = Host::parse(&text[..host_end])?;
+    // White space around the colon is a Via's (§25.1: COLON); the URI parser refuses it before.
+    let colon = chars::skip_lws(bytes, host_end);
+    match bytes.get(colon) {
+        None => Some((host, None)),
+        Some(b':') => {
+            let port = chars::number(chars::trim(&text[colon + 1..]))?;
+            Some((host, Some(u16::try_from(port).ok()?)))
         }
+        Some(_) => None,
     }
 }
 
