@@ -19,6 +19,7 @@ mod scan;
 mod tests;
 pub mod typed;
 mod uri;
+pub mod validate;
 mod value;
 mod writer;
 

@@ -16,18 +16,20 @@ pub struct AuthParams<'a>(&'a str);
 impl<'a> AuthParams<'a> {
     fn parse(cursor: &mut Cursor<'a>) -> Result<Self, HeaderError> {
         let start = cursor.rest();
+        // Names are kept aside: looking back through the text would cost its length again for each.
+        let mut names = [""; limits::AUTH_PARAMETERS];
         let mut count = 0;
         loop {
             let offset = cursor.offset();
-            let before = &start[..start.len() - cursor.rest().len()];
             let name = cursor.token("parameter")?;
-            if count == limits::AUTH_PARAMETERS {
-                return Err(HeaderError::Range { what: "number of parameters", offset });
-            }
-            count += 1;
-            if Self(before).iter().any(|(n, _)| n.eq_ignore_ascii_case(name)) {
+            if names.iter().any(|known| known.eq_ignore_ascii_case(name)) {
                 return Err(HeaderError::Duplicate { what: "parameter", offset });
             }
+            let Some(place) = names.get_mut(count) else {
+                return Err(HeaderError::Range { what: "number of parameters", offset });
+            };
+            *place = name;
+            count += 1;
             cursor.separator(b'=', "=")?;
             if cursor.peek() == Some(b'"') {
                 cursor.quoted("quoted string")?;
