@@ -3,9 +3,53 @@
 //! Every type here parses what came, keeps what it does not understand, and prints again. Nothing here decides what
 //! a body means for a call or a subscription, and nothing here reads the message around it.
 
+pub mod dialog_info;
+pub mod dtmf_relay;
+mod fields;
+pub mod is_composing;
+pub mod message_summary;
+pub mod multipart;
+pub mod pidf;
+pub mod reginfo;
 pub mod sdp;
+pub mod sdpfrag;
+pub mod sipfrag;
 #[cfg(test)]
 pub(crate) mod testing;
+#[cfg(test)]
+mod tests;
+pub mod xml;
+
+pub use fields::{BodyError, BodyFault, Fields};
+
+/// Values a vocabulary enumerates.
+macro_rules! keywords {
+    ($(#[$doc:meta])* $type:ident { $($(#[$variant_doc:meta])* $variant:ident $word:literal,)* }) => {
+        $(#[$doc])*
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        pub enum $type {
+            $($(#[$variant_doc])* $variant,)*
+        }
+
+        impl $type {
+            /// As written.
+            pub const fn as_str(self) -> &'static str {
+                match self {
+                    $(Self::$variant => $word,)*
+                }
+            }
+
+            /// Reads what [`Self::as_str`] writes.
+            pub fn parse(word: &str) -> Option<Self> {
+                match word {
+                    $($word => Some(Self::$variant),)*
+                    _ => None,
+                }
+            }
+        }
+    };
+}
+pub(crate) use keywords;
 
 /// `text` with the three characters that would end a line or a string early turned into spaces: nothing a caller
 /// passes can smuggle a line.

@@ -3,6 +3,7 @@
 use core::fmt::{self, Display};
 use core::net::IpAddr;
 
+use super::attribute::first_word;
 use crate::body::number;
 
 /// `o=`: who made the description, and which version this is (§5.2).
@@ -124,8 +125,8 @@ pub struct Timing {
 impl Timing {
     /// Parses the value of a `t=` line.
     pub fn parse(value: &str) -> Option<Self> {
-        let (start, stop) = value.trim_end_matches(' ').split_once(' ')?;
-        Some(Self { start: number(start)?, stop: number(stop.trim_start())? })
+        let (start, stop) = first_word(value)?;
+        Some(Self { start: number(start)?, stop: number(stop)? })
     }
 }
 
@@ -153,14 +154,13 @@ pub struct MediaLine<'a> {
 impl<'a> MediaLine<'a> {
     /// Parses the value of an `m=` line. A line without formats is taken: refused streams come that way.
     pub fn parse(value: &'a str) -> Option<Self> {
-        let mut words = value.splitn(4, ' ');
-        let media = words.next().filter(|word| is_token(word))?;
-        let (port, ports) = match words.next()?.split_once('/') {
-            None => (value.split(' ').nth(1)?, None),
+        let (media, rest) = first_word(value).filter(|(word, _)| is_token(word))?;
+        let (port, rest) = first_word(rest)?;
+        let (protocol, formats) = first_word(rest).filter(|(word, _)| word.split('/').all(is_token))?;
+        let (port, ports) = match port.split_once('/') {
+            None => (port, None),
             Some((port, count)) => (port, Some(number(count)?)),
         };
-        let protocol = words.next().filter(|word| word.split('/').all(is_token))?;
-        let formats = words.next().unwrap_or_default().trim_matches(' ');
         Some(Self { media, port: number(port)?, ports, protocol, formats })
     }
 

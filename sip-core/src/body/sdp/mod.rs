@@ -5,8 +5,8 @@
 //! parsed description prints the same lines, those of attributes nobody knows among them.
 //!
 //! More is taken than §9 allows, because it is met: lines that end in LF alone, a last line without an end, empty
-//! lines after the last, no `s=` or `t=` line, attributes before the lines that should precede them. Lines are
-//! printed with CRLF.
+//! lines after the last, more than one space between words, no `s=` or `t=` line, attributes before the lines that
+//! should precede them. Lines are printed with CRLF.
 //!
 //! What it does not do: offers and answers (RFC 3264). Charsets other than UTF-8.
 

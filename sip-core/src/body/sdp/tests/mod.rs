@@ -32,6 +32,15 @@ fn line_ends_that_are_met() {
 }
 
 #[test]
+fn spaces_that_are_met() {
+    let text = "v=0\r\no=- 1 1 IN IP4 h \r\nc=IN  IP4 h\r\nt= 0  0\r\nm=audio 9  RTP/AVP  0 8 \r\n";
+    let sdp = parsed(text);
+    assert_eq!(sdp.to_string(), text);
+    assert_eq!(sdp.timing(), Some(Timing::default()));
+    assert!(sdp.media[0].line().formats().eq(["0", "8"]));
+}
+
+#[test]
 fn session_and_media() {
     let sdp = parsed(samples::CHROME);
     assert_eq!(sdp.origin().session_id, "4611731400430051336");

@@ -1,0 +1,4 @@
+mod documents;
+mod lines;
+mod properties;
+mod samples;
