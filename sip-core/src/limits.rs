@@ -26,6 +26,9 @@ pub const SDP_LINES: usize = 4_096;
 /// refused by name.
 pub const SDP_MEDIA: usize = 128;
 
+/// Formats on one `m=` line: as many as there are payload types. Past it: refused by name.
+pub const SDP_FORMATS: usize = 128;
+
 /// Parts of one multipart body. An offer, a location and a geometry of its own make three. Past it: refused by name.
 pub const BODY_PARTS: usize = 32;
 
@@ -39,11 +42,11 @@ pub const XML_BYTES: usize = MESSAGE_BYTES;
 pub const XML_DEPTH: usize = 32;
 
 /// Attributes of one XML element. Dialog information has six. Past it: refused by name.
-pub const XML_ATTRIBUTES: usize = 64;
+pub const XML_ATTRIBUTES: usize = 32;
 
 /// Namespace prefixes in force at one place of an XML document. Rich presence declares about ten. Past it: refused by
 /// name.
-pub const XML_NAMESPACES: usize = 64;
+pub const XML_NAMESPACES: usize = 32;
 
 /// Parameters in one digest challenge or one set of credentials; RFC 7616 knows twelve. Past it the header field
 /// counts as malformed. (CVE-2023-28098 was a digest parser's.)

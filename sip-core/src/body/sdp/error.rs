@@ -15,6 +15,9 @@ pub enum SdpFault {
     /// More media descriptions than [`crate::limits::SDP_MEDIA`].
     #[error("too many media descriptions")]
     TooManyMedia,
+    /// More formats on one line than [`crate::limits::SDP_FORMATS`].
+    #[error("too many formats")]
+    TooManyFormats,
     /// Not UTF-8 (§5; other charsets of `a=charset` are not read).
     #[error("not UTF-8")]
     NotUtf8,

@@ -81,7 +81,11 @@ fn check(kind: u8, value: &str, index: usize, mode: Mode, in_media: bool) -> Res
     }
     match kind {
         b'a' => must(is_token(value.split(':').next().unwrap_or_default()), SdpFault::Attribute),
-        b'm' => must(MediaLine::parse(value).is_some(), SdpFault::Media),
+        b'm' => {
+            let line = MediaLine::parse(value).ok_or(SdpFault::Media)?;
+            // Whoever looks up each format's attributes walks the lines so many times.
+            must(line.formats().nth(limits::SDP_FORMATS).is_none(), SdpFault::TooManyFormats)
+        }
         // RFC 8840 §9.2 has a=, m= and, in its m= lines' company, c= at most.
         b'c' => must(Connection::parse(value).is_some(), SdpFault::Connection),
         _ if mode == Mode::Fragment => Err(SdpFault::UnknownType),

@@ -117,6 +117,9 @@ fn caps() {
     let media = |count| head.clone() + &"m=audio 0 RTP/AVP 0\r\n".repeat(count);
     assert_eq!(fault(&media(crate::limits::SDP_MEDIA)), Ok(()));
     assert_eq!(fault(&media(crate::limits::SDP_MEDIA + 1)), Err(SdpFault::TooManyMedia));
+    let formats = |count| std::format!("{head}m=audio 0 RTP/AVP{}\r\n", " 0".repeat(count));
+    assert_eq!(fault(&formats(crate::limits::SDP_FORMATS)), Ok(()));
+    assert_eq!(fault(&formats(crate::limits::SDP_FORMATS + 1)), Err(SdpFault::TooManyFormats));
     assert_eq!(fault(&"a".repeat(crate::limits::SDP_BYTES + 1)), Err(SdpFault::TooLarge));
 }
 
