@@ -143,6 +143,12 @@ export interface CallOptions {
   readonly audio?: boolean | MediaTrackConstraints;
 }
 
+export interface PlaceOptions extends CallOptions {
+  /** Gives the call up while the microphone is being asked for: no INVITE goes out, and `call` rejects with
+   *  "invalid-state". Afterwards `hangup` of the call does that. */
+  readonly signal?: AbortSignal;
+}
+
 export interface UserAgentEvents {
   readonly connection: { readonly state: ConnectionState; readonly error?: TrapezoidError; readonly retryIn?: number };
   readonly registration: { readonly state: RegistrationState; readonly expires?: number; readonly error?: TrapezoidError };
@@ -151,7 +157,7 @@ export interface UserAgentEvents {
 }
 
 export interface CallEvents {
-  /** `early` carries the last provisional status while ringing. */
+  /** `status` and `reason` are those of the provisional answer that was told. */
   readonly state: { readonly state: CallState; readonly status?: number; readonly reason?: string };
   readonly ended: CallEnd;
   readonly muted: { readonly muted: boolean };
@@ -174,14 +180,15 @@ export class UserAgent {
   /** Opens the WebSocket and keeps it open until `disconnect`. Rejects with "gateway-down" if the first attempt
    *  fails; reconnection goes on in the background all the same. */
   connect(): Promise<void>;
-  /** Ends calls, unregisters if registered, closes the socket. */
+  /** Ends calls, unregisters if registered, closes the socket. What rings here is answered 480, so that it rings on
+   *  at the person's other devices. A `connect` or `register` meanwhile calls it off. */
   disconnect(): Promise<void>;
   /** Connects if needed; settles with the registrar's final answer. Refreshes happen by themselves. */
   register(): Promise<void>;
   unregister(): Promise<void>;
   /** `bob`, `bob@example.com` or a SIP URI. Resolves when the INVITE is out; rejects before that with
    *  "no-microphone", "gateway-down", "invalid-argument", "too-many-calls". */
-  call(target: string, options?: CallOptions): Promise<Call>;
+  call(target: string, options?: PlaceOptions): Promise<Call>;
   on<K extends keyof UserAgentEvents>(type: K, listener: (event: UserAgentEvents[K]) => void): Unsubscribe;
   /** Releases everything; the object must not be used afterwards. */
   free(): void;

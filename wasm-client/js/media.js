@@ -10,12 +10,23 @@ export async function openMedia(context) {
     throw failure("invalid-argument", "There is no RTCPeerConnection here: pass `media` to the UserAgent");
   }
   const stream = context.audio === false ? undefined : await openMicrophone(context.audio);
-  return new PeerMedia(context, stream);
+  try {
+    return new PeerMedia(context, stream);
+  } catch (error) {
+    // `iceServers` that the browser does not take. Nobody else would close this microphone.
+    stream?.getTracks().forEach((track) => track.stop());
+    throw error;
+  }
 }
 
 class PeerMedia {
   #context;
   #track;
+  /** The microphone that is about to replace it. */
+  #coming;
+  /** How often another microphone was asked for; the last one counts. */
+  #choices = 0;
+  #placed = Promise.resolve();
   #muted = false;
   /** Of the microphone; of no one when the call only listens. */
   #sender;
@@ -47,9 +58,12 @@ class PeerMedia {
     const peer = this.peerConnection;
     await peer.setRemoteDescription({ type: "offer", sdp: offer });
     // Only audio is spoken here. (`stop` would not refuse the media section before the next offer.)
+    let heard = false;
     for (const transceiver of peer.getTransceivers()) {
       if (transceiver.receiver.track.kind !== "audio") transceiver.direction = "inactive";
+      else if (transceiver.mid !== null) heard = true;
     }
+    if (!heard) throw failure("not-acceptable", "The offer has no audio");
     await peer.setLocalDescription(await peer.createAnswer());
     return this.#gathered();
   }
@@ -60,7 +74,7 @@ class PeerMedia {
 
   setMuted(muted) {
     this.#muted = muted;
-    if (this.#track !== undefined) this.#track.enabled = !muted;
+    for (const track of [this.#track, this.#coming]) if (track !== undefined) track.enabled = !muted;
   }
 
   sendDtmf(tones) {
@@ -79,20 +93,41 @@ class PeerMedia {
     delete wanted.deviceId;
     // "default" is Chromium's name for what other browsers give when no device is named.
     if (deviceId !== "" && deviceId !== "default") wanted.deviceId = { exact: deviceId };
+    const choice = (this.#choices += 1);
     const [track] = (await openMicrophone(wanted)).getAudioTracks();
-    if (this.peerConnection.signalingState === "closed") {
+    if (choice !== this.#choices) {
       track.stop();
       return;
     }
-    await this.#sender.replaceTrack(track);
-    this.#release();
-    this.#adopt(track);
+    // One after the other, so that each finds the one it replaces.
+    const placing = this.#placed.then(() => this.#place(track));
+    this.#placed = placing.catch(() => undefined);
+    await placing;
+  }
+
+  async #place(track) {
+    this.#coming = track;
+    // It is heard as soon as it is in place, so it is muted before.
+    track.enabled = !this.#muted;
+    try {
+      await this.#sender.replaceTrack(track);
+      this.#release();
+      this.#adopt(track);
+    } catch (error) {
+      track.stop();
+      throw error;
+    } finally {
+      this.#coming = undefined;
+    }
   }
 
   close() {
     this.peerConnection.ontrack = null;
     this.peerConnection.onconnectionstatechange = null;
     this.#release();
+    // Once the connection is closed, the promise of `replaceTrack` may never be settled.
+    this.#choices += 1;
+    this.#coming?.stop();
     this.peerConnection.close();
   }
 

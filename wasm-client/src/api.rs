@@ -11,7 +11,7 @@ use crate::call::{Direction, PhoneCall};
 use crate::driver::Driver;
 use crate::error::{Failure, Kind};
 use crate::events::{RemoteIdentity, call_name, registration_name, value};
-use crate::options::{Options, call_audio};
+use crate::options::{CallOptions, Options};
 
 /// One account's telephone.
 #[wasm_bindgen]
@@ -86,7 +86,7 @@ impl UserAgent {
     /// Calls somebody.
     pub fn call(&self, target: String, options: JsValue) -> Promise {
         let driver = Rc::clone(&self.driver);
-        future_to_promise(async move { PhoneCall::place(driver, target, call_audio(options)?).await })
+        future_to_promise(async move { PhoneCall::place(driver, target, CallOptions::read(options)?).await })
     }
 
     /// Adds a listener.
@@ -180,7 +180,7 @@ impl Call {
     /// Answers.
     pub fn accept(&self, options: JsValue) -> Promise {
         let call = Rc::clone(&self.call);
-        future_to_promise(async move { call.accept(call_audio(options)?).await })
+        future_to_promise(async move { call.accept(CallOptions::read(options)?.audio).await })
     }
 
     /// Declines.

@@ -4,11 +4,11 @@ use std::cell::{Cell, OnceCell, RefCell};
 use std::rc::{Rc, Weak};
 use std::time::Duration;
 
-use js_sys::Promise;
+use js_sys::{Array, Promise};
 use sip_core::time::Instant;
 use sip_core::user_agent::{CallId, CallState, CommandError, End, Event, Identity, Side, UserAgent as Core};
 use wasm_bindgen::JsValue;
-use wasm_bindgen_futures::spawn_local;
+use wasm_bindgen_futures::{JsFuture, future_to_promise, spawn_local};
 
 use crate::clock;
 use crate::deferred::Waiters;
@@ -19,6 +19,7 @@ use crate::events::{
     EndEvent, IncomingEvent, MutedEvent, StateEvent, StreamEvent, WarningEvent, call_name, value,
 };
 use crate::media::{Media, MediaListener};
+use crate::options::CallOptions;
 
 /// Media that fails within this time of the answer does not end the call by itself: the other side may be about to
 /// come back.
@@ -50,6 +51,8 @@ pub(crate) struct PhoneCall {
     stream: RefCell<JsValue>,
     muted: Cell<bool>,
     accepting: Cell<bool>,
+    /// Media cannot take the offer.
+    unacceptable: Cell<bool>,
     established: Cell<Option<(Instant, f64)>>,
     /// Media is down, and the call ends if it still is at this time.
     media_deadline: Cell<Option<Instant>>,
@@ -57,6 +60,8 @@ pub(crate) struct PhoneCall {
     failure: RefCell<Option<Failure>>,
     end: RefCell<JsValue>,
     hanging_up: Waiters,
+    /// Rejected when it is too late to accept: a question for the microphone may stay open for ever.
+    accepts: Waiters,
     released: Cell<bool>,
 }
 
@@ -77,11 +82,13 @@ impl PhoneCall {
             stream: RefCell::default(),
             muted: Cell::new(false),
             accepting: Cell::new(false),
+            unacceptable: Cell::new(false),
             established: Cell::new(None),
             media_deadline: Cell::new(None),
             failure: RefCell::default(),
             end: RefCell::default(),
             hanging_up: Waiters::default(),
+            accepts: Waiters::default(),
             released: Cell::new(false),
         })
     }
@@ -90,12 +97,27 @@ impl PhoneCall {
     pub(crate) async fn place(
         driver: Rc<Driver>,
         target: String,
-        audio: JsValue,
+        options: CallOptions,
     ) -> Result<JsValue, JsValue> {
         let call = Self::new(&driver, Direction::Outgoing, CallState::Connecting);
+        let wanted = || {
+            if driver.is_released() {
+                return Err(Driver::freed());
+            }
+            if options.aborted() {
+                return Err(Failure::new(Kind::InvalidState, "The call was given up before it began").into());
+            }
+            Ok(())
+        };
+        wanted()?;
         driver.ask(|core| core.check_call(&target)).map_err(Failure::from)?;
-        let media = call.open_media(&driver, audio).await?;
-        let offer = media.create_offer().await.inspect_err(|_| call.close_media())?;
+        let media = call.open_media(&driver, options.audio.clone()).await?;
+        let offer = async {
+            wanted()?;
+            let offer = media.create_offer().await?;
+            wanted().map(|()| offer)
+        };
+        let offer = offer.await.inspect_err(|_| call.close_media())?;
         let id = driver.prepare(|core, now| core.call(now, &target, &offer)).map_err(|error| {
             call.close_media();
             Failure::from(error)
@@ -146,36 +168,44 @@ impl PhoneCall {
         if !waiting || self.ended() || self.accepting.replace(true) {
             return Err(Failure::new(Kind::InvalidState, "There is nothing to accept").into());
         }
-        let answer = self.answer(&driver, id, audio).await;
+        let call = Rc::clone(&self);
+        let answering = Rc::clone(&driver);
+        let answer = future_to_promise(async move {
+            call.answer(&answering, audio).await.map(|answer| JsValue::from_str(&answer))
+        });
+        let answer = Promise::race(&Array::of2(&answer, &self.accepts.wait()));
+        let answer = JsFuture::from(answer).await;
         self.accepting.set(false);
         let sent = answer.and_then(|answer| {
+            let answer = answer.as_string().unwrap_or_default();
             driver
                 .turn(|core, now| core.accept(now, id, &answer))
                 .map_err(|error| JsValue::from(Failure::from(error)))
         });
         if let Err(error) = sent {
             self.close_media();
+            if self.unacceptable.get() {
+                // Trying again would not help. If it has ended meanwhile, there is nothing to refuse.
+                let _ = driver.turn(|core, now| core.reject(now, id, 488, None));
+            }
             return Err(error);
         }
         self.establish();
         Ok(JsValue::UNDEFINED)
     }
 
-    /// Our description for the 2xx. An offer that media cannot take is refused: trying again would not help.
-    async fn answer(&self, driver: &Rc<Driver>, id: CallId, audio: JsValue) -> Result<String, JsValue> {
+    /// Our description for the 2xx.
+    async fn answer(&self, driver: &Rc<Driver>, audio: JsValue) -> Result<String, JsValue> {
         let media = self.open_media(driver, audio).await?;
         let offer = self.offer.borrow().clone();
         let answer = match &offer {
             None => media.create_offer().await,
             Some(offer) => media.create_answer(offer).await,
         };
-        if self.ended() {
+        if self.is_gone() {
             return Err(Self::too_late());
         }
-        if answer.is_err() && offer.is_some() {
-            // It has not ended, so it can be refused.
-            let _ = driver.turn(|core, now| core.reject(now, id, 488, None));
-        }
+        self.unacceptable.set(answer.is_err() && offer.is_some());
         answer
     }
 
@@ -201,6 +231,16 @@ impl PhoneCall {
             self.finish(&driver);
         }
         promise
+    }
+
+    /// Ends the call because this user agent goes away. What still rings is answered 480: 603 would be the answer
+    /// of all the person's devices (RFC 3261 §16.7 step 5).
+    pub(crate) fn leave(&self, driver: &Driver) {
+        if let Some(&id) = self.id.get()
+            && driver.turn(|core, now| core.reject(now, id, 480, None)).is_err()
+        {
+            self.finish(driver);
+        }
     }
 
     /// Ends the call if it has not ended.
@@ -252,9 +292,16 @@ impl PhoneCall {
     pub(crate) fn release(&self) {
         self.released.set(true);
         self.close_media();
+        self.accepts.reject(Self::too_late);
         self.hanging_up.resolve();
+        self.emitter.close();
         // The handle holds this call, so this call must not hold the handle.
         self.handle.take();
+    }
+
+    /// Ended, or its user agent is freed.
+    fn is_gone(&self) -> bool {
+        self.ended() || self.released.get()
     }
 
     pub(crate) fn ended(&self) -> bool {
@@ -330,7 +377,7 @@ impl PhoneCall {
     async fn open_media(&self, driver: &Rc<Driver>, audio: JsValue) -> Result<Rc<Media>, JsValue> {
         let listener: Weak<dyn MediaListener> = self.this.clone();
         let media = Rc::new(Media::open(&driver.options.media, audio, listener).await?);
-        if self.ended() {
+        if self.is_gone() {
             return Err(Self::too_late());
         }
         if self.muted.get() {
@@ -394,6 +441,7 @@ impl PhoneCall {
         *self.end.borrow_mut() = end.clone();
         self.state.set(CallState::Ended);
         self.close_media();
+        self.accepts.reject(Self::too_late);
         self.tell_state(None, None);
         self.emitter.emit("ended", &end);
     }

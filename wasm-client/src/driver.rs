@@ -133,6 +133,7 @@ impl Driver {
             return Promise::reject(&Self::freed());
         }
         if self.connection_state() == LinkState::Connected {
+            self.stay();
             return Promise::resolve(&JsValue::UNDEFINED);
         }
         let promise = self.connecting.wait();
@@ -164,7 +165,7 @@ impl Driver {
         let promise = self.closing.wait();
         self.close_by.set(Some(clock::now() + GOODBYE));
         for call in self.calls() {
-            call.finish(self);
+            call.leave(self);
         }
         let _ = self.turn(Core::unregister);
         promise
@@ -179,7 +180,7 @@ impl Driver {
     /// Closes at once and forgets everything.
     pub(crate) fn release(&self) {
         self.released.set(true);
-        self.emitter.clear();
+        self.emitter.close();
         self.link.borrow_mut().disconnect();
         drop(self.socket.take());
         self.hop.set(None);
@@ -194,12 +195,23 @@ impl Driver {
         drop(self.kept.take());
     }
 
-    fn freed() -> JsValue {
+    pub(crate) fn is_released(&self) -> bool {
+        self.released.get()
+    }
+
+    pub(crate) fn freed() -> JsValue {
         Failure::new(Kind::InvalidState, "The UserAgent was freed").into()
     }
 
+    /// Calls off a `disconnect` on its way: nobody waits for it any more.
+    fn stay(&self) {
+        if self.close_by.take().is_some() {
+            self.closing.resolve();
+        }
+    }
+
     fn want(&self) {
-        self.close_by.set(None);
+        self.stay();
         *self.kept.borrow_mut() = self.this.upgrade();
         let step = self.link.borrow_mut().connect(clock::now());
         self.perform(step);
@@ -218,6 +230,10 @@ impl Driver {
     fn open(&self) {
         let listener: Weak<dyn SocketListener> = self.this.clone();
         self.tell_connection(JsValue::UNDEFINED, None);
+        if self.connection_state() == LinkState::Disconnected {
+            // A listener has changed the page's mind.
+            return;
+        }
         match Socket::open(&self.options.web_socket, &self.options.server, listener) {
             Ok(socket) => *self.socket.borrow_mut() = Some(Rc::new(socket)),
             // Not a matter of trying again: the URL is malformed, or plain where the page is secure.
@@ -237,12 +253,13 @@ impl Driver {
         if self.close_by.get().is_some() {
             self.link.borrow_mut().disconnect();
         }
+        let failure = Failure::new(Kind::GatewayDown, why);
+        // Those who wait now, not those whom a listener makes wait for the next attempt.
+        self.settle_connection(&failure);
         if let Some(hop) = self.hop.take() {
             self.turn(|core, now| core.handle_input(now, Input::FlowClosed(hop.flow)));
         }
-        let failure = Failure::new(Kind::GatewayDown, why);
-        self.tell_connection(failure.clone().into(), retry);
-        self.settle_connection(&failure);
+        self.tell_connection(failure.into(), retry);
         self.after();
     }
 
@@ -306,6 +323,10 @@ impl Driver {
     }
 
     fn close(&self) {
+        // Made or taken since `disconnect`.
+        for call in self.calls() {
+            call.leave(self);
+        }
         self.link.borrow_mut().disconnect();
         drop(self.socket.take());
         if let Some(hop) = self.hop.take() {
@@ -313,6 +334,10 @@ impl Driver {
         }
         self.tell_connection(JsValue::UNDEFINED, None);
         self.connecting.reject(|| Failure::new(Kind::InvalidState, "Disconnected").into());
+        // Their other sides could not be told, and now will not be before the next connection.
+        for (_, call) in self.calls.take() {
+            call.release();
+        }
         self.closing.resolve();
         drop(self.kept.take());
     }

@@ -14,6 +14,8 @@ use crate::error::{Failure, Kind};
 pub(crate) struct Emitter {
     listeners: RefCell<Vec<(u32, &'static str, Function)>>,
     next: Cell<u32>,
+    /// Nothing will be told any more, so nobody is kept waiting for it.
+    closed: Cell<bool>,
 }
 
 impl Emitter {
@@ -29,7 +31,9 @@ impl Emitter {
             return Err(Failure::new(Kind::InvalidArgument, message).into());
         };
         let number = self.next.replace(self.next.get().wrapping_add(1));
-        self.listeners.borrow_mut().push((number, name, listener));
+        if !self.closed.get() {
+            self.listeners.borrow_mut().push((number, name, listener));
+        }
         let emitter = Rc::downgrade(self);
         let remove = Closure::<dyn Fn()>::new(move || {
             if let Some(emitter) = emitter.upgrade() {
@@ -57,8 +61,10 @@ impl Emitter {
         }
     }
 
-    /// Removes all listeners.
-    pub(crate) fn clear(&self) {
+    /// Removes all listeners and takes no more. One that holds the object it listens to would keep both for ever:
+    /// the collector cannot see through WebAssembly.
+    pub(crate) fn close(&self) {
+        self.closed.set(true);
         self.listeners.borrow_mut().clear();
     }
 }

@@ -54,9 +54,22 @@ impl Given {
     }
 }
 
-/// `audio` of `CallOptions`; undefined if there is none.
-pub(crate) fn call_audio(options: JsValue) -> Result<JsValue, JsValue> {
-    Ok(Given::new(options, "options.")?.raw("audio"))
+/// `CallOptions`. What is left out is undefined.
+pub(crate) struct CallOptions {
+    pub(crate) audio: JsValue,
+    signal: JsValue,
+}
+
+impl CallOptions {
+    pub(crate) fn read(options: JsValue) -> Result<Self, JsValue> {
+        let given = Given::new(options, "options.")?;
+        Ok(Self { audio: given.raw("audio"), signal: given.raw("signal") })
+    }
+
+    /// Whether the page has given the call up.
+    pub(crate) fn aborted(&self) -> bool {
+        Reflect::get(&self.signal, &"aborted".into()).is_ok_and(|aborted| aborted.is_truthy())
+    }
 }
 
 /// What the driver needs of the options.
@@ -95,6 +108,9 @@ impl Options {
         config.password = given.read("password")?;
         config.display_name = given.read::<String>("displayName")?.map(Into::into);
         config.expires = given.read("expires")?.unwrap_or(config.expires);
+        if config.expires == 0 {
+            return Err(invalid(&["`expires` must be at least 1: 0 would remove the registration"]));
+        }
         config.transport = transport;
         if let Some(seconds) = given.read::<f64>("noAnswerTimeout")? {
             config.no_answer = Duration::from_millis((seconds * 1000.0) as u64);

@@ -1,5 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { setFlagsFromString } from "node:v8";
+import { runInNewContext } from "node:vm";
 import { makeAgent, ofKind } from "./support/agent.mjs";
 import { next, record, within } from "./support/events.mjs";
 import { exception } from "./support/media.mjs";
@@ -253,9 +255,65 @@ test("the caller gives up while the microphone is being opened", async (t) => {
   const accepting = call.accept();
   flow.send(request("CANCEL", contactUri, { callId, branch: `INVITE1${callId}` }));
   await log.until(({ type }) => type === "ended");
+  // The browser's question may stay open for ever.
+  await assert.rejects(within(accepting, "accept"), ofKind("invalid-state"));
   open();
-  await assert.rejects(accepting, ofKind("invalid-state"));
+  await new Promise((resolve) => setImmediate(resolve));
   assert.equal(media.last.closed, 1);
+});
+
+test("a call that is given up, or freed, while the microphone is being opened never rings", async (t) => {
+  const { agent, media, flow } = await start(t);
+  const pending = (options) => {
+    let open;
+    media.delay = new Promise((resolve) => (open = resolve));
+    return { placing: agent.call("bob", options), open };
+  };
+  const abort = new AbortController();
+  const first = pending({ signal: abort.signal });
+  await new Promise((resolve) => setImmediate(resolve));
+  abort.abort();
+  first.open();
+  await assert.rejects(first.placing, ofKind("invalid-state"));
+  assert.equal(media.last.closed, 1);
+  await assert.rejects(agent.call("bob", { signal: abort.signal }), ofKind("invalid-state"));
+  assert.equal(media.sessions.length, 1);
+
+  const second = pending();
+  await new Promise((resolve) => setImmediate(resolve));
+  agent.free();
+  second.open();
+  await assert.rejects(second.placing, ofKind("invalid-state"));
+  assert.equal(media.last.closed, 1);
+  await assert.rejects(flow.next("INVITE", 0.1));
+});
+
+test("disconnect leaves what rings to the person's other devices", async (t) => {
+  const { agent, call, flow } = await ring(t);
+  await agent.disconnect();
+  await flow.next(480);
+  assert.deepEqual(call.end, { cause: "rejected", status: 480 });
+});
+
+test("what a call's listeners hold is free when the call is over", async (t) => {
+  setFlagsFromString("--expose-gc");
+  const collect = runInNewContext("gc");
+  const { agent, flow } = await start(t);
+  const held = await (async () => {
+    const call = await agent.call("bob");
+    const page = { call };
+    call.on("state", () => page);
+    const ended = next(call, "ended");
+    flow.reply(await flow.next("INVITE"), 486, "Busy Here");
+    await ended;
+    call.on("muted", () => page);
+    return new WeakRef(page);
+  })();
+  for (let round = 0; round < 50 && held.deref() !== undefined; round += 1) {
+    await new Promise((resolve) => setTimeout(resolve, 10));
+    collect();
+  }
+  assert.equal(held.deref(), undefined);
 });
 
 test("a microphone that is refused leaves an incoming call ringing", async (t) => {

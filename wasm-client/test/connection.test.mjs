@@ -171,3 +171,53 @@ test("listeners can be removed, twice, and from within", async (t) => {
   await agent.connect();
   assert.deepEqual(seen, ["connecting"]);
 });
+
+test("connecting calls off a disconnect on its way", async (t) => {
+  const server = await Server.start();
+  t.after(() => server.stop());
+  const { agent } = await makeAgent(t, server);
+  await agent.register();
+  const log = record(agent, ["connection"]);
+  for (const again of [() => agent.register(), () => agent.connect()]) {
+    assert.equal(agent.registrationState, "registered");
+    const leaving = agent.disconnect();
+    const staying = again();
+    await within(leaving, "disconnect");
+    await within(staying, "again");
+    await new Promise((resolve) => setTimeout(resolve, 50));
+    assert.equal(agent.connectionState, "connected");
+  }
+  assert.deepEqual(log.states(), []);
+  assert.equal(server.flows.length, 1);
+});
+
+test("whoever connects on hearing of a loss waits for the next attempt", async (t) => {
+  const server = await Server.start();
+  t.after(() => server.stop());
+  const { agent } = await makeAgent(t, server, { reconnect: { initialDelay: 60_000 } });
+  const arrived = server.flow();
+  await agent.connect();
+  const again = new Promise((resolve, reject) => {
+    agent.on("connection", ({ state, retryIn }) => {
+      if (state === "reconnecting" && retryIn !== undefined) agent.connect().then(resolve, reject);
+    });
+  });
+  (await arrived).socket.terminate();
+  await within(again, "connect");
+  assert.equal(agent.connectionState, "connected");
+});
+
+test("a listener that disconnects while connecting is obeyed", async (t) => {
+  const server = await Server.start();
+  t.after(() => server.stop());
+  const { agent } = await makeAgent(t, server);
+  let left;
+  agent.on("connection", ({ state }) => {
+    if (state === "connecting") left ??= agent.disconnect();
+  });
+  await assert.rejects(agent.connect(), ofKind("invalid-state"));
+  await left;
+  await new Promise((resolve) => setTimeout(resolve, 50));
+  assert.equal(server.flows.length, 0);
+  assert.equal(agent.connectionState, "disconnected");
+});

@@ -46,6 +46,7 @@ test("options that are not valid are refused with the reason", async () => {
   refused({ aor: "sip:localhost" }, /sip:alice@example.com/);
   refused({ expires: "soon" }, /`expires`: .*soon/);
   refused({ expires: -1 }, /`expires`/);
+  refused({ expires: 0 }, /`expires`/);
   refused({ media: 7 }, /`media`/);
   refused({ webSocket: {} }, /`webSocket`/);
   assert.throws(() => new UserAgent(), ofKind("invalid-argument"));

@@ -22,7 +22,7 @@ async function talk(t) {
   const log = record(call, ["state", "ended", "warning"]);
   flow.reply(await flow.next("INVITE"), 200, "OK", { extra: contact, body: ANSWER });
   await log.until(({ state }) => state === "established");
-  return { call, media, log, flow };
+  return { agent, call, media, log, flow, server };
 }
 
 describe("time", { concurrency: true }, () => {
@@ -168,6 +168,17 @@ describe("time", { concurrency: true }, () => {
     media.last.context.onState("failed");
     await pass(1);
     assert.equal(call.end.cause, "failed");
+  });
+
+  test("a hang-up is done half a minute later though the gateway never comes back", async (t) => {
+    const { agent, call, server } = await talk(t);
+    await server.stop();
+    const log = record(agent, ["connection"]);
+    await log.until(({ state }) => state === "reconnecting");
+    const began = performance.now();
+    await call.hangup();
+    const took = (performance.now() - began) / 1000;
+    assert.ok(took >= 31 && took < 40, `${took} s`);
   });
 
   test("a registration is refreshed in good time", async (t) => {

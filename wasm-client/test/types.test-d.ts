@@ -11,6 +11,7 @@ import {
   type CallEnd,
   type CallEvents,
   type CallOptions,
+  type PlaceOptions,
   type FailureKind,
   type InitSource,
   type MediaContext,
@@ -42,6 +43,7 @@ assert<Equal<Extract<AnyMember<UserAgent>, true>, never>>();
 assert<Equal<Extract<AnyMember<Call>, true>, never>>();
 assert<Equal<Extract<AnyMember<UserAgentOptions>, true>, never>>();
 assert<Equal<Extract<AnyMember<CallOptions>, true>, never>>();
+assert<Equal<Extract<AnyMember<PlaceOptions>, true>, never>>();
 assert<Equal<Extract<AnyMember<ReconnectOptions>, true>, never>>();
 assert<Equal<Extract<AnyMember<RemoteIdentity>, true>, never>>();
 assert<Equal<Extract<AnyMember<TrapezoidError>, true>, never>>();

@@ -155,12 +155,12 @@ export class UserAgent extends Emitter<api.UserAgentEvents> {
     this.registration("unregistered");
   }
 
-  async call(target: string, options?: api.CallOptions): Promise<Call> {
+  async call(target: string, options?: api.PlaceOptions): Promise<Call> {
     const step = script.call;
     if (step === "wait") return new Promise(() => {});
     if (typeof step !== "string" && step.status === undefined) throw step;
     const call = new Call("outgoing", remote(target.includes("@") ? target : `${target}@localhost`));
-    call.log.push(["call", options]);
+    call.log.push(["call", { audio: options?.audio }]);
     this.calls.push(call);
     window.setTimeout(() => {
       if (typeof step !== "string") return call.finish({ cause: "failed", error: step });

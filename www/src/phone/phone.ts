@@ -17,7 +17,7 @@ export type Phase = "signed-out" | "signing-in" | "signed-in" | "signing-out";
 export interface Dialing {
   readonly target: string;
   readonly name: string;
-  abandoned: boolean;
+  readonly abort: AbortController;
 }
 
 /** How the last call ended, or why it never began. */
@@ -86,7 +86,7 @@ export class Phone extends EventTarget {
 
   /** A call being prepared and not given up. */
   get pending(): Dialing | undefined {
-    return this.dialing?.abandoned === false ? this.dialing : undefined;
+    return this.dialing?.abort.signal.aborted === false ? this.dialing : undefined;
   }
 
   get lastUser(): string {
@@ -155,16 +155,18 @@ export class Phone extends EventTarget {
     const agent = this.#agent;
     if (target === "" || agent === undefined || this.occupied) return;
     const name = plainAddress(target);
-    const dialing: Dialing = { target, name, abandoned: false };
+    const abort = new AbortController();
+    const dialing: Dialing = { target, name, abort };
     this.dialing = dialing;
     this.result = undefined;
     this.#tell(`Calling ${name}.`);
     try {
-      const call = await agent.call(target, { audio: this.microphones.constraints });
+      const call = await agent.call(target, { audio: this.microphones.constraints, signal: abort.signal });
       const line = this.#adopt(call);
-      if (dialing.abandoned) this.hangUp(line);
+      // Given up in the moment in which it went out.
+      if (abort.signal.aborted) this.hangUp(line);
     } catch (error) {
-      if (!dialing.abandoned && this.#agent === agent) this.#settle(failure(error, { what: "call", name }), false);
+      if (!abort.signal.aborted && this.#agent === agent) this.#settle(failure(error, { what: "call", name }), false);
     } finally {
       if (this.dialing === dialing) this.dialing = undefined;
       this.#change();
@@ -175,7 +177,7 @@ export class Phone extends EventTarget {
   abandon(): void {
     const dialing = this.pending;
     if (dialing === undefined) return;
-    dialing.abandoned = true;
+    dialing.abort.abort();
     this.#settle(ending({ cause: "canceled", by: "local" }, dialing.name, undefined), true);
   }
 
