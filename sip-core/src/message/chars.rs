@@ -37,7 +37,7 @@ const fn build() -> [u8; 256] {
         if alnum || contains(b"-.!%*_+`'~[]/:&$()", c) {
             table[b] |= PARAM_NAME;
         }
-        if contains(b";\"<>, \t\r\n", c) {
+        if contains(b";\"<>, ", c) || c.is_ascii_control() {
             table[b] |= VALUE_END;
         }
         b += 1;

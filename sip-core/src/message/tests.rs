@@ -217,6 +217,7 @@ fn smuggling_and_ambiguity_are_refused_with_the_place() {
         ("Content-Length: 99999999999999999999999\r\n", Fault::Malformed(HeaderName::ContentLength)),
         ("Content-Length: 5\r\n", Fault::BodyTooShort),
         ("Max-Forwards: 256\r\n", Fault::Malformed(HeaderName::MaxForwards)),
+        ("Contact\u{b}: <sip:a@b>\r\n", Fault::FieldName),
     ];
     for (extra, fault) in cases {
         let error = parse(format!("{base}{extra}\r\n").as_bytes()).expect_err(extra);
@@ -246,6 +247,9 @@ fn smuggling_and_ambiguity_are_refused_with_the_place() {
     }
     let comma = base.replace("<sip:a@b>;tag=1", "<sip:a@b>;tag=1, <sip:c@d>;tag=2");
     let error = parse(format!("{comma}\r\n").as_bytes()).expect_err("comma");
+    assert_eq!(error.fault, Fault::Malformed(HeaderName::From));
+    let control = base.replace("tag=1", "tag=1\u{1}2");
+    let error = parse(format!("{control}\r\n").as_bytes()).expect_err("a control character in a tag");
     assert_eq!(error.fault, Fault::Malformed(HeaderName::From));
     let many = "X: y\r\n".repeat(crate::limits::HEADER_FIELDS);
     let error = parse(format!("{base}{many}\r\n").as_bytes()).expect_err("too many");
