@@ -112,7 +112,7 @@ impl UserAgent {
 
     /// Calls that have not ended.
     pub fn calls(&self) -> impl Iterator<Item = CallId> {
-        self.calls.iter().filter(|(_, call)| !call.ended).map(|(id, _)| *id)
+        self.calls.iter().filter(|(_, call)| !call.ended).map(|(id, _)| id)
     }
 
     /// Ends a call in whatever state it is: cancels, declines with 603, or hangs up. Without a connection the other
@@ -164,12 +164,12 @@ impl UserAgent {
 
     /// Forgets the calls of which nothing can come any more.
     pub(super) fn sweep(&mut self) {
-        self.calls.retain(|_, call| !call.is_over());
+        self.calls.retain(|call| !call.is_over());
     }
 
     /// The call a request within a dialog belongs to.
     pub(super) fn call_of(&self, dialog: &DialogId) -> Option<CallId> {
-        self.calls.iter().find(|(_, call)| !call.released && call.has_dialog(dialog)).map(|(id, _)| *id)
+        self.calls.iter().find(|(_, call)| !call.released && call.has_dialog(dialog)).map(|(id, _)| id)
     }
 
     /// Sends the ACK again that answers a 2xx of this dialog.

@@ -1,6 +1,6 @@
 //! The endpoint: its boundary, and who gets what the transaction layer tells.
 
-use alloc::collections::{BTreeMap, VecDeque};
+use alloc::collections::VecDeque;
 use alloc::string::String;
 use alloc::vec::Vec;
 
@@ -8,6 +8,7 @@ use bytes::Bytes;
 
 use super::call::{Call, Direction};
 use super::farewell::Farewell;
+use super::few::Few;
 use super::info::Info;
 use super::local::Local;
 use super::registration::Registration;
@@ -35,10 +36,10 @@ pub struct UserAgent {
     authenticator: Option<Authenticator>,
     pub(super) flow: Option<Hop>,
     pub(super) registration: Registration,
-    pub(super) calls: BTreeMap<CallId, Call>,
+    pub(super) calls: Few<CallId, Call>,
     pub(super) next_call: u64,
     /// Whose a client transaction is.
-    pub(super) purposes: BTreeMap<ClientId, Purpose>,
+    pub(super) purposes: Few<ClientId, Purpose>,
     pub(super) farewells: Vec<Farewell>,
     pub(super) next_farewell: u64,
     shutdown: Shutdown,
@@ -92,9 +93,9 @@ impl UserAgent {
             layer: Layer::new(timers),
             timers,
             flow: None,
-            calls: BTreeMap::new(),
+            calls: Few::new(),
             next_call: 0,
-            purposes: BTreeMap::new(),
+            purposes: Few::new(),
             farewells: Vec::new(),
             next_farewell: 0,
             shutdown: Shutdown::No,
@@ -242,7 +243,7 @@ impl UserAgent {
             .calls
             .iter()
             .filter(|(_, call)| call.timeout().is_some_and(|at| at <= now))
-            .map(|(id, _)| *id)
+            .map(|(id, _)| id)
             .collect();
         for id in due {
             match self.calls.get(&id).map(|call| &call.direction) {
@@ -338,7 +339,7 @@ impl UserAgent {
 
     /// There is no flow and nothing will be said any more.
     fn drop_calls(&mut self) {
-        let all: Vec<CallId> = self.calls.keys().copied().collect();
+        let all: Vec<CallId> = self.calls.keys().collect();
         for call in all {
             self.end(call, End::Canceled { by: Side::Local, reason: None });
             self.release(call);

@@ -228,7 +228,7 @@ impl UserAgent {
             Direction::Incoming(i) => i.server == Some(invite) && matches!(i.phase, Phase::Offered { .. }),
             Direction::Outgoing(_) => false,
         });
-        let Some((&id, _)) = found else { return };
+        let Some((id, _)) = found else { return };
         // RFC 3326 §2: another device has it.
         let end = match reason(cancel.headers()) {
             (Some(200), _) => End::AnsweredElsewhere,
@@ -272,7 +272,7 @@ impl UserAgent {
             Direction::Incoming(i) => i.server == Some(server) && matches!(i.phase, Phase::Offered { .. }),
             Direction::Outgoing(_) => false,
         });
-        if let Some((&id, _)) = lost {
+        if let Some((id, _)) = lost {
             self.refuse_offer(now, id, 480, None, End::Failed(Failure::of(Cause::FlowLost)));
         }
     }

@@ -14,6 +14,7 @@ mod error;
 mod event;
 mod failure;
 mod farewell;
+mod few;
 mod incoming;
 mod info;
 mod local;

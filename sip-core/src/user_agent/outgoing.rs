@@ -363,7 +363,7 @@ impl UserAgent {
     /// The new flow is registered: repeats what the old one may have lost.
     pub(super) fn resume_outgoing(&mut self, now: Instant, hop: Hop) {
         let mut acks = Vec::new();
-        for (id, call) in &mut self.calls {
+        for (id, call) in self.calls.iter_mut() {
             let (ended, answered) = (call.ended, call.dialog.is_some());
             let Some(out) = call.outgoing() else { continue };
             if out.acks_until.is_some_and(|until| now < until) {
@@ -374,7 +374,7 @@ impl UserAgent {
             }
             out.client = self.layer.send_request(now, &out.request, hop);
             if let Some(client) = out.client {
-                self.purposes.insert(client, Purpose::Invite(*id));
+                self.purposes.insert(client, Purpose::Invite(id));
             }
         }
         for ack in acks {
