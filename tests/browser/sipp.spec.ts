@@ -42,13 +42,14 @@ function freePort(): Promise<number> {
   });
 }
 
-/** Runs a scenario as carol; the promise settles with its end. */
+/** Runs a scenario as carol, over UDP unless `-t t1` is among `args`; the promise settles with its end. */
 function sipp(scenario: string, port: number, args: readonly string[] = []): Promise<void> {
+  const { udp, tcp } = gateway.addresses;
   const directory = mkdtempSync(join(tmpdir(), "sipp-"));
   const child = spawn(
     "sipp",
     [
-      gateway.addresses.udp, "-sf", join(scenarios, `${scenario}.xml`), "-i", "127.0.0.1", "-p", `${port}`, "-m", "1",
+      args.includes("t1") ? tcp : udp, "-sf", join(scenarios, `${scenario}.xml`), "-i", "127.0.0.1", "-p", `${port}`, "-m", "1",
       "-nostdin", "-trace_err", "-timeout", "40", "-timeout_error", "-d", "1000",
       "-auth_uri", scenario.startsWith("register") ? "localhost" : "alice@localhost",
       "-key", "user", "carol", "-au", "carol", "-ap", PASSWORD, "-key", "domain", "localhost", "-key", "callee", "alice",
@@ -129,4 +130,24 @@ test("a page calls SIPp, which is busy", async () => {
   await alice.dial("carol");
   await alice.hasEnded(/busy/i);
   await serving;
+});
+
+test("SIPp calls a page over TCP and hangs up", async () => {
+  const calling = sipp("webrtc_uac", await freePort(), ["-t", "t1"]);
+  await alice.test("accept").click();
+  await alice.isInCall();
+  await calling;
+  await alice.hasEnded(/hung up|ended/i);
+});
+
+test("a page calls SIPp over the TCP connection it registered over", async () => {
+  // The connection stays open, so the scenario does not end; its calls are handled by the second one.
+  const serving = sipp("register_stay", await freePort(), ["-t", "t1", "-oocsf", join(scenarios, "webrtc_uas.xml")]);
+  serving.catch(() => undefined);
+  await expect(async () => {
+    await alice.dial("carol");
+    await alice.isInCall(3_000);
+  }).toPass();
+  await alice.test("hangup").click();
+  await alice.hasEnded(/hung up|ended/i);
 });

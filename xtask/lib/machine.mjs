@@ -4,7 +4,8 @@ import { delimiter, join } from "node:path";
 
 import { ask, capture, root } from "./child.mjs";
 
-const NODE = 20;
+/** What Vite needs of the oldest supported line. */
+const NODE = "20.19";
 
 /** Debian's package → the program that shows it is there. */
 const FOREIGN = new Map([
@@ -19,7 +20,7 @@ const COMPILER = ["rustc-web", "cargo-web", "rust-web-src"];
 /** One sentence for each thing that building needs and that is missing. */
 export function missingForBuilding() {
   const missing = [];
-  if (Number(process.versions.node.split(".")[0]) < NODE) {
+  if (older(process.versions.node, NODE)) {
     missing.push(`Node ${NODE} or newer is needed, and this is ${process.version}: install a newer one.`);
   }
   if (ask("npm", "--version") === undefined) {
