@@ -1,11 +1,9 @@
 //! The 200 to a REGISTER (§10.3 step 8).
 
-use alloc::string::String;
-use core::fmt::Write;
-
 use bytes::Bytes;
 
 use super::Binding;
+use crate::message::typed::Date;
 use crate::message::{HeaderName, Request, Writer, reason_phrase};
 use crate::time::Instant;
 
@@ -36,56 +34,30 @@ pub fn accept(
     if outbound && used {
         writer = writer.header(HeaderName::Require, "outbound");
     }
-    writer = writer.header(HeaderName::Supported, "outbound").header(HeaderName::Date, date(now));
+    writer = writer.header(HeaderName::Supported, "outbound");
+    if let Some(date) = date(now) {
+        writer = writer.header(HeaderName::Date, date);
+    }
     if let Some(server) = server {
         writer = writer.header(HeaderName::Server, server);
     }
     writer.finish()
 }
 
-/// `SIP-date` (§20.17): RFC 1123 in GMT. The gateway's clock counts from the Unix epoch.
-fn date(now: Instant) -> String {
-    const MONTHS: [&str; 12] =
-        ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
-    const DAYS: [&str; 7] = ["Thu", "Fri", "Sat", "Sun", "Mon", "Tue", "Wed"];
-    let seconds = now.as_secs();
-    let days = seconds / 86_400;
-    let (year, month, day) = civil(days);
-    let (hour, minute, second) = (seconds / 3600 % 24, seconds / 60 % 60, seconds % 60);
-    let weekday = DAYS[(days % 7) as usize];
-    let month = MONTHS[month];
-    let mut out = String::with_capacity(29);
-    // Writing to a String cannot fail.
-    let _ = write!(out, "{weekday}, {day:02} {month} {year:04} {hour:02}:{minute:02}:{second:02} GMT");
-    out
-}
-
-/// Year, month from 0, and day from 1 of a count of days since 1 January 1970.
-fn civil(mut days: u64) -> (u64, usize, u64) {
-    // The Gregorian calendar repeats every 400 years, which are 146,097 days.
-    let mut year = 1970 + days / 146_097 * 400;
-    days %= 146_097;
-    let leap = |year: u64| (year.is_multiple_of(4) && !year.is_multiple_of(100)) || year.is_multiple_of(400);
-    while days >= 365 + u64::from(leap(year)) {
-        days -= 365 + u64::from(leap(year));
-        year += 1;
-    }
-    let lengths = [31, 28 + u64::from(leap(year)), 31, 30, 31, 30, 31, 31, 30, 31, 30, 31];
-    let mut month = 0;
-    while days >= lengths[month] {
-        days -= lengths[month];
-        month += 1;
-    }
-    (year, month, days + 1)
+/// §20.17. The gateway's clock counts from the Unix epoch; `None` past the year 9999.
+fn date(now: Instant) -> Option<Date> {
+    Date::from_unix_seconds(i64::try_from(now.as_secs()).ok()?)
 }
 
 #[cfg(test)]
 mod tests {
+    use std::string::ToString;
+
     use super::*;
 
     #[test]
     fn dates() {
-        let at = |seconds: u64| date(Instant::from_micros(seconds * 1_000_000));
+        let at = |seconds: u64| date(Instant::from_micros(seconds * 1_000_000)).unwrap().to_string();
         assert_eq!(at(0), "Thu, 01 Jan 1970 00:00:00 GMT");
         assert_eq!(at(951_782_400), "Tue, 29 Feb 2000 00:00:00 GMT");
         assert_eq!(at(1_289_692_799), "Sat, 13 Nov 2010 23:59:59 GMT");
