@@ -7,7 +7,7 @@
 //! Modules stand in the order of RFC 3261's layers; a module uses only those before it:
 //!
 //! `time entropy limits` → [`message`] → [`body`] → [`auth`] → [`transport`] → [`transaction`] → [`dialog`] →
-//! { [`user_agent`] | [`registrar`], [`proxy`] } → [`server`]
+//! [`offer_answer`] → { [`user_agent`] | [`registrar`], [`proxy`] } → [`server`]
 //!
 //! # Driving an endpoint
 //!
@@ -26,6 +26,7 @@ pub mod dialog;
 pub mod entropy;
 pub mod limits;
 pub mod message;
+pub mod offer_answer;
 pub mod proxy;
 pub mod registrar;
 pub mod server;

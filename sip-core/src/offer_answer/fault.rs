@@ -1,0 +1,130 @@
+//! What is wrong with an offer or an answer (RFC 3264 §6, §8), by name.
+
+use bytes::Bytes;
+use thiserror::Error;
+
+use super::Turn;
+use crate::body::sdp::{MediaDescription, SdpError, SessionDescription};
+
+/// Why a description is no legal offer or answer here.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum Fault {
+    /// It is not the time for one: an offer while another is pending, or an answer to nothing (RFC 6337 §2.2).
+    #[error("not possible in {0:?}")]
+    Turn(Turn),
+    /// Nothing has been agreed upon that could be changed.
+    #[error("there is no session yet")]
+    NoSession,
+    /// It is no session description.
+    #[error("{0}")]
+    Malformed(#[from] SdpError),
+    /// It differs from the one before and has the same version, or a lower one (§8).
+    #[error("the session version did not rise")]
+    Version,
+    /// Fewer media than before (§8), or in an answer another number than in the offer (§6).
+    #[error("the number of media descriptions is wrong")]
+    MediaCount,
+    /// A medium has another type than in the offer (§6), or than before while it was in use (§8.3.3).
+    #[error("medium {index} has another type")]
+    MediaType {
+        /// Which one, from 0.
+        index: usize,
+    },
+    /// The answer names another transport than the offer (§6).
+    #[error("medium {index} has another transport")]
+    Transport {
+        /// Which one, from 0.
+        index: usize,
+    },
+    /// The answer accepts a medium and none of its formats (§6.1).
+    #[error("medium {index} has no format in common with the offer")]
+    Formats {
+        /// Which one, from 0.
+        index: usize,
+    },
+    /// A payload type means another codec than before (§8.3.2).
+    #[error("payload type {payload} of medium {index} means another codec than before")]
+    Remapped {
+        /// Which medium, from 0.
+        index: usize,
+        /// The payload type.
+        payload: u8,
+    },
+}
+
+/// §8: what an offer may not change. `before` is the same side's description in force.
+///
+/// The first description of a side is not judged: media is its judge. Nor are those a side makes of another session
+/// (another `o=` name), as one behind a switch does after a transfer.
+pub(super) fn check_offer(before: Option<&Bytes>, offer: &Bytes) -> Result<(), Fault> {
+    let Some(before) = before else { return Ok(()) };
+    if before == offer {
+        return Ok(());
+    }
+    let new = SessionDescription::parse(offer)?;
+    let Ok(old) = SessionDescription::parse(before) else { return Ok(()) };
+    let (was, is) = (old.origin(), new.origin());
+    if (was.username, was.session_id) != (is.username, is.session_id) {
+        return Ok(());
+    }
+    if is.session_version <= was.session_version {
+        return Err(Fault::Version);
+    }
+    if new.media.len() < old.media.len() {
+        return Err(Fault::MediaCount);
+    }
+    for (index, (old, new)) in old.media.iter().zip(&new.media).enumerate() {
+        // §8.1, §8.3.3: the place of a refused medium may be taken by another.
+        if old.is_refused() || new.is_refused() {
+            continue;
+        }
+        if !old.media().eq_ignore_ascii_case(new.media()) {
+            return Err(Fault::MediaType { index });
+        }
+        if let Some(payload) = remapped(old, new) {
+            return Err(Fault::Remapped { index, payload });
+        }
+    }
+    Ok(())
+}
+
+/// §6: what an answer owes its offer. Descriptions that cannot be read are for media to judge.
+pub(super) fn check_answer(offer: &Bytes, answer: &Bytes) -> Result<(), Fault> {
+    let (Ok(offer), Ok(answer)) = (SessionDescription::parse(offer), SessionDescription::parse(answer))
+    else {
+        return Ok(());
+    };
+    if offer.media.len() != answer.media.len() {
+        return Err(Fault::MediaCount);
+    }
+    for (index, (asked, given)) in offer.media.iter().zip(&answer.media).enumerate() {
+        if !asked.media().eq_ignore_ascii_case(given.media()) {
+            return Err(Fault::MediaType { index });
+        }
+        if given.is_refused() {
+            continue;
+        }
+        let (asked, given) = (asked.line(), given.line());
+        if !asked.protocol.eq_ignore_ascii_case(given.protocol) {
+            return Err(Fault::Transport { index });
+        }
+        // §6.1: at least one of them. Names outside RTP count too (`webrtc-datachannel`, `t38`).
+        if !given.formats().any(|format| asked.formats().any(|known| known.eq_ignore_ascii_case(format))) {
+            return Err(Fault::Formats { index });
+        }
+    }
+    Ok(())
+}
+
+fn remapped(old: &MediaDescription<'_>, new: &MediaDescription<'_>) -> Option<u8> {
+    let payloads = new.line().formats;
+    payloads.split_ascii_whitespace().filter_map(|format| format.parse::<u8>().ok()).find(|payload| {
+        match (old.codec(*payload), new.codec(*payload)) {
+            (Some(old), Some(new)) => {
+                !old.encoding.eq_ignore_ascii_case(new.encoding) || old.clock_rate != new.clock_rate
+            }
+            _ => false,
+        }
+    })
+}
