@@ -159,12 +159,12 @@ impl Negotiation {
 
     /// Whether we hold the other side: we receive nothing, in no medium that is not refused.
     pub fn holds(&self) -> bool {
-        self.local.as_ref().is_some_and(|sdp| description::is_held(sdp))
+        self.local.as_ref().is_some_and(description::is_held)
     }
 
     /// Whether the other side holds us.
     pub fn is_held(&self) -> bool {
-        self.remote.as_ref().is_some_and(|sdp| description::is_held(sdp))
+        self.remote.as_ref().is_some_and(description::is_held)
     }
 
     fn must_be(&self, turn: Turn) -> Result<(), Fault> {

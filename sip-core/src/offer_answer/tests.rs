@@ -232,7 +232,7 @@ fn rfc3264_6_a_refusal_answers_every_medium() {
     negotiation.offered(offer).unwrap();
     negotiation.answer(answer.clone()).unwrap();
     let parsed = SessionDescription::parse(&answer).unwrap();
-    assert!(parsed.media.iter().all(|media| media.is_refused()));
+    assert!(parsed.media.iter().all(crate::body::sdp::MediaDescription::is_refused));
     assert_eq!(parsed.media[0].mid(), Some("0"));
 }
 
