@@ -43,15 +43,6 @@ pub struct Dialog {
     remote_cseq: Option<u32>,
 }
 
-/// Why an INVITE makes no dialog.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum DialogError {
-    /// Without a Contact with a SIP URI the caller cannot be reached (§8.1.1.8): 400.
-    #[error("Missing Contact")]
-    NoContact,
-}
-
 /// A request whose CSeq is lower than one before: 500 (§12.2.2).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("CSeq out of order")]
@@ -77,18 +68,21 @@ impl Dialog {
     }
 
     /// The callee's dialog, from the INVITE and the tag our responses carry (§12.1.1).
-    pub fn uas(request: &Request, local_tag: &str) -> Result<Self, DialogError> {
-        let target = contact(request.headers()).ok_or(DialogError::NoContact)?;
-        Ok(Self {
+    ///
+    /// An INVITE without a usable Contact is refused before ([`crate::message::validate`]), save RFC 2543's, whose
+    /// sender is where From says.
+    pub fn uas(request: &Request, local_tag: &str) -> Self {
+        let target = contact(request.headers());
+        Self {
             id: DialogId::new(request.call_id(), local_tag, request.from_tag().unwrap_or_default()),
             stage: Stage::Early,
             local: untagged(&request.to()),
             remote: untagged(&request.from()),
-            target,
+            target: target.unwrap_or_else(|| without_headers(request.from().uri).into()),
             routes: record_routes(request.headers()).collect(),
             local_cseq: None,
             remote_cseq: Some(request.cseq().number),
-        })
+        }
     }
 
     /// Takes a further response to the INVITE that made this dialog. A 2xx confirms the dialog and computes the

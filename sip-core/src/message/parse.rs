@@ -21,7 +21,8 @@ pub enum Message {
 pub struct Refused {
     /// Why.
     pub error: ParseError,
-    /// The indexed message if it got that far and is a request but ACK; [`super::Writer::refusal`] answers it.
+    /// The indexed message if it got that far and can be answered: it is a request but ACK, and its top Via is sound.
+    /// [`super::Writer::refusal`] answers it.
     pub request: Option<Headers>,
 }
 
@@ -36,14 +37,14 @@ impl Message {
                     [HeaderName::Via, HeaderName::From, HeaderName::To, HeaderName::CallId, HeaderName::CSeq];
                 let whole = Headers::salvage(bytes).filter(|h| ECHOED.iter().all(|name| h.has(*name)));
                 return Err(match whole {
-                    Some(headers) => refused(headers, error),
+                    Some(headers) => Refused::of(headers, error),
                     None => Refused { error, request: None },
                 });
             }
         };
         // §18.3: a request whose body is not what its Content-Length says gets a 400.
         if let Err(error) = headers.delimit_body() {
-            return Err(refused(headers, error));
+            return Err(Refused::of(headers, error));
         }
         if headers.start_line().starts_with("SIP/") {
             return Response::from_headers(headers)
@@ -51,20 +52,24 @@ impl Message {
                 .map_err(|error| Refused { error, request: None });
         }
         match start_request(&headers) {
-            Err(error) => Err(refused(headers, error)),
+            Err(error) => Err(Refused::of(headers, error)),
             Ok((method, uri)) => match Essentials::read(&headers, Some(&method)) {
-                Err(error) => Err(refused(headers, error)),
+                Err(error) => Err(Refused::of(headers, error)),
                 Ok(essentials) => Ok(Self::Request(Request::new(headers, method, uri, essentials))),
             },
         }
     }
 }
 
-/// An ACK is never answered (§17.1.1.3), nor what does not look like a request.
-fn refused(headers: Headers, error: ParseError) -> Refused {
-    let line = headers.start_line();
-    let answerable = !line.starts_with("ACK ") && !line.starts_with("SIP/") && line.contains(' ');
-    Refused { error, request: answerable.then_some(headers) }
+impl Refused {
+    /// An ACK is never answered (§17.1.1.3), nor what does not look like a request, nor what does not say where to
+    /// (§18.2.2).
+    pub(crate) fn of(headers: Headers, error: ParseError) -> Self {
+        let line = headers.start_line();
+        let is_request = !line.starts_with("ACK ") && !line.starts_with("SIP/") && line.contains(' ');
+        let answerable = is_request && headers.list(HeaderName::Via).next().and_then(Via::parse).is_some();
+        Self { error, request: answerable.then_some(headers) }
+    }
 }
 
 /// `Request-Line = Method SP Request-URI SP SIP-Version` (§7.1), single spaces and nothing after.

@@ -136,14 +136,14 @@ fn an_unquoted_comma_in_a_display_name_is_refused() {
 fn refused_requests_can_be_answered_when_their_via_is_sound() {
     for (name, bytes, expected) in VECTORS.iter().filter(|v| v.2.is_some()) {
         let Err(refused) = Message::parse(Bytes::copy_from_slice(bytes)) else { panic!("{name} parsed") };
-        let Some(request) = refused.request else { continue };
-        let Some(answer) = Writer::refusal(&request, refused.error, "tag") else {
-            assert!(
-                matches!(expected, Some(Fault::Malformed(HeaderName::Via) | Fault::Missing(_))),
-                "{name}"
-            );
+        let Some(request) = refused.request else {
+            let response = bytes.starts_with(b"SIP/");
+            // The start line of "test" is no Request-Line either.
+            let no_via = matches!(expected, Some(Fault::Malformed(HeaderName::Via) | Fault::Missing(_)));
+            assert!(response || no_via || *name == "test", "{name}");
             continue;
         };
+        let answer = Writer::refusal(&request, &refused.error.into(), "tag");
         let text = String::from_utf8(answer.to_vec()).expect("UTF-8");
         let fault = expected.expect("filtered");
         assert!(text.starts_with(&format!("SIP/2.0 {} ", fault.status())), "{name}: {text}");
@@ -164,7 +164,7 @@ fn a_line_that_is_no_field_is_answered_when_the_rest_says_where_to() {
         let message = Bytes::from(format!("{base}{line}{rest}"));
         let refused = Message::parse(message).expect_err(line);
         let headers = refused.request.expect("it can be answered");
-        let answer = Writer::refusal(&headers, refused.error, "t").expect("its Via is sound");
+        let answer = Writer::refusal(&headers, &refused.error.into(), "t");
         let answer = Response::parse(answer).expect("an answer");
         assert_eq!((answer.status(), answer.call_id(), answer.to_tag()), (400, "1", Some("t")), "{line:?}");
         assert!(answer.reason().contains(words), "{}", answer.reason());
@@ -422,7 +422,7 @@ proptest! {
             }
             Err(refused) => {
                 if let Some(request) = refused.request {
-                    let _ = Writer::refusal(&request, refused.error, "t");
+                    let _ = Writer::refusal(&request, &refused.error.into(), "t");
                 }
             }
         }

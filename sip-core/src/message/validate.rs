@@ -1,20 +1,22 @@
 //! What an element makes of a message before it means anything: accept, reject or drop, as data (RFC 3261 §8.1.3,
 //! §8.2, §10.3, §16.3; RFC 4475; RFC 5118).
 //!
-//! What it does not do: what needs memory (loops, merged requests, dialogs), whose the Request-URI is, or who sent it.
+//! What it does not do: what needs memory (loops, merged requests, dialogs), whose the Request-URI is, who sent it, or
+//! Routes, which whoever follows them reads.
 
 use alloc::string::String;
 use alloc::vec::Vec;
+use core::fmt;
 use core::net::IpAddr;
 
 use thiserror::Error;
 
 use super::typed::{
     Accept, Contact, ContentDisposition, ContentEncoding, ContentType, Event, Expires, ReferTo, Replaces,
-    Route, TypedHeader,
+    TypedHeader,
 };
 use super::{
-    Fault, HeaderName, Headers, Message, Method, ParseError, Refused, Request, Response, Uri, Via, split_list,
+    Fault, HeaderName, Headers, Method, ParseError, Refused, Request, Response, Uri, Via, split_list,
 };
 
 /// What kind of element judges.
@@ -28,38 +30,27 @@ pub enum Role {
     Registrar,
 }
 
-/// What an element is and supports.
+/// What an element is and supports. Lists are written as the fields are that tell them.
 #[derive(Clone, Copy, Debug)]
 pub struct Rules<'a> {
     /// What it is.
     pub role: Role,
-    /// Methods taken; a proxy takes every one.
-    pub methods: &'a [&'a str],
-    /// Option tags supported: in Require, at a proxy in Proxy-Require.
-    pub extensions: &'a [&'a str],
     /// Schemes a Request-URI may have.
     pub schemes: &'a [&'a str],
-    /// Media types taken, and offered in answers to INVITE.
-    pub content_types: &'a [&'a str],
+    /// Methods taken, as Allow has them; a proxy takes every one.
+    pub allow: &'a str,
+    /// Option tags supported, as Supported has them: in Require, at a proxy in Proxy-Require.
+    pub supported: &'a str,
+    /// Media types taken, and offered in answers to INVITE, as Accept has them.
+    pub accept: &'a str,
 }
 
-/// What becomes of a message.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Outcome {
-    /// It is processed.
-    Accept,
-    /// It is answered.
-    Reject(Rejection),
-    /// Nobody hears of it, but it is counted.
-    Drop(Dropped),
-}
-
-/// The answer to a message that is not processed.
+/// The answer to a message that is not processed. Prints as the reason phrase, which names the defect.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Rejection {
     /// The status.
     pub status: u16,
-    /// Why; prints as the reason phrase.
+    /// Why.
     pub defect: Defect,
     /// The field that says more: Allow, Unsupported, Accept or Accept-Encoding.
     pub field: Option<(HeaderName, String)>,
@@ -91,7 +82,7 @@ pub enum Defect {
     #[error("Unsupported Media Type")]
     MediaType,
     /// No type that an answer could have is acceptable (§21.4.7).
-    #[error("Not Acceptable")]
+    #[error("Not Acceptable (No Type In Accept)")]
     NotAcceptable,
     /// To names no SIP or SIPS URI, so that there is nothing to register (§10.3 step 5).
     #[error("Address-Of-Record Is Not A SIP URI")]
@@ -128,154 +119,182 @@ impl Dropped {
     }
 }
 
-/// Judges what the parser made of a message.
-pub fn validate(rules: &Rules<'_>, parsed: Result<&Message, &Refused>) -> Outcome {
-    match parsed {
-        Err(refused) => malformed(rules, refused),
-        Ok(Message::Response(response)) => response_outcome(rules.role, response),
+impl Rules<'_> {
+    /// Judges a request that could be parsed. The order is §8.2's, or §16.3's.
+    pub fn request(&self, request: &Request) -> Result<(), Rejection> {
         // An ACK is never answered (§17.1.1.3); what is wrong with one ends where its INVITE's transaction does.
-        Ok(Message::Request(request)) if *request.method() == Method::Ack => Outcome::Accept,
-        Ok(Message::Request(request)) => match request_defects(rules, request) {
-            Ok(()) => Outcome::Accept,
-            Err(rejection) => Outcome::Reject(rejection),
-        },
-    }
-}
-
-/// §18.3, RFC 4475 §3.1.2: an answer if there is a way for one.
-fn malformed(rules: &Rules<'_>, refused: &Refused) -> Outcome {
-    let Some(headers) = refused.request.as_ref().filter(|headers| is_answerable(headers)) else {
-        return Outcome::Drop(Dropped::Malformed);
-    };
-    let fault = refused.error.fault;
-    let token = headers.start_line().split(' ').next().unwrap_or_default();
-    let method = Method::from_token(token);
-    // RFC 4475 §3.1.2.18: that the method is unknown tells its sender more than that CSeq is wrong.
-    if fault == Fault::CSeqMethod && matches!(method, Method::Other(_)) {
-        return Outcome::Reject(method_rejection(rules, &method));
-    }
-    Outcome::Reject(Rejection::of(fault.status(), Defect::Syntax(fault)))
-}
-
-fn is_answerable(headers: &Headers) -> bool {
-    headers.list(HeaderName::Via).next().and_then(Via::parse).is_some()
-}
-
-fn response_outcome(role: Role, response: &Response) -> Outcome {
-    let Some(next) = response.headers().list(HeaderName::Via).nth(1) else { return Outcome::Accept };
-    if role != Role::Proxy {
-        return Outcome::Drop(Dropped::Misrouted);
-    }
-    let Some(next) = Via::parse(next) else { return Outcome::Drop(Dropped::Malformed) };
-    let received = next.params.value("received").map(|text| text.trim_matches(['[', ']']));
-    let address = received.map_or(next.host.ip(), |text| text.parse().ok());
-    let nowhere = address.is_some_and(|ip| match ip {
-        IpAddr::V4(ip) => ip.is_broadcast() || ip.is_multicast() || ip.is_unspecified(),
-        IpAddr::V6(ip) => {
-            let mapped = ip.to_ipv4_mapped();
-            ip.is_multicast()
-                || ip.is_unspecified()
-                || mapped.is_some_and(|ip| ip.is_broadcast() || ip.is_multicast() || ip.is_unspecified())
+        if *request.method() == Method::Ack {
+            return Ok(());
         }
-    });
-    if nowhere { Outcome::Drop(Dropped::ViaAddress) } else { Outcome::Accept }
-}
-
-/// The order is §8.2's, or §16.3's.
-fn request_defects(rules: &Rules<'_>, request: &Request) -> Result<(), Rejection> {
-    let headers = request.headers();
-    let scheme = request.uri().split(':').next().unwrap_or_default();
-    let known_scheme = rules.schemes.iter().any(|known| known.eq_ignore_ascii_case(scheme));
-    if rules.role == Role::Proxy {
+        let headers = request.headers();
+        let scheme = request.uri().split(':').next().unwrap_or_default();
+        let known_scheme = self.schemes.iter().any(|known| known.eq_ignore_ascii_case(scheme));
+        if self.role != Role::Proxy && !split_list(self.allow).any(|known| known == request.method().as_str())
+        {
+            return Err(self.method_not_taken(request.method()));
+        }
         if !known_scheme {
             return Err(Rejection::of(416, Defect::Scheme));
         }
-        if request.max_forwards() == Some(0) {
+        // §16.3 step 3. OPTIONS at its last hop may be answered there as if it were for it (§11).
+        if self.role == Role::Proxy
+            && request.max_forwards() == Some(0)
+            && *request.method() != Method::Options
+        {
             return Err(Rejection::of(483, Defect::TooManyHops));
         }
-        if *request.method() != Method::Cancel {
-            extensions(rules, headers, HeaderName::ProxyRequire)?;
+        // §8.2.2.3 and §16.3 step 5 do not hold for CANCEL, which has no body either (§9.1).
+        if *request.method() == Method::Cancel {
+            return Ok(());
         }
-        return each::<Route<'_>>(headers);
+        match self.role {
+            Role::Proxy => self.extensions(headers, HeaderName::ProxyRequire),
+            Role::Registrar => {
+                self.extensions(headers, HeaderName::Require)?;
+                registration(request)
+            }
+            Role::UserAgent => {
+                self.extensions(headers, HeaderName::Require)?;
+                self.user_agent(request)
+            }
+        }
     }
-    if !rules.methods.contains(&request.method().as_str()) {
-        return Err(method_rejection(rules, request.method()));
-    }
-    if !known_scheme {
-        return Err(Rejection::of(416, Defect::Scheme));
-    }
-    // §8.2.2.3 does not hold for CANCEL, which has no body either (§9.1).
-    if *request.method() == Method::Cancel {
-        return Ok(());
-    }
-    extensions(rules, headers, HeaderName::Require)?;
-    match rules.role {
-        Role::Registrar => registration(request),
-        _ => user_agent(rules, request),
-    }
-}
 
-fn user_agent(rules: &Rules<'_>, request: &Request) -> Result<(), Rejection> {
-    let headers = request.headers();
-    let method = request.method();
-    // §8.1.1.8: what makes a dialog says where its sender is. (§12.1.1; RFC 6665 §8.1; RFC 3515 §2.2.)
-    if matches!(method, Method::Invite | Method::Subscribe | Method::Refer) {
-        let uri = match one::<Contact<'_>>(headers)? {
-            Some(Contact::Address(contact)) => contact.address.parsed_uri(),
-            Some(Contact::Any) => None,
-            // RFC 2543 peers, which are known by their missing tag, may leave it out (RFC 4475 §3.4.1).
-            None if request.from_tag().is_none() => Uri::parse(request.from().uri),
-            None => return Err(missing(HeaderName::Contact)),
+    /// Judges a response.
+    pub fn response(&self, response: &Response) -> Result<(), Dropped> {
+        let Some(next) = response.headers().list(HeaderName::Via).nth(1) else { return Ok(()) };
+        if self.role != Role::Proxy {
+            return Err(Dropped::Misrouted);
+        }
+        let next = Via::parse(next).ok_or(Dropped::Malformed)?;
+        let received = next.params.value("received").map(|text| text.trim_matches(['[', ']']));
+        let address = received.map_or(next.host.ip(), |text| text.parse().ok());
+        if address.is_some_and(|ip| is_nowhere(ip.to_canonical())) {
+            Err(Dropped::ViaAddress)
+        } else {
+            Ok(())
+        }
+    }
+
+    /// Judges what could not be parsed (§18.3, RFC 4475 §3.1.2): an answer, with the fields it echoes, if there is a
+    /// way for one.
+    pub fn refused<'m>(&self, refused: &'m Refused) -> Result<(&'m Headers, Rejection), Dropped> {
+        let headers = refused.request.as_ref().ok_or(Dropped::Malformed)?;
+        let fault = refused.error.fault;
+        let token = headers.start_line().split(' ').next().unwrap_or_default();
+        let method = Method::from_token(token);
+        // RFC 4475 §3.1.2.18: that the method is unknown tells its sender more than that CSeq is wrong.
+        let rejection = match (fault, &method) {
+            (Fault::CSeqMethod, Method::Other(_)) => self.method_not_taken(&method),
+            _ => fault.into(),
         };
-        if !matches!(uri, Some(Uri::Sip(_))) {
-            return Err(syntax(Fault::Malformed(HeaderName::Contact)));
+        Ok((headers, rejection))
+    }
+
+    /// The answer to a method that is not taken (§8.2.1): 405 if it is known, else 501 (§21.5.2).
+    pub fn method_not_taken(&self, method: &Method) -> Rejection {
+        let rejection = match method {
+            Method::Other(_) => Rejection::of(501, Defect::NotImplemented),
+            _ => Rejection::of(405, Defect::MethodNotAllowed),
+        };
+        // A proxy has no methods of its own to name.
+        if self.allow.is_empty() { rejection } else { rejection.with(HeaderName::Allow, self.allow.into()) }
+    }
+
+    /// The type of a body that is understood; `None` if there is none, or none that matters (§8.2.3).
+    pub fn body<'m>(&self, request: &'m Request) -> Result<Option<ContentType<'m>>, Rejection> {
+        let headers = request.headers();
+        let content_type = one::<ContentType<'_>>(headers)?;
+        let disposition = one::<ContentDisposition<'_>>(headers)?;
+        if request.body().is_empty() {
+            return Ok(None);
         }
+        let understood = self.understands(headers, content_type);
+        let optional = disposition.is_some_and(|disposition| !disposition.required());
+        if optional { Ok(understood.ok()) } else { understood.map(Some) }
     }
-    if matches!(method, Method::Subscribe | Method::Notify | Method::Publish) {
-        one::<Event<'_>>(headers)?.ok_or(missing(HeaderName::Event))?;
-    }
-    if *method == Method::Refer {
-        one::<ReferTo<'_>>(headers)?.ok_or(missing(HeaderName::ReferTo))?;
-    }
-    // RFC 3891 §3: 400 for two, and outside INVITE.
-    if one::<Replaces<'_>>(headers)?.is_some() && *method != Method::Invite {
-        return Err(Rejection::of(400, Defect::ReplacesMethod));
-    }
-    body(rules, request)?;
-    // RFC 4475 §3.3.15. No Accept means application/sdp (§20.1), an empty one means nothing.
-    if *method == Method::Invite && headers.has(HeaderName::Accept) {
-        each::<Accept<'_>>(headers)?;
-        let covered = headers.typed_all::<Accept<'_>>().flatten().any(|range| {
-            let mut types = rules.content_types.iter().filter_map(|known| known.split_once('/'));
-            types.any(|(kind, subtype)| range.covers(kind, subtype))
-        });
-        if !covered {
-            return Err(Rejection::of(406, Defect::NotAcceptable));
+
+    fn understands<'m>(
+        &self,
+        headers: &'m Headers,
+        content_type: Option<ContentType<'m>>,
+    ) -> Result<ContentType<'m>, Rejection> {
+        // §20.15: it "MUST be present if the body is not empty", so that this is a fault and no unknown type.
+        let content_type = content_type.ok_or(missing(HeaderName::ContentType))?;
+        if !self.types().any(|(kind, subtype)| content_type.is(kind, subtype)) {
+            return Err(Rejection::of(415, Defect::MediaType).with(HeaderName::Accept, self.accept.into()));
         }
+        each::<ContentEncoding<'_>>(headers)?;
+        if headers.list(HeaderName::ContentEncoding).any(|coding| !coding.eq_ignore_ascii_case("identity")) {
+            let accept = String::from("identity");
+            return Err(Rejection::of(415, Defect::MediaType).with(HeaderName::AcceptEncoding, accept));
+        }
+        Ok(content_type)
     }
-    Ok(())
+
+    fn types(&self) -> impl Iterator<Item = (&str, &str)> {
+        split_list(self.accept).filter_map(|known| known.split_once('/'))
+    }
+
+    fn user_agent(&self, request: &Request) -> Result<(), Rejection> {
+        let headers = request.headers();
+        let method = request.method();
+        // §8.1.1.8: what makes a dialog says where its sender is. (§12.1.1; RFC 6665 §8.1; RFC 3515 §2.2.)
+        if request.to_tag().is_none() && matches!(method, Method::Invite | Method::Subscribe | Method::Refer)
+        {
+            let uri = match one::<Contact<'_>>(headers)? {
+                Some(Contact::Address(contact)) => contact.address.parsed_uri(),
+                Some(Contact::Any) => None,
+                // RFC 2543 peers, which are known by their missing tag, may leave it out (RFC 4475 §3.4.1).
+                None if request.from_tag().is_none() => Uri::parse(request.from().uri),
+                None => return Err(missing(HeaderName::Contact)),
+            };
+            if !matches!(uri, Some(Uri::Sip(_))) {
+                return Err(syntax(Fault::Malformed(HeaderName::Contact)));
+            }
+        }
+        if matches!(method, Method::Subscribe | Method::Notify | Method::Publish) {
+            one::<Event<'_>>(headers)?.ok_or(missing(HeaderName::Event))?;
+        }
+        if *method == Method::Refer {
+            one::<ReferTo<'_>>(headers)?.ok_or(missing(HeaderName::ReferTo))?;
+        }
+        // RFC 3891 §3: 400 for two, and outside INVITE.
+        if one::<Replaces<'_>>(headers)?.is_some() && *method != Method::Invite {
+            return Err(Rejection::of(400, Defect::ReplacesMethod));
+        }
+        self.body(request)?;
+        // RFC 4475 §3.3.15. No Accept means application/sdp (§20.1), an empty one means nothing.
+        if *method == Method::Invite && headers.has(HeaderName::Accept) {
+            each::<Accept<'_>>(headers)?;
+            let covered = headers
+                .typed_all::<Accept<'_>>()
+                .flatten()
+                .any(|range| self.types().any(|(kind, subtype)| range.covers(kind, subtype)));
+            if !covered {
+                return Err(Rejection::of(406, Defect::NotAcceptable));
+            }
+        }
+        Ok(())
+    }
+
+    fn extensions(&self, headers: &Headers, name: HeaderName) -> Result<(), Rejection> {
+        let supported = |tag: &&str| split_list(self.supported).any(|known| known.eq_ignore_ascii_case(tag));
+        let unsupported: Vec<&str> =
+            headers.all(name).flat_map(split_list).filter(|tag| !supported(tag)).collect();
+        if unsupported.is_empty() {
+            return Ok(());
+        }
+        Err(Rejection::of(420, Defect::BadExtension).with(HeaderName::Unsupported, unsupported.join(", ")))
+    }
 }
 
-/// §8.2.3.
-fn body(rules: &Rules<'_>, request: &Request) -> Result<(), Rejection> {
-    let headers = request.headers();
-    let content_type = one::<ContentType<'_>>(headers)?;
-    let disposition = one::<ContentDisposition<'_>>(headers)?;
-    if request.body().is_empty() || disposition.is_some_and(|disposition| !disposition.required()) {
-        return Ok(());
+/// No one host: nothing is sent there (RFC 4475 §3.3.10).
+const fn is_nowhere(ip: IpAddr) -> bool {
+    match ip {
+        IpAddr::V4(ip) => ip.is_broadcast() || ip.is_multicast() || ip.is_unspecified(),
+        IpAddr::V6(ip) => ip.is_multicast() || ip.is_unspecified(),
     }
-    let content_type = content_type.ok_or(missing(HeaderName::ContentType))?;
-    let mut known = rules.content_types.iter().filter_map(|known| known.split_once('/'));
-    if !known.any(|(kind, subtype)| content_type.is(kind, subtype)) {
-        let accept = rules.content_types.join(", ");
-        return Err(Rejection::of(415, Defect::MediaType).with(HeaderName::Accept, accept));
-    }
-    each::<ContentEncoding<'_>>(headers)?;
-    if headers.list(HeaderName::ContentEncoding).any(|coding| !coding.eq_ignore_ascii_case("identity")) {
-        let accept = String::from("identity");
-        return Err(Rejection::of(415, Defect::MediaType).with(HeaderName::AcceptEncoding, accept));
-    }
-    Ok(())
 }
 
 /// §10.3.
@@ -284,6 +303,7 @@ fn registration(request: &Request) -> Result<(), Rejection> {
     if *request.method() != Method::Register {
         return Ok(());
     }
+    // RFC 4475 §3.3.4.
     if !matches!(request.to().parsed_uri(), Some(Uri::Sip(_))) {
         return Err(Rejection::of(400, Defect::AddressOfRecord));
     }
@@ -293,33 +313,14 @@ fn registration(request: &Request) -> Result<(), Rejection> {
         contacts += 1;
         wildcard |= contact.map_err(|error| syntax(error.fault))? == Contact::Any;
     }
+    // An empty field is no list of contacts, and no wish to know them either.
+    if contacts == 0 && headers.has(HeaderName::Contact) {
+        return Err(syntax(Fault::Malformed(HeaderName::Contact)));
+    }
     if wildcard && (contacts > 1 || headers.typed::<Expires>().ok().flatten() != Some(Expires(0))) {
         return Err(Rejection::of(400, Defect::Wildcard));
     }
     Ok(())
-}
-
-fn extensions(rules: &Rules<'_>, headers: &Headers, name: HeaderName) -> Result<(), Rejection> {
-    let supported = |tag: &&str| rules.extensions.iter().any(|known| known.eq_ignore_ascii_case(tag));
-    let unsupported: Vec<&str> =
-        headers.all(name).flat_map(split_list).filter(|tag| !supported(tag)).collect();
-    if unsupported.is_empty() {
-        return Ok(());
-    }
-    Err(Rejection::of(420, Defect::BadExtension).with(HeaderName::Unsupported, unsupported.join(", ")))
-}
-
-fn method_rejection(rules: &Rules<'_>, method: &Method) -> Rejection {
-    let rejection = match method {
-        Method::Other(_) => Rejection::of(501, Defect::NotImplemented),
-        _ => Rejection::of(405, Defect::MethodNotAllowed),
-    };
-    // A proxy has no methods of its own to name.
-    if rules.methods.is_empty() {
-        rejection
-    } else {
-        rejection.with(HeaderName::Allow, rules.methods.join(", "))
-    }
 }
 
 /// The one value of a field, or what is wrong with it.
@@ -341,7 +342,8 @@ const fn missing(name: HeaderName) -> Rejection {
 }
 
 impl Rejection {
-    const fn of(status: u16, defect: Defect) -> Self {
+    /// With no field that says more.
+    pub const fn of(status: u16, defect: Defect) -> Self {
         Self { status, defect, field: None }
     }
 
@@ -350,6 +352,30 @@ impl Rejection {
         self
     }
 }
+
+impl From<Fault> for Rejection {
+    fn from(fault: Fault) -> Self {
+        syntax(fault)
+    }
+}
+
+impl From<ParseError> for Rejection {
+    fn from(error: ParseError) -> Self {
+        syntax(error.fault)
+    }
+}
+
+/// "The Reason-Phrase SHOULD identify the syntax problem in more detail" (§21.4.1).
+impl fmt::Display for Rejection {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.status {
+            400 => write!(f, "Bad Request ({})", self.defect),
+            _ => self.defect.fmt(f),
+        }
+    }
+}
+
+impl core::error::Error for Rejection {}
 
 #[cfg(test)]
 mod tests;

@@ -1,12 +1,13 @@
 //! Building new messages.
 
-use alloc::string::String;
+use alloc::string::ToString;
 use alloc::vec::Vec;
 use core::fmt::{self, Display, Write};
 
 use bytes::Bytes;
 
-use super::{HeaderName, Headers, Method, NameAddr, ParseError, Request, Via, split_list};
+use super::validate::Rejection;
+use super::{HeaderName, Headers, Method, NameAddr, Request};
 
 /// Writes a message field by field. Values are written as given, save that CR, LF and NUL become spaces: nothing a
 /// caller passes can smuggle a field.
@@ -44,13 +45,13 @@ impl Writer {
         writer
     }
 
-    /// The answer to a request that was refused while parsing, from whatever of it can be told. `None` if the top
-    /// Via is unusable, so that no answer can find its way (§18.2.2), or it is no request at all.
-    pub fn refusal(headers: &Headers, error: ParseError, to_tag: &str) -> Option<Bytes> {
-        let via = split_list(headers.first(HeaderName::Via)?).next()?;
-        Via::parse(via)?;
-        let status = error.fault.status();
-        Some(Self::status(status, &reason_of(error)).echo(headers, Some(to_tag)).finish())
+    /// The answer to a request that was refused while parsing, from whatever of it can be told.
+    pub fn refusal(headers: &Headers, rejection: &Rejection, to_tag: &str) -> Bytes {
+        let writer = Self::status(rejection.status, &rejection.to_string()).echo(headers, Some(to_tag));
+        match &rejection.field {
+            Some((name, value)) => writer.header(*name, value).finish(),
+            None => writer.finish(),
+        }
     }
 
     fn echo(mut self, headers: &Headers, to_tag: Option<&str>) -> Self {
@@ -118,16 +119,6 @@ impl Write for Writer {
         self.out.extend(text.bytes().map(|b| if matches!(b, b'\r' | b'\n' | 0) { b' ' } else { b }));
         Ok(())
     }
-}
-
-/// The 400's reason phrase: what is wrong, in words.
-fn reason_of(error: ParseError) -> String {
-    let mut text = String::new();
-    let _ = match error.fault.status() {
-        400 => write!(text, "Bad Request ({})", error.fault),
-        _ => write!(text, "{}", error.fault),
-    };
-    text
 }
 
 /// The usual reason phrase of a status (§21 and later RFCs).

@@ -21,7 +21,7 @@ pub use domain::Domain;
 pub use refusal::Refusal;
 pub use route::{Path, Sender};
 pub use table::{Counters, Inbound, Proxy, Settings, Target, Turn};
-pub use validate::validate;
+pub use validate::{RULES, validate};
 
 use alloc::string::String;
 

@@ -1,7 +1,8 @@
 //! Route information preprocessing (§16.4): which of a request's Routes are ours and what they say.
 
 use super::{Domain, Refusal};
-use crate::message::{HeaderName, NameAddr, Request, Uri};
+use crate::message::typed::Route;
+use crate::message::{Fault, HeaderName, Request, Uri};
 use crate::time::Instant;
 use crate::transport::{Hop, RegistrationKey, RouteTarget, RouteTokens};
 
@@ -53,9 +54,10 @@ impl Path {
     ) -> Result<Self, Refusal> {
         let mut routes = 0;
         let mut sender = None;
-        for value in request.headers().list(HeaderName::Route) {
-            let route = NameAddr::parse(value).ok_or(Refusal::MalformedRoute)?;
-            let Some(Uri::Sip(uri)) = route.parsed_uri() else { return Err(Refusal::MalformedRoute) };
+        for route in request.headers().typed_all::<Route<'_>>() {
+            let Some(Uri::Sip(uri)) = route?.parsed_uri() else {
+                return Err(Refusal::Invalid(Fault::Malformed(HeaderName::Route).into()));
+            };
             let target = uri.user.and_then(|token| tokens.open(token, request.call_id(), now));
             match (target, sender.take()) {
                 // Only a dialog has tokens, and there stands nothing of ours before them.

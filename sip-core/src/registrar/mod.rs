@@ -14,6 +14,6 @@ mod tests;
 mod update;
 
 pub use binding::{Binding, reach};
-pub use read::{Bounds, Refusal, read};
+pub use read::{Bounds, RULES, Refusal, read};
 pub use response::accept;
 pub use update::{BindingUpdate, Caps, Change, ContactUpdate, UpdateError, apply};

@@ -1,6 +1,6 @@
 //! REGISTER → [`BindingUpdate`].
 
-use alloc::string::String;
+use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 use core::fmt::Write;
 
@@ -10,9 +10,20 @@ use thiserror::Error;
 use super::binding::key;
 use super::{BindingUpdate, Change, ContactUpdate};
 use crate::limits;
+use crate::message::typed::Contact;
+use crate::message::validate::{Rejection, Role, Rules};
 use crate::message::{HeaderName, NameAddr, Request, Uri};
 use crate::time::Duration;
 use crate::transport::Hop;
+
+/// What the registrar takes.
+pub const RULES: Rules<'_> = Rules {
+    role: Role::Registrar,
+    schemes: &["sip"],
+    allow: "OPTIONS, REGISTER",
+    supported: "outbound",
+    accept: "",
+};
 
 /// How long a contact may be bound.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -36,15 +47,12 @@ impl Default for Bounds {
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum Refusal {
-    /// A Contact is no name-addr or addr-spec.
-    #[error("Malformed Contact")]
-    MalformedContact,
+    /// It is not as a REGISTER must be.
+    #[error("{0}")]
+    Invalid(#[from] Rejection),
     /// A Contact is no SIP URI, so that no request could be sent to it.
     #[error("Contact Is Not A SIP URI")]
     ContactScheme,
-    /// `*` with another Contact, or without `Expires: 0` (§10.3 step 6).
-    #[error("Wildcard Contact Needs Expires 0 And No Other Contact")]
-    Wildcard,
     /// More Contacts than [`limits::CONTACTS_PER_REGISTER`].
     #[error("Too Many Contacts In One REGISTER")]
     TooManyContacts,
@@ -61,41 +69,24 @@ pub enum Refusal {
         /// The bound, for Min-Expires.
         min: Duration,
     },
-    /// Require names what is not supported (§8.2.2.3).
-    #[error("Bad Extension")]
-    BadExtension {
-        /// For Unsupported.
-        unsupported: SmolStr,
-    },
 }
 
 impl Refusal {
     /// The status.
     pub const fn status(&self) -> u16 {
         match self {
-            Self::MalformedContact
-            | Self::ContactScheme
-            | Self::Wildcard
-            | Self::TooManyContacts
-            | Self::SharedFlow => 400,
+            Self::Invalid(rejection) => rejection.status,
+            Self::ContactScheme | Self::TooManyContacts | Self::SharedFlow => 400,
             Self::NotFirstHop => 439,
             Self::TooBrief { .. } => 423,
-            Self::BadExtension { .. } => 420,
         }
     }
 
     /// The field that says more, if there is one.
-    pub fn field(&self) -> Option<(HeaderName, String)> {
-        let mut value = String::new();
+    pub fn field(self) -> Option<(HeaderName, String)> {
         match self {
-            Self::TooBrief { min } => {
-                // Writing to a String cannot fail.
-                let _ = write!(value, "{}", min.as_secs());
-                Some((HeaderName::MinExpires, value))
-            }
-            Self::BadExtension { unsupported } => {
-                Some((HeaderName::Unsupported, unsupported.as_str().into()))
-            }
+            Self::Invalid(rejection) => rejection.field,
+            Self::TooBrief { min } => Some((HeaderName::MinExpires, min.as_secs().to_string())),
             _ => None,
         }
     }
@@ -104,14 +95,7 @@ impl Refusal {
 /// What a REGISTER that came over `from` asks for. `aor` is the canonical form of its To, which the caller has
 /// found to be the sender's own.
 pub fn read(request: &Request, aor: SmolStr, from: Hop, bounds: &Bounds) -> Result<BindingUpdate, Refusal> {
-    let unsupported: Vec<&str> = request
-        .headers()
-        .list(HeaderName::Require)
-        .filter(|option| !option.eq_ignore_ascii_case("outbound"))
-        .collect();
-    if !unsupported.is_empty() {
-        return Err(Refusal::BadExtension { unsupported: unsupported.join(", ").into() });
-    }
+    RULES.request(request)?;
     let mut change = change(request, &aor, bounds)?;
     if let Change::Contacts(contacts) = &mut change {
         outbound(request, contacts, &aor)?;
@@ -130,26 +114,22 @@ fn change(request: &Request, aor: &SmolStr, bounds: &Bounds) -> Result<Change, R
     let header_expires = headers.first(HeaderName::Expires);
     let mut contacts = Vec::new();
     let mut wildcard = false;
-    for value in headers.list(HeaderName::Contact) {
+    for value in headers.typed_all::<Contact<'_>>() {
         if contacts.len() == limits::CONTACTS_PER_REGISTER {
             return Err(Refusal::TooManyContacts);
         }
-        if value == "*" {
-            wildcard = true;
-            continue;
+        match value.map_err(Rejection::from)? {
+            Contact::Any => wildcard = true,
+            Contact::Address(address) => {
+                contacts.push(contact(&address.address, aor, header_expires, bounds)?);
+            }
         }
-        contacts.push(contact(value, aor, header_expires, bounds)?);
     }
-    match (wildcard, contacts.is_empty()) {
-        (true, true) if header_expires.and_then(seconds).is_some_and(|e| e.is_zero()) => {
-            Ok(Change::RemoveAll)
-        }
-        (true, _) => Err(Refusal::Wildcard),
-        // An empty Contact is no list of contacts, and no wish to know them either.
-        (false, true) if headers.has(HeaderName::Contact) => Err(Refusal::MalformedContact),
-        (false, true) => Ok(Change::Fetch),
-        (false, false) => Ok(Change::Contacts(contacts)),
-    }
+    Ok(match (contacts.is_empty(), wildcard) {
+        (true, true) => Change::RemoveAll,
+        (true, false) => Change::Fetch,
+        (false, _) => Change::Contacts(contacts),
+    })
 }
 
 /// What RFC 5626 §6 asks of Contacts with `reg-id`.
@@ -176,12 +156,11 @@ fn outbound(request: &Request, contacts: &mut [ContactUpdate], aor: &SmolStr) ->
 }
 
 fn contact(
-    value: &str,
+    address: &NameAddr<'_>,
     aor: &SmolStr,
     header_expires: Option<&str>,
     bounds: &Bounds,
 ) -> Result<ContactUpdate, Refusal> {
-    let address = NameAddr::parse(value).ok_or(Refusal::MalformedContact)?;
     let Some(Uri::Sip(uri)) = address.parsed_uri() else { return Err(Refusal::ContactScheme) };
     // §10.3 step 7: the parameter, else the header, else the default. A malformed value counts as the default
     // (§10.2.1.1 for the parameter, and there is no better for the header).

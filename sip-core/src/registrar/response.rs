@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 
-use super::Binding;
+use super::{Binding, RULES};
 use crate::message::typed::Date;
 use crate::message::{HeaderName, Request, Writer, reason_phrase};
 use crate::time::Instant;
@@ -34,7 +34,7 @@ pub fn accept(
     if outbound && used {
         writer = writer.header(HeaderName::Require, "outbound");
     }
-    writer = writer.header(HeaderName::Supported, "outbound");
+    writer = writer.header(HeaderName::Supported, RULES.supported);
     if let Some(date) = date(now) {
         writer = writer.header(HeaderName::Date, date);
     }

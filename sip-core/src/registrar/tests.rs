@@ -138,9 +138,10 @@ fn an_instance_and_reg_id_are_one_registration() {
     assert_eq!(reach(&one, &key, T0 + Duration::from_secs(600)), None);
     // Another reg-id is another flow of the instance.
     assert_eq!(register(3, &contact("sip:a@new.invalid;transport=ws", ";reg-id=2")).len(), 2);
-    // Without reg-id, or with one that is none, it is compared by URI as ever.
+    // Without reg-id it is compared by URI as ever.
     assert_eq!(register(4, &contact("sip:a@1.invalid", "")).len(), 3);
-    assert_eq!(register(5, &contact("sip:a@2.invalid", ";reg-id=0")).len(), 4);
+    // Zero is none (§4.2).
+    assert_eq!(update("a", 5, &contact("sip:a@2.invalid", ";reg-id=0")).unwrap_err().status(), 400);
 }
 
 #[test]

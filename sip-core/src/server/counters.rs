@@ -1,5 +1,7 @@
 //! What a server counts.
 
+use crate::message::validate::Dropped;
+
 macro_rules! counters {
     ($($(#[doc = $help:literal])+ $name:ident,)*) => {
         /// Counts since the server was made. They only grow.
@@ -36,6 +38,10 @@ counters! {
     malformed_refused,
     /// Responses that belong to no transaction.
     stray_responses,
+    /// Responses whose top Via is not of this server: they are somebody else's.
+    responses_misrouted,
+    /// Responses whose next Via names no one host (broadcast, multicast or unspecified): nothing is sent there.
+    responses_to_no_host,
     /// Requests refused because the transaction table was full.
     transactions_full,
     /// Requests answered 1xx by the server itself.
@@ -87,4 +93,31 @@ counters! {
     datagrams_over_comfort,
     /// Outputs dropped because nobody fetched them.
     outputs_dropped,
+}
+
+impl Counters {
+    /// Counts a message nobody hears of.
+    pub(super) const fn dropped(&mut self, why: Dropped) {
+        let counter = match why {
+            Dropped::Malformed => &mut self.malformed_dropped,
+            Dropped::Misrouted => &mut self.responses_misrouted,
+            Dropped::ViaAddress => &mut self.responses_to_no_host,
+        };
+        *counter += 1;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_dropped_has_the_counter_it_names() {
+        for why in [Dropped::Malformed, Dropped::Misrouted, Dropped::ViaAddress] {
+            let mut counters = Counters::default();
+            counters.dropped(why);
+            let counted: alloc::vec::Vec<_> = counters.iter().filter(|(_, _, value)| *value > 0).collect();
+            assert!(matches!(counted[..], [(name, _, 1)] if name == why.counter()), "{counted:?}");
+        }
+    }
 }

@@ -3,6 +3,7 @@
 use super::questions::{Arrival, Pending};
 use super::reply::Reply;
 use super::{Answer, Question, QuestionId, Server};
+use crate::message::validate::{Defect, Rejection};
 use crate::message::{Method, Writer, reason_phrase};
 use crate::proxy::{self, Path, Refusal};
 use crate::time::{Duration, Instant};
@@ -20,7 +21,7 @@ impl Server {
         match path {
             // An OPTIONS at its last hop is answered only when its sender is known, which here takes forwarding.
             Ok(Path::Dialog { .. }) if arrival.request.max_forwards() == Some(0) => {
-                self.refuse(now, &arrival, Refusal::TooManyHops.into());
+                self.refuse(now, &arrival, Rejection::of(483, Defect::TooManyHops).into());
             }
             Ok(Path::Dialog { sender, receiver }) => self.check_sender(now, arrival, sender, receiver),
             // An ACK outside a recorded dialog is for nobody.

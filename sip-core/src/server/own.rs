@@ -3,21 +3,22 @@
 use super::Server;
 use super::questions::Arrival;
 use super::reply::Reply;
-use crate::message::{HeaderName, Method};
+use crate::message::HeaderName;
+use crate::message::validate::{Role, Rules};
+use crate::registrar;
 use crate::time::Instant;
 
-const ALLOW: &str = "OPTIONS, REGISTER";
+/// What the server takes for itself: beside what the registrar does, OPTIONS, whose answer says what a call could have.
+const RULES: Rules<'_> = Rules { role: Role::UserAgent, accept: "application/sdp", ..registrar::RULES };
 
 impl Server {
     pub(super) fn own(&mut self, now: Instant, arrival: &Arrival) {
-        let reply = match arrival.request.method() {
-            Method::Options => Reply::new(200)
-                .with(HeaderName::Allow, ALLOW)
-                .with(HeaderName::Accept, "application/sdp")
-                .with(HeaderName::Supported, "outbound"),
-            // §8.2.1, §21.5.2.
-            Method::Other(_) => Reply::new(501),
-            _ => Reply::new(405).with(HeaderName::Allow, ALLOW),
+        let reply = match RULES.request(&arrival.request) {
+            Ok(()) => Reply::new(200)
+                .with(HeaderName::Allow, RULES.allow)
+                .with(HeaderName::Accept, RULES.accept)
+                .with(HeaderName::Supported, RULES.supported),
+            Err(rejection) => rejection.into(),
         };
         self.refuse(now, arrival, reply);
     }

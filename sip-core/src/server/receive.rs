@@ -1,13 +1,16 @@
 //! From bytes to a transaction.
 
 use alloc::sync::Arc;
+use core::net::SocketAddr;
 
 use bytes::Bytes;
 
 use super::questions::{Arrival, Pending};
 use super::reply::Reply;
 use super::{Identity, Server};
-use crate::message::{Message, Method, Refused, Request, Uri, Writer};
+use crate::message::validate::Dropped;
+use crate::message::{Message, Method, Refused, Request, Response, Uri, Writer};
+use crate::proxy;
 use crate::time::Instant;
 use crate::transaction::{Received, ServerId};
 use crate::transport::{Hop, via};
@@ -24,29 +27,40 @@ impl Server {
         match Message::parse(message) {
             Ok(Message::Request(request)) => match via::stamp(request, &from) {
                 Ok(request) => self.receive_request(now, from, identity, request),
-                Err(refused) => self.refuse_malformed(from, refused),
+                Err(refused) => self.refuse_malformed(from, &refused),
             },
-            Ok(Message::Response(response)) => {
-                self.counters.responses += 1;
-                if !self.layer.receive_response(now, response) {
-                    self.counters.stray_responses += 1;
-                }
-            }
-            Err(refused) => self.refuse_malformed(from, refused),
+            Ok(Message::Response(response)) => self.receive_response(now, from, response),
+            Err(refused) => self.refuse_malformed(from, &refused),
         }
     }
 
     /// The reason phrase says what is wrong. No transaction is made: the bytes that would name it may be the wrong
     /// ones.
-    fn refuse_malformed(&mut self, from: Hop, refused: Refused) {
-        let tag = self.fresh_tag();
-        let answer = refused.request.and_then(|headers| Writer::refusal(&headers, refused.error, &tag));
-        match answer {
-            Some(message) => {
+    fn refuse_malformed(&mut self, from: Hop, refused: &Refused) {
+        match proxy::RULES.refused(refused) {
+            Ok((headers, rejection)) => {
                 self.counters.malformed_refused += 1;
-                self.transmit(from, message);
+                let tag = self.fresh_tag();
+                self.transmit(from, Writer::refusal(headers, &rejection, &tag));
             }
-            None => self.counters.malformed_dropped += 1,
+            Err(dropped) => self.counters.dropped(dropped),
+        }
+    }
+
+    fn receive_response(&mut self, now: Instant, from: Hop, response: Response) {
+        self.counters.responses += 1;
+        if let Err(dropped) = proxy::RULES.response(&response) {
+            return self.counters.dropped(dropped);
+        }
+        let via = response.via();
+        let sent_by = via.host.ip().map(|ip| SocketAddr::new(ip, via.port.unwrap_or(5060)));
+        if self.layer.receive_response(now, response) {
+            return;
+        }
+        // §18.1.2: "MUST be silently discarded" if sent-by is not what this transport inserts.
+        match sent_by {
+            Some(sent_by) if sent_by == from.local => self.counters.stray_responses += 1,
+            _ => self.counters.dropped(Dropped::Misrouted),
         }
     }
 

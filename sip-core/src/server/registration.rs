@@ -22,7 +22,11 @@ impl Server {
         };
         // §10.3 step 5.
         let Some(aor) = aor else {
-            return self.refuse(now, &arrival, Reply::because(404, "Address Not In This Domain"));
+            let reply = match registrar::RULES.request(&arrival.request) {
+                Ok(()) => Reply::because(404, "Address Not In This Domain"),
+                Err(rejection) => rejection.into(),
+            };
+            return self.refuse(now, &arrival, reply);
         };
         // Step 4: nobody registers for another.
         if aor != self.domain.address(username) {

@@ -5,6 +5,7 @@ use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
 use super::Server;
+use crate::message::validate::Rejection;
 use crate::message::{HeaderName, Method, Request, Writer, reason_phrase};
 use crate::time::Instant;
 use crate::transaction::ServerId;
@@ -55,6 +56,12 @@ impl Reply {
 impl From<proxy::Refusal> for Reply {
     fn from(refusal: proxy::Refusal) -> Self {
         Self::refusal(refusal.status(), refusal.to_string(), refusal.field())
+    }
+}
+
+impl From<Rejection> for Reply {
+    fn from(rejection: Rejection) -> Self {
+        Self::refusal(rejection.status, rejection.to_string(), rejection.field)
     }
 }
 

@@ -9,7 +9,7 @@ use bytes::Bytes;
 use memchr::memmem;
 
 use crate::limits;
-use crate::message::{Fault, HeaderName, Headers, ParseError, Writer};
+use crate::message::{Fault, HeaderName, Headers, ParseError, Refused, Writer};
 
 /// One unit of what a peer sends.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -213,11 +213,8 @@ impl StreamError {
     pub fn refusal(&self, to_tag: &str) -> Option<Bytes> {
         let head = without_content_length(self.head.as_deref()?);
         let headers = Headers::index(head.into()).ok()?;
-        let (method, rest) = headers.start_line().split_once(' ')?;
-        if method == "ACK" || method.starts_with("SIP/") || rest.is_empty() {
-            return None;
-        }
-        Writer::refusal(&headers, ParseError { fault: self.fault, offset: 0 }, to_tag)
+        let refused = Refused::of(headers, ParseError { fault: self.fault, offset: 0 });
+        Some(Writer::refusal(&refused.request?, &self.fault.into(), to_tag))
     }
 }
 

@@ -1,23 +1,25 @@
 //! Inspection of requests (RFC 3261 §8.2): what is refused before anybody rings.
 
-use alloc::string::String;
+use alloc::borrow::Cow;
+use alloc::string::{String, ToString};
 use alloc::vec;
 use alloc::vec::Vec;
 
-use smol_str::SmolStr;
+use smol_str::{SmolStr, ToSmolStr};
 
-use super::local::{ALLOW, Local, SDP};
+use super::local::{ALLOW, Local, SDP, SUPPORTED};
 use super::{Aor, body_text};
-use crate::message::{HeaderName, Host, Method, NameAddr, Params, Request, Uri, reason_phrase};
+use crate::message::validate::{Rejection, Role, Rules};
+use crate::message::{HeaderName, Host, Method, NameAddr, Request, Uri, reason_phrase};
 
 /// Bodies taken in INFO; this is what phones send for keys pressed.
-pub(super) const DTMF: [&str; 2] = ["application/dtmf-relay", "application/dtmf"];
+const DTMF: &str = "application/dtmf-relay, application/dtmf";
 
 /// A final answer that refuses.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Refusal {
     pub(super) status: u16,
-    pub(super) reason: &'static str,
+    pub(super) reason: Cow<'static, str>,
     pub(super) headers: Vec<(HeaderName, SmolStr)>,
 }
 
@@ -27,7 +29,7 @@ impl Refusal {
     }
 
     pub(super) const fn with_reason(status: u16, reason: &'static str) -> Self {
-        Self { status, reason, headers: Vec::new() }
+        Self { status, reason: Cow::Borrowed(reason), headers: Vec::new() }
     }
 
     pub(super) fn with(mut self, name: HeaderName, value: impl Into<SmolStr>) -> Self {
@@ -35,11 +37,32 @@ impl Refusal {
         self
     }
 
-    /// The answer to a method that is not taken here (§8.2.1): 405 if it is known, else 501 (§21.5.2).
+    /// The answer to a method that is not taken here.
     pub(super) fn of_method(method: &Method) -> Self {
-        let status = if matches!(method, Method::Other(_)) { 501 } else { 405 };
-        Self::of(status).with(HeaderName::Allow, ALLOW)
+        rules(method).method_not_taken(method).into()
     }
+}
+
+impl From<Rejection> for Refusal {
+    fn from(rejection: Rejection) -> Self {
+        let reason = Cow::Owned(rejection.to_string());
+        let headers = rejection.field.into_iter().map(|(name, value)| (name, value.into())).collect();
+        Self { status: rejection.status, reason, headers }
+    }
+}
+
+/// What we take. Bodies differ: INFO brings keys, the others sessions.
+pub(super) const fn rules(method: &Method) -> Rules<'static> {
+    let accept = match method {
+        Method::Info => DTMF,
+        _ => SDP,
+    };
+    Rules { role: Role::UserAgent, schemes: &["sip", "sips"], allow: ALLOW, supported: SUPPORTED, accept }
+}
+
+/// What must hold before anything is decided about a request (§8.2).
+pub(super) fn validate(request: &Request) -> Result<(), Refusal> {
+    rules(request.method()).request(request).map_err(Refusal::from)
 }
 
 /// Whether a request outside a dialog is for us (§8.2.2.1). Whom To names does not matter: calls are forwarded.
@@ -57,18 +80,9 @@ pub(super) fn addressee(request: &Request, local: &Local, aor: &Aor) -> Result<(
     if local.is_contact(sip) || of_aor || of_host { Ok(()) } else { Err(Refusal::of(404)) }
 }
 
-/// Refuses required extensions (§8.2.2.3): there are none that a request to us could need. Not for ACK and CANCEL.
-pub(super) fn required(request: &Request) -> Result<(), Refusal> {
-    let unknown: Vec<&str> = request.headers().list(HeaderName::Require).collect();
-    if unknown.is_empty() {
-        return Ok(());
-    }
-    Err(Refusal::of(420).with(HeaderName::Unsupported, unknown.join(", ")))
-}
-
 /// The offer of an INVITE (§8.2.3).
 pub(super) fn offer(request: &Request, dtls_required: bool) -> Result<Option<String>, Refusal> {
-    let Some(text) = content(request, &[SDP])?.map(|(_, text)| text) else { return Ok(None) };
+    let Some(text) = content(request)?.map(|(_, text)| text) else { return Ok(None) };
     if dtls_required && !has_fingerprints(&text) {
         // §20.43: 399 is for texts.
         let warning = "399 user-agent.invalid \"WebRTC media needs a DTLS fingerprint\"";
@@ -77,35 +91,10 @@ pub(super) fn offer(request: &Request, dtls_required: bool) -> Result<Option<Str
     Ok(Some(text))
 }
 
-/// A body of one of `types`, with its type; `None` if there is none that matters.
-pub(super) fn content<'a>(
-    request: &'a Request,
-    types: &[&str],
-) -> Result<Option<(&'a str, String)>, Refusal> {
-    if request.body().is_empty() {
-        return Ok(None);
-    }
-    let headers = request.headers();
-    let optional = headers
-        .first(HeaderName::ContentDisposition)
-        .and_then(|value| Params::parse(&value[value.find(';').unwrap_or(value.len())..]))
-        .and_then(|params| params.value("handling"))
-        .is_some_and(|handling| handling.eq_ignore_ascii_case("optional"));
-    let encoded = headers.list(HeaderName::ContentEncoding).any(|e| !e.eq_ignore_ascii_case("identity"));
-    let found = headers.first(HeaderName::ContentType).unwrap_or_default();
-    match types.iter().any(|known| is_type(found, known)) {
-        true if !encoded => Ok(Some((found, body_text(request.body())))),
-        _ if optional => Ok(None),
-        // §21.4.13: the answer says what would do.
-        true => Err(Refusal::of(415).with(HeaderName::AcceptEncoding, "identity")),
-        false => Err(Refusal::of(415).with(HeaderName::Accept, types.join(", "))),
-    }
-}
-
-/// Whether a Content-Type names this media type, whatever its parameters.
-pub(super) fn is_type(content_type: &str, media_type: &str) -> bool {
-    let end = content_type.find(';').unwrap_or(content_type.len());
-    content_type[..end].trim().eq_ignore_ascii_case(media_type)
+/// A body we understand, with its type; `None` if there is none that matters.
+pub(super) fn content(request: &Request) -> Result<Option<(SmolStr, String)>, Refusal> {
+    let found = rules(request.method()).body(request)?;
+    Ok(found.map(|found| (found.to_smolstr(), body_text(request.body()))))
 }
 
 /// Whether every medium that is not refused has a fingerprint, its own or the session's (RFC 8122 §5).
@@ -131,7 +120,7 @@ pub(super) fn capabilities() -> [(HeaderName, SmolStr); 4] {
         (HeaderName::Allow, ALLOW.into()),
         (HeaderName::Accept, SDP.into()),
         (HeaderName::AcceptEncoding, "identity".into()),
-        (HeaderName::Supported, "outbound".into()),
+        (HeaderName::Supported, SUPPORTED.into()),
     ]
 }
 

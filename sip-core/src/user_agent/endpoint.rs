@@ -7,6 +7,7 @@ use alloc::vec::Vec;
 use bytes::Bytes;
 
 use super::call::{Call, Direction};
+use super::checks;
 use super::farewell::Farewell;
 use super::few::Few;
 use super::info::Info;
@@ -17,6 +18,7 @@ use crate::auth::{Attempt, Authority, Client as Authenticator};
 use crate::dialog::DialogId;
 use crate::entropy::{self, BoxedEntropy};
 use crate::limits;
+use crate::message::validate::Dropped;
 use crate::message::{HeaderName, Message, Method, Response, Writer};
 use crate::time::Instant;
 use crate::transaction::{self, ClientId, Layer, Timers};
@@ -54,6 +56,8 @@ pub struct Counters {
     pub malformed: u64,
     /// Responses that matched nothing.
     pub stray_responses: u64,
+    /// Responses with more than one Via, which are for somebody else.
+    pub responses_misrouted: u64,
     /// Messages dropped because [`limits::OUTPUTS`] was reached.
     pub dropped_outputs: u64,
     /// BYEs given up because [`limits::FAREWELLS`] was reached.
@@ -213,16 +217,22 @@ impl UserAgent {
             Ok(Message::Response(response)) => self.receive_response(now, response),
             Err(refused) => {
                 self.counters.malformed += 1;
-                let tag = entropy::token(&mut *self.entropy, 80);
-                let answer = refused.request.and_then(|h| Writer::refusal(&h, refused.error, &tag));
-                if let Some(answer) = answer {
-                    self.transmit_to(from, answer);
+                // What is wrong may be the method, and then the answer says which would do.
+                if let Ok((headers, rejection)) = checks::rules(&Method::Invite).refused(&refused) {
+                    let tag = entropy::token(&mut *self.entropy, 80);
+                    self.transmit_to(from, Writer::refusal(headers, &rejection, &tag));
                 }
             }
         }
     }
 
     fn receive_response(&mut self, now: Instant, response: Response) {
+        // §8.1.3.3: one with another Via beside ours was another's.
+        match checks::rules(&response.cseq().method).response(&response) {
+            Ok(()) => {}
+            Err(Dropped::Misrouted) => return self.counters.responses_misrouted += 1,
+            Err(Dropped::Malformed | Dropped::ViaAddress) => return self.counters.malformed += 1,
+        }
         let success = response.is_success() && response.cseq().method == Method::Invite;
         let dialog = success.then(|| DialogId::of_response(&response));
         if self.layer.receive_response(now, response) {

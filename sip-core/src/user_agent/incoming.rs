@@ -6,7 +6,7 @@ use smol_str::SmolStr;
 use super::call::{Call, Direction};
 use super::checks::{self, Refusal};
 use super::failure::reason;
-use super::local::{ALLOW, SDP};
+use super::local::{ALLOW, SDP, SUPPORTED};
 use super::{
     CallId, CallState, Cause, CommandError, End, Event, Failure, Identity, Side, UserAgent, body_text,
 };
@@ -113,7 +113,7 @@ impl UserAgent {
             .copy(incoming.request.headers(), HeaderName::RecordRoute)
             .header(HeaderName::Contact, format_args!("<{}>", self.local.contact_uri(hop)))
             .header(HeaderName::Allow, ALLOW)
-            .header(HeaderName::Supported, "outbound")
+            .header(HeaderName::Supported, SUPPORTED)
             .header(HeaderName::Server, &self.config.user_agent);
         let ok = writer.body(SDP, sdp.as_bytes());
         if Response::parse(ok.clone()).is_err() {
@@ -188,7 +188,7 @@ impl UserAgent {
             return Err(Refusal::of(482));
         }
         let tag: SmolStr = entropy::token(&mut *self.entropy, 80).into();
-        let dialog = Dialog::uas(request, &tag).map_err(|_| Refusal::with_reason(400, "Missing Contact"))?;
+        let dialog = Dialog::uas(request, &tag);
         let sdp = checks::offer(request, self.config.dtls_required)?;
         // §13.3.1: an invitation that expires gets 487.
         let (patience, late) = match expires(request) {

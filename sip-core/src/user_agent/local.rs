@@ -14,6 +14,9 @@ use crate::transport::{Hop, Transport};
 /// Methods a peer may send (§20.5).
 pub(super) const ALLOW: &str = "INVITE, ACK, CANCEL, BYE, OPTIONS, INFO";
 
+/// Extensions a peer may require (§20.37).
+pub(super) const SUPPORTED: &str = "outbound";
+
 /// The one body understood in INVITE.
 pub(super) const SDP: &str = "application/sdp";
 

@@ -8,7 +8,7 @@ use smol_str::SmolStr;
 
 use super::call::{Call, Direction};
 use super::farewell::Last;
-use super::local::{ALLOW, Outside, SDP};
+use super::local::{ALLOW, Outside, SDP, SUPPORTED};
 use super::{
     CallError, CallId, CallState, Cause, CommandError, End, Event, Failure, Identity, Purpose, Side,
     UserAgent, body_text, target,
@@ -17,6 +17,7 @@ use crate::auth::Attempt;
 use crate::dialog::{Dialog, DialogId};
 use crate::entropy;
 use crate::limits;
+use crate::message::typed::ContentType;
 use crate::message::{HeaderName, Method, Request, Response};
 use crate::time::Instant;
 use crate::transaction::ClientId;
@@ -173,7 +174,7 @@ impl UserAgent {
             .begin(&self.config)
             .header(HeaderName::Contact, format_args!("<{}>", self.local.contact_uri(hop)))
             .header(HeaderName::Allow, ALLOW)
-            .header(HeaderName::Supported, "outbound")
+            .header(HeaderName::Supported, SUPPORTED)
             .header(HeaderName::Accept, SDP)
             .header(HeaderName::UserAgent, &self.config.user_agent);
         let writer = self.authorize(writer, attempt, &Method::Invite, &draft.uri);
@@ -394,7 +395,6 @@ impl UserAgent {
 }
 
 fn sdp_of(response: &Response) -> Option<String> {
-    let content_type = response.headers().first(HeaderName::ContentType)?;
-    (!response.body().is_empty() && super::checks::is_type(content_type, SDP))
-        .then(|| body_text(response.body()))
+    let content_type = response.headers().typed::<ContentType<'_>>().ok()??;
+    (!response.body().is_empty() && content_type.is("application", "sdp")).then(|| body_text(response.body()))
 }

@@ -53,23 +53,22 @@ impl UserAgent {
     }
 
     fn outside(&mut self, now: Instant, server: ServerId, request: &Request) -> Result<(), Refusal> {
-        match request.method() {
-            Method::Invite | Method::Options => {}
-            // These make no sense without a dialog (§15.1.2, RFC 6086 §4.2.2).
-            Method::Bye | Method::Info => return Err(Refusal::of(481)),
-            other => return Err(Refusal::of_method(other)),
+        // These make no sense without a dialog (§15.1.2, RFC 6086 §4.2.2).
+        if matches!(request.method(), Method::Bye | Method::Info) {
+            return Err(Refusal::of(481));
         }
+        checks::validate(request)?;
         checks::addressee(request, &self.local, &self.config.aor)?;
-        checks::required(request)?;
-        if *request.method() == Method::Invite {
-            return self.invited(now, server, request);
+        match request.method() {
+            Method::Invite => self.invited(now, server, request),
+            // §11.2: "the same that would have been chosen had the request been an INVITE"
+            Method::Options if self.is_full() => Err(Refusal::of(486)),
+            Method::Options => {
+                self.respond(now, server, request, 200, &checks::capabilities());
+                Ok(())
+            }
+            other => Err(Refusal::of_method(other)),
         }
-        // §11.2: "the same that would have been chosen had the request been an INVITE"
-        if self.is_full() {
-            return Err(Refusal::of(486));
-        }
-        self.respond(now, server, request, 200, &checks::capabilities());
-        Ok(())
     }
 
     fn in_dialog(
@@ -118,15 +117,14 @@ impl UserAgent {
             self.calls.get_mut(&id).and_then(|call| call.incoming()).is_some_and(|i| i.awaits_ack());
         match request.method() {
             Method::Options => {
-                checks::required(request)?;
+                checks::validate(request)?;
                 self.respond(now, server, request, 200, &checks::capabilities());
             }
             Method::Info => {
-                checks::required(request)?;
                 self.informed(now, server, request, id)?;
             }
             Method::Invite => {
-                checks::required(request)?;
+                checks::validate(request)?;
                 let state = self.call_state(id);
                 return Err(match state {
                     // §14.2: one INVITE at a time: theirs is not finished, or ours.
@@ -157,10 +155,11 @@ impl UserAgent {
             // RFC 6086 §4.2.2: with the packages we take, of which there are none.
             return Err(Refusal::of(469).with(HeaderName::RecvInfo, ""));
         }
-        let content = checks::content(request, &checks::DTMF)?;
+        checks::validate(request)?;
+        let content = checks::content(request)?;
         self.respond(now, server, request, 200, &[]);
         if let Some((content_type, body)) = content {
-            self.event(Event::Info { call: id, content_type: content_type.into(), body });
+            self.event(Event::Info { call: id, content_type, body });
         }
         Ok(())
     }
@@ -189,7 +188,7 @@ impl UserAgent {
     }
 
     fn refuse(&mut self, now: Instant, server: ServerId, request: &Request, refusal: &Refusal) {
-        self.answer(now, server, request, refusal.status, refusal.reason, &refusal.headers);
+        self.answer(now, server, request, refusal.status, &refusal.reason, &refusal.headers);
     }
 
     fn answer(

@@ -342,7 +342,8 @@ impl Peer {
         format!(
             "{method} {uri} SIP/2.0\r\n{via}max-forwards : 70\r\nX-Odd:   kept \r\n\tas it is\r\n\
              From: \"{name}\" <sip:{name}@{DOMAIN}>;tag=from\r\nt: <{uri}>\r\nCall-ID: call\r\n\
-             CSeq: {cseq} {method}\r\nm: <{}>\r\n{fields}l: 4\r\n\r\nbody",
+             CSeq: {cseq} {method}\r\nm: <{}>\r\nc: application/sdp\r\n\
+             {fields}l: 4\r\n\r\nbody",
             self.contact()
         )
     }

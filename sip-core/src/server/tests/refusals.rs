@@ -83,7 +83,17 @@ fn requests_for_the_server_itself() {
     for (method, status) in rows {
         net.send(&alice, alice.out(method, "sip:example.com", 5, ""));
         let response = net.expect(&alice, status);
-        assert_eq!(response.headers().has(HeaderName::Allow), status != 501);
+        assert_eq!(response.headers().first(HeaderName::Allow), Some("OPTIONS, REGISTER"));
+    }
+    // Its own user agent looks at what a proxy does not (§8.2.2.3, §8.2.3).
+    let rows = [
+        ("X-Odd:", "Require: a\r\nX-Odd:", 420, "Bad Extension"),
+        ("c: application/sdp", "c: text/plain", 415, "Unsupported Media Type"),
+        ("c: application/sdp\r\n", "", 400, "Bad Request (Missing Content-Type)"),
+    ];
+    for (find, replace, status, reason) in rows {
+        net.send(&alice, alice.out("OPTIONS", "sip:example.com", 6, "").replacen(find, replace, 1));
+        assert_eq!(net.expect(&alice, status).reason(), reason);
     }
     // The last hop answers.
     net.send(&alice, alice.out("OPTIONS", "sip:bob@example.com", 9, "").replace(": 70", ": 0"));
@@ -96,13 +106,15 @@ fn malformed_requests_are_answered_and_counted() {
     let mut net = Net::new();
     let phone = udp("bob", 5);
     let options = phone.out("OPTIONS", "sip:example.com", 1, "");
-    let rows: [(&str, &str, u16, &str); 6] = [
+    let rows: [(&str, &str, u16, &str); 7] = [
         ("CSeq: 1 OPTIONS\r\n", "", 400, "Bad Request (Missing CSeq)"),
         ("CSeq: 1 OPTIONS", "CSeq: 1 INVITE", 400, "Bad Request (CSeq Method Mismatch)"),
         ("Call-ID: call", "Call-ID: call\r\nCall-ID: call", 400, "Bad Request (Duplicate Call-ID)"),
         ("l: 4", "l: 400", 400, "Bad Request (Content-Length Exceeds Message)"),
         ("SIP/2.0\r\nVia", "SIP/7.0\r\nVia", 505, "Version Not Supported"),
         ("OPTIONS sip:example.com", "OPTIONS <sip:example.com>", 400, "Bad Request (Malformed Request-URI)"),
+        // RFC 4475 §3.1.2.18: an unknown method goes before what else is wrong.
+        ("OPTIONS sip:example.com", "NEWMETHOD sip:example.com", 501, "Not Implemented"),
     ];
     for (find, replace, status, reason) in rows {
         net.send(&phone, options.replacen(find, replace, 1));
@@ -122,12 +134,12 @@ fn malformed_requests_are_answered_and_counted() {
     }
     net.quiet();
     let counters = net.server.counters();
-    assert_eq!((counters.malformed_refused, counters.malformed_dropped), (6, 5));
+    assert_eq!((counters.malformed_refused, counters.malformed_dropped), (7, 5));
     assert_eq!(net.server.load(), (0, 0, 0));
 }
 
 #[test]
-fn stray_responses_are_dropped() {
+fn responses_that_are_not_ours_are_dropped() {
     let mut net = Net::new();
     let (alice, bob) = (ws("alice", 1), udp("bob", 5));
     net.register(&alice);
@@ -135,7 +147,19 @@ fn stray_responses_are_dropped() {
     net.send(&alice, alice.invite("bob", 2, ""));
     net.expect(&alice, 100);
     let forwarded = net.request(&bob, &Method::Invite);
-    net.send(&bob, bob.answer(&forwarded, 200).replacen(forwarded.branch().unwrap(), "z9hG4bKnobody", 1));
+    let stray = bob.answer(&forwarded, 200).replacen(forwarded.branch().unwrap(), "z9hG4bKnobody", 1);
+    // §18.1.2: another's Via, and one that says nothing of us.
+    let sent_by = forwarded.via().host.to_string();
+    let misrouted = [stray.replacen(&sent_by, "192.0.2.77", 1), stray.replacen(&sent_by, "a.invalid", 1)];
+    // RFC 4475 §3.3.10: to whom a transaction is known, and to whom none is.
+    let alices = forwarded.headers().list(HeaderName::Via).nth(1).unwrap();
+    let broadcast = |text: &str| text.replacen(alices, "SIP/2.0/UDP 255.255.255.255", 1);
+    let nowhere = [broadcast(&stray), broadcast(&bob.answer(&forwarded, 200))];
+    for response in [stray].into_iter().chain(misrouted).chain(nowhere) {
+        net.send(&bob, response);
+    }
     net.quiet();
-    assert_eq!(net.server.counters().stray_responses, 1);
+    let counters = net.server.counters();
+    assert_eq!((counters.stray_responses, counters.responses_misrouted), (1, 2));
+    assert_eq!((counters.responses_to_no_host, counters.responses), (2, 5));
 }

@@ -52,13 +52,21 @@ fn what_is_refused() {
         |request: String| request.replacen("To: <sip:alice@example.com", "To: <sip:alice@example.net", 1);
     let as_is = |request: String| request;
     type Edit<'a> = &'a dyn Fn(String) -> String;
-    let rows: [(&str, Edit<'_>, u16, &str); 7] = [
+    let no_sip =
+        |request: String| request.replacen("To: <sip:alice@example.com>", "To: <isbn:2983792873>", 1);
+    let rows: [(&str, Edit<'_>, u16, &str); 8] = [
         ("Contact: <sip:a@b>;expires=30\r\n", &as_is, 423, "Interval Too Brief"),
-        ("Contact: *\r\n", &as_is, 400, "Wildcard Contact Needs Expires 0 And No Other Contact"),
+        (
+            "Contact: *\r\n",
+            &as_is,
+            400,
+            "Bad Request (Wildcard Contact Needs Expires 0 And No Other Contact)",
+        ),
         ("Contact: <tel:1>\r\n", &as_is, 400, "Contact Is Not A SIP URI"),
         ("Contact: <sip:a@b>\r\nRequire: gruu\r\n", &as_is, 420, "Bad Extension"),
         ("Contact: <sip:a@b>\r\n", &to_bob, 403, "Not Your Address"),
         ("Contact: <sip:a@b>\r\n", &elsewhere, 404, "Address Not In This Domain"),
+        ("Contact: <sip:a@b>\r\n", &no_sip, 400, "Bad Request (Address-Of-Record Is Not A SIP URI)"),
         ("Authorization: Digest realm=\r\n", &as_is, 400, "Bad Request (Malformed Credentials)"),
     ];
     for (fields, edit, status, reason) in rows {

@@ -28,11 +28,14 @@ fn plus(line: &'static str) -> Vec<&'static str> {
 #[test]
 fn invites_that_are_refused() {
     type Row<'a> = (u16, Vec<&'a str>, &'a str, Option<(HeaderName, &'a str)>);
-    let rows: [Row<'_>; 8] = [
+    let rows: [Row<'_>; 10] = [
         (420, plus("Require: 100rel, x"), OFFER, Some((HeaderName::Unsupported, "100rel, x"))),
         (415, with(5, "Content-Type: text/plain"), "hello", Some((HeaderName::Accept, "application/sdp"))),
         (415, with(5, "Content-Type: multipart/mixed;boundary=x"), "--x--", None),
-        (415, with(5, "X: no type"), OFFER, Some((HeaderName::Accept, "application/sdp"))),
+        // §20.15: it "MUST be present if the body is not empty".
+        (400, with(5, "X: no type"), OFFER, None),
+        (406, plus("Accept: text/nobodyKnowsThis"), OFFER, None),
+        (400, plus("Content-Type: application/sdp"), OFFER, None),
         (415, plus("Content-Encoding: gzip"), OFFER, Some((HeaderName::AcceptEncoding, "identity"))),
         (400, with(4, "X: no contact"), OFFER, None),
         (400, with(4, "Contact: <tel:+1>"), OFFER, None),
@@ -53,12 +56,14 @@ fn invites_that_are_refused() {
 
 #[test]
 fn invites_that_are_taken() {
-    let rows: [(Vec<&str>, &str); 4] = [
+    let rows: [(Vec<&str>, &str); 6] = [
         (with(5, "c: Application/SDP;charset=utf-8"), OFFER),
         (plus("Content-Encoding: identity"), OFFER),
         // To may name anybody: the call was forwarded.
         (with(1, "To: <sip:sales@else.example>"), OFFER),
         (plus("Supported: 100rel, timer, waltz"), OFFER),
+        (plus("Accept: text/plain, application/*"), OFFER),
+        (plus("Require: outbound"), OFFER),
     ];
     for (lines, body) in rows {
         let mut solo = Solo::new();

@@ -10,6 +10,7 @@ mod outgoing;
 mod pair;
 mod registration;
 mod solo;
+mod torture;
 
 use std::string::String;
 
