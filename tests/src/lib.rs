@@ -4,6 +4,7 @@
 //! Nothing is skipped: a program that is not installed fails the test with the package to install.
 
 pub mod baresip;
+pub mod corpus;
 pub mod gateway;
 pub mod process;
 pub mod sipp;
