@@ -32,7 +32,7 @@ Examples:
       Try it: this machine only, domain localhost, accounts alice and bob. Open the printed page
       twice and call from one to the other.
   ws-gateway run --www www/dist --data /tmp/try
-      The same with the built page, keeping accounts and keys in another directory.
+      The same with the built page, keeping accounts, keys and registrations in another directory.
   ws-gateway check --config /etc/trapezoid/gateway.toml
       Say whether a configuration is sound, and if not: which line, which key, what is accepted.
   ws-gateway user --config /etc/trapezoid/gateway.toml add carol
@@ -77,7 +77,7 @@ struct Run {
     /// The configuration file. Without one: this machine only, domain localhost, accounts alice and bob.
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
-    /// Where accounts and keys are kept, instead of the configuration's `data` (default ./.trapezoid).
+    /// Where accounts, keys and registrations are kept, instead of the configuration's `data` (default ./.trapezoid).
     #[arg(long, value_name = "DIR")]
     data: Option<PathBuf>,
     /// Write every bound address to this file as JSON, once all are bound.

@@ -10,7 +10,6 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use bytes::Bytes;
 use sip_core::message::scan_call_id;
-use sip_core::registrar::Caps;
 use sip_core::server::{Answer, Counters, Input, Output, Question, QuestionId, Server};
 use sip_core::time::Instant;
 use sip_core::transport::{FlowId, Hop, RouteTarget, Transport};
@@ -41,7 +40,7 @@ pub struct Exchange {
     /// Open connections and bound sockets.
     pub flows: Flows,
     /// Who is registered where.
-    pub location: Location,
+    pub location: Arc<Location>,
     /// Who may register.
     pub accounts: Accounts,
     /// What the gateway counts itself.
@@ -67,6 +66,7 @@ impl Exchange {
     pub fn new(
         config: &sip_core::server::Config,
         accounts: Accounts,
+        location: Arc<Location>,
         metrics: Metrics,
         limits: Limits,
         timeouts: Timeouts,
@@ -78,7 +78,7 @@ impl Exchange {
         let shard = |_| Shard::new(Server::new(config.clone(), Box::new(OsEntropy::new())));
         Self {
             flows: Flows::new(clock::now(), metrics.clone()),
-            location: Location::new(Caps { contacts_per_aor: limits.contacts_per_aor }),
+            location,
             accounts,
             metrics,
             limits,
@@ -306,7 +306,8 @@ mod tests {
         let dialer = Dialer::new(Vec::new(), Admission::new(&limits), tasks, stop);
         let metrics = Metrics::register(&mut Registry::default());
         let config = Config::new("localhost", [1; 32], [2; 32]);
-        Arc::new(Exchange::new(&config, accounts, metrics, limits, timeouts, dialer))
+        let location = Arc::new(Location::new(sip_core::registrar::Caps::default(), None));
+        Arc::new(Exchange::new(&config, accounts, location, metrics, limits, timeouts, dialer))
     }
 
     fn reach(exchange: &Arc<Exchange>, remote: SocketAddr) -> Option<Answer> {

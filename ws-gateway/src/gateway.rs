@@ -7,7 +7,9 @@ use anyhow::Context as _;
 use prometheus_client::registry::Registry;
 use serde::Serialize;
 use sip_core::auth::Algorithm;
+use sip_core::registrar::Caps;
 use sip_core::server::Config as CoreConfig;
+use sip_core::time::Duration;
 use sip_core::transport::Transport;
 use smol_str::SmolStr;
 use tokio::time::timeout;
@@ -16,14 +18,16 @@ use tokio_util::task::TaskTracker;
 
 use crate::accounts::{self, Accounts};
 use crate::clock;
-use crate::config::Config;
+use crate::config::{Config, Kept};
 use crate::data::DataDirectory;
 use crate::dialer::Dialer;
 use crate::exchange::Exchange;
 use crate::http::{self, Origins, Scrape, Site, WEBSOCKET_PATH};
 use crate::keys::Keys;
 use crate::listener::{Admission, bind_tcp, bind_udp, serve_tcp, serve_udp};
+use crate::location::Location;
 use crate::metrics::Metrics;
+use crate::store::{Changes, Database, Writer};
 
 /// What the gateway calls itself in its own responses.
 const SERVER: &str = concat!("Trapezoid/", env!("CARGO_PKG_VERSION"));
@@ -35,6 +39,8 @@ pub struct Gateway {
     config: Config,
     tasks: TaskTracker,
     stop: CancellationToken,
+    /// None with [`Kept::Memory`].
+    store: Option<Writer>,
 }
 
 /// Where a gateway is reached.
@@ -108,14 +114,36 @@ impl Gateway {
         let mut registry = Registry::with_prefix("trapezoid");
         let metrics = Metrics::register(&mut registry);
         let locals = tcp.iter().map(|(_, _, seen)| *seen).collect();
+        let database = match config.location {
+            Kept::Disk => Some(Database::open(&data)?),
+            Kept::Memory => None,
+        };
+        let changes = database.as_ref().map(|_| Arc::<Changes>::default());
+        let caps = Caps { contacts_per_aor: config.limits.contacts_per_aor };
+        let location = Arc::new(Location::new(caps, changes.clone()));
         let exchange = Arc::new(Exchange::new(
             &core,
             accounts,
-            metrics,
+            Arc::clone(&location),
+            metrics.clone(),
             config.limits.clone(),
             config.timeouts.clone(),
             Dialer::new(locals, Arc::clone(&admission), tasks.clone(), stop.clone()),
         ));
+        // Before anything is received: what was known is known from the first message on.
+        let udp: Vec<_> = udp
+            .into_iter()
+            .map(|(socket, _, seen)| {
+                (exchange.flows.open_socket(Arc::clone(&socket), seen, clock::now()), socket)
+            })
+            .collect();
+        let store = match database.zip(changes) {
+            Some((database, changes)) => {
+                restore(&database, &exchange, config.timeouts.away)?;
+                Some(Writer::start(database, changes, location, metrics)?)
+            }
+            None => None,
+        };
         let site = Arc::new(Site {
             exchange: Arc::clone(&exchange),
             listener: config.http.clone(),
@@ -131,8 +159,8 @@ impl Gateway {
         });
 
         tasks.spawn(http::serve(http_listener, site, Arc::clone(&admission)));
-        for (socket, _, seen) in udp {
-            tasks.spawn(serve_udp(socket, seen, Arc::clone(&exchange), stop.clone()));
+        for (flow, socket) in udp {
+            tasks.spawn(serve_udp(socket, flow, Arc::clone(&exchange), stop.clone()));
         }
         for (listener, _, seen) in tcp {
             let (exchange, admission) = (Arc::clone(&exchange), Arc::clone(&admission));
@@ -140,7 +168,7 @@ impl Gateway {
         }
         tasks.spawn(Arc::clone(&exchange).run_timers(stop.clone()));
         tasks.spawn(reload_accounts(exchange, stop.clone()));
-        Ok(Self { addresses, config, tasks, stop })
+        Ok(Self { addresses, config, tasks, stop, store })
     }
 
     /// Where it is reached.
@@ -150,11 +178,16 @@ impl Gateway {
 
     /// Stops: no new connections, WebSockets are closed with 1001, what is queued is written; then, after
     /// [`Timeouts::stop`](crate::config::Timeouts::stop) at the latest, whatever is left is cut off.
-    pub async fn stop(self) {
+    pub async fn stop(mut self) {
         self.stop.cancel();
         self.tasks.close();
         if timeout(self.config.timeouts.stop, self.tasks.wait()).await.is_err() {
             tracing::warn!("{} connections did not close in time", self.tasks.len());
+        }
+        if let Some(store) = self.store.take()
+            && tokio::task::spawn_blocking(|| store.finish()).await.is_err()
+        {
+            tracing::error!("the registrations may not all be written");
         }
     }
 }
@@ -163,6 +196,19 @@ impl Drop for Gateway {
     fn drop(&mut self) {
         self.stop.cancel();
     }
+}
+
+/// Takes in the registrations of an earlier process, but not of accounts that are gone.
+fn restore(database: &Database, exchange: &Exchange, away: Duration) -> anyhow::Result<()> {
+    let now = clock::now();
+    let away_until = now + away;
+    let rows = database.load(|local, remote| exchange.flows.udp_to(local, remote))?;
+    for (aor, bindings) in rows {
+        let bindings = if exchange.accounts.owns(&aor) { bindings } else { Vec::new() };
+        exchange.location.restore(aor, bindings, now, away_until);
+    }
+    tracing::info!(bindings = exchange.location.len(), "registrations of before");
+    Ok(())
 }
 
 /// Our address as peers see it.

@@ -2,7 +2,8 @@
 //!
 //! What to do with a message is decided in the core; nothing here looks at a header or a body. Read in the order a
 //! message passes: [`listener`] and [`http`] → [`connection`] → [`exchange`] → [`shard`] → the core → [`flows`] →
-//! the writer of the other [`connection`]. [`location`] and [`accounts`] answer the core's questions.
+//! the writer of the other [`connection`]. [`location`], kept on disk by [`store`], and [`accounts`] answer the core's
+//! questions.
 
 pub mod accounts;
 pub mod cli;
@@ -21,6 +22,7 @@ pub mod listener;
 pub mod location;
 pub mod metrics;
 pub mod shard;
+pub mod store;
 
 pub use config::Config;
 pub use gateway::{Addresses, Gateway};

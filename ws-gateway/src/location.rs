@@ -1,21 +1,23 @@
-//! The location service: who is registered where, in memory.
+//! The location service: who is registered where, in memory. [`crate::store`] keeps it on disk.
 //!
 //! A binding outlives the connection it was made over: its user agent is away then, and may come back. Only requests
 //! within a dialog wait for that.
 
 use std::collections::HashMap;
 use std::hash::{BuildHasher as _, RandomState};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use parking_lot::Mutex;
 use sip_core::limits::{HELD_REQUESTS, HOLD};
-use sip_core::registrar::{self, Binding, BindingUpdate, Caps, UpdateError};
+use sip_core::registrar::{self, Binding, BindingUpdate, Caps, Change, UpdateError};
 use sip_core::server::QuestionId;
 use sip_core::time::Instant;
 use sip_core::transport::{Hop, RegistrationKey};
 use smol_str::SmolStr;
 
 use crate::flows::Flows;
+use crate::store::Changes;
 
 /// Locks, each over its share of the addresses-of-record.
 const LOCKS: usize = 64;
@@ -61,6 +63,8 @@ pub struct Location {
     caps: Caps,
     waiting: AtomicUsize,
     most_waiting: usize,
+    /// Told of every change, if somebody writes them down.
+    changes: Option<Arc<Changes>>,
 }
 
 #[derive(Debug, Default)]
@@ -70,15 +74,36 @@ struct Entry {
 }
 
 impl Location {
-    /// Nobody is registered.
-    pub fn new(caps: Caps) -> Self {
+    /// Nobody is registered. `changes` is told whose bindings change.
+    pub fn new(caps: Caps, changes: Option<Arc<Changes>>) -> Self {
         Self {
             hasher: RandomState::new(),
             parts: (0..LOCKS).map(|_| Mutex::default()).collect(),
             caps,
             waiting: AtomicUsize::new(0),
             most_waiting: HELD_REQUESTS,
+            changes,
         }
+    }
+
+    /// Takes in what an earlier process knew. Whoever has no hop must come back by `away_until` or is forgotten.
+    pub fn restore(&self, aor: SmolStr, mut bindings: Vec<Binding>, now: Instant, away_until: Instant) {
+        let before = bindings.len();
+        for binding in bindings.iter_mut().filter(|binding| binding.hop.is_none()) {
+            binding.expires_at = binding.expires_at.min(away_until);
+        }
+        bindings.retain(|binding| binding.expires_at > now);
+        if bindings.len() < before || bindings.is_empty() {
+            self.changed(&aor);
+        }
+        if !bindings.is_empty() {
+            self.part(&aor).lock().entry(aor).or_default().bindings = bindings;
+        }
+    }
+
+    /// The bindings of an address-of-record as they stand.
+    pub fn bindings(&self, aor: &str) -> Vec<Binding> {
+        self.part(aor).lock().get(aor).map_or_else(Vec::new, |entry| entry.bindings.clone())
     }
 
     /// The bindings of an address-of-record; those whose flow is gone have no hop.
@@ -104,6 +129,9 @@ impl Location {
         let result = applied.map(|()| entry.bindings.clone());
         if entry.is_empty() {
             part.remove(&update.aor);
+        }
+        if result.is_ok() && update.change != Change::Fetch {
+            self.changed(&update.aor);
         }
         (result, woken)
     }
@@ -132,8 +160,12 @@ impl Location {
     /// Drops what has ended everywhere. To be called now and then.
     pub fn sweep(&self, now: Instant, flows: &Flows) {
         for part in &self.parts {
-            part.lock().retain(|_, entry| {
+            part.lock().retain(|aor, entry| {
+                let before = entry.bindings.len();
                 entry.refresh(now, flows);
+                if entry.bindings.len() < before {
+                    self.changed(aor);
+                }
                 self.forget(entry, now);
                 !entry.is_empty()
             });
@@ -151,6 +183,12 @@ impl Location {
     /// Whether nobody is registered.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
+    }
+
+    fn changed(&self, aor: &SmolStr) {
+        if let Some(changes) = &self.changes {
+            changes.note(aor);
+        }
     }
 
     fn part(&self, aor: &str) -> &Mutex<HashMap<SmolStr, Entry>> {
@@ -199,7 +237,7 @@ impl Entry {
 mod tests {
     use std::net::SocketAddr;
 
-    use sip_core::registrar::{Change, ContactUpdate};
+    use sip_core::registrar::ContactUpdate;
     use sip_core::time::Duration;
     use sip_core::transport::Transport;
 
@@ -220,11 +258,11 @@ mod tests {
     impl World {
         fn new() -> Self {
             let now = Instant::from_micros(1_000_000);
-            let location = Location::new(Caps { contacts_per_aor: 10 });
+            let location = Location::new(Caps { contacts_per_aor: 10 }, None);
             Self { location, flows: Flows::new(now, Metrics::default()), now }
         }
 
-        fn connect(&self, port: u16) -> std::sync::Arc<Flow> {
+        fn connect(&self, port: u16) -> Arc<Flow> {
             let address = |port| SocketAddr::from(([127, 0, 0, 1], port));
             let (outbox, _inbox) = outbox(&Limits::default());
             self.flows.open_connection(Transport::Ws, address(80), address(port), outbox, self.now)

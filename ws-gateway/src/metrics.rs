@@ -129,6 +129,12 @@ pub struct Metrics {
     pub failed_dials: Counter,
     /// Requests that waited for a registration which then came back.
     pub woken: Counter,
+    /// Transactions of the location database.
+    pub location_commits: Counter,
+    /// Addresses-of-record written to it.
+    pub location_rows: Counter,
+    /// Transactions the disk refused; they are tried again.
+    pub location_failures: Counter,
 }
 
 impl Metrics {
@@ -150,6 +156,13 @@ impl Metrics {
             "woken_requests",
             "Held requests sent on when their registration came back",
             m.woken,
+        );
+        registry.register("location_commits", "Transactions of the location database", m.location_commits);
+        registry.register("location_rows", "Addresses-of-record written to it", m.location_rows);
+        registry.register(
+            "location_failures",
+            "Transactions of the location database that failed and are tried again",
+            m.location_failures,
         );
         metrics
     }

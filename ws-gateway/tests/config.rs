@@ -51,7 +51,7 @@ fn faults_name_file_line_key_and_what_is_accepted() {
         ),
         (
             format!("doman = 1\n{HTTP}"),
-            "gateway.toml:1: unknown key `doman`; accepted here: development, domain, aliases, data, log, http, udp",
+            "gateway.toml:1: unknown key `doman`; accepted here: development, domain, aliases, data, location, log, http, udp",
         ),
         (HTTP.replace("domain = \"a\"", ""), "`domain` is missing; accepted: a host name"),
         (

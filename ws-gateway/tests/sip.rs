@@ -436,11 +436,11 @@ async fn a_call_survives_a_restart_of_the_gateway() {
 
     // Alice is back first and hangs up; Bob comes back to find that out.
     let mut alice = WsPeer::new(addresses.http).await;
-    assert_eq!(alice.register("alice", &alice_password, "ra", &instance(1)).await.status(), 200);
+    assert_eq!(alice.register("alice", &alice_password, "ra2", &instance(1)).await.status(), 200);
     alice.send(&alice.request("BYE", &target(&ok), from, to_bob, "kept", 2, &routes)).await;
     running.wait_for_metric("trapezoid_sip_questions_open", 1).await;
     let mut bob = WsPeer::new(addresses.http).await;
-    assert_eq!(bob.register("bob", &bob_password, "rb", &instance(2)).await.status(), 200);
+    assert_eq!(bob.register("bob", &bob_password, "rb2", &instance(2)).await.status(), 200);
     let bye = bob.receive().await;
     assert_eq!(bye.method(), "BYE", "{}", bye.0);
     bob.send(&bye.response("200 OK", "b", "")).await;

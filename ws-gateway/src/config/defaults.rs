@@ -4,11 +4,16 @@ use std::time::Duration;
 
 use sip_core::auth::Algorithm;
 
+use super::Kept;
+
 /// The domain of a development gateway.
 pub const DOMAIN: &str = "localhost";
 
 /// The data directory, relative to where the gateway was started.
 pub const DATA: &str = "./.trapezoid";
+
+/// Where registrations are kept.
+pub const LOCATION: Kept = Kept::Disk;
 
 /// The HTTP port of a development gateway.
 pub const HTTP_PORT: u16 = 8088;
@@ -56,6 +61,10 @@ pub const WRITE: Duration = Duration::from_secs(10);
 
 /// For opening a TCP connection to a phone. Then there is no way to it: the request fails.
 pub const DIAL: Duration = Duration::from_secs(5);
+
+/// From a restart until a browser, or a phone on TCP, that was registered must have connected again. Then its
+/// registration is forgotten. A phone on UDP stays for as long as it registered.
+pub const AWAY: Duration = Duration::from_secs(30);
 
 /// From SIGINT or SIGTERM until what is left is cut off.
 pub const STOP: Duration = Duration::from_secs(3);

@@ -8,7 +8,7 @@ use std::time::Duration;
 use sip_core::auth::Algorithm;
 
 use super::reader::{Section, Source, Value};
-use super::{Audience, Config, ConfigError, HttpListener, Limits, SipListener, Timeouts, defaults};
+use super::{Audience, Config, ConfigError, HttpListener, Kept, Limits, SipListener, Timeouts, defaults};
 
 const ADDRESS: &str = "an IP address and port, as in \"192.0.2.1:5060\" or \"[::1]:0\" (0: any free port)";
 const LOOPBACK: &str =
@@ -40,6 +40,14 @@ pub(super) fn parse(path: &Path, text: &str) -> Result<Config, ConfigError> {
         Some(value) => value.text("a directory, as in \"/var/lib/trapezoid\"", non_empty)?.into(),
         None => defaults::DATA.into(),
     };
+    let location = match top.take("location") {
+        Some(value) => value.text("\"disk\", \"memory\"", |text| match text {
+            "disk" => Some(Kept::Disk),
+            "memory" => Some(Kept::Memory),
+            _ => None,
+        })?,
+        None => defaults::LOCATION,
+    };
     let log = match top.take("log") {
         Some(value) => value.text("a log filter, as in \"info\" or \"info,ws_gateway=debug\"", log_filter)?,
         None => defaults::LOG.into(),
@@ -50,7 +58,7 @@ pub(super) fn parse(path: &Path, text: &str) -> Result<Config, ConfigError> {
     let limits = limits(top.section("limits")?)?;
     let timeouts = timeouts(top.section("timeouts")?)?;
     top.finish()?;
-    Ok(Config { domain, aliases, data, development, http, udp, tcp, limits, timeouts, log })
+    Ok(Config { domain, aliases, data, location, development, http, udp, tcp, limits, timeouts, log })
 }
 
 fn http(mut section: Section<'_>, development: bool) -> Result<HttpListener, ConfigError> {
@@ -133,6 +141,7 @@ fn timeouts(mut section: Section<'_>) -> Result<Timeouts, ConfigError> {
         idle: seconds("idle", 1..=86_400, defaults::IDLE)?,
         write: seconds("write", 1..=300, defaults::WRITE)?,
         dial: seconds("dial", 1..=60, defaults::DIAL)?,
+        away: seconds("away", 0..=3_600, defaults::AWAY)?,
         stop: seconds("stop", 0..=60, defaults::STOP)?,
     };
     section.finish()?;

@@ -24,8 +24,10 @@ pub struct Config {
     pub domain: String,
     /// Other host names and addresses that mean us. Each bound address is one by itself.
     pub aliases: Vec<String>,
-    /// Where accounts and keys are kept.
+    /// Where accounts, keys and registrations are kept.
     pub data: PathBuf,
+    /// Where registrations are kept.
+    pub location: Kept,
     /// Whether this is somebody's own machine: loopback addresses only, demo accounts, pages from any loopback origin.
     pub development: bool,
     /// The HTTP port: page, SIP WebSocket, metrics.
@@ -86,6 +88,15 @@ pub enum Audience {
     Everyone,
 }
 
+/// Where something is kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kept {
+    /// In the data directory: it survives a restart.
+    Disk,
+    /// Nowhere else.
+    Memory,
+}
+
 /// Caps. What happens at each is said in [`defaults`].
 #[derive(Clone, Debug)]
 pub struct Limits {
@@ -112,6 +123,8 @@ pub struct Timeouts {
     pub write: Duration,
     /// Opening a TCP connection to a phone.
     pub dial: Duration,
+    /// From a restart until a browser, or a phone on TCP, that was registered must have connected again.
+    pub away: Duration,
     /// From the wish to stop until what is left is cut off.
     pub stop: Duration,
 }
@@ -126,6 +139,7 @@ impl Config {
             domain: defaults::DOMAIN.into(),
             aliases: Vec::new(),
             data: defaults::DATA.into(),
+            location: defaults::LOCATION,
             development: true,
             http: HttpListener::at(friendly(defaults::HTTP_PORT)),
             udp: vec![SipListener::at(friendly(defaults::SIP_PORT))],
@@ -194,6 +208,7 @@ impl Default for Timeouts {
             idle: defaults::IDLE,
             write: defaults::WRITE,
             dial: defaults::DIAL,
+            away: defaults::AWAY,
             stop: defaults::STOP,
         }
     }

@@ -1,6 +1,5 @@
 //! SIP over UDP.
 
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,20 +9,19 @@ use sip_core::transport::framing::{self, Frame, PONG};
 use tokio::net::UdpSocket;
 use tokio_util::sync::CancellationToken;
 
-use crate::clock;
 use crate::exchange::Exchange;
+use crate::flows::Flow;
 
 /// How long reading pauses after an error, lest a lasting one spins.
 const PAUSE: Duration = Duration::from_millis(10);
 
-/// Receives datagrams until `stop`. `advertised` is our address as peers see it.
+/// Receives datagrams of `flow`, which is `socket`'s, until `stop`.
 pub async fn serve(
     socket: Arc<UdpSocket>,
-    advertised: SocketAddr,
+    flow: Arc<Flow>,
     exchange: Arc<Exchange>,
     stop: CancellationToken,
 ) {
-    let flow = exchange.flows.open_socket(Arc::clone(&socket), advertised, clock::now());
     // No datagram is longer: none is ever cut.
     let mut buffer = vec![0; MESSAGE_BYTES];
     loop {

@@ -1,0 +1,196 @@
+//! The database file: one table with a row for each address-of-record, and the number of its form.
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+
+use redb::{ReadableDatabase as _, ReadableTable as _, TableDefinition};
+use sip_core::registrar::Binding;
+use sip_core::transport::Hop;
+use smol_str::SmolStr;
+
+use super::row;
+use crate::data::DataDirectory;
+
+/// The file's name in the data directory.
+pub const FILE: &str = "location.redb";
+
+/// The form of the rows. A change that an older gateway would misread takes the next number.
+const SCHEMA: u64 = 1;
+
+const META: TableDefinition<'_, &str, u64> = TableDefinition::new("meta");
+const BINDINGS: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("bindings");
+
+/// Why the database cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// Another gateway has it.
+    #[error("{} is in use: another gateway runs in this data directory", path.display())]
+    InUse {
+        /// The file.
+        path: PathBuf,
+    },
+    /// A later gateway wrote it.
+    #[error(
+        "{} has form {found}, and this gateway knows forms up to {SCHEMA}: run the gateway that wrote it, or move the \
+         file away (phones are unknown then until they register again)",
+        path.display()
+    )]
+    TooNew {
+        /// The file.
+        path: PathBuf,
+        /// Its form.
+        found: u64,
+    },
+    /// It cannot be read or written.
+    #[error("{}: {source}", path.display())]
+    Broken {
+        /// The file.
+        path: PathBuf,
+        /// What the database says.
+        source: Box<redb::Error>,
+    },
+}
+
+/// The open database.
+#[derive(Debug)]
+pub struct Database {
+    database: redb::Database,
+    path: PathBuf,
+}
+
+impl Database {
+    /// Opens the file of `data`, made if absent. A file that a killed gateway left is put in order.
+    pub fn open(data: &DataDirectory) -> Result<Self, StoreError> {
+        let path = data.path(FILE);
+        let database = redb::Database::create(&path).map_err(|error| match error {
+            redb::DatabaseError::DatabaseAlreadyOpen => StoreError::InUse { path: path.clone() },
+            other => broken(&path)(other.into()),
+        })?;
+        let opened = Self { database, path };
+        match opened.schema().map_err(broken(&opened.path))? {
+            found if found > SCHEMA => Err(StoreError::TooNew { path: opened.path, found }),
+            _ => Ok(opened),
+        }
+    }
+
+    /// All rows. One that cannot be read is left out and logged: the others are worth having. `way` is asked for the hop
+    /// to a peer of a datagram socket of ours, `(local, remote)`.
+    pub fn load(
+        &self,
+        way: impl Fn(SocketAddr, SocketAddr) -> Option<Hop>,
+    ) -> Result<Vec<(SmolStr, Vec<Binding>)>, StoreError> {
+        let read = || -> Result<_, redb::Error> {
+            let mut rows = Vec::new();
+            let table = self.database.begin_read()?.open_table(BINDINGS)?;
+            for entry in table.iter()? {
+                let (key, value) = entry?;
+                let aor = SmolStr::from(key.value());
+                match row::read(&aor, value.value(), &way) {
+                    Ok(bindings) => rows.push((aor, bindings)),
+                    Err(error) => tracing::error!(%aor, %error, "a row of {FILE} cannot be read"),
+                }
+            }
+            Ok(rows)
+        };
+        read().map_err(broken(&self.path))
+    }
+
+    /// Writes these rows in one transaction, which is on the disk when this returns. A row without bindings is removed.
+    pub fn write(&self, rows: &[(SmolStr, Vec<Binding>)]) -> Result<(), StoreError> {
+        let write = || -> Result<(), redb::Error> {
+            let transaction = self.database.begin_write()?;
+            {
+                let mut table = transaction.open_table(BINDINGS)?;
+                for (aor, bindings) in rows {
+                    if bindings.is_empty() {
+                        table.remove(aor.as_str())?;
+                        continue;
+                    }
+                    match row::write(bindings) {
+                        Ok(row) => drop(table.insert(aor.as_str(), row.as_slice())?),
+                        // Strings and numbers only: there is no way for it to fail that trying again would mend.
+                        Err(error) => tracing::error!(%aor, %error, "bindings not written"),
+                    }
+                }
+            }
+            Ok(transaction.commit()?)
+        };
+        write().map_err(broken(&self.path))
+    }
+
+    /// The form of what is there; the tables are made if there is nothing.
+    fn schema(&self) -> Result<u64, redb::Error> {
+        let transaction = self.database.begin_write()?;
+        let found = {
+            let mut meta = transaction.open_table(META)?;
+            let found = meta.get("schema")?.map(|value| value.value());
+            if found.is_none() {
+                meta.insert("schema", SCHEMA)?;
+            }
+            found.unwrap_or(SCHEMA)
+        };
+        if found <= SCHEMA {
+            transaction.open_table(BINDINGS)?;
+            transaction.commit()?;
+        }
+        Ok(found)
+    }
+}
+
+fn broken(path: &Path) -> impl Fn(redb::Error) -> StoreError {
+    |source| StoreError::Broken { path: path.to_owned(), source: Box::new(source) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn data() -> (tempfile::TempDir, DataDirectory) {
+        let directory = tempfile::tempdir().unwrap();
+        let data = DataDirectory::open(directory.path()).unwrap();
+        (directory, data)
+    }
+
+    #[test]
+    fn two_gateways_do_not_share_a_data_directory() {
+        let (_directory, data) = data();
+        let _first = Database::open(&data).unwrap();
+        let error = Database::open(&data).unwrap_err();
+        assert!(matches!(error, StoreError::InUse { .. }), "{error}");
+    }
+
+    #[test]
+    fn what_a_later_gateway_wrote_is_left_alone() {
+        let (_directory, data) = data();
+        let database = Database::open(&data).unwrap();
+        let transaction = database.database.begin_write().unwrap();
+        transaction.open_table(META).unwrap().insert("schema", SCHEMA + 1).unwrap();
+        transaction.commit().unwrap();
+        drop(database);
+        let error = Database::open(&data).unwrap_err();
+        assert!(matches!(error, StoreError::TooNew { found, .. } if found == SCHEMA + 1), "{error}");
+    }
+
+    #[test]
+    fn a_file_that_is_no_database_is_named() {
+        let (_directory, data) = data();
+        std::fs::write(data.path(FILE), b"not a database at all").unwrap();
+        let error = Database::open(&data).unwrap_err().to_string();
+        assert!(error.contains(FILE), "{error}");
+    }
+
+    #[test]
+    fn a_row_that_cannot_be_read_does_not_hide_the_others() {
+        let (_directory, data) = data();
+        let database = Database::open(&data).unwrap();
+        let transaction = database.database.begin_write().unwrap();
+        {
+            let mut table = transaction.open_table(BINDINGS).unwrap();
+            table.insert("sip:a@localhost", b"{".as_slice()).unwrap();
+            table.insert("sip:b@localhost", br#"{"bindings":[]}"#.as_slice()).unwrap();
+        }
+        transaction.commit().unwrap();
+        let rows = database.load(|_, _| None).unwrap();
+        assert_eq!(rows, [("sip:b@localhost".into(), Vec::new())]);
+    }
+}

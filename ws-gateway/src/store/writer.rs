@@ -1,0 +1,78 @@
+//! The thread that writes.
+
+use std::sync::Arc;
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
+
+use anyhow::Context as _;
+
+use super::{Changes, Database};
+use crate::location::Location;
+use crate::metrics::Metrics;
+
+/// Changes within this time of the first are written in one transaction. With the time a transaction takes on a slow
+/// disk this stays under the 100 ms that a crash may lose.
+pub const GROUP: Duration = Duration::from_millis(50);
+
+/// How long a disk that refused is left alone.
+const RETRY: Duration = Duration::from_secs(1);
+
+/// The thread that writes what changes in the location service.
+#[derive(Debug)]
+pub struct Writer {
+    changes: Arc<Changes>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Writer {
+    /// Starts it. What `changes` names is read from `location` and written to `database`.
+    pub fn start(
+        database: Database,
+        changes: Arc<Changes>,
+        location: Arc<Location>,
+        metrics: Metrics,
+    ) -> anyhow::Result<Self> {
+        let noted = Arc::clone(&changes);
+        let thread = thread::Builder::new()
+            .name("location".into())
+            .spawn(move || write(&database, &noted, &location, &metrics))
+            .context("no thread for the location database")?;
+        Ok(Self { changes, thread: Some(thread) })
+    }
+
+    /// Writes what is left and ends. Waits for the disk.
+    pub fn finish(mut self) {
+        self.changes.close();
+        if let Some(thread) = self.thread.take()
+            && thread.join().is_err()
+        {
+            tracing::error!("the location database's thread panicked");
+        }
+    }
+}
+
+/// Does not wait: what is left is written all the same while the process lives.
+impl Drop for Writer {
+    fn drop(&mut self) {
+        self.changes.close();
+    }
+}
+
+fn write(database: &Database, changes: &Changes, location: &Location, metrics: &Metrics) {
+    while let Some(aors) = changes.take(GROUP) {
+        let rows: Vec<_> = aors.into_iter().map(|aor| (aor.clone(), location.bindings(&aor))).collect();
+        match database.write(&rows) {
+            Ok(()) => {
+                metrics.location_commits.inc();
+                metrics.location_rows.inc_by(rows.len() as u64);
+            }
+            Err(error) => {
+                metrics.location_failures.inc();
+                tracing::error!("registrations are not written: {error}");
+                if !changes.give_back(rows.into_iter().map(|(aor, _)| aor).collect(), RETRY) {
+                    return;
+                }
+            }
+        }
+    }
+}
