@@ -96,6 +96,15 @@ pub const ANSWER: Duration = Duration::from_secs(5);
 /// Dialogs and calls one user agent holds. Past it an incoming INVITE gets 486.
 pub const CALLS: usize = 32;
 
+/// Flows one user agent keeps to its servers: as many as RFC 5626 §4.2.1 wants supported. Past it: left out.
+pub const OUTBOUND_FLOWS: usize = 4;
+
+/// Routes in one Service-Route. IMS has two. Past it the whole is ignored.
+pub const SERVICE_ROUTES: usize = 8;
+
+/// Contacts told of one address-of-record. Past it the rest is left out.
+pub const BINDINGS: usize = 64;
+
 /// BYEs of ended calls that one user agent keeps until they can be sent and are answered. Past it the oldest is
 /// given up.
 pub const FAREWELLS: usize = 32;

@@ -299,6 +299,12 @@ impl Driver {
             let output = self.core.borrow_mut().poll_output();
             match output {
                 Some(Output::Transmit { message, .. }) => self.send(&message),
+                // The link connects by itself, and sooner.
+                Some(Output::OpenFlow { .. }) => {}
+                Some(Output::KeepAlive { .. }) => {
+                    let step = self.link.borrow_mut().keep_alive(clock::now());
+                    self.perform(step);
+                }
                 Some(Output::Event(event)) => self.event(event),
                 // Listeners may have given commands.
                 None if self.tell_registration(None, JsValue::UNDEFINED) => {}
@@ -375,7 +381,7 @@ impl Driver {
 
     fn event(&self, event: Event) {
         match event {
-            Event::Registered { expires } => {
+            Event::Registered { expires, .. } => {
                 self.tell_registration(Some(expires), JsValue::UNDEFINED);
                 self.registering.resolve();
             }
@@ -411,7 +417,8 @@ impl Driver {
                     call.release();
                 }
             }
-            Event::ShutDown => {}
+            // Nobody asks for them here.
+            Event::Bindings { .. } | Event::ShutDown => {}
         }
     }
 }

@@ -142,6 +142,14 @@ impl Link {
         }
     }
 
+    /// The gateway wants to hear from us now (RFC 5626 §4.4).
+    pub(crate) fn keep_alive(&mut self, now: Instant) -> Option<Step> {
+        let Phase::Open { ping_at, pong_by, .. } = &mut self.phase else { return None };
+        pong_by.get_or_insert(now + self.pace.pong);
+        *ping_at = now + self.pace.ping;
+        Some(Step::Ping)
+    }
+
     pub(crate) fn timeout(&mut self, now: Instant) -> Option<Step> {
         match &mut self.phase {
             Phase::Idle => None,

@@ -74,6 +74,10 @@ fn faults_name_file_line_key_and_what_is_accepted() {
             format!("{HTTP}digest = [\"MD5\",\n \"SHA-1\"]\n"),
             "gateway.toml:5: `http.digest` is \"SHA-1\"; accepted: a list of \"SHA-256\", \"MD5\"",
         ),
+        (
+            format!("{HTTP}digest = [\"SHA-512-256\"]\n"),
+            "gateway.toml:4: `http.digest` is \"SHA-512-256\"; accepted: a list of \"SHA-256\", \"MD5\"",
+        ),
         (format!("{HTTP}digest = []\n"), "gateway.toml:4: `http.digest` is []; accepted: a list of"),
         (
             format!("{HTTP}[[udp]]\nlisten = \"0.0.0.0:5060\"\n"),

@@ -4,8 +4,9 @@ use core::fmt;
 
 use smol_str::SmolStr;
 
-use super::Algorithm;
+use super::algorithm::{parse_algorithm, suffix};
 use super::params::{Params, ParseError, Quoted};
+use super::{Algorithm, Qop};
 
 /// One challenge, as a server gives it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -18,36 +19,54 @@ pub struct Challenge {
     pub opaque: Option<SmolStr>,
     /// The algorithm; MD5 when the challenge names none.
     pub algorithm: Algorithm,
-    /// Whether `qop=auth` is offered. `false`: no qop at all, as in RFC 2069.
-    pub qop_auth: bool,
+    /// Whether it is used with `-sess`: the user's secret goes into one key for the session.
+    pub session: bool,
+    /// What is to be protected: `auth` where it is offered, for bodies change on the way. `None`: no qop at all, as
+    /// in RFC 2069.
+    pub qop: Option<Qop>,
     /// The credentials were right but their nonce was too old: try again, ask nobody.
     pub stale: bool,
+    /// The user name may be hidden in a hash (RFC 7616 §3.4.4).
+    pub userhash: bool,
 }
 
 impl Challenge {
+    /// The order of preference: the algorithm, then `-sess`.
+    pub(super) fn strength(&self) -> (Algorithm, bool) {
+        (self.algorithm, self.session)
+    }
+
     /// Reads a header field's value.
     ///
     /// A challenge that can only be ignored (RFC 8760 §2.4) is an error too: [`ParseError::NotDigest`],
     /// [`ParseError::Unsupported`].
     pub fn parse(value: &str) -> Result<Self, ParseError> {
         let params = Params::parse(value)?;
-        let algorithm = match params.get("algorithm") {
-            None => Algorithm::Md5,
-            Some(token) => Algorithm::from_token(token).ok_or(ParseError::Unsupported("algorithm"))?,
+        let (algorithm, session) =
+            parse_algorithm(params.get("algorithm")).ok_or(ParseError::Unsupported("algorithm"))?;
+        let qop = match params.get("qop") {
+            None | Some("") => None,
+            Some(options) => {
+                let offered = |qop: &Qop| options.split(',').any(|o| Qop::from_token(o.trim()) == Some(*qop));
+                let best = [Qop::Auth, Qop::AuthInt].into_iter().find(offered);
+                Some(best.ok_or(ParseError::Unsupported("qop"))?)
+            }
         };
-        let qop_auth = match params.get("qop") {
-            None | Some("") => false,
-            Some(options) if options.split(',').any(|o| o.trim().eq_ignore_ascii_case("auth")) => true,
-            Some(_) => return Err(ParseError::Unsupported("qop")),
-        };
+        // A session key takes a cnonce, which only comes with qop.
+        if session && qop.is_none() {
+            return Err(ParseError::Missing("qop"));
+        }
+        let flag = |name| params.get(name).is_some_and(|value| value.eq_ignore_ascii_case("true"));
         Ok(Self {
             realm: params.required("realm")?.into(),
             nonce: params.required("nonce")?.into(),
             opaque: params.get("opaque").map(SmolStr::from),
             algorithm,
-            qop_auth,
+            session,
+            qop,
             // RFC 7616 §3.3: anything but TRUE means FALSE.
-            stale: params.get("stale").is_some_and(|stale| stale.eq_ignore_ascii_case("true")),
+            stale: flag("stale"),
+            userhash: flag("userhash"),
         })
     }
 }
@@ -62,9 +81,12 @@ impl fmt::Display for Challenge {
         if self.stale {
             f.write_str(", stale=true")?;
         }
-        write!(f, ", algorithm={}", self.algorithm.token())?;
-        if self.qop_auth {
-            f.write_str(", qop=\"auth\"")?;
+        write!(f, ", algorithm={}{}", self.algorithm.token(), suffix(self.session))?;
+        if let Some(qop) = self.qop {
+            write!(f, ", qop=\"{}\"", qop.token())?;
+        }
+        if self.userhash {
+            f.write_str(", userhash=true")?;
         }
         Ok(())
     }

@@ -6,9 +6,11 @@ use core::fmt;
 
 use smol_str::SmolStr;
 
-use super::{Challenge, Credentials, HexDigest, ParseError, Protection, Secrets};
+use super::bearer::{Token, is_token};
+use super::{BearerChallenge, Challenge, Credentials, HexDigest, ParseError, Protection, Secrets};
 use crate::entropy::{self, Entropy};
 use crate::limits;
+use crate::message::typed::AuthParams;
 
 /// Which kind of element challenges, and so which header fields are spoken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -58,6 +60,9 @@ pub enum ClientError {
     /// The credentials were refused: the user name or the password is wrong.
     #[error("the credentials were refused in realm {0}")]
     Rejected(SmolStr),
+    /// Neither password nor token is known.
+    #[error("there are no credentials for realm {0}")]
+    NoCredentials(SmolStr),
     /// Challenged [`limits::AUTH_ROUNDS`] times.
     #[error("challenged again and again")]
     TooManyRounds,
@@ -73,10 +78,12 @@ pub struct Client {
     secret: Secret,
     expected_realm: Option<SmolStr>,
     sessions: Vec<Session>,
+    tokens: Vec<Token>,
 }
 
 #[derive(Clone)]
 enum Secret {
+    None,
     Password(String),
     Hashed(Secrets),
 }
@@ -86,16 +93,23 @@ struct Session {
     authority: Authority,
     /// The Request-URI, where the challenge counts for no other: an Authorization that goes along to somebody
     /// else would only give them a digest to guess the password by.
-    scope: Option<String>,
+    scope: Option<SmolStr>,
     challenge: Challenge,
     ha1: HexDigest,
     uses: u32,
+    /// With `-sess`: the key, and the cnonce it was made with, which then stays.
+    key: Option<(HexDigest, SmolStr)>,
 }
 
 impl Client {
     /// A client that knows the password.
     pub fn new(username: &str, password: &str) -> Self {
         Self::with_secret(username.into(), Secret::Password(password.into()))
+    }
+
+    /// A client without a password: it has only the tokens it is given.
+    pub fn without_password(username: &str) -> Self {
+        Self::with_secret(username.into(), Secret::None)
     }
 
     /// A client that knows only the HA1s. It answers no realm but theirs.
@@ -105,7 +119,7 @@ impl Client {
     }
 
     fn with_secret(username: SmolStr, secret: Secret) -> Self {
-        Self { username, secret, expected_realm: None, sessions: Vec::new() }
+        Self { username, secret, expected_realm: None, sessions: Vec::new(), tokens: Vec::new() }
     }
 
     /// Answers only challenges of this realm. By default every realm is answered.
@@ -115,12 +129,14 @@ impl Client {
         self
     }
 
-    /// The header fields for a request that is about to be sent: one for each realm that challenged before.
+    /// The header fields for a request that is about to be sent: one for each realm that challenged before. `body`
+    /// is the request's, for `auth-int`.
     pub fn authorize(
         &mut self,
         attempt: &mut Attempt,
         method: &str,
         uri: &str,
+        body: &[u8],
         entropy: &mut dyn Entropy,
     ) -> Vec<Authorization> {
         attempt.sent.clear();
@@ -137,8 +153,15 @@ impl Client {
                 realm: session.challenge.realm.clone(),
                 first_use: session.uses == 1,
             });
-            let value = session.credentials(&self.username, method, uri, entropy).to_string();
+            let value = session.credentials(&self.username, method, uri, body, entropy).to_string();
             out.push(Authorization { authority: session.authority, value });
+        }
+        for token in &mut self.tokens {
+            if token.scope.as_deref().is_none_or(|scope| scope == uri) {
+                token.used = true;
+                let value = alloc::format!("Bearer {}", token.value);
+                out.push(Authorization { authority: token.authority, value });
+            }
         }
         out
     }
@@ -155,7 +178,17 @@ impl Client {
         if attempt.rounds > limits::AUTH_ROUNDS {
             return Err(ClientError::TooManyRounds);
         }
-        for (authority, challenge, ha1) in self.choose(challenges)? {
+        let challenges: Vec<(Authority, &str)> = challenges.into_iter().collect();
+        let bearer = self.meet_bearer(uri, &challenges);
+        let chosen = match self.choose(challenges) {
+            Err(_) if bearer => return Ok(()),
+            chosen => chosen?,
+        };
+        for (authority, challenge, ha1) in chosen {
+            // One scheme for a realm (RFC 8898 §2.1.1).
+            if self.token(authority, uri, &challenge.realm).is_some() {
+                continue;
+            }
             let sent = attempt.sent.iter().find(|s| s.authority == authority && s.realm == challenge.realm);
             // §22.2: the same credentials are not tried again, unless their nonce had become too old; servers
             // that never say `stale` exist, so a nonce that had served before gets the benefit of the doubt.
@@ -168,9 +201,64 @@ impl Client {
         Ok(())
     }
 
-    /// Forgets all challenges, as after a change of network.
+    /// Whether a token that was not refused yet answers one of these challenges. One that was shown and is challenged
+    /// all the same is forgotten.
+    fn meet_bearer(&mut self, uri: &str, challenges: &[(Authority, &str)]) -> bool {
+        let bearers =
+            challenges.iter().filter_map(|(authority, value)| BearerChallenge::parse(*authority, value));
+        let mut met = false;
+        for BearerChallenge { authority, realm, .. } in bearers {
+            let scope = scope(authority, uri);
+            self.tokens
+                .retain(|t| !(t.used && t.authority == authority && t.realm == realm && t.scope == scope));
+            met |= self.token(authority, uri, &realm).is_some();
+        }
+        met
+    }
+
+    fn token(&self, authority: Authority, uri: &str, realm: &str) -> Option<&Token> {
+        let scope = scope(authority, uri);
+        self.tokens.iter().find(|t| t.authority == authority && t.realm == realm && t.scope == scope)
+    }
+
+    /// Whether a token for this challenge is at hand that has not been shown yet.
+    pub fn has_token(&self, uri: &str, challenge: &BearerChallenge) -> bool {
+        self.token(challenge.authority, uri, &challenge.realm).is_some_and(|token| !token.used)
+    }
+
+    /// Takes the token that answers a challenge to a request with this Request-URI (RFC 8898 §2.1). `false` if it is
+    /// none by RFC 6750 §2.1.
+    pub fn add_token(&mut self, uri: &str, challenge: &BearerChallenge, token: &str) -> bool {
+        if !is_token(token) {
+            return false;
+        }
+        let BearerChallenge { authority, realm, .. } = challenge;
+        let scope = scope(*authority, uri);
+        self.tokens.retain(|t| !(t.authority == *authority && t.realm == *realm && t.scope == scope));
+        if self.tokens.len() == limits::AUTH_CHALLENGES {
+            self.tokens.remove(0);
+        }
+        let (authority, realm, value) = (*authority, realm.clone(), token.into());
+        self.tokens.push(Token { authority, realm, scope, value, used: false });
+        true
+    }
+
+    /// Takes the Authentication-Info of a 2xx to a request with this Request-URI: its `nextnonce` is the one to use
+    /// from now on (RFC 7616 §3.5).
+    pub fn informed(&mut self, uri: &str, info: AuthParams<'_>) {
+        let Some(nonce) = info.text("nextnonce").filter(|nonce| !nonce.is_empty()) else { return };
+        let asked = |session: &&mut Session| session.scope.as_deref() == Some(uri);
+        for session in self.sessions.iter_mut().filter(asked) {
+            session.challenge.nonce = nonce.as_ref().into();
+            session.uses = 0;
+            session.key = None;
+        }
+    }
+
+    /// Forgets all challenges and tokens, as after a change of network.
     pub fn reset(&mut self) {
         self.sessions.clear();
+        self.tokens.clear();
     }
 
     /// The strongest challenge of each authority and realm; of two equally strong ones the first (RFC 8760 §2.4,
@@ -194,12 +282,15 @@ impl Client {
                 continue;
             }
             let Some(ha1) = self.ha1(&challenge) else {
-                error = ClientError::Unsupported(ParseError::Unsupported("algorithm"));
+                error = match &self.secret {
+                    Secret::None => ClientError::NoCredentials(challenge.realm),
+                    _ => ClientError::Unsupported(ParseError::Unsupported("algorithm")),
+                };
                 continue;
             };
             match chosen.iter().position(|(a, c, _)| *a == authority && c.realm == challenge.realm) {
                 None if chosen.len() < limits::AUTH_CHALLENGES => chosen.push((authority, challenge, ha1)),
-                Some(at) if chosen[at].1.algorithm < challenge.algorithm => {
+                Some(at) if chosen[at].1.strength() < challenge.strength() => {
                     chosen[at] = (authority, challenge, ha1);
                 }
                 _ => {}
@@ -213,49 +304,68 @@ impl Client {
             Secret::Password(password) => {
                 Some(challenge.algorithm.ha1(&self.username, &challenge.realm, password))
             }
+            Secret::None => None,
             Secret::Hashed(secrets) => secrets.ha1(challenge.algorithm).copied(),
         }
     }
 
     fn remember(&mut self, authority: Authority, uri: &str, challenge: Challenge, ha1: HexDigest) {
-        let scope = match authority {
-            Authority::Server => Some(uri.into()),
-            Authority::Proxy => None,
-        };
+        let scope = scope(authority, uri);
         self.sessions.retain(|s| {
             !(s.authority == authority && s.challenge.realm == challenge.realm && s.scope == scope)
         });
         if self.sessions.len() == limits::AUTH_CHALLENGES {
             self.sessions.remove(0);
         }
-        self.sessions.push(Session { authority, scope, challenge, ha1, uses: 0 });
+        self.sessions.push(Session { authority, scope, challenge, ha1, uses: 0, key: None });
+    }
+}
+
+/// Where credentials for a challenge may be shown.
+fn scope(authority: Authority, uri: &str) -> Option<SmolStr> {
+    match authority {
+        Authority::Server => Some(uri.into()),
+        Authority::Proxy => None,
     }
 }
 
 impl Session {
     fn credentials(
-        &self,
+        &mut self,
         username: &SmolStr,
         method: &str,
         uri: &str,
+        body: &[u8],
         entropy: &mut dyn Entropy,
     ) -> Credentials {
-        let Challenge { realm, nonce, opaque, algorithm, .. } = &self.challenge;
-        let protection = self
-            .challenge
-            .qop_auth
-            .then(|| Protection { nonce_count: self.uses, cnonce: entropy::token(entropy, 100).into() });
+        let Challenge { realm, nonce, opaque, algorithm, session, qop, userhash, .. } = &self.challenge;
+        if *session && self.key.is_none() {
+            let cnonce = entropy::token(entropy, 100);
+            self.key = Some((algorithm.session_ha1(&self.ha1, nonce, &cnonce), cnonce.into()));
+        }
+        let protection = qop.map(|qop| {
+            let cnonce = self.key.as_ref().map(|(_, cnonce)| cnonce.clone());
+            let cnonce = cnonce.unwrap_or_else(|| entropy::token(entropy, 100).into());
+            Protection { qop, nonce_count: self.uses, cnonce }
+        });
+        let username = match userhash {
+            true => algorithm.hash(&[username, realm]).as_str().into(),
+            false => username.clone(),
+        };
         let mut credentials = Credentials {
-            username: username.clone(),
+            username,
             realm: realm.clone(),
             nonce: nonce.clone(),
             uri: uri.into(),
             response: SmolStr::default(),
             algorithm: *algorithm,
+            session: *session,
             protection,
             opaque: opaque.clone(),
+            userhash: *userhash,
         };
-        credentials.response = credentials.digest(&self.ha1, method).as_str().into();
+        let ha1 = self.key.as_ref().map_or(&self.ha1, |(key, _)| key);
+        credentials.response = credentials.digest(ha1, method, body).as_str().into();
         credentials
     }
 }

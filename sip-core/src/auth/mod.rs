@@ -3,10 +3,13 @@
 //! Text in, text out: a header field's value is a `&str` here, and whether a request must be authenticated at all
 //! is decided elsewhere.
 //!
-//! What it does not do: the `-sess` algorithms, `auth-int`, `userhash`, `nextnonce`, and the counting of nonces:
-//! a nonce may be replayed until its lifetime ends.
+//! The client's side also carries bearer tokens (RFC 8898); where they come from is not its business.
+//!
+//! What the server's side does not do: the `-sess` algorithms, `auth-int`, `userhash`, `nextnonce`, and the counting of
+//! nonces: a nonce may be replayed until its lifetime ends.
 
 mod algorithm;
+mod bearer;
 mod challenge;
 mod client;
 mod credentials;
@@ -18,7 +21,8 @@ mod verify;
 #[cfg(test)]
 mod tests;
 
-pub use algorithm::{Algorithm, HexDigest};
+pub use algorithm::{Algorithm, HexDigest, Qop};
+pub use bearer::BearerChallenge;
 pub use challenge::Challenge;
 pub use client::{Attempt, Authority, Authorization, Client, ClientError};
 pub use credentials::{Credentials, Protection};

@@ -4,6 +4,7 @@ use alloc::{format, vec};
 
 use proptest::prelude::*;
 
+use super::algorithm::Subject;
 use super::verify::same_resource;
 use super::*;
 use crate::entropy::SeededEntropy;
@@ -38,7 +39,7 @@ fn borrowed(values: &[(Authority, String)]) -> impl Iterator<Item = (Authority, 
 fn answer(client: &mut Client, challenges: &[Challenge]) -> Credentials {
     let mut attempt = Attempt::default();
     client.challenged(&mut attempt, URI, borrowed(&values(challenges))).unwrap();
-    let fields = client.authorize(&mut attempt, "REGISTER", URI, &mut entropy());
+    let fields = client.authorize(&mut attempt, "REGISTER", URI, &[], &mut entropy());
     assert_eq!(fields.len(), 1);
     Credentials::parse(&fields[0].value).unwrap()
 }
@@ -98,7 +99,9 @@ fn published_digests() {
     ];
     for Vector { algorithm, user, nonce, qop, request, response } in vectors {
         let ha1 = algorithm.ha1(user.0, user.1, user.2);
-        let digest = algorithm.response(&ha1, nonce, qop, request.0, request.1);
+        let protection = qop.map(|(nc, cnonce)| (nc, cnonce, Qop::Auth));
+        let subject = Subject { nonce, protection, method: request.0, uri: request.1, body: &[] };
+        let digest = algorithm.response(&ha1, &subject);
         assert_eq!(digest.as_str(), response);
     }
 }
@@ -107,9 +110,12 @@ fn published_digests() {
 fn rfc7616_credentials_as_printed_there() {
     let value = "Digest username=\"Mufasa\",\r\n       realm=\"http-auth@example.org\",\r\n       uri=\"/dir/index.html\",\r\n       algorithm=MD5,\r\n       nonce=\"7ypf/xlj9XXwfDPEoM4URrv/xwf94BcCAzFZH4GiTo0v\",\r\n       nc=00000001,\r\n       cnonce=\"f2/wE4q74E6zIJEtWaHKaf5wv/H5QzzpXusqGemxURZJ\",\r\n       qop=auth,\r\n       response=\"8ca523f5e9506fed4657c9700eebdbec\",\r\n       opaque=\"FQhe/qaU925kfnzjCev0ciny7QMkPqMAFRtzCUYo5tdS\"";
     let credentials = Credentials::parse(value).unwrap();
-    assert_eq!(credentials.protection, Some(Protection { nonce_count: 1, cnonce: RFC7616_CNONCE.into() }));
+    assert_eq!(
+        credentials.protection,
+        Some(Protection { qop: Qop::Auth, nonce_count: 1, cnonce: RFC7616_CNONCE.into() })
+    );
     let ha1 = Algorithm::Md5.ha1("Mufasa", "http-auth@example.org", "Circle of Life");
-    assert_eq!(credentials.digest(&ha1, "GET").as_str(), credentials.response);
+    assert_eq!(credentials.digest(&ha1, "GET", &[]).as_str(), credentials.response);
     assert_eq!(Credentials::parse(&credentials.to_string()).unwrap(), credentials);
 }
 
@@ -122,7 +128,7 @@ fn rfc3665_and_rfc3261_values_parse() {
     .unwrap();
     assert_eq!(challenge.realm, "atlanta.example.com");
     assert_eq!(challenge.opaque.as_deref(), Some(""));
-    assert!(challenge.qop_auth && !challenge.stale);
+    assert!(challenge.qop == Some(Qop::Auth) && !challenge.stale);
     // Its response is a digit short: no proof, but no syntax error either.
     let credentials = Credentials::parse(
         "Digest username=\"bob\", realm=\"atlanta.example.com\",\r\n nonce=\"ea9c8e88df84f1cec4341ae6cbe5a359\", opaque=\"\",\r\n uri=\"sips:ss2.biloxi.example.com\",\r\n response=\"dfe56131d1958046689d83306477ecc\"",
@@ -155,7 +161,7 @@ fn values_are_read_leniently_where_that_is_safe() {
     let challenge = Challenge::parse(options).unwrap();
     assert_eq!(challenge.realm, "a \"b\" \\");
     assert_eq!(challenge.nonce, "é x");
-    assert!(challenge.qop_auth && challenge.stale);
+    assert!(challenge.qop == Some(Qop::Auth) && challenge.stale);
     assert_eq!(Challenge::parse(&challenge.to_string()).unwrap(), challenge);
 }
 
@@ -194,8 +200,10 @@ fn bad_values_are_refused() {
         ("Digest realm=\"r\", nonce=\"n\", Realm=\"s\"", Duplicate("Realm".into())),
         ("Digest x=1, realm=\"r\", nonce=\"n\", X=1", Duplicate("X".into())),
         ("Digest realm=\"r\", nonce=\"n\", algorithm=SHA-1", Unsupported("algorithm")),
-        ("Digest realm=\"r\", nonce=\"n\", algorithm=MD5-sess", Unsupported("algorithm")),
-        ("Digest realm=\"r\", nonce=\"n\", qop=\"auth-int\"", Unsupported("qop")),
+        ("Digest realm=\"r\", nonce=\"n\", algorithm=MD5-sess", Missing("qop")),
+        ("Digest realm=\"r\", nonce=\"n\", algorithm=MD5-session", Unsupported("algorithm")),
+        ("Digest realm=\"r\", nonce=\"n\", algorithm=-sess", Unsupported("algorithm")),
+        ("Digest realm=\"r\", nonce=\"n\", qop=\"auth-conf\"", Unsupported("qop")),
         (&many, ParseError::TooMany),
         (&long, Syntax(72)),
     ];
@@ -211,7 +219,7 @@ fn bad_values_are_refused() {
         (format!("{good}, response=\"{md5}\", qop=auth, nc=1, cnonce=\"c\""), Invalid("nc")),
         (format!("{good}, response=\"{md5}\", qop=auth, nc=+0000001, cnonce=\"c\""), Invalid("nc")),
         (format!("{good}, response=\"{md5}\", qop=auth, nc=0000000A, cnonce=\"c\""), Invalid("nc")),
-        (format!("{good}, response=\"{md5}\", qop=auth-int"), Unsupported("qop")),
+        (format!("{good}, response=\"{md5}\", qop=auth-conf"), Unsupported("qop")),
         (good.into(), Missing("response")),
         (format!("realm=\"r\", response=\"{md5}\", username*=UTF-8''x"), Missing("username")),
     ];
@@ -227,7 +235,7 @@ fn nothing_printed_can_end_its_header_field() {
         let mut attempt = Attempt::default();
         let challenge = challenger().challenges(&[Algorithm::Md5], false, T0, &mut entropy());
         client.challenged(&mut attempt, URI, borrowed(&values(&challenge))).unwrap();
-        client.authorize(&mut attempt, "REGISTER", URI, &mut entropy()).remove(0).value
+        client.authorize(&mut attempt, "REGISTER", URI, &[], &mut entropy()).remove(0).value
     };
     assert!(!credentials.bytes().any(|b| b.is_ascii_control()));
     assert_eq!(Credentials::parse(&credentials).unwrap().username, "aVia: x\"");
@@ -262,7 +270,9 @@ proptest! {
             uri: uri.into(),
             response: "0123456789abcdef0123456789abcdef".into(),
             algorithm: Algorithm::Md5,
-            protection: Some(Protection { nonce_count: nc, cnonce: "\"".into() }),
+            session: nc % 2 == 1,
+            userhash: nc % 3 == 1,
+            protection: Some(Protection { qop: Qop::AuthInt, nonce_count: nc, cnonce: "\"".into() }),
             opaque: Some("\\".into()),
         };
         prop_assert_eq!(Credentials::parse(&credentials.to_string()), Ok(credentials));
@@ -281,7 +291,7 @@ proptest! {
 fn secrets_are_kept_and_read_back() {
     let secrets = alice();
     let kept: Vec<(Algorithm, String)> = secrets.ha1s().map(|(a, h)| (a, h.to_uppercase())).collect();
-    assert_eq!(kept.len(), 2);
+    assert_eq!(kept.len(), 3);
     let read = Secrets::from_ha1s("alice", "example.com", kept.iter().rev().map(|(a, h)| (*a, h.as_str())));
     assert_eq!(read.as_ref(), Ok(&secrets));
     assert_ne!(secrets, Secrets::from_password("alice", "example.com", "other"));
@@ -302,10 +312,11 @@ fn the_strongest_supported_challenge_is_answered() {
         )
     };
     type Row = (&'static [(&'static str, &'static str)], Result<Algorithm, ClientError>);
-    let rows: [Row; 7] = [
+    let rows: [Row; 8] = [
         (&[("r", "MD5"), ("r", "SHA-256")], Ok(Algorithm::Sha256)),
         (&[("r", "SHA-256"), ("r", "MD5")], Ok(Algorithm::Sha256)),
-        (&[("r", "SHA-512-256"), ("r", "MD5")], Ok(Algorithm::Md5)),
+        (&[("r", "SHA-512-256"), ("r", "MD5")], Ok(Algorithm::Sha512_256)),
+        (&[("r", "SHA-1"), ("r", "MD5")], Ok(Algorithm::Md5)),
         (&[("evil", "SHA-256"), ("r", "MD5")], Ok(Algorithm::Md5)),
         (&[("r", "X")], Err(ClientError::Unsupported(ParseError::Unsupported("algorithm")))),
         (&[("evil", "MD5")], Err(ClientError::WrongRealm("evil".into()))),
@@ -317,7 +328,7 @@ fn the_strongest_supported_challenge_is_answered() {
         let offered: Vec<_> = offered.iter().map(|(r, a)| challenge(r, a)).collect();
         let result = client.challenged(&mut attempt, URI, borrowed(&offered));
         let used = result.map(|()| {
-            let fields = client.authorize(&mut attempt, "REGISTER", URI, &mut entropy());
+            let fields = client.authorize(&mut attempt, "REGISTER", URI, &[], &mut entropy());
             assert_eq!(fields.len(), 1);
             Credentials::parse(&fields[0].value).unwrap().algorithm
         });
@@ -344,7 +355,7 @@ fn client_and_server_agree() {
 #[test]
 fn a_peer_without_qop_is_understood() {
     let mut challenges = challenger().challenges(&[Algorithm::Md5], false, T0, &mut entropy());
-    challenges[0].qop_auth = false;
+    challenges[0].qop = None;
     let credentials = answer(&mut Client::new("alice", "wonderland"), &challenges);
     assert_eq!(credentials.protection, None);
     let outcome = challenger().verify(&credentials, Some(&alice()), &BOTH, "REGISTER", URI, T0);
@@ -403,7 +414,7 @@ fn a_nonce_is_good_for_its_realm_and_untouched_only() {
         .unwrap();
         credentials.nonce = nonce.into();
         let ha1 = Algorithm::Md5.ha1("alice", "example.com", "wonderland");
-        credentials.response = credentials.digest(&ha1, "REGISTER").as_str().into();
+        credentials.response = credentials.digest(&ha1, "REGISTER", &[]).as_str().into();
         server.verify(&credentials, Some(&alice()), &BOTH, "REGISTER", URI, T0)
     };
     assert_eq!(outcome(&server, &nonce), Outcome::Ok { username: "alice".into() });
@@ -427,7 +438,7 @@ fn a_nonce_is_used_again_and_counted() {
     let challenges = server.challenges(&BOTH, false, T0, &mut entropy());
     let first = answer(&mut client, &challenges);
     let mut attempt = Attempt::default();
-    let fields = client.authorize(&mut attempt, "REGISTER", URI, &mut SeededEntropy(8));
+    let fields = client.authorize(&mut attempt, "REGISTER", URI, &[], &mut SeededEntropy(8));
     let second = Credentials::parse(&fields[0].value).unwrap();
     assert_eq!(first.nonce, second.nonce);
     let protection = |c: &Credentials| c.protection.clone().unwrap();
@@ -436,9 +447,9 @@ fn a_nonce_is_used_again_and_counted() {
     let outcome = server.verify(&second, Some(&alice()), &BOTH, "REGISTER", URI, T0);
     assert_eq!(outcome, Outcome::Ok { username: "alice".into() });
     // A registrar's challenge is no business of whoever is called.
-    assert!(client.authorize(&mut attempt, "INVITE", "sip:bob@example.com", &mut entropy()).is_empty());
+    assert!(client.authorize(&mut attempt, "INVITE", "sip:bob@example.com", &[], &mut entropy()).is_empty());
     client.reset();
-    assert!(client.authorize(&mut attempt, "REGISTER", URI, &mut entropy()).is_empty());
+    assert!(client.authorize(&mut attempt, "REGISTER", URI, &[], &mut entropy()).is_empty());
 }
 
 #[test]
@@ -447,15 +458,15 @@ fn refused_credentials_are_not_tried_again_but_stale_ones_are() {
     let mut client = Client::new("alice", "wrong");
     let mut attempt = Attempt::default();
     let challenge = |stale| values(&server.challenges(&BOTH, stale, T0, &mut entropy()));
-    client.authorize(&mut attempt, "REGISTER", URI, &mut entropy());
+    client.authorize(&mut attempt, "REGISTER", URI, &[], &mut entropy());
     assert_eq!(client.challenged(&mut attempt, URI, borrowed(&challenge(false))), Ok(()));
-    assert_eq!(client.authorize(&mut attempt, "REGISTER", URI, &mut entropy()).len(), 1);
+    assert_eq!(client.authorize(&mut attempt, "REGISTER", URI, &[], &mut entropy()).len(), 1);
     assert_eq!(client.challenged(&mut attempt, URI, borrowed(&challenge(true))), Ok(()));
-    assert_eq!(client.authorize(&mut attempt, "REGISTER", URI, &mut entropy()).len(), 1);
+    assert_eq!(client.authorize(&mut attempt, "REGISTER", URI, &[], &mut entropy()).len(), 1);
     let refused = client.challenged(&mut attempt, URI, borrowed(&challenge(false)));
     assert_eq!(refused, Err(ClientError::Rejected("example.com".into())));
     // What was refused is not sent again with the next request.
-    assert!(client.authorize(&mut attempt, "REGISTER", URI, &mut entropy()).is_empty());
+    assert!(client.authorize(&mut attempt, "REGISTER", URI, &[], &mut entropy()).is_empty());
 }
 
 #[test]
@@ -464,7 +475,7 @@ fn a_server_that_forgot_its_nonce_without_saying_stale_is_answered() {
     let server = challenger();
     answer(&mut client, &server.challenges(&BOTH, false, T0, &mut entropy()));
     let mut attempt = Attempt::default();
-    assert_eq!(client.authorize(&mut attempt, "REGISTER", URI, &mut entropy()).len(), 1);
+    assert_eq!(client.authorize(&mut attempt, "REGISTER", URI, &[], &mut entropy()).len(), 1);
     let again = values(&server.challenges(&BOTH, false, T0, &mut SeededEntropy(9)));
     assert_eq!(client.challenged(&mut attempt, URI, borrowed(&again)), Ok(()));
 }
@@ -476,7 +487,7 @@ fn a_server_that_is_never_content_is_given_up() {
     let stale = values(&challenger().challenges(&BOTH, true, T0, &mut entropy()));
     for _ in 0..limits::AUTH_ROUNDS {
         assert_eq!(client.challenged(&mut attempt, URI, borrowed(&stale)), Ok(()));
-        client.authorize(&mut attempt, "REGISTER", URI, &mut entropy());
+        client.authorize(&mut attempt, "REGISTER", URI, &[], &mut entropy());
     }
     assert_eq!(client.challenged(&mut attempt, URI, borrowed(&stale)), Err(ClientError::TooManyRounds));
 }
@@ -488,15 +499,15 @@ fn two_proxies_and_the_callee_challenge_one_after_another() {
     let uri = "sip:bob@example.com";
     let steps = [(Authority::Proxy, "a"), (Authority::Proxy, "b"), (Authority::Server, "a")];
     for (count, (authority, realm)) in steps.into_iter().enumerate() {
-        assert_eq!(client.authorize(&mut attempt, "INVITE", uri, &mut entropy()).len(), count);
+        assert_eq!(client.authorize(&mut attempt, "INVITE", uri, &[], &mut entropy()).len(), count);
         let challenge = format!("Digest realm=\"{realm}\", nonce=\"{count}\"");
         assert_eq!(client.challenged(&mut attempt, uri, [(authority, challenge.as_str())]), Ok(()));
     }
-    let fields = client.authorize(&mut attempt, "INVITE", uri, &mut entropy());
+    let fields = client.authorize(&mut attempt, "INVITE", uri, &[], &mut entropy());
     let authorities: Vec<_> = fields.iter().map(|f| f.authority).collect();
     assert_eq!(authorities, vec![Authority::Proxy, Authority::Proxy, Authority::Server]);
     // The proxies are met by every request, the callee only by those to that URI.
-    assert_eq!(client.authorize(&mut attempt, "BYE", "sip:bob@192.0.2.4", &mut entropy()).len(), 2);
+    assert_eq!(client.authorize(&mut attempt, "BYE", "sip:bob@192.0.2.4", &[], &mut entropy()).len(), 2);
 }
 
 #[test]
@@ -506,7 +517,7 @@ fn remembered_challenges_are_capped() {
         let challenge = format!("Digest realm=\"{realm}\", nonce=\"n\"");
         client.challenged(&mut Attempt::default(), URI, [(Authority::Proxy, challenge.as_str())]).unwrap();
     }
-    let fields = client.authorize(&mut Attempt::default(), "INVITE", URI, &mut entropy());
+    let fields = client.authorize(&mut Attempt::default(), "INVITE", URI, &[], &mut entropy());
     assert_eq!(fields.len(), limits::AUTH_CHALLENGES);
     assert!(fields[0].value.contains("realm=\"3\""));
 }

@@ -6,7 +6,7 @@ use core::fmt;
 use smol_str::SmolStr;
 
 use super::nonce::{DEFAULT_NONCE_LIFETIME, NonceKey, NonceState};
-use super::{Algorithm, Challenge, Credentials, HexDigest, ParseError, Secrets};
+use super::{Algorithm, Challenge, Credentials, HexDigest, ParseError, Qop, Secrets};
 use crate::entropy::Entropy;
 use crate::time::{Duration, Instant};
 
@@ -38,7 +38,7 @@ pub enum Outcome {
     Unproven,
     /// Right for a Request-URI that is not this request's (RFC 7616 §3.4.6): 400.
     WrongUri,
-    /// An algorithm that was not offered: challenge again.
+    /// An algorithm or a protection that was not offered: challenge again.
     WrongAlgorithm,
     /// For another realm: challenge.
     WrongRealm,
@@ -86,8 +86,10 @@ impl Challenger {
             opaque: None,
             algorithm,
             // RFC 8760 §2.6 item 8: always.
-            qop_auth: true,
+            session: false,
+            qop: Some(Qop::Auth),
             stale,
+            userhash: false,
         };
         algorithms.iter().map(challenge).collect()
     }
@@ -140,7 +142,9 @@ impl Challenger {
             return Outcome::Unproven;
         }
         let algorithm = credentials.algorithm;
-        if !algorithms.contains(&algorithm) {
+        // Neither `-sess` nor `auth-int` is ever offered.
+        let integrity = credentials.protection.as_ref().is_some_and(|p| p.qop == Qop::AuthInt);
+        if !algorithms.contains(&algorithm) || credentials.session || integrity {
             return Outcome::WrongAlgorithm;
         }
         let ha1 = secrets
@@ -148,7 +152,7 @@ impl Challenger {
             .and_then(|secrets| secrets.ha1(algorithm));
         // Without an HA1 the same work is done with one that nobody has, so that time does not tell who exists.
         let nobody = algorithm.hash(&[]);
-        let expected = credentials.digest(ha1.unwrap_or(&nobody), method);
+        let expected = credentials.digest(ha1.unwrap_or(&nobody), method, &[]);
         let matches = HexDigest::parse(algorithm, &credentials.response) == Some(expected);
         if !matches || ha1.is_none() {
             return Outcome::Wrong;

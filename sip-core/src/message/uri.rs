@@ -297,12 +297,21 @@ pub fn unescape(text: &str) -> Cow<'_, str> {
 
 /// Escapes what may not stand in a SIP URI's user part.
 pub fn escape_user(text: &str) -> String {
+    escape(text, b"-_.!~*'()&=+$,;?/")
+}
+
+/// Escapes what may not stand in the name or value of a SIP URI's parameter.
+pub fn escape_param(text: &str) -> String {
+    escape(text, b"-_.!~*'()[]/:&+$")
+}
+
+fn escape(text: &str, plain: &[u8]) -> String {
+    const HEX: &[u8; 16] = b"0123456789ABCDEF";
     let mut out = String::with_capacity(text.len());
     for byte in text.bytes() {
-        if byte.is_ascii_alphanumeric() || b"-_.!~*'()&=+$,;?/".contains(&byte) {
+        if byte.is_ascii_alphanumeric() || plain.contains(&byte) {
             out.push(char::from(byte));
         } else {
-            const HEX: &[u8; 16] = b"0123456789ABCDEF";
             out.extend([
                 '%',
                 char::from(HEX[usize::from(byte >> 4)]),

@@ -10,7 +10,7 @@ use smol_str::{SmolStr, ToSmolStr};
 use super::local::{ALLOW, Local, SDP, SUPPORTED};
 use super::{Aor, body_text};
 use crate::message::validate::{Rejection, Role, Rules};
-use crate::message::{HeaderName, Host, Method, NameAddr, Request, Uri, reason_phrase};
+use crate::message::{HeaderName, Host, Method, Request, Uri, reason_phrase};
 
 /// Bodies taken in INFO; this is what phones send for keys pressed.
 const DTMF: &str = "application/dtmf-relay, application/dtmf";
@@ -122,15 +122,4 @@ pub(super) fn capabilities() -> [(HeaderName, SmolStr); 4] {
         (HeaderName::AcceptEncoding, "identity".into()),
         (HeaderName::Supported, SUPPORTED.into()),
     ]
-}
-
-/// The granted lifetime of our Contact in a 200 to REGISTER, in seconds (§10.2.4).
-pub(super) fn granted(headers: &crate::message::Headers, local: &Local) -> Option<u32> {
-    let ours = headers.list(HeaderName::Contact).filter_map(NameAddr::parse).find(|contact| {
-        contact.parsed_uri().as_ref().and_then(Uri::sip).is_some_and(|uri| local.is_contact(uri))
-    });
-    let seconds = ours
-        .and_then(|contact| contact.params.value("expires"))
-        .or_else(|| headers.first(HeaderName::Expires))?;
-    seconds.trim().parse().ok()
 }

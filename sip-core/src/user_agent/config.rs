@@ -1,11 +1,13 @@
 //! Who a user agent is and how it behaves.
 
 use alloc::string::String;
+use alloc::vec;
+use alloc::vec::Vec;
 use core::fmt;
 
 use smol_str::SmolStr;
 
-use crate::message::{SipUri, Uri};
+use crate::message::{SipUri, Uri, escape_param};
 use crate::time::Duration;
 use crate::transport::Transport;
 
@@ -63,6 +65,67 @@ impl fmt::Display for Aor {
     }
 }
 
+/// One way to a server.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OutboundFlow {
+    /// Names it, the same after every restart (RFC 5626 §4.2.1): a registration over it replaces the one before.
+    pub reg_id: u32,
+    /// URI of the outbound proxy, `sip:edge1.example.com;lr`, for the Route of requests outside dialogs. `None`: they
+    /// have no Route, and whoever is at the other end of the flow decides.
+    pub proxy: Option<SmolStr>,
+}
+
+/// Which URI others reach us by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ContactAs {
+    /// The address.
+    Address,
+    /// The public GRUU, if the registrar gives one (RFC 5627 §4.4); it names the address-of-record. Otherwise the
+    /// address.
+    PublicGruu,
+    /// The temporary GRUU, if the registrar gives one: it says nothing of who it is. Otherwise the address.
+    TemporaryGruu,
+}
+
+/// A push notification service (RFC 8599 §4.1). The registrar, or a proxy before it, wakes the device through it.
+#[derive(Clone, PartialEq, Eq)]
+pub struct PushService {
+    /// `apns`, `fcm`, `webpush`, …
+    pub provider: SmolStr,
+    /// What the provider wants beside.
+    pub param: Option<SmolStr>,
+    /// The push resource. Who has it can wake the device.
+    pub prid: SmolStr,
+}
+
+/// As URI parameters, each with its semicolon.
+impl fmt::Display for PushService {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let param = self.param.as_ref().map(|value| ("pn-param", value));
+        let all = [("pn-provider", &self.provider)].into_iter().chain(param).chain([("pn-prid", &self.prid)]);
+        for (name, value) in all {
+            write!(f, ";{name}={}", escape_param(value))?;
+        }
+        Ok(())
+    }
+}
+
+/// Without the resource.
+impl fmt::Debug for PushService {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("PushService").field("provider", &self.provider).finish_non_exhaustive()
+    }
+}
+
+/// A registration on behalf of somebody else (RFC 3261 §10.2, From ≠ To; RFC 5626 §4.2.3).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ThirdParty {
+    /// The address-of-record that is registered.
+    pub aor: Aor,
+    /// The URI of the Contact it gets. It says neither reg-id nor instance.
+    pub contact: SmolStr,
+}
+
 /// Who a [`UserAgent`](super::UserAgent) is and how it behaves.
 #[derive(Clone)]
 pub struct Config {
@@ -77,8 +140,15 @@ pub struct Config {
     /// `urn:uuid:…` of this device or tab (RFC 5626 §4.1). Keep it: the registrar replaces a binding by it, and
     /// the gateway finds the way back to a call by it.
     pub instance: SmolStr,
-    /// Which of the instance's flows this is (RFC 5626 §4.2). Default 1.
-    pub reg_id: u32,
+    /// The ways to servers that are kept open at once, in order of preference (RFC 5626 §4.2.1): four at most, and
+    /// each reg-id once; further ones are left out. Default: one, with reg-id 1 and no proxy of a name.
+    pub flows: Vec<OutboundFlow>,
+    /// What stands in the Contacts of calls. Default [`ContactAs::PublicGruu`].
+    pub contact: ContactAs,
+    /// How to wake this device when a request comes for it. Default: none.
+    pub push: Option<PushService>,
+    /// Registers somebody else's Contact instead of ours. Default: none.
+    pub third_party: Option<ThirdParty>,
     /// Seconds of registration to ask for. Default 600. Small values cost traffic, large ones leave calls ringing
     /// at a device that is gone.
     pub expires: u32,
@@ -104,7 +174,10 @@ impl Config {
             password: None,
             display_name: None,
             instance: instance.into(),
-            reg_id: 1,
+            flows: vec![OutboundFlow { reg_id: 1, proxy: None }],
+            contact: ContactAs::PublicGruu,
+            push: None,
+            third_party: None,
             expires: 600,
             user_agent: concat!("Trapezoid/", env!("CARGO_PKG_VERSION")).into(),
             transport: Transport::Ws,
@@ -121,7 +194,7 @@ impl fmt::Debug for Config {
             .field("aor", &self.aor)
             .field("username", &self.username)
             .field("instance", &self.instance)
-            .field("reg_id", &self.reg_id)
+            .field("flows", &self.flows)
             .field("expires", &self.expires)
             .field("transport", &self.transport)
             .field("no_answer", &self.no_answer)

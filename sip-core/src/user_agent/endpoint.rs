@@ -10,10 +10,10 @@ use super::call::{Call, Direction};
 use super::checks;
 use super::farewell::Farewell;
 use super::few::Few;
+use super::flows::Flow;
 use super::info::Info;
 use super::local::Local;
-use super::registration::Registration;
-use super::{CallId, Cause, Config, End, Event, Failure, Input, Output, Side};
+use super::{CallId, Config, End, Event, Failure, Input, Output, Side};
 use crate::auth::{Attempt, Authority, Client as Authenticator};
 use crate::dialog::DialogId;
 use crate::entropy::{self, BoxedEntropy};
@@ -22,11 +22,11 @@ use crate::message::validate::Dropped;
 use crate::message::{HeaderName, Message, Method, Response, Writer};
 use crate::time::Instant;
 use crate::transaction::{self, ClientId, Layer, Timers};
-use crate::transport::{FlowId, Hop, via};
+use crate::transport::{Hop, via};
 
-/// A user agent for one address-of-record over one flow at a time.
+/// A user agent for one address-of-record.
 ///
-/// Inputs go to [`UserAgent::handle_input`]; commands are `register`, `unregister`, `call`, `ring`, `accept`,
+/// Inputs go to [`UserAgent::handle_input`]; commands are `register`, `unregister`, `unregister_all`, `fetch_bindings`, `call`, `ring`, `accept`,
 /// `reject`, `cancel`, `hangup`, `info` and `shutdown`. After any of them, drain [`UserAgent::poll_output`] until it
 /// is `None`, then sleep until [`UserAgent::poll_timeout`] and give [`Input::Timeout`].
 pub struct UserAgent {
@@ -35,9 +35,15 @@ pub struct UserAgent {
     pub(super) layer: Layer,
     pub(super) timers: Timers,
     pub(super) local: Local,
-    authenticator: Option<Authenticator>,
-    pub(super) flow: Option<Hop>,
-    pub(super) registration: Registration,
+    authenticator: Authenticator,
+    /// Never empty.
+    pub(super) flows: Vec<Flow>,
+    /// The user wants to be registered.
+    pub(super) wanted: bool,
+    /// [`Event::Unregistered`] is owed.
+    pub(super) unregistering: bool,
+    /// What a lost flow held up is to go out over another.
+    pub(super) resume_wanted: bool,
     pub(super) calls: Few<CallId, Call>,
     pub(super) next_call: u64,
     /// Whose a client transaction is.
@@ -45,7 +51,7 @@ pub struct UserAgent {
     pub(super) farewells: Vec<Farewell>,
     pub(super) next_farewell: u64,
     shutdown: Shutdown,
-    outputs: VecDeque<Output>,
+    pub(super) outputs: VecDeque<Output>,
     pub(super) counters: Counters,
 }
 
@@ -67,7 +73,8 @@ pub struct Counters {
 /// What a client transaction is for. Those that are not listed tell nothing: CANCELs.
 #[derive(Debug)]
 pub(super) enum Purpose {
-    Register,
+    /// Over which flow.
+    Register(usize),
     Invite(CallId),
     Farewell(u64),
     Info(Info),
@@ -90,13 +97,18 @@ impl UserAgent {
         let timers = Timers::default();
         Self {
             local: Local::new(&mut *entropy),
-            registration: Registration::new(config.expires, &mut *entropy),
-            authenticator: config.password.as_deref().map(|p| Authenticator::new(&config.username, p)),
+            flows: Flow::all(&config, &mut *entropy),
+            wanted: false,
+            unregistering: false,
+            resume_wanted: false,
+            authenticator: match &config.password {
+                Some(password) => Authenticator::new(&config.username, password),
+                None => Authenticator::without_password(&config.username),
+            },
             config,
             entropy,
             layer: Layer::new(timers),
             timers,
-            flow: None,
             calls: Few::new(),
             next_call: 0,
             purposes: Few::new(),
@@ -111,7 +123,9 @@ impl UserAgent {
     /// Takes what happened outside.
     pub fn handle_input(&mut self, now: Instant, input: Input) {
         match input {
-            Input::FlowOpened(hop) => self.flow_opened(now, hop),
+            Input::FlowOpened(hop) => self.first_flow_opened(now, hop),
+            Input::FlowOpenedFor { reg_id, hop } => self.named_flow_opened(now, reg_id, hop),
+            Input::FlowFailed { reg_id } => self.flow_failed(now, reg_id),
             Input::FlowClosed(flow) => self.flow_closed(now, flow),
             Input::Received { from, message } => self.receive(now, from, message),
             Input::Timeout => self.time_passed(now),
@@ -147,7 +161,7 @@ impl UserAgent {
         let calls = self.calls.values().filter_map(Call::timeout);
         calls
             .chain(self.layer.poll_timeout())
-            .chain(self.registration.timeout())
+            .chain(self.flows_timeout())
             .chain(self.farewell_timeout())
             .min()
     }
@@ -157,33 +171,9 @@ impl UserAgent {
         &self.config
     }
 
-    /// The present flow.
-    pub const fn flow(&self) -> Option<Hop> {
-        self.flow
-    }
-
     /// What was dropped.
     pub const fn counters(&self) -> Counters {
         self.counters
-    }
-
-    fn flow_opened(&mut self, now: Instant, hop: Hop) {
-        if let Some(old) = self.flow.filter(|old| old.flow != hop.flow) {
-            self.flow_closed(now, old.flow);
-        }
-        self.flow = Some(hop);
-        self.register_over_new_flow(now);
-        if !self.registration.wanted {
-            self.resume(now);
-        }
-    }
-
-    fn flow_closed(&mut self, now: Instant, flow: FlowId) {
-        if self.flow.is_some_and(|present| present.flow == flow) {
-            self.flow = None;
-            self.registration_flow_lost();
-        }
-        self.layer.flow_closed(now, flow);
     }
 
     /// The flow may be used for everything.
@@ -247,7 +237,7 @@ impl UserAgent {
 
     fn time_passed(&mut self, now: Instant) {
         self.layer.handle_timeout(now);
-        self.registration_timeout(now);
+        self.flows_time_passed(now);
         self.release_overdue(now);
         let due: Vec<CallId> = self
             .calls
@@ -277,8 +267,11 @@ impl UserAgent {
                     transaction::Output::Event(event) => self.transaction_event(now, event),
                 }
             }
-            if idle {
+            if idle && !core::mem::take(&mut self.resume_wanted) {
                 break;
+            }
+            if idle {
+                self.resume(now);
             }
         }
         self.sweep();
@@ -289,7 +282,7 @@ impl UserAgent {
         match event {
             E::Response { client, response } => self.answered(now, client, response),
             E::TimedOut { client } => match self.purposes.remove(&client) {
-                Some(Purpose::Register) => self.register_timed_out(now, client),
+                Some(Purpose::Register(slot)) => self.register_timed_out(now, slot, client),
                 Some(Purpose::Invite(call)) => self.invite_timed_out(call),
                 Some(Purpose::Farewell(id)) => self.farewell_timed_out(id),
                 Some(Purpose::Info(info)) => self.info_timed_out(&info),
@@ -299,7 +292,7 @@ impl UserAgent {
                 Some(Purpose::Invite(call)) => self.invite_flow_lost(now, call, client),
                 Some(Purpose::Farewell(id)) => self.farewell_flow_lost(id),
                 // A REGISTER is forgotten as soon as its flow is.
-                Some(Purpose::Register | Purpose::Info(_)) | None => {}
+                Some(Purpose::Register(_) | Purpose::Info(_)) | None => {}
             },
             E::ClientTerminated { client } => {
                 if let Some(Purpose::Invite(call)) = self.purposes.remove(&client) {
@@ -314,7 +307,7 @@ impl UserAgent {
 
     fn answered(&mut self, now: Instant, client: ClientId, response: Response) {
         match self.purposes.get(&client) {
-            Some(Purpose::Register) => self.register_answered(now, client, &response),
+            Some(&Purpose::Register(slot)) => self.register_answered(now, slot, client, &response),
             Some(&Purpose::Invite(call)) => self.invite_answered(now, call, client, response),
             Some(&Purpose::Farewell(id)) => self.farewell_answered(now, id, &response),
             Some(Purpose::Info(_)) if response.is_provisional() => {}
@@ -328,7 +321,7 @@ impl UserAgent {
     }
 
     fn shut_down_further(&mut self, now: Instant) {
-        let offline = self.flow.is_none();
+        let offline = self.flow().is_none();
         if self.shutdown == Shutdown::Calls {
             if offline {
                 self.drop_farewells();
@@ -336,12 +329,12 @@ impl UserAgent {
             }
             if self.farewells.is_empty() && self.calls.values().all(|call| call.released) {
                 self.shutdown = Shutdown::Registration;
-                if self.registration.wanted {
+                if self.wanted {
                     self.leave_registrar(now);
                 }
             }
         }
-        if self.shutdown == Shutdown::Registration && (offline || self.registration.is_idle()) {
+        if self.shutdown == Shutdown::Registration && (offline || self.is_off_registrar()) {
             self.shutdown = Shutdown::Done;
             self.event(Event::ShutDown);
         }
@@ -365,12 +358,6 @@ impl UserAgent {
         self.calls().count() >= limits::CALLS || self.calls.len() >= 4 * limits::CALLS
     }
 
-    /// The flow, if requests in dialogs may use it: "a browser on a new flow re-registers before any in-dialog
-    /// request", for the gateway knows us by our registration.
-    pub(super) fn ready(&self) -> Option<Hop> {
-        self.flow.filter(|hop| self.registration.covers(hop.flow))
-    }
-
     pub(super) fn event(&mut self, event: Event) {
         // A few for each call and registration, so they need no cap of their own.
         self.outputs.push_back(Output::Event(event));
@@ -378,7 +365,7 @@ impl UserAgent {
 
     /// Sends over the present flow; without one the message is as lost as a datagram can be.
     pub(super) fn transmit(&mut self, message: Bytes) {
-        if let Some(to) = self.flow {
+        if let Some(to) = self.flow() {
             self.transmit_to(to, message);
         }
     }
@@ -391,16 +378,16 @@ impl UserAgent {
         }
     }
 
-    /// Adds credentials for the realms that challenged before.
+    /// Adds credentials for the realms that challenged before. `body` is the one the request will have.
     pub(super) fn authorize(
         &mut self,
         mut writer: Writer,
         attempt: &mut Attempt,
         method: &Method,
         uri: &str,
+        body: &[u8],
     ) -> Writer {
-        let Some(authenticator) = &mut self.authenticator else { return writer };
-        for field in authenticator.authorize(attempt, method.as_str(), uri, &mut *self.entropy) {
+        for field in self.authenticator.authorize(attempt, method.as_str(), uri, body, &mut *self.entropy) {
             let name = match field.authority {
                 Authority::Server => HeaderName::Authorization,
                 Authority::Proxy => HeaderName::ProxyAuthorization,
@@ -417,16 +404,13 @@ impl UserAgent {
         uri: &str,
         response: &Response,
     ) -> Result<(), Failure> {
-        let Some(authenticator) = &mut self.authenticator else {
-            return Err(Failure::with_cause(Cause::WrongPassword, response));
-        };
         let headers = response.headers();
         let challenges = headers.fields().iter().filter_map(|field| match field.name {
             HeaderName::WwwAuthenticate => Some((Authority::Server, headers.value_of(field))),
             HeaderName::ProxyAuthenticate => Some((Authority::Proxy, headers.value_of(field))),
             _ => None,
         });
-        authenticator
+        self.authenticator
             .challenged(attempt, uri, challenges)
             .map_err(|error| Failure::of_challenge(&error, response))
     }
@@ -441,8 +425,7 @@ impl core::fmt::Debug for UserAgent {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
         f.debug_struct("UserAgent")
             .field("config", &self.config)
-            .field("flow", &self.flow)
-            .field("registration", &self.registration)
+            .field("flows", &self.flows)
             .field("calls", &self.calls)
             .finish_non_exhaustive()
     }

@@ -2,13 +2,16 @@
 
 use super::CallState;
 
-/// Why [`UserAgent::register`](super::UserAgent::register) or `unregister` was refused.
+/// Why a command about the registration was refused: `register`, `unregister`, `unregister_all`, `fetch_bindings`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum RegisterError {
     /// `shutdown` was called.
     #[error("the user agent is shut down")]
     ShutDown,
+    /// No flow is open.
+    #[error("there is no connection")]
+    Offline,
 }
 
 /// Why [`UserAgent::call`](super::UserAgent::call) was refused.

@@ -6,6 +6,7 @@ use alloc::vec::Vec;
 use bytes::Bytes;
 use smol_str::SmolStr;
 
+use super::Binding;
 use crate::time::Duration;
 use crate::transport::{FlowId, Hop};
 
@@ -23,9 +24,21 @@ impl CallId {
 /// What happened outside.
 #[derive(Debug)]
 pub enum Input {
-    /// A connection stands. A registration that is wanted is made anew over it. One that was open before is
-    /// taken as closed.
+    /// A connection stands: the first of [`Config::flows`](super::Config::flows). A registration that is wanted is
+    /// made anew over it. One that was open before is taken as closed.
     FlowOpened(Hop),
+    /// The same for any of them. Ignored if there is none of this reg-id.
+    FlowOpenedFor {
+        /// Which.
+        reg_id: u32,
+        /// The connection.
+        hop: Hop,
+    },
+    /// What [`Output::OpenFlow`] asked for could not be done.
+    FlowFailed {
+        /// Which.
+        reg_id: u32,
+    },
     /// The connection is gone.
     FlowClosed(FlowId),
     /// One framed message arrived.
@@ -49,6 +62,19 @@ pub enum Output {
         /// The message.
         message: Bytes,
     },
+    /// Open a connection for this flow now, and tell [`Input::FlowOpenedFor`] or [`Input::FlowFailed`]. Asked only
+    /// while a registration is wanted, and after the waits of RFC 5626 §4.5; a driver that connects by itself may
+    /// ignore it.
+    OpenFlow {
+        /// Which.
+        reg_id: u32,
+    },
+    /// A keep-alive is due (RFC 5626 §4.4): CRLF CRLF or a WebSocket ping over a connection, a STUN binding request
+    /// over UDP. One that is not answered within 10 s is [`Input::FlowClosed`].
+    KeepAlive {
+        /// Where to.
+        to: Hop,
+    },
     /// Tell the user.
     Event(Event),
 }
@@ -59,18 +85,27 @@ pub enum Output {
 pub enum Event {
     /// A REGISTER succeeded, the first or a refresh.
     Registered {
+        /// Over which flow.
+        reg_id: u32,
         /// Granted lifetime.
         expires: Duration,
     },
     /// A REGISTER failed.
     RegistrationFailed {
+        /// Over which flow.
+        reg_id: u32,
         /// Why.
         failure: Failure,
         /// When it is tried again by itself. `None`: never, it takes another `register`.
         retry_in: Option<Duration>,
     },
-    /// The registration was removed, or given up on request.
+    /// The registration was removed over every flow, or given up on request.
     Unregistered,
+    /// What [`fetch_bindings`](super::UserAgent::fetch_bindings) found.
+    Bindings {
+        /// Every Contact of the address-of-record, [`limits::BINDINGS`](crate::limits::BINDINGS) at most.
+        outcome: Result<Vec<Binding>, Failure>,
+    },
     /// Somebody calls. Nothing rings at the caller before [`ring`](super::UserAgent::ring).
     Incoming {
         /// The new call.

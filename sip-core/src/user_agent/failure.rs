@@ -34,7 +34,7 @@ impl Failure {
     /// A challenge that was not answered.
     pub(super) fn of_challenge(error: &ClientError, response: &Response) -> Self {
         let cause = match error {
-            ClientError::Rejected(_) => Cause::WrongPassword,
+            ClientError::Rejected(_) | ClientError::NoCredentials(_) => Cause::WrongPassword,
             _ => Cause::AuthenticationUnsupported,
         };
         Self::with_cause(cause, response)

@@ -114,7 +114,7 @@ impl UserAgent {
                 let writer =
                     dialog.request(&Method::Bye, via).header(HeaderName::UserAgent, &self.config.user_agent);
                 let uri = SmolStr::new(dialog.request_uri());
-                self.authorize(writer, &mut farewell.attempt, &Method::Bye, &uri).finish()
+                self.authorize(writer, &mut farewell.attempt, &Method::Bye, &uri, &[]).finish()
             }
             Last::Cancel(invite) => cancel(invite),
         };

@@ -101,14 +101,14 @@ impl UserAgent {
     /// Takes an incoming call, with the answer to its offer, or with an offer if it came without.
     pub fn accept(&mut self, now: Instant, call: CallId, sdp: &str) -> Result<(), CommandError> {
         let tag = self.offered(call)?.tag.clone();
-        let timers = self.timers;
+        let (timers, present) = (self.timers, self.flow());
         let Some(found) = self.calls.get_mut(&call) else { return Err(CommandError::NoSuchCall) };
         let Direction::Incoming(incoming) = &mut found.direction else {
             return Err(CommandError::NoSuchCall);
         };
         let server = incoming.server.ok_or(CommandError::NoSuchCall)?;
         // The Contact is written for the flow the INVITE came over, which may be lost just now.
-        let hop = self.layer.server_hop(server).or(self.flow).ok_or(CommandError::Offline)?;
+        let hop = self.layer.server_hop(server).or(present).ok_or(CommandError::Offline)?;
         let writer = Writer::response(&incoming.request, 200, reason_phrase(200), Some(&tag))
             .copy(incoming.request.headers(), HeaderName::RecordRoute)
             .header(HeaderName::Contact, format_args!("<{}>", self.local.contact_uri(hop)))

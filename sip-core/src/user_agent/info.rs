@@ -47,7 +47,7 @@ impl UserAgent {
             dialog.request(&Method::Info, via).header(HeaderName::UserAgent, &self.config.user_agent);
         let uri = SmolStr::new(dialog.request_uri());
         let message = self
-            .authorize(writer, &mut info.attempt, &Method::Info, &uri)
+            .authorize(writer, &mut info.attempt, &Method::Info, &uri, info.body.as_bytes())
             .body(&info.content_type, info.body.as_bytes());
         let request = Request::parse(message).map_err(|_| CommandError::TooLarge)?;
         let client = self.layer.send_request(now, &request, hop).ok_or(CommandError::Offline)?;

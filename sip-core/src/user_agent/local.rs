@@ -8,7 +8,7 @@ use smol_str::SmolStr;
 
 use super::Config;
 use crate::entropy::{self, Entropy};
-use crate::message::{HeaderName, SipUri, Writer, quote};
+use crate::message::{HeaderName, SipUri, Uri, Writer, quote};
 use crate::transport::{Hop, Transport};
 
 /// Methods a peer may send (§20.5).
@@ -27,6 +27,8 @@ pub(super) struct Local {
     pub(super) user: SmolStr,
     /// A host nobody can look up (RFC 7118 §5, RFC 2606).
     pub(super) host: SmolStr,
+    /// The GRUU that stands for the Contact, while there is one to be used (RFC 5627 §4.4).
+    pub(super) gruu: Option<SmolStr>,
 }
 
 impl Local {
@@ -34,6 +36,7 @@ impl Local {
         Self {
             user: entropy::token(entropy, 60).into(),
             host: format!("{}.invalid", entropy::token(entropy, 60)).into(),
+            gruu: None,
         }
     }
 
@@ -49,8 +52,14 @@ impl Local {
         }
     }
 
-    /// The Contact's URI.
+    /// The URI of a Contact other than REGISTER's: the GRUU, or the address with `ob`, that requests in the dialog
+    /// may come back over this flow (RFC 5626 §4.3).
     pub(super) fn contact_uri(&self, hop: Hop) -> String {
+        self.gruu.as_ref().map_or_else(|| self.bound_uri(hop) + ";ob", |gruu| gruu.as_str().into())
+    }
+
+    /// The URI of REGISTER's Contact.
+    pub(super) fn bound_uri(&self, hop: Hop) -> String {
         let user = &self.user;
         match hop.transport {
             Transport::Ws | Transport::Wss => format!("sip:{user}@{};transport=ws", self.host),
@@ -59,9 +68,15 @@ impl Local {
         }
     }
 
-    /// Whether a URI is our Contact, over whatever flow it was given out.
+    /// Whether a URI is our Contact, over whatever flow it was given out, or the GRUU that stands for it.
     pub(super) fn is_contact(&self, uri: &SipUri<'_>) -> bool {
-        uri.user == Some(&self.user)
+        let gruu = || self.gruu.as_deref().and_then(Uri::parse);
+        let is_gruu = |gruu: Uri<'_>| {
+            gruu.sip().is_some_and(|gruu| {
+                (gruu.user, gruu.param("gr")) == (uri.user, uri.param("gr")) && gruu.host.matches(uri.host)
+            })
+        };
+        uri.user == Some(&self.user) || gruu().is_some_and(is_gruu)
     }
 }
 
@@ -74,14 +89,19 @@ pub(super) struct Outside<'a> {
     pub(super) from_tag: &'a str,
     pub(super) call_id: &'a str,
     pub(super) cseq: u32,
+    /// What [`UserAgent::routes`](super::UserAgent::routes) says.
+    pub(super) routes: &'a [SmolStr],
 }
 
 impl Outside<'_> {
     pub(super) fn begin(&self, config: &Config) -> Writer {
-        let Self { method, uri, via, to, from_tag, call_id, cseq } = self;
-        Writer::request(method, uri)
-            .header(HeaderName::Via, via)
-            .header(HeaderName::MaxForwards, 70)
+        let Self { method, uri, via, to, from_tag, call_id, cseq, routes } = self;
+        let mut writer =
+            Writer::request(method, uri).header(HeaderName::Via, via).header(HeaderName::MaxForwards, 70);
+        for route in *routes {
+            writer = writer.header(HeaderName::Route, route);
+        }
+        writer
             .header(HeaderName::From, format_args!("{};tag={from_tag}", from(config)))
             .header(HeaderName::To, format_args!("<{to}>"))
             .header(HeaderName::CallId, call_id)
@@ -89,7 +109,8 @@ impl Outside<'_> {
     }
 }
 
-fn from(config: &Config) -> impl Display {
+/// Our name and address, as From has them.
+pub(super) fn from(config: &Config) -> impl Display {
     match &config.display_name {
         Some(name) => format!("{} <{}>", quote(name), config.aor),
         None => format!("<{}>", config.aor),

@@ -1,11 +1,12 @@
-//! The user agent: registration, and calls to and from one address-of-record over one flow (RFC 3261 §8, §10,
-//! §13–§15, RFC 5626 §4, RFC 7118).
+//! The user agent: registration, and calls to and from one address-of-record over one flow or several (RFC 3261 §8,
+//! §10, §13–§15, RFC 5626 §4, RFC 7118).
 //!
 //! A call outlives its flow: while there is none, or it is not registered yet, requests within dialogs wait.
 //!
 //! What it does not do: media and its description (SDP passes through), following redirections, renegotiation, and
 //! reliable provisional responses.
 
+mod binding;
 mod call;
 mod checks;
 mod config;
@@ -15,17 +16,20 @@ mod event;
 mod failure;
 mod farewell;
 mod few;
+mod flows;
 mod incoming;
 mod info;
 mod local;
 mod outgoing;
 mod received;
+mod registrar_answers;
 mod registration;
 mod target;
 #[cfg(test)]
 mod tests;
 
-pub use config::{Aor, AorError, Config};
+pub use binding::Binding;
+pub use config::{Aor, AorError, Config, ContactAs, OutboundFlow, PushService, ThirdParty};
 pub use endpoint::{Counters, UserAgent};
 pub use error::{CallError, CommandError, RegisterError};
 pub use event::{

@@ -120,7 +120,7 @@ impl UserAgent {
             return Err(CallError::ShutDown);
         }
         let uri = target::parse(target, self.config.aor.domain()).ok_or(CallError::InvalidTarget)?;
-        let hop = self.flow.ok_or(CallError::Offline)?;
+        let hop = self.flow().ok_or(CallError::Offline)?;
         if self.is_full() {
             return Err(CallError::TooManyCalls);
         }
@@ -169,6 +169,7 @@ impl UserAgent {
             from_tag: &draft.tag,
             call_id: &draft.call_id,
             cseq: draft.cseq,
+            routes: &self.routes(hop),
         };
         let writer = outside
             .begin(&self.config)
@@ -177,7 +178,7 @@ impl UserAgent {
             .header(HeaderName::Supported, SUPPORTED)
             .header(HeaderName::Accept, SDP)
             .header(HeaderName::UserAgent, &self.config.user_agent);
-        let writer = self.authorize(writer, attempt, &Method::Invite, &draft.uri);
+        let writer = self.authorize(writer, attempt, &Method::Invite, &draft.uri, draft.sdp.as_bytes());
         Request::parse(writer.body(SDP, draft.sdp.as_bytes())).ok()
     }
 
@@ -234,7 +235,7 @@ impl UserAgent {
             return;
         }
         // Without a flow nothing can be said; the 2xx comes again.
-        let Some(hop) = self.flow else { return };
+        let Some(hop) = self.flow() else { return };
         let Some(call) = self.calls.get_mut(&id) else { return };
         let unwanted = call.ended || call.dialog.is_some();
         let Direction::Outgoing(out) = &mut call.direction else { return };
@@ -300,7 +301,7 @@ impl UserAgent {
         out.early.clear();
         out.draft.cseq += 1;
         let lost = Failure::of(Cause::FlowLost);
-        let hop = self.flow.ok_or_else(|| lost.clone())?;
+        let hop = self.flow().ok_or_else(|| lost.clone())?;
         out.request = self.write_invite(hop, &out.draft, &mut out.attempt).ok_or_else(|| lost.clone())?;
         let client = self.layer.send_request(now, &out.request, hop).ok_or(lost)?;
         out.client = Some(client);

@@ -1,57 +1,85 @@
-//! Registration of our Contact (RFC 3261 §10.2, RFC 5626 §4): made, refreshed, repeated after failures, removed.
+//! Registration of our Contact over each flow (RFC 3261 §10.2, RFC 5626 §4.2): the commands, and what is sent.
+//! [`super::registrar_answers`] has what comes back.
 
 use alloc::format;
 use alloc::string::String;
+use alloc::vec::Vec;
 
 use smol_str::SmolStr;
 
-use super::local::{ALLOW, Outside};
-use super::{Cause, Event, Failure, Purpose, RegisterError, RegistrationState, UserAgent, checks, failure};
+use super::config::Aor;
+use super::flows::{Flow, between};
+use super::local::ALLOW;
+use super::{Cause, ContactAs, Event, Failure, Purpose, RegisterError, RegistrationState, UserAgent};
 use crate::auth::Attempt;
 use crate::entropy::{self, Entropy};
-use crate::message::{HeaderName, Method, Request, Response, quote};
+use crate::message::{HeaderName, Method, Request, Writer, quote};
 use crate::time::{Duration, Instant};
 use crate::transaction::ClientId;
-use crate::transport::FlowId;
+use crate::transport::{FlowId, Hop};
 
-/// RFC 5626 §4.5: "base-time", for a phone whose only flow failed.
-const BASE: Duration = Duration::from_secs(30);
+/// RFC 5626 §4.5: "base-time" while no flow is registered, and while another one is.
+const BASE_ALL_FAILED: Duration = Duration::from_secs(30);
+const BASE: Duration = Duration::from_secs(90);
 
 /// RFC 5626 §4.5: "max-time".
 const MAX: Duration = Duration::from_secs(1800);
 
-/// The longest lifetime a registrar's 423 can make us ask for.
-const LONGEST: u32 = 86_400;
-
-/// The registration of one Contact.
+/// The registration of our Contact over one flow.
 #[derive(Debug)]
 pub(super) struct Registration {
-    /// "All registrations from a UAC SHOULD use the same Call-ID" (§10.2), and so the same From tag.
+    /// "All registrations from a UAC SHOULD use the same Call-ID" (§10.2), one for each flow (RFC 5626 §4.2.1), and
+    /// so the same From tag.
     call_id: SmolStr,
     tag: SmolStr,
     cseq: u32,
     /// Seconds to ask for.
-    expires: u32,
-    /// The user wants to be registered.
-    pub(super) wanted: bool,
-    /// The flow over which the registrar accepted our Contact. A refresh that fails for the moment takes nothing
-    /// back.
-    flow: Option<FlowId>,
+    pub(super) expires: u32,
+    /// The connection over which the registrar accepted our Contact. A refresh that fails for the moment takes
+    /// nothing back.
+    pub(super) held: Option<FlowId>,
+    /// When that ends unless it is refreshed.
+    pub(super) until: Option<Instant>,
     /// The REGISTER on its way; one at a time (§10.2).
-    pending: Option<Pending>,
-    attempt: Attempt,
+    pub(super) pending: Option<Pending>,
+    pub(super) attempt: Attempt,
     /// When to refresh, or try again.
-    next: Option<Instant>,
+    pub(super) next: Option<Instant>,
+    /// Before then the registrar does not want to hear from us (Retry-After), whatever flow opens.
+    pub(super) not_before: Option<Instant>,
     /// Failures in a row.
-    failures: u32,
+    pub(super) failures: u32,
+    /// How often the registrar found the time too brief, in a row.
+    pub(super) raised: u8,
+    /// Refused for good, until the next `register`.
+    pub(super) given_up: bool,
+    /// The first hop knows no outbound (439): without reg-id.
+    pub(super) plain: bool,
+    /// What else is to be asked when there is time.
+    pub(super) clear: bool,
+    pub(super) fetch: bool,
+    /// RFC 3608.
+    pub(super) service_route: Vec<SmolStr>,
+}
+
+/// What a REGISTER is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Task {
+    /// Adds or refreshes our Contact.
+    Bind,
+    /// Removes our Contact.
+    Unbind,
+    /// Removes every Contact: `*` (§10.2.2).
+    Clear,
+    /// Asks which there are: no Contact (§10.2.3).
+    Fetch,
 }
 
 #[derive(Clone, Copy, Debug)]
-struct Pending {
-    client: ClientId,
-    /// It has `Expires: 0`.
-    removes: bool,
-    flow: FlowId,
+pub(super) struct Pending {
+    pub(super) client: ClientId,
+    pub(super) task: Task,
+    pub(super) flow: FlowId,
 }
 
 impl Registration {
@@ -61,40 +89,48 @@ impl Registration {
             tag: entropy::token(entropy, 80).into(),
             cseq: 0,
             expires,
-            wanted: false,
-            flow: None,
+            held: None,
+            until: None,
             pending: None,
             attempt: Attempt::default(),
             next: None,
+            not_before: None,
             failures: 0,
+            raised: 0,
+            given_up: false,
+            plain: false,
+            clear: false,
+            fetch: false,
+            service_route: Vec::new(),
         }
     }
 
-    pub(super) const fn timeout(&self) -> Option<Instant> {
-        self.next
-    }
-
-    /// Whether the registrar has our Contact over this flow, or is not asked to.
-    pub(super) fn covers(&self, flow: FlowId) -> bool {
-        !self.wanted || self.flow == Some(flow)
-    }
-
-    /// Nothing is registered, asked for or on its way.
-    pub(super) const fn is_idle(&self) -> bool {
-        !self.wanted && self.pending.is_none()
+    /// Starts afresh, as after a command of the user's.
+    const fn encourage(&mut self) {
+        self.failures = 0;
+        self.raised = 0;
+        self.next = None;
+        self.not_before = None;
+        self.given_up = false;
     }
 }
 
 impl UserAgent {
-    /// Registers now, or as soon as there is a flow, and keeps registered until `unregister`.
+    /// Registers now, or as soon as there is a flow, and keeps registered over every flow until `unregister`.
     pub fn register(&mut self, now: Instant) -> Result<(), RegisterError> {
         if self.is_shutting_down() {
             return Err(RegisterError::ShutDown);
         }
-        self.registration.wanted = true;
-        self.registration.failures = 0;
-        self.registration.next = None;
-        self.send_register(now);
+        self.wanted = true;
+        self.unregistering = false;
+        for slot in 0..self.flows.len() {
+            self.flows[slot].registration.encourage();
+            if self.flows[slot].hop.is_some() {
+                self.send_register(now, slot, Task::Bind);
+            } else {
+                self.open_flow(slot);
+            }
+        }
         self.settle(now);
         Ok(())
     }
@@ -109,247 +145,264 @@ impl UserAgent {
         Ok(())
     }
 
-    /// Where the registration is.
-    pub fn registration(&self) -> RegistrationState {
-        let Registration { wanted, flow, pending, failures, .. } = &self.registration;
-        match (wanted, pending) {
-            (false, Some(_)) => RegistrationState::Unregistering,
-            (false, None) => RegistrationState::Unregistered,
-            (true, _) if flow.is_some() && *failures == 0 => RegistrationState::Registered,
-            (true, _) => RegistrationState::Registering,
+    /// Removes every Contact of the address-of-record, those of other devices too (§10.2.2). Ends with
+    /// [`Event::Unregistered`]; if the registrar refuses, with [`Event::RegistrationFailed`] before it.
+    pub fn unregister_all(&mut self, now: Instant) -> Result<(), RegisterError> {
+        let slot = self.registrar_slot()?;
+        self.wanted = false;
+        self.unregistering = true;
+        for flow in &mut self.flows {
+            flow.registration.next = None;
         }
+        self.flows[slot].registration.clear = true;
+        self.go_on(now, slot);
+        self.settle(now);
+        Ok(())
+    }
+
+    /// Asks which Contacts are registered (§10.2.3); [`Event::Bindings`] tells.
+    pub fn fetch_bindings(&mut self, now: Instant) -> Result<(), RegisterError> {
+        let slot = self.registrar_slot()?;
+        self.flows[slot].registration.fetch = true;
+        self.go_on(now, slot);
+        self.settle(now);
+        Ok(())
+    }
+
+    /// Where the registration is: with several flows, the best of theirs.
+    pub fn registration(&self) -> RegistrationState {
+        let mut all = self.flows.iter().map(|flow| &flow.registration);
+        if self.wanted {
+            let registered =
+                all.any(|registration| registration.held.is_some() && registration.failures == 0);
+            if registered { RegistrationState::Registered } else { RegistrationState::Registering }
+        } else if self.unregistering && all.any(|registration| registration.pending.is_some()) {
+            RegistrationState::Unregistering
+        } else {
+            RegistrationState::Unregistered
+        }
+    }
+
+    /// The flow over which the registrar is asked something.
+    fn registrar_slot(&self) -> Result<usize, RegisterError> {
+        if self.is_shutting_down() {
+            return Err(RegisterError::ShutDown);
+        }
+        self.flow().and_then(|hop| self.slot_of(hop.flow)).ok_or(RegisterError::Offline)
     }
 
     pub(super) fn leave_registrar(&mut self, now: Instant) {
-        let registered = self.registration.flow.is_some();
-        self.registration.wanted = false;
-        self.registration.next = None;
-        if self.registration.pending.is_some() {
-            // Its answer is awaited; what follows is decided then.
-        } else if registered && self.flow.is_some() {
-            self.send_register(now);
-        } else {
-            self.unregistered();
+        self.wanted = false;
+        self.unregistering = true;
+        for slot in 0..self.flows.len() {
+            self.flows[slot].registration.next = None;
+            self.go_on(now, slot);
         }
     }
 
-    /// Sends REGISTER over the present flow, to add or to remove as is wanted, unless one is on its way.
-    fn send_register(&mut self, now: Instant) {
-        let Some(hop) = self.flow else { return };
-        if self.registration.pending.is_some() {
+    /// Nothing is registered, asked for or on its way.
+    pub(super) fn is_off_registrar(&self) -> bool {
+        !self.wanted && self.flows.iter().all(|flow| flow.registration.pending.is_none())
+    }
+
+    /// Starts what is to be done next with one flow's registrar, if nothing is on its way.
+    pub(super) fn go_on(&mut self, now: Instant, slot: usize) {
+        let Flow { hop, registration, .. } = &mut self.flows[slot];
+        if registration.pending.is_some() {
+            // Its answer is awaited; what follows is decided then.
             return;
         }
-        let removes = !self.registration.wanted;
+        if hop.is_some() {
+            if core::mem::take(&mut registration.clear) {
+                return self.send_register(now, slot, Task::Clear);
+            }
+            if core::mem::take(&mut registration.fetch) {
+                return self.send_register(now, slot, Task::Fetch);
+            }
+            match (self.wanted, registration.held.is_some()) {
+                (false, true) => return self.send_register(now, slot, Task::Unbind),
+                (true, false) if registration.next.is_none() && !registration.given_up => {
+                    return self.send_register(now, slot, Task::Bind);
+                }
+                _ => {}
+            }
+        }
+        if !self.wanted {
+            self.forget_registration(slot);
+        }
+        if self.unregistering && self.is_off_registrar() {
+            self.unregistering = false;
+            self.local.gruu = None;
+            self.event(Event::Unregistered);
+        }
+    }
+
+    pub(super) fn forget_registration(&mut self, slot: usize) {
+        let flow = &mut self.flows[slot];
+        flow.keep_alive = None;
+        flow.registration.held = None;
+        flow.registration.until = None;
+        flow.registration.service_route.clear();
+    }
+
+    /// Sends REGISTER over a flow's connection, unless one is on its way.
+    pub(super) fn send_register(&mut self, now: Instant, slot: usize, task: Task) {
+        let Some(hop) = self.flows[slot].hop else { return };
+        if self.flows[slot].registration.pending.is_some() {
+            return;
+        }
+        let mut attempt = core::mem::take(&mut self.flows[slot].registration.attempt);
         let uri = self.registrar_uri();
-        let registration = &mut self.registration;
-        registration.next = None;
-        registration.cseq += 1;
-        let expires = if removes { 0 } else { registration.expires };
-        let outside = Outside {
-            method: &Method::Register,
-            uri: &uri,
-            via: &self.local.via(hop, &mut *self.entropy),
-            to: self.config.aor.as_str(),
-            from_tag: &registration.tag,
-            call_id: &registration.call_id,
-            cseq: registration.cseq,
-        };
-        let instance = quote(&format!("<{}>", self.config.instance));
-        let contact = format!(
-            "<{}>;+sip.instance={instance};reg-id={}",
-            self.local.contact_uri(hop),
-            self.config.reg_id
-        );
-        let writer = outside
-            .begin(&self.config)
-            .header(HeaderName::Contact, contact)
-            .header(HeaderName::Expires, expires)
-            .header(HeaderName::Allow, ALLOW)
-            .header(HeaderName::Supported, "path, outbound")
-            .header(HeaderName::UserAgent, &self.config.user_agent);
-        let mut attempt = core::mem::take(&mut self.registration.attempt);
-        let message = self.authorize(writer, &mut attempt, &Method::Register, &uri).finish();
-        self.registration.attempt = attempt;
+        let writer = self.write_register(slot, hop, task, &uri);
+        let message = self.authorize(writer, &mut attempt, &Method::Register, &uri, &[]).finish();
         let sent =
             Request::parse(message).ok().and_then(|request| self.layer.send_request(now, &request, hop));
+        let registration = &mut self.flows[slot].registration;
+        registration.attempt = attempt;
         match sent {
             Some(client) => {
-                self.registration.pending = Some(Pending { client, removes, flow: hop.flow });
-                self.purposes.insert(client, Purpose::Register);
+                registration.pending = Some(Pending { client, task, flow: hop.flow });
+                self.purposes.insert(client, Purpose::Register(slot));
             }
             // The configuration makes no message, and will not tomorrow.
-            None => self.registration_failed(now, Failure::of(Cause::Rejected), None),
+            None => self.registration_failed(now, slot, Failure::of(Cause::Rejected), None),
         }
+    }
+
+    fn write_register(&mut self, slot: usize, hop: Hop, task: Task, uri: &str) -> Writer {
+        let via = self.local.via(hop, &mut *self.entropy);
+        let contact = match task {
+            Task::Bind | Task::Unbind => Some(self.registered_contact(slot, hop)),
+            Task::Clear => Some("*".into()),
+            Task::Fetch => None,
+        };
+        let Flow { proxy, registration, .. } = &mut self.flows[slot];
+        if task == Task::Bind {
+            registration.next = None;
+            registration.not_before = None;
+        }
+        registration.cseq += 1;
+        let Registration { tag, call_id, cseq, expires, .. } = registration;
+        let mut writer = Writer::request(&Method::Register, uri)
+            .header(HeaderName::Via, via)
+            .header(HeaderName::MaxForwards, 70);
+        if let Some(proxy) = proxy {
+            writer = writer.header(HeaderName::Route, proxy);
+        }
+        let from = super::local::from(&self.config);
+        let registered = self.config.third_party.as_ref().map_or(&self.config.aor, |third| &third.aor);
+        writer = writer
+            .header(HeaderName::From, format_args!("{from};tag={tag}"))
+            .header(HeaderName::To, format_args!("<{registered}>"))
+            .header(HeaderName::CallId, call_id)
+            .header(HeaderName::CSeq, format_args!("{cseq} REGISTER"));
+        if let Some(contact) = contact {
+            let expires = if task == Task::Bind { *expires } else { 0 };
+            writer = writer.header(HeaderName::Contact, contact).header(HeaderName::Expires, expires);
+        }
+        // RFC 5627 §4.1.
+        let gruu = if self.config.contact == ContactAs::Address { "" } else { ", gruu" };
+        writer
+            .header(HeaderName::Allow, ALLOW)
+            .header(HeaderName::Supported, format_args!("path, outbound{gruu}"))
+            .header(HeaderName::UserAgent, &self.config.user_agent)
+    }
+
+    fn registered_contact(&self, slot: usize, hop: Hop) -> String {
+        if let Some(third) = &self.config.third_party {
+            // RFC 5626 §4.2.3: neither reg-id nor instance of ours.
+            return format!("<{}>", third.contact);
+        }
+        let uri = self.local.bound_uri(hop);
+        let push = self.config.push.as_ref();
+        let push = push.map_or_else(String::new, |push| format!("{push}"));
+        let instance = quote(&format!("<{}>", self.config.instance));
+        let Flow { reg_id, registration, .. } = &self.flows[slot];
+        if registration.plain {
+            return format!("<{uri}{push}>;+sip.instance={instance}");
+        }
+        format!("<{uri}{push}>;+sip.instance={instance};reg-id={reg_id}")
     }
 
     /// "The 'userinfo' and '@' components of the SIP URI MUST NOT be present" (§10.2).
-    fn registrar_uri(&self) -> String {
-        let scheme = if self.config.aor.as_str().starts_with("sips:") { "sips" } else { "sip" };
-        format!("{scheme}:{}", self.config.aor.domain())
+    pub(super) fn registrar_uri(&self) -> String {
+        let aor: &Aor = self.config.third_party.as_ref().map_or(&self.config.aor, |third| &third.aor);
+        let scheme = if aor.as_str().starts_with("sips:") { "sips" } else { "sip" };
+        format!("{scheme}:{}", aor.domain())
     }
 
-    pub(super) fn register_answered(&mut self, now: Instant, client: ClientId, response: &Response) {
-        let Some(pending) = self.registration.pending.filter(|pending| pending.client == client) else {
-            return;
-        };
-        if response.is_provisional() {
-            return;
-        }
-        self.registration.pending = None;
-        match response.status() {
-            200..=299 if pending.removes => self.removed(now),
-            200..=299 => self.registered(now, pending.flow, response),
-            401 | 407 => self.register_challenged(now, pending, response),
-            // A removal that was refused is as good as one that was not: the registration runs out.
-            _ if pending.removes => self.removed(now),
-            423 => self.too_brief(now, response),
-            _ => self.register_refused(now, response),
-        }
+    /// RFC 5626 §4.5: "a uniform random time between 50 and 100%" of base-time doubled for each failure in a row.
+    /// The present one is not counted yet.
+    pub(super) fn back_off(&mut self, slot: usize) -> Duration {
+        let others =
+            self.flows.iter().enumerate().any(|(other, flow)| other != slot && flow.registered().is_some());
+        let base = if others { BASE } else { BASE_ALL_FAILED };
+        let failures = self.flows[slot].registration.failures.saturating_add(1);
+        let most = base.saturating_mul(1 << failures.min(16)).min(MAX);
+        between(most / 2, most, &mut *self.entropy)
     }
 
-    fn registered(&mut self, now: Instant, flow: FlowId, response: &Response) {
-        let expires =
-            checks::granted(response.headers(), &self.local).unwrap_or(self.registration.expires).max(1);
-        let registration = &mut self.registration;
-        registration.attempt = Attempt::default();
-        registration.failures = 0;
-        let anew = registration.flow.replace(flow).is_none();
-        if !registration.wanted {
-            // The user has changed their mind meanwhile.
-            self.send_register(now);
+    /// A connection stands: RFC 5626 §4.2, "it MUST attempt to re-register", unless the registrar asked for silence.
+    pub(super) fn register_over_new_flow(&mut self, now: Instant, slot: usize) {
+        let registration = &mut self.flows[slot].registration;
+        if registration.given_up {
             return;
         }
-        let expires = Duration::from_secs(u64::from(expires));
-        // A refresh in good time, and not all pages of a restarted gateway at once.
-        let part = 800 + entropy::number(&mut *self.entropy) % 101;
-        registration.next = Some(now + expires.mul_f64(part as f64 / 1000.0));
-        self.event(Event::Registered { expires });
-        if anew {
-            self.resume(now);
+        match registration.not_before.filter(|at| *at > now) {
+            Some(at) => registration.next = Some(at),
+            None => self.send_register(now, slot, Task::Bind),
         }
     }
 
-    fn removed(&mut self, now: Instant) {
-        self.registration.attempt = Attempt::default();
-        if self.registration.wanted {
-            self.registration.flow = None;
-            self.send_register(now);
-        } else {
-            self.unregistered();
-        }
-    }
-
-    fn unregistered(&mut self) {
-        self.registration.flow = None;
-        self.event(Event::Unregistered);
-    }
-
-    fn register_challenged(&mut self, now: Instant, pending: Pending, response: &Response) {
-        let uri = self.registrar_uri();
-        let mut attempt = core::mem::take(&mut self.registration.attempt);
-        match self.learn_challenge(&mut attempt, &uri, response) {
-            Ok(()) => {
-                self.registration.attempt = attempt;
-                self.send_register(now);
-            }
-            Err(_) if pending.removes => self.removed(now),
-            Err(failure) => self.registration_failed(now, failure, None),
-        }
-    }
-
-    /// 423 (§10.2.8): asks for as much as the registrar wants at least.
-    fn too_brief(&mut self, now: Instant, response: &Response) {
-        let least =
-            response.headers().first(HeaderName::MinExpires).and_then(|value| value.trim().parse().ok());
-        match least {
-            Some(least) if least > self.registration.expires && least <= LONGEST => {
-                self.registration.expires = least;
-                self.registration.attempt = Attempt::default();
-                self.send_register(now);
-            }
-            _ => self.registration_failed(now, Failure::of_response(response), None),
-        }
-    }
-
-    /// §10.2.8: what may pass is tried again, what will not is not.
-    fn register_refused(&mut self, now: Instant, response: &Response) {
-        let wait = match response.status() {
-            408 | 430 | 480 | 500..=599 => {
-                let asked = failure::retry_after(response.headers());
-                Some(self.back_off().max(asked.unwrap_or_default()))
-            }
-            _ => None,
-        };
-        self.registration_failed(now, Failure::of_response(response), wait);
-    }
-
-    pub(super) fn register_timed_out(&mut self, now: Instant, client: ClientId) {
-        let Some(pending) = self.registration.pending.take_if(|pending| pending.client == client) else {
-            return;
-        };
-        if pending.removes {
-            self.removed(now);
-        } else {
-            let wait = self.back_off();
-            self.registration_failed(now, Failure::of(Cause::Timeout), Some(wait));
-        }
-    }
-
-    /// RFC 5626 §4.5: doubled for each failure, and "a uniform random time between 50 and 100%" of that.
-    fn back_off(&mut self) -> Duration {
-        let exponent = self.registration.failures.min(16);
-        let most = BASE.saturating_mul(1 << exponent).min(MAX);
-        let part = 500 + entropy::number(&mut *self.entropy) % 501;
-        most.mul_f64(part as f64 / 1000.0)
-    }
-
-    fn registration_failed(&mut self, now: Instant, failure: Failure, retry_in: Option<Duration>) {
-        let registration = &mut self.registration;
-        registration.attempt = Attempt::default();
-        if !registration.wanted {
-            self.unregistered();
-            return;
-        }
-        registration.failures += 1;
-        registration.wanted = retry_in.is_some();
-        if !registration.wanted {
-            registration.flow = None;
-        }
-        registration.next = retry_in.map(|wait| now + wait);
-        self.event(Event::RegistrationFailed { failure, retry_in });
-        if retry_in.is_none() {
-            // There will be no registration to wait for.
-            self.resume(now);
-        }
-    }
-
-    /// A flow is there: RFC 5626 §4.4.1, "it MUST attempt to re-register".
-    pub(super) fn register_over_new_flow(&mut self, now: Instant) {
-        if self.registration.wanted {
-            self.registration.failures = 0;
-            self.send_register(now);
-        }
-    }
-
-    /// The flow is gone, and the way to us with it. A REGISTER that was on it is made anew over the next.
-    pub(super) fn registration_flow_lost(&mut self) {
-        let registration = &mut self.registration;
-        registration.flow = None;
-        registration.next = None;
+    /// The connection is gone, and the way to us with it. A REGISTER that was on it is made anew over the next.
+    pub(super) fn registration_flow_lost(&mut self, now: Instant, slot: usize) {
+        let registration = &mut self.flows[slot].registration;
+        let worked = registration.held.take().is_some();
         registration.attempt = Attempt::default();
         if let Some(pending) = registration.pending.take() {
+            match pending.task {
+                Task::Fetch => registration.fetch = true,
+                Task::Clear => registration.clear = true,
+                Task::Bind | Task::Unbind => {}
+            }
             self.purposes.remove(&pending.client);
             self.layer.abandon(pending.client);
-            if !self.registration.wanted {
-                self.unregistered();
-            }
+        }
+        if !self.wanted {
+            return self.go_on(now, slot);
+        }
+        if self.flows[slot].registration.given_up {
+            return;
+        }
+        if worked {
+            self.flows[slot].registration.next = None;
+            self.open_flow(slot);
+        } else {
+            // §4.5: the attempt before was no success. A driver may know better and open it all the same.
+            let wait = self.back_off(slot);
+            let registration = &mut self.flows[slot].registration;
+            registration.failures += 1;
+            registration.next = Some(registration.next.unwrap_or(now).max(now + wait));
         }
     }
 
-    pub(super) fn registration_timeout(&mut self, now: Instant) {
-        if self.registration.next.is_some_and(|at| at <= now) {
-            self.registration.next = None;
-            self.send_register(now);
+    /// The driver found no way to the server.
+    pub(super) fn flow_not_opened(&mut self, now: Instant, slot: usize) {
+        if self.wanted && !self.flows[slot].registration.given_up {
+            let wait = self.back_off(slot);
+            self.registration_failed(now, slot, Failure::of(Cause::FlowLost), Some(wait));
+        }
+    }
+
+    pub(super) fn registration_timeout(&mut self, now: Instant, slot: usize) {
+        let Flow { hop, registration, .. } = &mut self.flows[slot];
+        if registration.next.is_some_and(|at| at <= now) {
+            registration.next = None;
+            if hop.is_some() {
+                self.send_register(now, slot, Task::Bind);
+            } else {
+                self.open_flow(slot);
+            }
         }
     }
 }

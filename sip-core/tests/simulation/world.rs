@@ -177,6 +177,7 @@ impl World {
                     assert_eq!(to.flow, self.phones[phone].hop.flow, "sent over a flow that is not its own");
                     self.send(|| Packet::ToServer { phone, message: message.clone() });
                 }
+                user_agent::Output::OpenFlow { .. } | user_agent::Output::KeepAlive { .. } => {}
                 user_agent::Output::Event(event) => self.phones[phone].events.push_back(event),
             }
         }

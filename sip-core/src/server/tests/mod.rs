@@ -252,7 +252,8 @@ fn digest(user: &str, password: &str, challenge: &Response, method: &Method, uri
         .iter()
         .flat_map(|(name, authority)| challenge.headers().all(*name).map(move |value| (*authority, value)));
     client.challenged(&mut attempt, uri, challenges).unwrap();
-    let authorization = client.authorize(&mut attempt, method.as_str(), uri, &mut SeededEntropy(9)).remove(0);
+    let authorization =
+        client.authorize(&mut attempt, method.as_str(), uri, &[], &mut SeededEntropy(9)).remove(0);
     let name = match authorization.authority {
         Authority::Server => "Authorization",
         Authority::Proxy => "Proxy-Authorization",

@@ -85,7 +85,7 @@ fn success() {
         ok.headers().all(HeaderName::RecordRoute).collect::<Vec<_>>(),
         ["<sip:p2.example;lr>", "<sip:p1.example;lr>"]
     );
-    assert!(ok.headers().first(HeaderName::Contact).unwrap().contains(".invalid;transport=ws>"));
+    assert!(ok.headers().first(HeaderName::Contact).unwrap().contains(".invalid;transport=ws;ob>"));
     assert_eq!(solo.ua.accept(solo.now, call, ANSWER), Err(CommandError::WrongState(CallState::Established)));
     send(&mut solo, &ok, "ACK", 10, &[], "");
     assert_eq!(solo.event(), Event::Confirmed { call, sdp: None });

@@ -100,6 +100,7 @@ impl Pair {
             while let Some(output) = self.ua(who).poll_output() {
                 match output {
                     Output::Transmit { message, .. } => self.transmit(who, message),
+                    Output::OpenFlow { .. } | Output::KeepAlive { .. } => {}
                     Output::Event(event) => self.event(who, event),
                 }
             }

@@ -19,6 +19,9 @@ pub(super) struct Solo {
     pub(super) hop: Hop,
     pub(super) sent: VecDeque<(Instant, Hop, Message)>,
     pub(super) events: VecDeque<Event>,
+    /// Connections asked for, keep-alives that were due.
+    pub(super) opens: VecDeque<(Instant, u32)>,
+    pub(super) keep_alives: VecDeque<(Instant, Hop)>,
     serial: u32,
 }
 
@@ -32,7 +35,16 @@ impl Solo {
         let ua = UserAgent::new(config, entropy(7));
         let now = Instant::from_micros(1_000_000);
         let hop = hop(1, transport);
-        let mut solo = Self { ua, now, hop, sent: VecDeque::new(), events: VecDeque::new(), serial: 0 };
+        let mut solo = Self {
+            ua,
+            now,
+            hop,
+            sent: VecDeque::new(),
+            events: VecDeque::new(),
+            opens: VecDeque::new(),
+            keep_alives: VecDeque::new(),
+            serial: 0,
+        };
         solo.input(Input::FlowOpened(hop));
         solo
     }
@@ -70,6 +82,8 @@ impl Solo {
                     let message = Message::parse(message).expect("what we send can be read");
                     self.sent.push_back((self.now, to, message));
                 }
+                Output::OpenFlow { reg_id } => self.opens.push_back((self.now, reg_id)),
+                Output::KeepAlive { to } => self.keep_alives.push_back((self.now, to)),
                 Output::Event(event) => self.events.push_back(event),
             }
         }
