@@ -107,6 +107,7 @@ fn outcome(bytes: &'static [u8]) -> String {
         match output {
             Output::Event(event) => rings |= matches!(event, Event::Incoming { .. }),
             Output::Transmit { message, .. } => answer = answer.or(Some(message)),
+            Output::OpenFlow { .. } | Output::KeepAlive { .. } => {}
         }
     }
     let counters = solo.ua.counters();
