@@ -119,3 +119,13 @@ pub const DATAGRAM_BYTES: usize = 65_507;
 /// Datagrams above this many bytes are counted: RFC 3261 §18.1.1 would have had them sent over TCP, but a
 /// contact registered over a flow is reached over that flow and nothing else.
 pub const DATAGRAM_COMFORT: usize = 1_300;
+
+/// Requests outside of calls and INFOs that one user agent has on their way. Past it a command is refused.
+pub const REQUESTS: usize = 64;
+
+/// Largest MESSAGE outside a call, bytes, unless every hop is known to control congestion (RFC 3428 §8). Past it the
+/// command is refused.
+pub const MESSAGE_COMFORT: usize = 1_300;
+
+/// MESSAGEs one user agent keeps unanswered for its application. Past it they are answered with 200 at once.
+pub const HELD_MESSAGES: usize = 32;

@@ -419,6 +419,8 @@ impl Driver {
             }
             // Nobody asks for them here.
             Event::Bindings { .. } | Event::ShutDown => {}
+            // A page takes no messages yet, so none is configured.
+            Event::Answered { .. } | Event::Message { .. } | Event::ShutDown => {}
         }
     }
 }

@@ -22,6 +22,28 @@ pub mod xml;
 
 pub use fields::{BodyError, BodyFault, Fields};
 
+/// A body and what it is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Content {
+    /// The media type with its parameters, as Content-Type has it.
+    pub content_type: smol_str::SmolStr,
+    /// The bytes.
+    pub body: bytes::Bytes,
+}
+
+impl Content {
+    /// A body of a media type.
+    pub fn new(content_type: impl Into<smol_str::SmolStr>, body: impl Into<bytes::Bytes>) -> Self {
+        Self { content_type: content_type.into(), body: body.into() }
+    }
+
+    /// Whether it is of this media type, whatever its parameters.
+    pub fn is(&self, media_type: &str) -> bool {
+        let end = self.content_type.find(';').unwrap_or(self.content_type.len());
+        self.content_type[..end].trim().eq_ignore_ascii_case(media_type)
+    }
+}
+
 /// Values a vocabulary enumerates.
 macro_rules! keywords {
     ($(#[$doc:meta])* $type:ident { $($(#[$variant_doc:meta])* $variant:ident $word:literal,)* }) => {

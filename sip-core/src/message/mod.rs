@@ -25,6 +25,7 @@ pub mod validate;
 mod value;
 mod writer;
 
+pub(crate) use chars::is_token;
 pub use error::{Fault, ParseError};
 pub use headers::{Field, Headers};
 pub use method::Method;

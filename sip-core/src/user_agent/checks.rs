@@ -7,8 +7,8 @@ use alloc::vec::Vec;
 
 use smol_str::{SmolStr, ToSmolStr};
 
-use super::local::{ALLOW, Local, SDP, SUPPORTED};
-use super::{Aor, body_text};
+use super::local::{Local, SDP, SUPPORTED};
+use super::{Aor, Config, body_text};
 use crate::message::validate::{Rejection, Role, Rules};
 use crate::message::{HeaderName, Host, Method, Request, Uri, reason_phrase};
 
@@ -38,8 +38,8 @@ impl Refusal {
     }
 
     /// The answer to a method that is not taken here.
-    pub(super) fn of_method(method: &Method) -> Self {
-        rules(method).method_not_taken(method).into()
+    pub(super) fn of_method(method: &Method, local: &Local) -> Self {
+        rules(method, local).method_not_taken(method).into()
     }
 }
 
@@ -51,18 +51,20 @@ impl From<Rejection> for Refusal {
     }
 }
 
-/// What we take. Bodies differ: INFO brings keys, the others sessions.
-pub(super) const fn rules(method: &Method) -> Rules<'static> {
+/// What we take. Bodies differ: INFO brings keys, MESSAGE words, the others sessions.
+pub(super) fn rules<'a>(method: &Method, local: &'a Local) -> Rules<'a> {
     let accept = match method {
         Method::Info => DTMF,
+        Method::Message => &local.message_types,
         _ => SDP,
     };
-    Rules { role: Role::UserAgent, schemes: &["sip", "sips"], allow: ALLOW, supported: SUPPORTED, accept }
+    let allow = &local.allow;
+    Rules { role: Role::UserAgent, schemes: &["sip", "sips"], allow, supported: SUPPORTED, accept }
 }
 
 /// What must hold before anything is decided about a request (§8.2).
-pub(super) fn validate(request: &Request) -> Result<(), Refusal> {
-    rules(request.method()).request(request).map_err(Refusal::from)
+pub(super) fn validate(request: &Request, local: &Local) -> Result<(), Refusal> {
+    rules(request.method(), local).request(request).map_err(Refusal::from)
 }
 
 /// Whether a request outside a dialog is for us (§8.2.2.1). Whom To names does not matter: calls are forwarded.
@@ -81,8 +83,12 @@ pub(super) fn addressee(request: &Request, local: &Local, aor: &Aor) -> Result<(
 }
 
 /// The offer of an INVITE (§8.2.3).
-pub(super) fn offer(request: &Request, dtls_required: bool) -> Result<Option<String>, Refusal> {
-    let Some(text) = content(request)?.map(|(_, text)| text) else { return Ok(None) };
+pub(super) fn offer(
+    request: &Request,
+    local: &Local,
+    dtls_required: bool,
+) -> Result<Option<String>, Refusal> {
+    let Some(text) = content(request, local)?.map(|(_, text)| text) else { return Ok(None) };
     if dtls_required && !has_fingerprints(&text) {
         // §20.43: 399 is for texts.
         let warning = "399 user-agent.invalid \"WebRTC media needs a DTLS fingerprint\"";
@@ -92,8 +98,8 @@ pub(super) fn offer(request: &Request, dtls_required: bool) -> Result<Option<Str
 }
 
 /// A body we understand, with its type; `None` if there is none that matters.
-pub(super) fn content(request: &Request) -> Result<Option<(SmolStr, String)>, Refusal> {
-    let found = rules(request.method()).body(request)?;
+pub(super) fn content(request: &Request, local: &Local) -> Result<Option<(SmolStr, String)>, Refusal> {
+    let found = rules(request.method(), local).body(request)?;
     Ok(found.map(|found| (found.to_smolstr(), body_text(request.body()))))
 }
 
@@ -114,12 +120,19 @@ fn has_fingerprints(sdp: &str) -> bool {
     of_session || sections.iter().all(|(refused, found)| *refused || *found)
 }
 
-/// The header fields of an answer to OPTIONS (§11.2).
-pub(super) fn capabilities() -> [(HeaderName, SmolStr); 4] {
-    [
-        (HeaderName::Allow, ALLOW.into()),
-        (HeaderName::Accept, SDP.into()),
+/// The header fields of an answer to OPTIONS (§11.2; RFC 6665 §4.4.4, RFC 6086 §7.1).
+pub(super) fn capabilities(config: &Config, local: &Local) -> Vec<(HeaderName, SmolStr)> {
+    let messages = Some(&*local.message_types).filter(|types| !types.is_empty());
+    let accept: Vec<&str> = [SDP].into_iter().chain(messages).collect();
+    let mut fields = vec![
+        (HeaderName::Allow, local.allow.clone()),
+        (HeaderName::Accept, accept.join(", ").into()),
         (HeaderName::AcceptEncoding, "identity".into()),
         (HeaderName::Supported, SUPPORTED.into()),
-    ]
+        (HeaderName::RecvInfo, config.recv_info()),
+    ];
+    if !config.event_packages.is_empty() {
+        fields.push((HeaderName::AllowEvents, config.allow_events()));
+    }
+    fields
 }

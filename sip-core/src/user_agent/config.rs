@@ -163,6 +163,21 @@ pub struct Config {
     /// Refuse, with 488 and a Warning, offers without a DTLS fingerprint: WebRTC cannot take them (RFC 8827 §6.5).
     /// Default `false`.
     pub dtls_required: bool,
+    /// Event packages whose state others may subscribe to (RFC 6665), `presence` for one. Default: none, and
+    /// SUBSCRIBE is refused.
+    pub event_packages: Vec<SmolStr>,
+    /// Info Packages taken in INFO (RFC 6086 §5.2). Default: none. DTMF in legacy INFO is always taken.
+    pub info_packages: Vec<SmolStr>,
+    /// Media types taken in MESSAGE (RFC 3428), `text/plain` for one. Default: none, and MESSAGE is refused: nobody
+    /// would read it.
+    pub message_types: Vec<SmolStr>,
+    /// How long the application may take to refuse a MESSAGE before it is answered with 200. Default zero: it
+    /// cannot. Above two seconds senders over UDP repeat it.
+    pub message_hold: Duration,
+    /// MESSAGEs above [`limits::MESSAGE_COMFORT`](crate::limits::MESSAGE_COMFORT) may be sent outside calls, for every
+    /// hop to wherever they go is known to control congestion (RFC 3428 §8). That the first one is a WebSocket says
+    /// nothing about the last. Default `false`.
+    pub congestion_safe: bool,
 }
 
 impl Config {
@@ -183,7 +198,22 @@ impl Config {
             transport: Transport::Ws,
             no_answer: Duration::from_secs(60),
             dtls_required: false,
+            event_packages: Vec::new(),
+            info_packages: Vec::new(),
+            message_types: Vec::new(),
+            message_hold: Duration::ZERO,
+            congestion_safe: false,
         }
+    }
+
+    /// Allow-Events (RFC 6665 §4.4.4).
+    pub(super) fn allow_events(&self) -> SmolStr {
+        self.event_packages.join(", ").into()
+    }
+
+    /// Recv-Info (RFC 6086 §5.2.2); empty says that none is taken.
+    pub(super) fn recv_info(&self) -> SmolStr {
+        self.info_packages.join(", ").into()
     }
 }
 

@@ -11,9 +11,10 @@ use super::checks;
 use super::farewell::Farewell;
 use super::few::Few;
 use super::flows::Flow;
-use super::info::Info;
 use super::local::Local;
-use super::{CallId, Config, End, Event, Failure, Input, Output, Side};
+use super::messages::Held;
+use super::requests::Errand;
+use super::{CallId, Config, End, Event, Failure, Input, MessageId, Output, RequestId, Side};
 use crate::auth::{Attempt, Authority, Client as Authenticator};
 use crate::dialog::DialogId;
 use crate::entropy::{self, BoxedEntropy};
@@ -48,6 +49,11 @@ pub struct UserAgent {
     pub(super) next_call: u64,
     /// Whose a client transaction is.
     pub(super) purposes: Few<ClientId, Purpose>,
+    /// Requests on their way that belong to no call's making or end.
+    pub(super) requests: Few<RequestId, Errand>,
+    pub(super) next_request: u64,
+    pub(super) messages: Few<MessageId, Held>,
+    pub(super) next_message: u64,
     pub(super) farewells: Vec<Farewell>,
     pub(super) next_farewell: u64,
     shutdown: Shutdown,
@@ -77,7 +83,7 @@ pub(super) enum Purpose {
     Register(usize),
     Invite(CallId),
     Farewell(u64),
-    Info(Info),
+    Request(RequestId),
 }
 
 /// How far `shutdown` has come.
@@ -96,7 +102,7 @@ impl UserAgent {
     pub fn new(config: Config, mut entropy: BoxedEntropy) -> Self {
         let timers = Timers::default();
         Self {
-            local: Local::new(&mut *entropy),
+            local: Local::new(&config, &mut *entropy),
             flows: Flow::all(&config, &mut *entropy),
             wanted: false,
             unregistering: false,
@@ -112,6 +118,10 @@ impl UserAgent {
             calls: Few::new(),
             next_call: 0,
             purposes: Few::new(),
+            requests: Few::new(),
+            next_request: 0,
+            messages: Few::new(),
+            next_message: 0,
             farewells: Vec::new(),
             next_farewell: 0,
             shutdown: Shutdown::No,
@@ -163,6 +173,8 @@ impl UserAgent {
             .chain(self.layer.poll_timeout())
             .chain(self.flows_timeout())
             .chain(self.farewell_timeout())
+            .chain(self.requests_timeout())
+            .chain(self.messages_timeout())
             .min()
     }
 
@@ -181,6 +193,7 @@ impl UserAgent {
         if let Some(hop) = self.ready() {
             self.resume_outgoing(now, hop);
             self.resume_incoming(hop);
+            self.resume_requests(now, hop);
         }
     }
 
@@ -208,7 +221,9 @@ impl UserAgent {
             Err(refused) => {
                 self.counters.malformed += 1;
                 // What is wrong may be the method, and then the answer says which would do.
-                if let Ok((headers, rejection)) = checks::rules(&Method::Invite).refused(&refused) {
+                if let Ok((headers, rejection)) =
+                    checks::rules(&Method::Invite, &self.local).refused(&refused)
+                {
                     let tag = entropy::token(&mut *self.entropy, 80);
                     self.transmit_to(from, Writer::refusal(headers, &rejection, &tag));
                 }
@@ -218,7 +233,7 @@ impl UserAgent {
 
     fn receive_response(&mut self, now: Instant, response: Response) {
         // §8.1.3.3: one with another Via beside ours was another's.
-        match checks::rules(&response.cseq().method).response(&response) {
+        match checks::rules(&response.cseq().method, &self.local).response(&response) {
             Ok(()) => {}
             Err(Dropped::Misrouted) => return self.counters.responses_misrouted += 1,
             Err(Dropped::Malformed | Dropped::ViaAddress) => return self.counters.malformed += 1,
@@ -239,6 +254,8 @@ impl UserAgent {
         self.layer.handle_timeout(now);
         self.flows_time_passed(now);
         self.release_overdue(now);
+        self.give_up_requests(now);
+        self.accept_held(now);
         let due: Vec<CallId> = self
             .calls
             .iter()
@@ -285,14 +302,15 @@ impl UserAgent {
                 Some(Purpose::Register(slot)) => self.register_timed_out(now, slot, client),
                 Some(Purpose::Invite(call)) => self.invite_timed_out(call),
                 Some(Purpose::Farewell(id)) => self.farewell_timed_out(id),
-                Some(Purpose::Info(info)) => self.info_timed_out(&info),
+                Some(Purpose::Request(id)) => self.request_timed_out(now, id),
                 None => {}
             },
             E::TransportFailed { client } => match self.purposes.remove(&client) {
                 Some(Purpose::Invite(call)) => self.invite_flow_lost(now, call, client),
                 Some(Purpose::Farewell(id)) => self.farewell_flow_lost(id),
+                Some(Purpose::Request(id)) => self.request_flow_lost(now, id),
                 // A REGISTER is forgotten as soon as its flow is.
-                Some(Purpose::Register(_) | Purpose::Info(_)) | None => {}
+                Some(Purpose::Register(_)) | None => {}
             },
             E::ClientTerminated { client } => {
                 if let Some(Purpose::Invite(call)) = self.purposes.remove(&client) {
@@ -310,12 +328,7 @@ impl UserAgent {
             Some(&Purpose::Register(slot)) => self.register_answered(now, slot, client, &response),
             Some(&Purpose::Invite(call)) => self.invite_answered(now, call, client, response),
             Some(&Purpose::Farewell(id)) => self.farewell_answered(now, id, &response),
-            Some(Purpose::Info(_)) if response.is_provisional() => {}
-            Some(Purpose::Info(_)) => {
-                if let Some(Purpose::Info(info)) = self.purposes.remove(&client) {
-                    self.info_answered(now, info, &response);
-                }
-            }
+            Some(&Purpose::Request(id)) => self.request_answered(now, id, response),
             None => {}
         }
     }

@@ -1,5 +1,7 @@
 //! Why a command was refused. Commands change nothing when they fail.
 
+use smol_str::SmolStr;
+
 use super::CallState;
 
 /// Why a command about the registration was refused: `register`, `unregister`, `unregister_all`, `fetch_bindings`.
@@ -33,6 +35,56 @@ pub enum CallError {
     /// The INVITE would not fit into one message.
     #[error("the session description is too large")]
     TooLarge,
+}
+
+/// Why a request was not sent.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum RequestError {
+    /// The target is no user, `user@host` or SIP URI.
+    #[error("the target is no user name, address or SIP URI")]
+    InvalidTarget,
+    /// No flow is open, or it is not registered yet.
+    #[error("there is no connection")]
+    Offline,
+    /// There is no such call, or nothing of it is left.
+    #[error("there is no such call")]
+    NoDialog,
+    /// The call is not established.
+    #[error("not possible while the call is {0:?}")]
+    WrongState(CallState),
+    /// [`limits::REQUESTS`](crate::limits::REQUESTS) are on their way already.
+    #[error("too many requests at once")]
+    TooMany,
+    /// The request would be too large.
+    #[error("the request would have {bytes} bytes, {most} are allowed")]
+    TooLarge {
+        /// What it has.
+        bytes: usize,
+        /// What it may have.
+        most: usize,
+    },
+    /// The method is no token, or has a command of its own.
+    #[error("the method cannot be sent so")]
+    InvalidMethod,
+    /// A header field that is not the caller's to write, or has no legal name.
+    #[error("the field {0} cannot be set")]
+    ReservedField(SmolStr),
+    /// `shutdown` was called.
+    #[error("the user agent is shut down")]
+    ShutDown,
+}
+
+/// Why a MESSAGE was not answered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum MessageError {
+    /// It has its answer.
+    #[error("the message is answered already")]
+    Answered,
+    /// A refusal's status is 300–699.
+    #[error("{0} is no status to refuse with")]
+    InvalidStatus(u16),
 }
 
 /// Why a command on a call was refused.

@@ -6,7 +6,9 @@ use alloc::vec::Vec;
 use bytes::Bytes;
 use smol_str::SmolStr;
 
+use super::Answer;
 use super::Binding;
+use crate::body::Content;
 use crate::time::Duration;
 use crate::transport::{FlowId, Hop};
 
@@ -20,6 +22,21 @@ impl CallId {
         self.0
     }
 }
+
+/// Names a request that has no state of its own: its answer is told with [`Event::Answered`]. Never reused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct RequestId(pub(super) u64);
+
+impl RequestId {
+    /// The number, for maps and texts of the caller's.
+    pub const fn as_u64(self) -> u64 {
+        self.0
+    }
+}
+
+/// Names a MESSAGE received by one user agent. Never reused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct MessageId(pub(super) u64);
 
 /// What happened outside.
 #[derive(Debug)]
@@ -162,6 +179,27 @@ pub enum Event {
     Released {
         /// The call.
         call: CallId,
+    },
+    /// A request that a command sent came to its end: told once for each.
+    Answered {
+        /// Which one.
+        request: RequestId,
+        /// The 2xx, or what else became of it.
+        result: Result<Answer, Failure>,
+    },
+    /// Somebody sent a message (RFC 3428). It is answered with 200, at once or after
+    /// [`Config::message_hold`](super::Config::message_hold).
+    Message {
+        /// Its name, to answer it while it is held.
+        message: MessageId,
+        /// The call in whose dialog it came.
+        call: Option<CallId>,
+        /// Who sent it.
+        from: Identity,
+        /// Whom it was sent to.
+        to: Identity,
+        /// What it says; empty messages have no type.
+        content: Content,
     },
     /// After `shutdown`: calls have ended, the registration is removed, or both were given up.
     ShutDown,

@@ -6,7 +6,7 @@ use alloc::vec::Vec;
 use smol_str::SmolStr;
 
 use super::failure::retry_after;
-use super::{CallId, Purpose, UserAgent};
+use super::{CallId, End, Failure, Purpose, UserAgent};
 use crate::auth::Attempt;
 use crate::dialog::{Dialog, DialogId};
 use crate::limits;
@@ -56,6 +56,14 @@ impl UserAgent {
         match call.dialog.clone() {
             Some(dialog) => self.say_last(Last::Bye(dialog), Some(id)),
             None => self.release(id),
+        }
+    }
+
+    /// §12.2.1.2: the other side knows nothing of the call, or is silent: "the UAC SHOULD terminate the dialog".
+    pub(super) fn dialog_lost(&mut self, id: CallId, failure: Failure) {
+        if self.calls.get(&id).is_some_and(|call| !call.ended) {
+            self.end(id, End::Failed(failure));
+            self.say_bye(id);
         }
     }
 

@@ -6,7 +6,7 @@ use smol_str::SmolStr;
 use super::call::{Call, Direction};
 use super::checks::{self, Refusal};
 use super::failure::reason;
-use super::local::{ALLOW, SDP, SUPPORTED};
+use super::local::{SDP, SUPPORTED};
 use super::{
     CallId, CallState, Cause, CommandError, End, Event, Failure, Identity, Side, UserAgent, body_text,
 };
@@ -112,7 +112,7 @@ impl UserAgent {
         let writer = Writer::response(&incoming.request, 200, reason_phrase(200), Some(&tag))
             .copy(incoming.request.headers(), HeaderName::RecordRoute)
             .header(HeaderName::Contact, format_args!("<{}>", self.local.contact_uri(hop)))
-            .header(HeaderName::Allow, ALLOW)
+            .header(HeaderName::Allow, &self.local.allow)
             .header(HeaderName::Supported, SUPPORTED)
             .header(HeaderName::Server, &self.config.user_agent);
         let ok = writer.body(SDP, sdp.as_bytes());
@@ -189,7 +189,7 @@ impl UserAgent {
         }
         let tag: SmolStr = entropy::token(&mut *self.entropy, 80).into();
         let dialog = Dialog::uas(request, &tag);
-        let sdp = checks::offer(request, self.config.dtls_required)?;
+        let sdp = checks::offer(request, &self.local, self.config.dtls_required)?;
         // §13.3.1: an invitation that expires gets 487.
         let (patience, late) = match expires(request) {
             Some(expires) if expires < RING => (expires, 487),
@@ -334,7 +334,7 @@ impl UserAgent {
         let response = Writer::response(&incoming.request, 180, reason_phrase(180), Some(&incoming.tag))
             .copy(incoming.request.headers(), HeaderName::RecordRoute)
             .header(HeaderName::Contact, format_args!("<{}>", self.local.contact_uri(hop)))
-            .header(HeaderName::Allow, ALLOW)
+            .header(HeaderName::Allow, &self.local.allow)
             .header(HeaderName::Server, &self.config.user_agent)
             .finish();
         self.layer.respond(now, server, 180, response);

@@ -11,8 +11,8 @@ use crate::entropy::{self, Entropy};
 use crate::message::{HeaderName, SipUri, Uri, Writer, quote};
 use crate::transport::{Hop, Transport};
 
-/// Methods a peer may send (§20.5).
-pub(super) const ALLOW: &str = "INVITE, ACK, CANCEL, BYE, OPTIONS, INFO";
+/// Methods a peer may send whatever the configuration (§20.5).
+const ALLOW: &str = "INVITE, ACK, CANCEL, BYE, OPTIONS, INFO, NOTIFY";
 
 /// Extensions a peer may require (§20.37).
 pub(super) const SUPPORTED: &str = "outbound";
@@ -29,11 +29,26 @@ pub(super) struct Local {
     pub(super) host: SmolStr,
     /// The GRUU that stands for the Contact, while there is one to be used (RFC 5627 §4.4).
     pub(super) gruu: Option<SmolStr>,
+    /// Methods a peer may send (§20.5).
+    pub(super) allow: SmolStr,
+    /// Media types taken in MESSAGE.
+    pub(super) message_types: SmolStr,
 }
 
 impl Local {
-    pub(super) fn new(entropy: &mut dyn Entropy) -> Self {
+    pub(super) fn new(config: &Config, entropy: &mut dyn Entropy) -> Self {
+        let mut allow = String::from(ALLOW);
+        for (taken, method) in
+            [(!config.event_packages.is_empty(), "SUBSCRIBE"), (!config.message_types.is_empty(), "MESSAGE")]
+        {
+            if taken {
+                allow.push_str(", ");
+                allow.push_str(method);
+            }
+        }
         Self {
+            allow: allow.into(),
+            message_types: config.message_types.join(", ").into(),
             user: entropy::token(entropy, 60).into(),
             host: format!("{}.invalid", entropy::token(entropy, 60)).into(),
             gruu: None,

@@ -17,13 +17,15 @@ mod failure;
 mod farewell;
 mod few;
 mod flows;
+mod generic;
 mod incoming;
-mod info;
 mod local;
+mod messages;
 mod outgoing;
 mod received;
 mod registrar_answers;
 mod registration;
+mod requests;
 mod target;
 #[cfg(test)]
 mod tests;
@@ -31,9 +33,11 @@ mod tests;
 pub use binding::Binding;
 pub use config::{Aor, AorError, Config, ContactAs, OutboundFlow, PushService, ThirdParty};
 pub use endpoint::{Counters, UserAgent};
-pub use error::{CallError, CommandError, RegisterError};
+pub use error::{CallError, CommandError, MessageError, RegisterError, RequestError};
 pub use event::{
-    CallId, CallState, Cause, End, Event, Failure, Identity, Input, Output, RegistrationState, Side,
+    CallId, CallState, Cause, End, Event, Failure, Identity, Input, MessageId, Output, RegistrationState,
+    RequestId, Side,
 };
+pub use generic::{Addressee, Answer, Capabilities};
 
 use endpoint::{Purpose, body_text};

@@ -8,7 +8,7 @@ use smol_str::SmolStr;
 
 use super::call::{Call, Direction};
 use super::farewell::Last;
-use super::local::{ALLOW, Outside, SDP, SUPPORTED};
+use super::local::{Outside, SDP, SUPPORTED};
 use super::{
     CallError, CallId, CallState, Cause, CommandError, End, Event, Failure, Identity, Purpose, Side,
     UserAgent, body_text, target,
@@ -174,7 +174,7 @@ impl UserAgent {
         let writer = outside
             .begin(&self.config)
             .header(HeaderName::Contact, format_args!("<{}>", self.local.contact_uri(hop)))
-            .header(HeaderName::Allow, ALLOW)
+            .header(HeaderName::Allow, &self.local.allow)
             .header(HeaderName::Supported, SUPPORTED)
             .header(HeaderName::Accept, SDP)
             .header(HeaderName::UserAgent, &self.config.user_agent);

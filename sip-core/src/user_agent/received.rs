@@ -53,21 +53,22 @@ impl UserAgent {
     }
 
     fn outside(&mut self, now: Instant, server: ServerId, request: &Request) -> Result<(), Refusal> {
-        // These make no sense without a dialog (§15.1.2, RFC 6086 §4.2.2).
-        if matches!(request.method(), Method::Bye | Method::Info) {
+        // These make no sense without a dialog (§15.1.2, RFC 6086 §4.2.2, RFC 6665 §4.1.3).
+        if matches!(request.method(), Method::Bye | Method::Info | Method::Notify) {
             return Err(Refusal::of(481));
         }
-        checks::validate(request)?;
+        checks::validate(request, &self.local)?;
         checks::addressee(request, &self.local, &self.config.aor)?;
         match request.method() {
             Method::Invite => self.invited(now, server, request),
             // §11.2: "the same that would have been chosen had the request been an INVITE"
             Method::Options if self.is_full() => Err(Refusal::of(486)),
             Method::Options => {
-                self.respond(now, server, request, 200, &checks::capabilities());
+                self.respond(now, server, request, 200, &checks::capabilities(&self.config, &self.local));
                 Ok(())
             }
-            other => Err(Refusal::of_method(other)),
+            Method::Message => self.messaged(now, server, request, None),
+            other => Err(Refusal::of_method(other, &self.local)),
         }
     }
 
@@ -117,14 +118,18 @@ impl UserAgent {
             self.calls.get_mut(&id).and_then(|call| call.incoming()).is_some_and(|i| i.awaits_ack());
         match request.method() {
             Method::Options => {
-                checks::validate(request)?;
-                self.respond(now, server, request, 200, &checks::capabilities());
+                checks::validate(request, &self.local)?;
+                self.respond(now, server, request, 200, &checks::capabilities(&self.config, &self.local));
             }
             Method::Info => {
                 self.informed(now, server, request, id)?;
             }
+            Method::Message => {
+                checks::validate(request, &self.local)?;
+                self.messaged(now, server, request, Some(id))?;
+            }
             Method::Invite => {
-                checks::validate(request)?;
+                checks::validate(request, &self.local)?;
                 let state = self.call_state(id);
                 return Err(match state {
                     // §14.2: one INVITE at a time: theirs is not finished, or ours.
@@ -138,7 +143,7 @@ impl UserAgent {
                     _ => Refusal::of(491),
                 });
             }
-            other => return Err(Refusal::of_method(other)),
+            other => return Err(Refusal::of_method(other, &self.local)),
         }
         Ok(())
     }
@@ -153,10 +158,10 @@ impl UserAgent {
     ) -> Result<(), Refusal> {
         if request.headers().named("Info-Package").is_some() {
             // RFC 6086 §4.2.2: with the packages we take, of which there are none.
-            return Err(Refusal::of(469).with(HeaderName::RecvInfo, ""));
+            return Err(Refusal::of(469).with(HeaderName::RecvInfo, self.config.recv_info()));
         }
-        checks::validate(request)?;
-        let content = checks::content(request)?;
+        checks::validate(request, &self.local)?;
+        let content = checks::content(request, &self.local)?;
         self.respond(now, server, request, 200, &[]);
         if let Some((content_type, body)) = content {
             self.event(Event::Info { call: id, content_type, body });
@@ -187,7 +192,7 @@ impl UserAgent {
         self.answer(now, server, request, status, reason_phrase(status), headers);
     }
 
-    fn refuse(&mut self, now: Instant, server: ServerId, request: &Request, refusal: &Refusal) {
+    pub(super) fn refuse(&mut self, now: Instant, server: ServerId, request: &Request, refusal: &Refusal) {
         self.answer(now, server, request, refusal.status, &refusal.reason, &refusal.headers);
     }
 

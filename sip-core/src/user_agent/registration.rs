@@ -9,7 +9,6 @@ use smol_str::SmolStr;
 
 use super::config::Aor;
 use super::flows::{Flow, between};
-use super::local::ALLOW;
 use super::{Cause, ContactAs, Event, Failure, Purpose, RegisterError, RegistrationState, UserAgent};
 use crate::auth::Attempt;
 use crate::entropy::{self, Entropy};
@@ -303,7 +302,7 @@ impl UserAgent {
         // RFC 5627 §4.1.
         let gruu = if self.config.contact == ContactAs::Address { "" } else { ", gruu" };
         writer
-            .header(HeaderName::Allow, ALLOW)
+            .header(HeaderName::Allow, &self.local.allow)
             .header(HeaderName::Supported, format_args!("path, outbound{gruu}"))
             .header(HeaderName::UserAgent, &self.config.user_agent)
     }

@@ -114,7 +114,7 @@ fn methods_outside_a_dialog() {
         ("INFO", 481),
         ("REGISTER", 405),
         ("SUBSCRIBE", 405),
-        ("NOTIFY", 405),
+        ("NOTIFY", 481),
         ("PUBLISH", 405),
         ("REFER", 405),
         ("MESSAGE", 405),

@@ -8,7 +8,7 @@ use super::solo::{INVITE, Solo};
 use super::{ANSWER, OFFER};
 use crate::message::{HeaderName, Method, Request};
 use crate::time::Duration;
-use crate::user_agent::{CallId, CallState, Cause, CommandError, End, Event, RegisterError, Side};
+use crate::user_agent::{CallId, CallState, Cause, End, Event, RegisterError, RequestError, Side};
 
 fn secs(seconds: u64) -> Duration {
     Duration::from_secs(seconds)
@@ -81,7 +81,7 @@ fn hanging_up_before_the_registration_is_back_waits_for_it() {
     solo.ua.hangup(solo.now, call).unwrap();
     assert_eq!(
         solo.ua.info(solo.now, call, "application/dtmf", "1"),
-        Err(CommandError::WrongState(CallState::Ended))
+        Err(RequestError::WrongState(CallState::Ended))
     );
     solo.drain();
     assert_eq!(solo.sent.len(), 1);

@@ -6,6 +6,7 @@ mod digest;
 mod flows;
 mod forks;
 mod incoming;
+mod messages;
 mod outgoing;
 mod pair;
 mod registration;

@@ -7,7 +7,8 @@ use crate::message::{HeaderName, Method};
 use crate::time::Duration;
 use crate::transport::Transport;
 use crate::user_agent::{
-    CallError, CallId, CallState, Cause, CommandError, End, Event, Failure, RegistrationState, Side,
+    CallError, CallId, CallState, Cause, CommandError, End, Event, Failure, RegistrationState, RequestError,
+    Side,
 };
 
 fn secs(seconds: u64) -> Duration {
@@ -256,14 +257,14 @@ fn commands_that_cannot_be() {
     assert_eq!(solo.ua.reject(solo.now, call, 486, None), Err(CommandError::WrongDirection));
     assert_eq!(
         solo.ua.info(solo.now, call, "application/dtmf", "1"),
-        Err(CommandError::WrongState(CallState::Connecting))
+        Err(RequestError::WrongState(CallState::Connecting))
     );
     let invite = solo.request(&Method::Invite);
     solo.answer(&invite, "callee");
     assert_eq!(solo.ua.cancel(solo.now, call), Err(CommandError::WrongState(CallState::Established)));
     solo.close();
     assert_eq!(solo.ua.call(solo.now, "bob", OFFER), Err(CallError::Offline));
-    assert_eq!(solo.ua.info(solo.now, call, "application/dtmf", "1"), Err(CommandError::Offline));
+    assert_eq!(solo.ua.info(solo.now, call, "application/dtmf", "1"), Err(RequestError::Offline));
 }
 
 #[test]
@@ -292,6 +293,7 @@ fn info_carries_keys() {
     assert_eq!(info.body(), b"Signal=5\r\nDuration=160\r\n");
     assert_eq!(info.headers().first(HeaderName::ContentType), Some("application/dtmf-relay"));
     solo.reply(&info, 415, "", "");
+    assert!(matches!(solo.event(), Event::Answered { result: Err(_), .. }));
     assert!(solo.events.is_empty(), "the call goes on");
     solo.ua.info(solo.now, call, "application/dtmf-relay", "Signal=6\r\n").unwrap();
     solo.drain();
@@ -301,6 +303,7 @@ fn info_carries_keys() {
     assert_eq!(failure.status, Some(481));
     let bye = solo.request(&Method::Bye);
     solo.reply(&bye, 481, "", "");
+    assert!(matches!(solo.event(), Event::Answered { result: Err(_), .. }));
     assert_eq!(solo.event(), Event::Released { call });
 }
 

@@ -1,0 +1,331 @@
+//! The one home of requests that neither make nor end a call nor register: sent in a transaction of their own, again
+//! with credentials when challenged (RFC 3261 §22.2), again over the next flow when theirs is lost.
+
+use alloc::vec::Vec;
+
+use smol_str::SmolStr;
+
+use super::local::Outside;
+use super::{CallId, Cause, Event, Failure, Purpose, RequestError, RequestId, UserAgent};
+use crate::auth::Attempt;
+use crate::body::Content;
+use crate::dialog::Dialog;
+use crate::entropy;
+use crate::limits;
+use crate::message::{HeaderName, Method, Request, Response};
+use crate::time::Instant;
+use crate::transaction::ClientId;
+use crate::transport::Hop;
+
+/// A request on its way, and what it is written from.
+#[derive(Debug)]
+pub(super) struct Errand {
+    pub(super) whose: Whose,
+    pub(super) method: Method,
+    pub(super) place: Place,
+    /// Fields that are the request's own.
+    pub(super) fields: Vec<(SmolStr, SmolStr)>,
+    pub(super) content: Option<Content>,
+    attempt: Attempt,
+    /// As it was last sent; `None` before.
+    request: Option<Request>,
+    /// Its transaction; `None` while it waits, or once its flow was lost.
+    client: Option<ClientId>,
+    /// The flow was lost: the request has until then to be repeated.
+    broken_until: Option<Instant>,
+}
+
+/// Who hears of the outcome.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Whose {
+    /// Whoever gave the command.
+    Application,
+}
+
+/// In which dialog a request goes, if in any.
+#[derive(Debug)]
+pub(super) enum Place {
+    Outside(Stranger),
+    Call(CallId),
+}
+
+/// What names a request outside dialogs.
+#[derive(Clone, Debug)]
+pub(super) struct Stranger {
+    pub(super) uri: SmolStr,
+    pub(super) call_id: SmolStr,
+    pub(super) tag: SmolStr,
+    /// Of the last request.
+    pub(super) cseq: u32,
+}
+
+/// How a request came out.
+#[derive(Debug)]
+pub(super) enum Outcome {
+    /// With a final response, which may be any but a challenge that could be answered.
+    Answered(Response),
+    /// Without one, or with a challenge that cannot be answered.
+    Failed(Failure),
+}
+
+impl Errand {
+    pub(super) fn new(whose: Whose, method: Method, place: Place) -> Self {
+        Self {
+            whose,
+            method,
+            place,
+            fields: Vec::new(),
+            content: None,
+            attempt: Attempt::default(),
+            request: None,
+            client: None,
+            broken_until: None,
+        }
+    }
+
+    #[must_use]
+    pub(super) fn with(mut self, name: HeaderName, value: impl Into<SmolStr>) -> Self {
+        self.fields.push((SmolStr::new_static(name.as_str()), value.into()));
+        self
+    }
+
+    #[must_use]
+    pub(super) fn with_content(mut self, content: Option<Content>) -> Self {
+        self.content = content;
+        self
+    }
+
+    /// RFC 3428 §8: one MESSAGE at a time to one URI or in one dialog.
+    fn queues_behind(&self, other: &Self) -> bool {
+        self.method == Method::Message
+            && other.method == Method::Message
+            && match (&self.place, &other.place) {
+                (Place::Outside(this), Place::Outside(that)) => this.uri == that.uri,
+                (Place::Call(this), Place::Call(that)) => this == that,
+                _ => false,
+            }
+    }
+}
+
+impl UserAgent {
+    /// A new Call-ID and tag to send a request outside dialogs with.
+    pub(super) fn stranger(&mut self, uri: SmolStr) -> Stranger {
+        let call_id = entropy::token(&mut *self.entropy, 120).into();
+        let tag = entropy::token(&mut *self.entropy, 80).into();
+        Stranger { uri, call_id, tag, cseq: 0 }
+    }
+
+    /// Sends a request, or keeps it until the one before it is answered.
+    pub(super) fn dispatch(&mut self, now: Instant, mut errand: Errand) -> Result<RequestId, RequestError> {
+        let hop = self.hop_for(&errand).ok_or(RequestError::Offline)?;
+        if self.requests.len() >= limits::REQUESTS {
+            return Err(RequestError::TooMany);
+        }
+        let id = RequestId(self.next_request);
+        self.next_request += 1;
+        if !self.requests.values().any(|other| errand.queues_behind(other)) {
+            self.send_errand(now, hop, id, &mut errand)?;
+        }
+        self.requests.insert(id, errand);
+        Ok(id)
+    }
+
+    /// Requests in dialogs wait for the registration, for the other side's way to us leads over it.
+    fn hop_for(&self, errand: &Errand) -> Option<Hop> {
+        match (&errand.place, &errand.whose) {
+            (Place::Outside(_), Whose::Application) => self.flow(),
+            _ => self.ready(),
+        }
+    }
+
+    /// Writes the request anew and sends it.
+    fn send_errand(
+        &mut self,
+        now: Instant,
+        hop: Hop,
+        id: RequestId,
+        errand: &mut Errand,
+    ) -> Result<(), RequestError> {
+        let request = self.write_errand(hop, errand)?;
+        if errand.method == Method::Message
+            && matches!(errand.place, Place::Outside(_))
+            && !self.config.congestion_safe
+            && request.bytes().len() > limits::MESSAGE_COMFORT
+        {
+            // RFC 3428 §8.
+            return Err(RequestError::TooLarge {
+                bytes: request.bytes().len(),
+                most: limits::MESSAGE_COMFORT,
+            });
+        }
+        let client = self.layer.send_request(now, &request, hop).ok_or(RequestError::TooMany)?;
+        errand.request = Some(request);
+        errand.client = Some(client);
+        self.purposes.insert(client, Purpose::Request(id));
+        Ok(())
+    }
+
+    fn write_errand(&mut self, hop: Hop, errand: &mut Errand) -> Result<Request, RequestError> {
+        let via = self.local.via(hop, &mut *self.entropy);
+        let method = errand.method.clone();
+        let (mut writer, uri) = match &mut errand.place {
+            Place::Outside(stranger) => {
+                stranger.cseq += 1;
+                let routes = self.routes(hop);
+                let outside = Outside {
+                    method: &method,
+                    uri: &stranger.uri,
+                    via: &via,
+                    to: &stranger.uri,
+                    from_tag: &stranger.tag,
+                    call_id: &stranger.call_id,
+                    cseq: stranger.cseq,
+                    routes: &routes,
+                };
+                (outside.begin(&self.config), stranger.uri.clone())
+            }
+            place => {
+                let dialog = self.dialog_at(place).ok_or(RequestError::NoDialog)?;
+                let uri = SmolStr::new(dialog.request_uri());
+                (dialog.request(&method, via), uri)
+            }
+        };
+        if matches!(method, Method::Subscribe | Method::Notify | Method::Refer) {
+            writer = writer.header(HeaderName::Contact, format_args!("<{}>", self.local.contact_uri(hop)));
+        }
+        for (name, value) in &errand.fields {
+            writer = writer.field(name, value);
+        }
+        writer = writer.header(HeaderName::UserAgent, &self.config.user_agent);
+        let body = errand.content.as_ref().map_or(&[][..], |content| &content.body);
+        writer = self.authorize(writer, &mut errand.attempt, &method, &uri, body);
+        let message = match &errand.content {
+            Some(content) => writer.body(&content.content_type, &content.body),
+            None => writer.finish(),
+        };
+        let bytes = message.len();
+        Request::parse(message).map_err(|_| RequestError::TooLarge { bytes, most: limits::MESSAGE_BYTES })
+    }
+
+    /// The dialog of a place, to write the next request in it.
+    fn dialog_at(&mut self, place: &Place) -> Option<&mut Dialog> {
+        match place {
+            Place::Outside(_) => None,
+            Place::Call(call) => self.calls.get_mut(call).and_then(|call| call.dialog.as_mut()),
+        }
+    }
+
+    pub(super) fn request_answered(&mut self, now: Instant, id: RequestId, response: Response) {
+        if response.is_provisional() {
+            return;
+        }
+        let Some(mut errand) = self.requests.remove(&id) else { return };
+        if matches!(response.status(), 401 | 407) {
+            let uri = SmolStr::new(errand.request.as_ref().map_or("", Request::uri));
+            match self.learn_challenge(&mut errand.attempt, &uri, &response) {
+                Ok(()) => {
+                    let sent = match self.hop_for(&errand) {
+                        Some(hop) => self.send_errand(now, hop, id, &mut errand).is_ok(),
+                        None => false,
+                    };
+                    if sent {
+                        self.requests.insert(id, errand);
+                    } else {
+                        self.concluded(now, id, errand, Outcome::Failed(Failure::of(Cause::FlowLost)));
+                    }
+                }
+                Err(failure) => self.concluded(now, id, errand, Outcome::Failed(failure)),
+            }
+            return;
+        }
+        self.concluded(now, id, errand, Outcome::Answered(response));
+    }
+
+    pub(super) fn request_timed_out(&mut self, now: Instant, id: RequestId) {
+        if let Some(errand) = self.requests.remove(&id) {
+            self.concluded(now, id, errand, Outcome::Failed(Failure::of(Cause::Timeout)));
+        }
+    }
+
+    /// The flow is gone. The request is repeated over the next one under its old branch: who has it already answers
+    /// again.
+    pub(super) fn request_flow_lost(&mut self, now: Instant, id: RequestId) {
+        let patience = self.timers.t1 * 64;
+        if let Some(errand) = self.requests.get_mut(&id) {
+            errand.client = None;
+            errand.broken_until = Some(now + patience);
+        }
+    }
+
+    /// There is a flow again.
+    pub(super) fn resume_requests(&mut self, now: Instant, hop: Hop) {
+        for (id, errand) in self.requests.iter_mut() {
+            let Some(request) = errand.request.as_ref().filter(|_| errand.broken_until.is_some()) else {
+                continue;
+            };
+            errand.client = self.layer.send_request(now, request, hop);
+            if let Some(client) = errand.client {
+                errand.broken_until = None;
+                self.purposes.insert(client, Purpose::Request(id));
+            }
+        }
+    }
+
+    pub(super) fn requests_timeout(&self) -> Option<Instant> {
+        self.requests.values().filter_map(|errand| errand.broken_until).min()
+    }
+
+    pub(super) fn give_up_requests(&mut self, now: Instant) {
+        let due = |errand: &Errand| errand.broken_until.is_some_and(|at| at <= now);
+        let overdue: Vec<RequestId> =
+            self.requests.iter().filter(|(_, errand)| due(errand)).map(|(id, _)| id).collect();
+        for id in overdue {
+            if let Some(errand) = self.requests.remove(&id) {
+                self.concluded(now, id, errand, Outcome::Failed(Failure::of(Cause::FlowLost)));
+            }
+        }
+    }
+
+    /// Tells whoever waits for it.
+    fn concluded(&mut self, now: Instant, id: RequestId, errand: Errand, outcome: Outcome) {
+        // §12.2.1.2: the other side knows nothing of the call, or is silent: "the UAC SHOULD terminate the dialog".
+        if let Place::Call(call) = errand.place {
+            match &outcome {
+                Outcome::Answered(response) if matches!(response.status(), 408 | 481) => {
+                    self.dialog_lost(call, Failure::of_response(response));
+                }
+                Outcome::Failed(failure) if failure.cause == Cause::Timeout => {
+                    self.dialog_lost(call, failure.clone());
+                }
+                _ => {}
+            }
+        }
+        match &errand.whose {
+            Whose::Application => {
+                let result = match outcome {
+                    Outcome::Answered(response) if response.is_success() => Ok(super::Answer::new(response)),
+                    Outcome::Answered(response) => Err(Failure::of_response(&response)),
+                    Outcome::Failed(failure) => Err(failure),
+                };
+                self.event(Event::Answered { request: id, result });
+            }
+        }
+        self.send_next_of(now, &errand);
+    }
+
+    /// Sends the request that waited for this one.
+    fn send_next_of(&mut self, now: Instant, done: &Errand) {
+        let next =
+            self.requests.iter().find(|(_, errand)| errand.request.is_none() && errand.queues_behind(done));
+        let Some(id) = next.map(|(id, _)| id) else { return };
+        let Some(mut errand) = self.requests.remove(&id) else { return };
+        let sent = match self.hop_for(&errand) {
+            Some(hop) => self.send_errand(now, hop, id, &mut errand),
+            None => Err(RequestError::Offline),
+        };
+        match sent {
+            Ok(()) => self.requests.insert(id, errand),
+            Err(_) => self.concluded(now, id, errand, Outcome::Failed(Failure::of(Cause::FlowLost))),
+        }
+    }
+}
