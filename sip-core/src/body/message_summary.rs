@@ -56,7 +56,11 @@ impl<'a> MessageSummary<'a> {
                     _ => return Err(malformed),
                 };
             } else if name.eq_ignore_ascii_case("Message-Account") {
-                summary.account = Some(value);
+                // A folded value is written in one line.
+                summary.account = Some(match value.contains(['\r', '\n']) {
+                    true => Cow::Owned(one_line(value.into_owned())),
+                    false => value,
+                });
             } else {
                 summary.counts.push((name, Counts::parse(&value).ok_or(malformed)?));
             }

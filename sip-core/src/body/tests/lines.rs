@@ -114,6 +114,9 @@ fn message_summary() {
     assert_eq!(parsed.of_class("Fax-Message"), Some(Counts { new: 0, old: 2, urgent: None }));
     assert_eq!(parsed.messages.len(), 2);
     assert_eq!(parsed.to_string(), samples::SUMMARY);
+    let folded =
+        MessageSummary::parse(b"Messages-Waiting: yes\r\nMessage-Account: sip:a@x\r\n ;y\r\n").unwrap();
+    assert_eq!(MessageSummary::parse(folded.to_string().as_bytes()).as_ref(), Ok(&folded));
     let short = MessageSummary::parse(b"messages-waiting: NO\nVoice-Message: 0 / 0 ( 0 / 0 )").unwrap();
     assert_eq!((short.waiting, short.counts[0].1.urgent), (false, Some((0, 0))));
     for none in [
