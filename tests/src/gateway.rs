@@ -40,11 +40,20 @@ impl Gateway {
 
     /// Starts it on free ports with more configuration (sections only).
     pub fn start_with(extra: &str) -> Result<Self> {
+        Self::start_as(&ACCOUNTS, &[], extra)
+    }
+
+    /// Starts it on free ports with these accounts, and with other hosts that mean its domain.
+    pub fn start_for(accounts: &[&str], aliases: &[&str]) -> Result<Self> {
+        Self::start_as(accounts, aliases, "")
+    }
+
+    fn start_as(accounts: &[&str], aliases: &[&str], extra: &str) -> Result<Self> {
         let directory = tempfile::tempdir()?;
-        for account in ACCOUNTS {
+        for account in accounts {
             add_user(directory.path(), account, PASSWORD)?;
         }
-        write_config(directory.path(), ["127.0.0.1:0".parse()?; 3], extra)?;
+        write_config(directory.path(), ["127.0.0.1:0".parse()?; 3], aliases, extra)?;
         let (process, addresses) = launch(directory.path())?;
         let address = |key: &str| -> Result<SocketAddr> {
             addresses[key]
@@ -55,7 +64,7 @@ impl Gateway {
         };
         let (udp, tcp, http) = (address("udp")?, address("tcp")?, address("http")?);
         let ws = addresses["ws"].as_str().context("no `ws`")?.to_owned();
-        write_config(directory.path(), [http, udp, tcp], extra)?;
+        write_config(directory.path(), [http, udp, tcp], aliases, extra)?;
         Ok(Self { directory, process, udp, tcp, http, ws })
     }
 
@@ -136,9 +145,14 @@ fn add_user(data: &Path, name: &str, password: &str) -> Result<()> {
     Ok(())
 }
 
-fn write_config(directory: &Path, [http, udp, tcp]: [SocketAddr; 3], extra: &str) -> Result<()> {
+fn write_config(
+    directory: &Path,
+    [http, udp, tcp]: [SocketAddr; 3],
+    aliases: &[&str],
+    extra: &str,
+) -> Result<()> {
     let text = format!(
-        "development = true\ndomain = \"localhost\"\n[http]\nlisten = \"{http}\"\n\
+        "development = true\ndomain = \"localhost\"\naliases = {aliases:?}\n[http]\nlisten = \"{http}\"\n\
          [[udp]]\nlisten = \"{udp}\"\n[[tcp]]\nlisten = \"{tcp}\"\n{extra}"
     );
     Ok(fs::write(directory.join("gateway.toml"), text)?)
