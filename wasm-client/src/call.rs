@@ -156,6 +156,8 @@ impl PhoneCall {
             }
             // Only where the INVITE had no offer does its answer come with the ACK.
             Event::Confirmed { sdp, .. } if self.offer.borrow().is_none() => self.accept_answer(sdp),
+            Event::Offered { sdp, .. } => self.answer_offer(sdp),
+            Event::OfferAnswered { sdp, .. } => self.accept_answer(Some(sdp)),
             Event::Ended { end, .. } => self.over(end),
             _ => {}
         }
@@ -421,6 +423,26 @@ impl PhoneCall {
             {
                 call.fail(&driver, Failure::thrown(Kind::MediaFailed, &thrown));
             }
+        });
+    }
+
+    /// The other side changes the session: media answers, or the session stays as it is.
+    fn answer_offer(&self, offer: Option<String>) {
+        let Some(call) = self.this.upgrade() else { return };
+        spawn_local(async move {
+            let described = match (call.media(), offer) {
+                (None, _) => Err(JsValue::UNDEFINED),
+                (Some(media), None) => media.create_offer().await,
+                (Some(media), Some(offer)) => media.create_answer(&offer).await,
+            };
+            let Ok((driver, id)) = call.alive() else { return };
+            driver.turn(|core, now| {
+                let answered = described.is_ok_and(|sdp| core.answer(now, id, &sdp).is_ok());
+                if !answered {
+                    // It may have been withdrawn or the call may have ended meanwhile.
+                    let _ = core.refuse(now, id);
+                }
+            });
         });
     }
 

@@ -404,6 +404,10 @@ impl Driver {
             | Event::Accepted { call, .. }
             | Event::Confirmed { call, .. }
             | Event::Info { call, .. }
+            | Event::Offered { call, .. }
+            | Event::OfferWithdrawn { call }
+            | Event::OfferAnswered { call, .. }
+            | Event::OfferRefused { call, .. }
             | Event::Ended { call, .. } => {
                 let found = self.calls.borrow().iter().find(|(id, _)| *id == call).cloned();
                 if let Some((_, call)) = found {
@@ -418,7 +422,7 @@ impl Driver {
                 }
             }
             // Nobody asks for them here.
-            Event::Bindings { .. } | Event::ShutDown => {}
+            Event::Bindings { .. } => {}
             // A page takes no messages yet, so none is configured.
             Event::Answered { .. } | Event::Message { .. } | Event::ShutDown => {}
         }

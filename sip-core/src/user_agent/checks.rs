@@ -17,7 +17,7 @@ const DTMF: &str = "application/dtmf-relay, application/dtmf";
 
 /// A final answer that refuses.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Refusal {
+pub(crate) struct Refusal {
     pub(super) status: u16,
     pub(super) reason: Cow<'static, str>,
     pub(super) headers: Vec<(HeaderName, SmolStr)>,

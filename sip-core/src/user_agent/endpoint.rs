@@ -84,6 +84,8 @@ pub(super) enum Purpose {
     Invite(CallId),
     Farewell(u64),
     Request(RequestId),
+    /// A re-INVITE or UPDATE.
+    Change(CallId),
 }
 
 /// How far `shutdown` has come.
@@ -189,11 +191,12 @@ impl UserAgent {
     }
 
     /// The flow may be used for everything.
-    pub(super) fn resume(&mut self, now: Instant) {
+    pub(super) fn catch_up(&mut self, now: Instant) {
         if let Some(hop) = self.ready() {
             self.resume_outgoing(now, hop);
             self.resume_incoming(hop);
             self.resume_requests(now, hop);
+            self.resume_changes(now, hop);
         }
     }
 
@@ -239,12 +242,12 @@ impl UserAgent {
             Err(Dropped::Malformed | Dropped::ViaAddress) => return self.counters.malformed += 1,
         }
         let success = response.is_success() && response.cseq().method == Method::Invite;
-        let dialog = success.then(|| DialogId::of_response(&response));
+        let dialog = success.then(|| (DialogId::of_response(&response), response.cseq().number));
         if self.layer.receive_response(now, response) {
             return;
         }
         // A 2xx that is retransmitted after its transaction's end still lacks its ACK.
-        match dialog.and_then(|dialog| self.ack_of(&dialog)) {
+        match dialog.and_then(|(dialog, cseq)| self.ack_of(&dialog, cseq)) {
             Some(ack) => self.transmit(ack),
             None => self.counters.stray_responses += 1,
         }
@@ -263,6 +266,7 @@ impl UserAgent {
             .map(|(id, _)| id)
             .collect();
         for id in due {
+            self.usage_timeout(now, id);
             match self.calls.get(&id).map(|call| &call.direction) {
                 Some(Direction::Outgoing(_)) => self.outgoing_timeout(now, id),
                 Some(Direction::Incoming(_)) => self.incoming_timeout(now, id),
@@ -274,6 +278,7 @@ impl UserAgent {
     /// Ends every input and command: carries out what the transaction layer and the queues have ready.
     pub(super) fn settle(&mut self, now: Instant) {
         loop {
+            self.end_changes(now);
             self.send_farewells(now);
             self.shut_down_further(now);
             let mut idle = true;
@@ -288,7 +293,7 @@ impl UserAgent {
                 break;
             }
             if idle {
-                self.resume(now);
+                self.catch_up(now);
             }
         }
         self.sweep();
@@ -303,20 +308,22 @@ impl UserAgent {
                 Some(Purpose::Invite(call)) => self.invite_timed_out(call),
                 Some(Purpose::Farewell(id)) => self.farewell_timed_out(id),
                 Some(Purpose::Request(id)) => self.request_timed_out(now, id),
+                Some(Purpose::Change(call)) => self.change_timed_out(now, call, client),
                 None => {}
             },
             E::TransportFailed { client } => match self.purposes.remove(&client) {
                 Some(Purpose::Invite(call)) => self.invite_flow_lost(now, call, client),
                 Some(Purpose::Farewell(id)) => self.farewell_flow_lost(id),
                 Some(Purpose::Request(id)) => self.request_flow_lost(now, id),
+                Some(Purpose::Change(call)) => self.change_flow_lost(now, call, client),
                 // A REGISTER is forgotten as soon as its flow is.
                 Some(Purpose::Register(_)) | None => {}
             },
-            E::ClientTerminated { client } => {
-                if let Some(Purpose::Invite(call)) = self.purposes.remove(&client) {
-                    self.invite_terminated(call, client);
-                }
-            }
+            E::ClientTerminated { client } => match self.purposes.remove(&client) {
+                Some(Purpose::Invite(call)) => self.invite_terminated(call, client),
+                Some(Purpose::Change(call)) => self.change_terminated(call, client),
+                _ => {}
+            },
             E::ServerTransportFailed { server } => self.offer_flow_lost(now, server),
             E::ServerTerminated { server } => self.server_terminated(server),
             E::AckTimedOut { .. } => {}
@@ -327,6 +334,7 @@ impl UserAgent {
         match self.purposes.get(&client) {
             Some(&Purpose::Register(slot)) => self.register_answered(now, slot, client, &response),
             Some(&Purpose::Invite(call)) => self.invite_answered(now, call, client, response),
+            Some(&Purpose::Change(call)) => self.change_answered(now, call, client, &response),
             Some(&Purpose::Farewell(id)) => self.farewell_answered(now, id, &response),
             Some(&Purpose::Request(id)) => self.request_answered(now, id, response),
             None => {}

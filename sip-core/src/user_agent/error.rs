@@ -3,6 +3,7 @@
 use smol_str::SmolStr;
 
 use super::CallState;
+use crate::offer_answer::Fault;
 
 /// Why a command about the registration was refused: `register`, `unregister`, `unregister_all`, `fetch_bindings`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -97,6 +98,9 @@ pub enum CommandError {
     /// The call is not in a state for this.
     #[error("not possible while the call is {0:?}")]
     WrongState(CallState),
+    /// The description is no legal offer or answer now.
+    #[error("the description is refused: {0}")]
+    Description(Fault),
     /// This can only be done to an incoming call, or only to an outgoing one.
     #[error("not possible in this direction")]
     WrongDirection,

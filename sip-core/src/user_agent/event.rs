@@ -159,6 +159,34 @@ pub enum Event {
         /// The answer, if the INVITE had no offer.
         sdp: Option<String>,
     },
+    /// The other side offers a change of the session, by re-INVITE, UPDATE, PRACK or a 2xx to our INVITE without offer.
+    /// To be answered by [`answer`](super::UserAgent::answer) or [`refuse`](super::UserAgent::refuse). An offer of
+    /// what is in force already is answered without this event.
+    Offered {
+        /// The call.
+        call: CallId,
+        /// The offer. `None`: the other side wants one; its answer comes as [`Self::OfferAnswered`].
+        sdp: Option<String>,
+    },
+    /// [`Self::Offered`] needs no answer any more: the other side canceled, or nobody answered in time.
+    OfferWithdrawn {
+        /// The call.
+        call: CallId,
+    },
+    /// Our change of the session was accepted and is in force.
+    OfferAnswered {
+        /// The call.
+        call: CallId,
+        /// The answer.
+        sdp: String,
+    },
+    /// Our change of the session was refused, or cannot be: the session is as it was.
+    OfferRefused {
+        /// The call.
+        call: CallId,
+        /// Why.
+        failure: Failure,
+    },
     /// The other side sent an INFO with a DTMF body.
     Info {
         /// The call.

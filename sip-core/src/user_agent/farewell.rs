@@ -53,7 +53,7 @@ impl UserAgent {
         if call.incoming().is_some_and(|incoming| incoming.awaits_ack()) {
             return;
         }
-        match call.dialog.clone() {
+        match call.usage.as_ref().map(|usage| usage.dialog.clone()) {
             Some(dialog) => self.say_last(Last::Bye(dialog), Some(id)),
             None => self.release(id),
         }

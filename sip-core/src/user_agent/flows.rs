@@ -140,7 +140,7 @@ impl UserAgent {
             self.register_over_new_flow(now, slot);
         } else {
             self.go_on(now, slot);
-            self.resume(now);
+            self.catch_up(now);
         }
     }
 

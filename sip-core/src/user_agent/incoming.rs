@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use smol_str::SmolStr;
 
-use super::call::{Call, Direction};
+use super::call::{Answered, Call, Direction, Due, Usage, description};
 use super::checks::{self, Refusal};
 use super::failure::reason;
 use super::local::{SDP, SUPPORTED};
@@ -13,6 +13,7 @@ use super::{
 use crate::dialog::Dialog;
 use crate::entropy;
 use crate::message::{HeaderName, Request, Response, Writer, reason_phrase};
+use crate::offer_answer::{Negotiation, Turn};
 use crate::time::{Duration, Instant};
 use crate::transaction::ServerId;
 use crate::transport::Hop;
@@ -32,8 +33,6 @@ pub(super) struct Incoming {
     server: Option<ServerId>,
     tag: SmolStr,
     pub(super) phase: Phase,
-    /// The INVITE has no offer: the ACK brings the answer.
-    offerless: bool,
 }
 
 #[derive(Debug)]
@@ -54,14 +53,6 @@ pub(super) enum Phase {
     Confirmed,
 }
 
-#[derive(Debug)]
-pub(super) struct Answered {
-    ok: Bytes,
-    at: Instant,
-    interval: Duration,
-    until: Instant,
-}
-
 impl Incoming {
     pub(super) const fn awaits_ack(&self) -> bool {
         matches!(self.phase, Phase::Answered(_))
@@ -70,7 +61,7 @@ impl Incoming {
     pub(super) fn timeout(&self) -> Option<Instant> {
         match &self.phase {
             Phase::Offered { remind_at, until, .. } => Some(remind_at.map_or(*until, |at| at.min(*until))),
-            Phase::Answered(answered) => Some(answered.at.min(answered.until)),
+            Phase::Answered(answered) => Some(answered.timeout()),
             Phase::Confirmed => None,
         }
     }
@@ -119,15 +110,17 @@ impl UserAgent {
         if Response::parse(ok.clone()).is_err() {
             return Err(CommandError::TooLarge);
         }
-        incoming.phase = Phase::Answered(Answered {
-            ok: ok.clone(),
-            at: now + timers.t1,
-            interval: timers.t1,
-            until: now + timers.t1 * 64,
-        });
-        if let Some(dialog) = &mut found.dialog {
-            dialog.confirm();
+        if let Some(usage) = &mut found.usage {
+            let sdp = Bytes::copy_from_slice(sdp.as_bytes());
+            let agreed = match usage.negotiation.turn() {
+                Turn::RemoteOffer => usage.negotiation.answer(sdp),
+                _ => usage.negotiation.offer(sdp),
+            };
+            agreed.map_err(CommandError::Description)?;
+            usage.dialog.confirm();
         }
+        let cseq = incoming.request.cseq().number;
+        incoming.phase = Phase::Answered(Answered::new(now, &timers, server, cseq, ok.clone()));
         self.layer.respond(now, server, 200, ok);
         self.settle(now);
         Ok(())
@@ -205,6 +198,13 @@ impl UserAgent {
             Writer::response(request, 100, reason_phrase(100), None).finish(),
         );
         let from = Identity::of(&request.from());
+        let mut negotiation = Negotiation::new();
+        if let Some(offer) = description(request.headers(), request.body()).filter(|_| sdp.is_some()) {
+            // The first offer of a negotiation is never at fault.
+            let _ = negotiation.offered(offer);
+        }
+        let mut usage = Usage::new(dialog, negotiation);
+        usage.learn(request.headers());
         let id = self.insert_call(Call {
             remote: from.clone(),
             direction: Direction::Incoming(Incoming {
@@ -212,9 +212,8 @@ impl UserAgent {
                 server: Some(server),
                 tag,
                 phase: Phase::Offered { ringing: false, remind_at: None, until: now + patience, late },
-                offerless: sdp.is_none(),
             }),
-            dialog: Some(dialog),
+            usage: Some(usage),
             ended: false,
             released: false,
         });
@@ -228,7 +227,10 @@ impl UserAgent {
             Direction::Incoming(i) => i.server == Some(invite) && matches!(i.phase, Phase::Offered { .. }),
             Direction::Outgoing(_) => false,
         });
-        let Some((id, _)) = found else { return };
+        let Some((id, _)) = found else {
+            self.reinvite_cancelled(now, invite);
+            return;
+        };
         // RFC 3326 §2: another device has it.
         let end = match reason(cancel.headers()) {
             (Some(200), _) => End::AnsweredElsewhere,
@@ -238,22 +240,36 @@ impl UserAgent {
     }
 
     /// An ACK in a dialog of ours: the call stands.
-    pub(super) fn acknowledged(&mut self, id: CallId, ack: &Request) {
+    pub(super) fn acknowledged(&mut self, now: Instant, id: CallId, ack: &Request) {
         let Some(call) = self.calls.get_mut(&id) else { return };
         let ended = call.ended;
-        let Some(incoming) = call.incoming() else { return };
-        if !incoming.awaits_ack() || ack.cseq().number != incoming.request.cseq().number {
-            return;
-        }
+        let initial = call
+            .incoming()
+            .filter(|incoming| incoming.awaits_ack() && ack.cseq().number == incoming.request.cseq().number);
+        let Some(incoming) = initial else { return self.reinvite_acknowledged(now, id, ack) };
         incoming.phase = Phase::Confirmed;
-        let answer = incoming.offerless && !ack.body().is_empty();
-        let sdp = answer.then(|| body_text(ack.body()));
         if ended {
             // §15: the BYE had to wait for this.
-            self.say_bye(id);
-        } else {
-            self.event(Event::Confirmed { call: id, sdp });
+            return self.say_bye(id);
         }
+        let Some(usage) = &mut call.usage else { return };
+        let dialog = usage.dialog.id().clone();
+        let mut sdp = None;
+        let mut answered = Ok(());
+        // Only where the INVITE had no offer does its answer come with the ACK.
+        if usage.negotiation.turn() == Turn::LocalOffer {
+            sdp = description(ack.headers(), ack.body());
+            answered = sdp.clone().map_or(Ok(()), |sdp| usage.negotiation.answered(sdp));
+            if sdp.is_none() {
+                usage.negotiation.roll_back();
+            }
+        }
+        if answered.is_err() {
+            self.end(id, End::Failed(Failure::of(Cause::NotAcceptable)));
+            return self.say_bye(id);
+        }
+        self.event(Event::Confirmed { call: id, sdp: sdp.map(|sdp| body_text(&sdp)) });
+        self.next_change(now, id, &dialog);
     }
 
     /// The caller hangs up before it is answered (§15.1.2: the INVITE gets 487), or before its ACK came.
@@ -282,6 +298,11 @@ impl UserAgent {
             if let Some(incoming) = call.incoming().filter(|incoming| incoming.server == Some(server)) {
                 incoming.server = None;
             }
+            for usage in call.usages_mut() {
+                if let Some(answered) = usage.unacknowledged.as_mut().filter(|a| a.server == Some(server)) {
+                    answered.server = None;
+                }
+            }
         }
     }
 
@@ -307,21 +328,22 @@ impl UserAgent {
                 *at = now + REMIND;
                 self.send_ringing(now, id);
             }
-            // §13.3.1.4: "the dialog is confirmed, but the session SHOULD be terminated", by a BYE.
-            Phase::Answered(answered) if answered.until <= now => {
-                incoming.phase = Phase::Confirmed;
-                self.end(id, End::Failed(Failure::of(Cause::NotAcknowledged)));
-                self.say_bye(id);
-            }
-            Phase::Answered(answered) if answered.at <= now => {
-                answered.interval = (answered.interval * 2).min(timers.t2);
-                answered.at = now + answered.interval;
-                let ok = answered.ok.clone();
-                match incoming.server {
-                    Some(server) => self.layer.respond(now, server, 200, ok),
-                    None => self.transmit(ok),
+            Phase::Answered(answered) => match answered.step(now, &timers) {
+                Due::Nothing => {}
+                Due::Repeat => {
+                    let ok = answered.ok.clone();
+                    match incoming.server {
+                        Some(server) => self.layer.respond(now, server, 200, ok),
+                        None => self.transmit(ok),
+                    }
                 }
-            }
+                // §13.3.1.4: "the dialog is confirmed, but the session SHOULD be terminated", by a BYE.
+                Due::GiveUp => {
+                    incoming.phase = Phase::Confirmed;
+                    self.end(id, End::Failed(Failure::of(Cause::NotAcknowledged)));
+                    self.say_bye(id);
+                }
+            },
             _ => {}
         }
     }

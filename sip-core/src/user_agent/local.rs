@@ -12,13 +12,13 @@ use crate::message::{HeaderName, SipUri, Uri, Writer, quote};
 use crate::transport::{Hop, Transport};
 
 /// Methods a peer may send whatever the configuration (§20.5).
-const ALLOW: &str = "INVITE, ACK, CANCEL, BYE, OPTIONS, INFO, NOTIFY";
+const ALLOW: &str = "INVITE, ACK, CANCEL, BYE, OPTIONS, INFO, UPDATE, NOTIFY";
 
 /// Extensions a peer may require (§20.37).
-pub(super) const SUPPORTED: &str = "outbound";
+pub(crate) const SUPPORTED: &str = "outbound";
 
 /// The one body understood in INVITE.
-pub(super) const SDP: &str = "application/sdp";
+pub(crate) const SDP: &str = "application/sdp";
 
 /// Names made up once: the Contact stays for the user agent's life, so that dialogs outlive connections.
 #[derive(Debug)]

@@ -45,7 +45,7 @@ impl UserAgent {
             return Err(MessageError::InvalidStatus(status));
         }
         let held = self.messages.remove(&message).ok_or(MessageError::Answered)?;
-        self.refuse(now, held.server, &held.request, &Refusal::of(status));
+        self.refuse_request(now, held.server, &held.request, &Refusal::of(status));
         self.settle(now);
         Ok(())
     }

@@ -1,12 +1,11 @@
 //! Calls we make (RFC 3261 §13.2): INVITE, its answers, ACK, CANCEL.
 
-use alloc::string::String;
 use alloc::vec::Vec;
 
 use bytes::Bytes;
 use smol_str::SmolStr;
 
-use super::call::{Call, Direction};
+use super::call::{Call, Direction, Usage, ack, description};
 use super::farewell::Last;
 use super::local::{Outside, SDP, SUPPORTED};
 use super::{
@@ -14,11 +13,12 @@ use super::{
     UserAgent, body_text, target,
 };
 use crate::auth::Attempt;
-use crate::dialog::{Dialog, DialogId};
+use crate::dialog::DialogId;
 use crate::entropy;
 use crate::limits;
-use crate::message::typed::ContentType;
+
 use crate::message::{HeaderName, Method, Request, Response};
+use crate::offer_answer::{self, Turn};
 use crate::time::Instant;
 use crate::transaction::ClientId;
 use crate::transport::Hop;
@@ -33,7 +33,7 @@ pub(super) struct Outgoing {
     /// Its transaction; `None` once that is over, or its flow was lost.
     pub(super) client: Option<ClientId>,
     /// Dialogs of provisional responses (§12.1).
-    pub(super) early: Vec<Dialog>,
+    pub(super) early: Vec<Usage>,
     /// 180 came.
     pub(super) rang: bool,
     /// When the caller loses patience.
@@ -53,7 +53,8 @@ struct Draft {
     call_id: SmolStr,
     tag: SmolStr,
     cseq: u32,
-    sdp: String,
+    /// The offer; without, the other side offers (§13.2.1).
+    sdp: Option<Bytes>,
 }
 
 impl Outgoing {
@@ -65,6 +66,15 @@ impl Outgoing {
         self.acks.iter().find(|(id, _)| id == dialog).map(|(_, ack)| ack.clone())
     }
 
+    /// Whether the INVITE that made the call has this CSeq.
+    pub(super) const fn is_initial(&self, cseq: u32) -> bool {
+        self.draft.cseq == cseq
+    }
+
+    pub(super) fn keep_ack(&mut self, dialog: DialogId, ack: Bytes) {
+        self.acks.push((dialog, ack));
+    }
+
     const fn stop_timers(&mut self) {
         self.no_answer_at = None;
         self.broken_until = None;
@@ -74,13 +84,22 @@ impl Outgoing {
 impl UserAgent {
     /// Calls `bob`, `bob@example.com` or a SIP URI with an offer.
     pub fn call(&mut self, now: Instant, target: &str, sdp: &str) -> Result<CallId, CallError> {
+        self.invite(now, target, Some(Bytes::copy_from_slice(sdp.as_bytes())))
+    }
+
+    /// Calls without an offer (§13.2.1): the other side's comes as [`Event::Offered`] after [`Event::Accepted`].
+    pub fn call_offerless(&mut self, now: Instant, target: &str) -> Result<CallId, CallError> {
+        self.invite(now, target, None)
+    }
+
+    fn invite(&mut self, now: Instant, target: &str, sdp: Option<Bytes>) -> Result<CallId, CallError> {
         let (uri, hop) = self.callable(target)?;
         let draft = Draft {
             uri,
             call_id: entropy::token(&mut *self.entropy, 120).into(),
             tag: entropy::token(&mut *self.entropy, 80).into(),
             cseq: 1,
-            sdp: sdp.into(),
+            sdp,
         };
         let mut attempt = Attempt::default();
         let request = self.write_invite(hop, &draft, &mut attempt).ok_or(CallError::TooLarge)?;
@@ -100,7 +119,7 @@ impl UserAgent {
                 acks: Vec::new(),
                 acks_until: None,
             }),
-            dialog: None,
+            usage: None,
             ended: false,
             released: false,
         });
@@ -178,8 +197,13 @@ impl UserAgent {
             .header(HeaderName::Supported, SUPPORTED)
             .header(HeaderName::Accept, SDP)
             .header(HeaderName::UserAgent, &self.config.user_agent);
-        let writer = self.authorize(writer, attempt, &Method::Invite, &draft.uri, draft.sdp.as_bytes());
-        Request::parse(writer.body(SDP, draft.sdp.as_bytes())).ok()
+        let body = draft.sdp.as_deref().unwrap_or_default();
+        let writer = self.authorize(writer, attempt, &Method::Invite, &draft.uri, body);
+        let message = match &draft.sdp {
+            Some(sdp) => writer.body(SDP, sdp),
+            None => writer.finish(),
+        };
+        Request::parse(message).ok()
     }
 
     pub(super) fn invite_answered(&mut self, now: Instant, id: CallId, client: ClientId, response: Response) {
@@ -203,17 +227,28 @@ impl UserAgent {
     /// §13.2.2.1.
     fn progress(&mut self, id: CallId, response: &Response) {
         let Some(call) = self.calls.get_mut(&id) else { return };
-        let answered = call.dialog.is_some();
+        let answered = call.usage.is_some();
         let Some(out) = call.outgoing() else { return };
         if answered {
             return;
         }
+        let mut sdp = description(response.headers(), response.body());
         if response.to_tag().is_some() {
             let name = DialogId::of_response(response);
-            if let Some(dialog) = out.early.iter_mut().find(|dialog| *dialog.id() == name) {
-                dialog.answered(response);
+            let known = out.early.iter_mut().find(|usage| usage.is(&name));
+            let usage = if let Some(usage) = known {
+                usage.dialog.answered(response);
+                Some(usage)
             } else if out.early.len() < limits::FORKS {
-                out.early.push(Dialog::uac(&out.request, response));
+                out.early.push(Usage::of_response(&out.request, response, out.draft.sdp.as_ref()));
+                out.early.last_mut()
+            } else {
+                None
+            };
+            if let Some(usage) = usage {
+                usage.learn(response.headers());
+                // §13.2.1: the first is the answer, and those after it are ignored. An illegal one is none.
+                sdp = sdp.filter(|sdp| usage.negotiation.answered(sdp.clone()).is_ok());
             }
         }
         out.rang |= response.status() == 180;
@@ -221,7 +256,7 @@ impl UserAgent {
             call: id,
             status: response.status(),
             reason: response.reason().into(),
-            sdp: sdp_of(response),
+            sdp: sdp.map(|sdp| body_text(&sdp)),
         };
         self.event(event);
     }
@@ -230,47 +265,76 @@ impl UserAgent {
     /// raced a CANCEL (§9.1).
     fn accepted(&mut self, now: Instant, id: CallId, response: &Response) {
         let name = DialogId::of_response(response);
-        if let Some(ack) = self.ack_of(&name) {
+        if let Some(ack) = self.ack_of(&name, response.cseq().number) {
             self.transmit(ack);
             return;
         }
         // Without a flow nothing can be said; the 2xx comes again.
         let Some(hop) = self.flow() else { return };
         let Some(call) = self.calls.get_mut(&id) else { return };
-        let unwanted = call.ended || call.dialog.is_some();
+        if call.usages_mut().any(|usage| usage.is(&name) && usage.is_confirmed()) {
+            // Our user has not answered its offer yet.
+            return;
+        }
+        let unwanted = call.ended || call.usage.is_some();
         let Direction::Outgoing(out) = &mut call.direction else { return };
         if out.acks.len() == limits::FORKS {
             return;
         }
-        let early = out.early.iter().position(|dialog| *dialog.id() == name);
-        let dialog = match early.map(|at| out.early.remove(at)) {
-            Some(mut dialog) => {
-                dialog.answered(response);
-                dialog
+        let early = out.early.iter().position(|usage| usage.is(&name));
+        let mut usage = match early.map(|at| out.early.remove(at)) {
+            Some(mut usage) => {
+                usage.dialog.answered(response);
+                usage
             }
-            None => Dialog::uac(&out.request, response),
+            None => Usage::of_response(&out.request, response, out.draft.sdp.as_ref()),
         };
-        let ack = dialog
-            .ack(response.cseq().number, self.local.via(hop, &mut *self.entropy))
-            // "The ACK MUST contain the same credentials as the INVITE."
-            .copy(out.request.headers(), HeaderName::Authorization)
-            .copy(out.request.headers(), HeaderName::ProxyAuthorization)
-            .header(HeaderName::UserAgent, &self.config.user_agent)
-            .finish();
-        out.acks.push((name, ack.clone()));
+        usage.learn(response.headers());
+        let invite = out.request.clone();
         if unwanted {
+            let via = self.local.via(hop, &mut *self.entropy);
+            let offer = description(response.headers(), response.body()).filter(|_| out.draft.sdp.is_none());
+            let answer = offer.and_then(|offer| offer_answer::refusal(&offer).ok());
+            let ack = ack(&usage.dialog, &invite, &via, &self.config.user_agent, answer.as_ref());
+            out.keep_ack(name, ack.clone());
             // The BYE of a call that was given up is the call's end; a fork's is nobody's.
-            let of_call = (call.dialog.is_none() && !call.released).then_some(id);
+            let of_call = call.usage.is_none() && !call.released;
             self.transmit(ack);
-            self.say_last(Last::Bye(dialog), of_call);
+            self.say_last(Last::Bye(usage.dialog), of_call.then_some(id));
             return;
         }
         out.stop_timers();
         out.early.clear();
         out.acks_until = Some(now + self.timers.t1 * 64);
-        call.dialog = Some(dialog);
-        self.transmit(ack);
-        self.event(Event::Accepted { call: id, sdp: sdp_of(response) });
+        let sdp = description(response.headers(), response.body());
+        if out.draft.sdp.is_none()
+            && usage.negotiation.turn() == Turn::Stable
+            && usage.negotiation.local().is_none()
+        {
+            call.usage = Some(usage);
+            self.event(Event::Accepted { call: id, sdp: None });
+            self.solicited(now, id, &name, invite, sdp);
+            return;
+        }
+        let answered = match (usage.negotiation.turn(), sdp) {
+            (Turn::LocalOffer, Some(sdp)) => usage.negotiation.answered(sdp),
+            (Turn::LocalOffer, None) => {
+                usage.negotiation.roll_back();
+                Ok(())
+            }
+            // §13.2.1: the first description of the dialog was the answer; any after it is ignored.
+            _ => Ok(()),
+        };
+        let answer = usage.negotiation.remote().map(|sdp| body_text(sdp));
+        call.usage = Some(usage);
+        self.acknowledge(id, &name, &invite, None);
+        if answered.is_err() {
+            // §13.2.2.4: "the UAC MUST generate an ACK and then BYE" for what it cannot take.
+            self.end(id, End::Failed(Failure::of(Cause::NotAcceptable)));
+            self.say_bye(id);
+            return;
+        }
+        self.event(Event::Accepted { call: id, sdp: answer });
     }
 
     /// §22.2: the INVITE again, with credentials, a new branch and CSeq + 1.
@@ -366,7 +430,7 @@ impl UserAgent {
     pub(super) fn resume_outgoing(&mut self, now: Instant, hop: Hop) {
         let mut acks = Vec::new();
         for (id, call) in self.calls.iter_mut() {
-            let (ended, answered) = (call.ended, call.dialog.is_some());
+            let (ended, answered) = (call.ended, call.usage.is_some());
             let Some(out) = call.outgoing() else { continue };
             if out.acks_until.is_some_and(|until| now < until) {
                 acks.extend(out.acks.iter().map(|(_, ack)| ack.clone()));
@@ -393,9 +457,4 @@ impl UserAgent {
             self.give_up(now, id, End::Failed(Failure::of(Cause::NoAnswer)));
         }
     }
-}
-
-fn sdp_of(response: &Response) -> Option<String> {
-    let content_type = response.headers().typed::<ContentType<'_>>().ok()??;
-    (!response.body().is_empty() && content_type.is("application", "sdp")).then(|| body_text(response.body()))
 }

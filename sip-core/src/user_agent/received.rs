@@ -14,7 +14,7 @@ impl UserAgent {
     pub(super) fn receive_request(&mut self, now: Instant, request: &Request, from: Hop) {
         match self.layer.receive_request(now, request, from) {
             Received::Absorbed => {}
-            Received::AckToSuccess => self.receive_ack(request),
+            Received::AckToSuccess => self.receive_ack(now, request),
             Received::Cancel { cancel, invite } => self.receive_cancel(now, request, cancel, invite),
             Received::New(server) => {
                 let outcome = match DialogId::of_request(request) {
@@ -22,7 +22,7 @@ impl UserAgent {
                     None => self.outside(now, server, request),
                 };
                 if let Err(refusal) = outcome {
-                    self.refuse(now, server, request, &refusal);
+                    self.refuse_request(now, server, request, &refusal);
                 }
             }
             Received::Full => {
@@ -35,16 +35,16 @@ impl UserAgent {
         }
     }
 
-    fn receive_ack(&mut self, ack: &Request) {
+    fn receive_ack(&mut self, now: Instant, ack: &Request) {
         if let Some(call) = DialogId::of_request(ack).and_then(|dialog| self.call_of(&dialog)) {
-            self.acknowledged(call, ack);
+            self.acknowledged(now, call, ack);
         }
     }
 
     /// §9.2: the CANCEL is answered 200 whatever becomes of the INVITE.
     fn receive_cancel(&mut self, now: Instant, cancel: &Request, server: ServerId, invite: Option<ServerId>) {
         match invite {
-            None => self.refuse(now, server, cancel, &Refusal::of(481)),
+            None => self.refuse_request(now, server, cancel, &Refusal::of(481)),
             Some(invite) => {
                 self.respond(now, server, cancel, 200, &[]);
                 self.cancelled(now, cancel, invite);
@@ -53,8 +53,8 @@ impl UserAgent {
     }
 
     fn outside(&mut self, now: Instant, server: ServerId, request: &Request) -> Result<(), Refusal> {
-        // These make no sense without a dialog (§15.1.2, RFC 6086 §4.2.2, RFC 6665 §4.1.3).
-        if matches!(request.method(), Method::Bye | Method::Info | Method::Notify) {
+        // These make no sense without a dialog (§15.1.2, RFC 3311 §5.2, RFC 6086 §4.2.2, RFC 6665 §4.1.3).
+        if matches!(request.method(), Method::Bye | Method::Info | Method::Notify | Method::Update) {
             return Err(Refusal::of(481));
         }
         checks::validate(request, &self.local)?;
@@ -89,11 +89,8 @@ impl UserAgent {
         };
         let Some(call) = self.calls.get_mut(&id) else { return Err(Refusal::of(481)) };
         let state = call.state();
-        let early = call.outgoing().map_or(&mut [][..], |out| out.early.as_mut_slice());
-        if let Some(early) = early.iter_mut().find(|early| early.id() == dialog) {
-            early.check_sequence(request).map_err(|_| out_of_order())?;
-        } else if let Some(dialog) = &mut call.dialog {
-            dialog.check_sequence(request).map_err(|_| out_of_order())?;
+        if let Some(usage) = call.usages_mut().find(|usage| usage.is(dialog)) {
+            usage.dialog.check_sequence(request).map_err(|_| out_of_order())?;
         }
         if *request.method() == Method::Bye {
             self.respond(now, server, request, 200, &[]);
@@ -103,7 +100,7 @@ impl UserAgent {
         if state == CallState::Ended {
             return Err(Refusal::of(481));
         }
-        self.in_call(now, server, request, id)
+        self.in_call(now, server, request, id, dialog)
     }
 
     /// Anything but BYE in a call that has not ended.
@@ -113,9 +110,8 @@ impl UserAgent {
         server: ServerId,
         request: &Request,
         id: CallId,
+        dialog: &DialogId,
     ) -> Result<(), Refusal> {
-        let awaits_ack =
-            self.calls.get_mut(&id).and_then(|call| call.incoming()).is_some_and(|i| i.awaits_ack());
         match request.method() {
             Method::Options => {
                 checks::validate(request, &self.local)?;
@@ -130,18 +126,11 @@ impl UserAgent {
             }
             Method::Invite => {
                 checks::validate(request, &self.local)?;
-                let state = self.call_state(id);
-                return Err(match state {
-                    // §14.2: one INVITE at a time: theirs is not finished, or ours.
-                    Some(CallState::Established) if awaits_ack => {
-                        let mut refusal = Refusal::of(500);
-                        let wait = entropy::number(&mut *self.entropy) % 11;
-                        refusal.headers.push((HeaderName::RetryAfter, alloc::format!("{wait}").into()));
-                        refusal
-                    }
-                    Some(CallState::Established) => Refusal::of(488),
-                    _ => Refusal::of(491),
-                });
+                self.reinvited(now, server, request, id, dialog)?;
+            }
+            Method::Update => {
+                checks::validate(request, &self.local)?;
+                self.updated(now, server, request, id, dialog)?;
             }
             other => return Err(Refusal::of_method(other, &self.local)),
         }
@@ -189,14 +178,20 @@ impl UserAgent {
         status: u16,
         headers: &[(HeaderName, smol_str::SmolStr)],
     ) {
-        self.answer(now, server, request, status, reason_phrase(status), headers);
+        self.respond_with(now, server, request, status, reason_phrase(status), headers);
     }
 
-    pub(super) fn refuse(&mut self, now: Instant, server: ServerId, request: &Request, refusal: &Refusal) {
-        self.answer(now, server, request, refusal.status, &refusal.reason, &refusal.headers);
+    pub(super) fn refuse_request(
+        &mut self,
+        now: Instant,
+        server: ServerId,
+        request: &Request,
+        refusal: &Refusal,
+    ) {
+        self.respond_with(now, server, request, refusal.status, &refusal.reason, &refusal.headers);
     }
 
-    fn answer(
+    fn respond_with(
         &mut self,
         now: Instant,
         server: ServerId,

@@ -119,7 +119,7 @@ impl UserAgent {
             .then(|| KeepAlive::new(now, timer.map(Duration::from_secs), reliable, &mut *self.entropy));
         self.event(Event::Registered { reg_id, expires: lifetime });
         if anew {
-            self.resume(now);
+            self.catch_up(now);
         }
         self.go_on(now, slot);
     }
@@ -266,7 +266,7 @@ impl UserAgent {
         if !self.wanted {
             // There will be no registration to wait for.
             self.local.gruu = None;
-            self.resume(now);
+            self.catch_up(now);
         }
         self.go_on(now, slot);
     }

@@ -211,7 +211,9 @@ impl UserAgent {
     fn dialog_at(&mut self, place: &Place) -> Option<&mut Dialog> {
         match place {
             Place::Outside(_) => None,
-            Place::Call(call) => self.calls.get_mut(call).and_then(|call| call.dialog.as_mut()),
+            Place::Call(call) => {
+                self.calls.get_mut(call).and_then(|call| call.usage.as_mut()).map(|usage| &mut usage.dialog)
+            }
         }
     }
 

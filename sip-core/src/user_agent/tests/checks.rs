@@ -118,7 +118,7 @@ fn methods_outside_a_dialog() {
         ("PUBLISH", 405),
         ("REFER", 405),
         ("MESSAGE", 405),
-        ("UPDATE", 405),
+        ("UPDATE", 481),
         ("PRACK", 405),
         ("DANCE", 501),
         ("invite", 501),

@@ -1,6 +1,8 @@
 //! Scripts on a virtual clock: [`solo`] plays the other side by hand, [`pair`] connects two user agents.
 
 mod calls;
+mod changes;
+mod changes_asked;
 mod checks;
 mod digest;
 mod flows;
@@ -13,10 +15,12 @@ mod registration;
 mod solo;
 mod torture;
 
-use std::string::String;
+use std::string::{String, ToString};
 
 use super::{Aor, Config};
+use crate::body::sdp::SessionDescription;
 use crate::entropy::SeededEntropy;
+use crate::offer_answer::Negotiation;
 use crate::transport::{FlowId, Hop, Transport};
 
 /// A WebRTC offer in short.
@@ -42,4 +46,19 @@ fn hop(flow: u64, transport: Transport) -> Hop {
         local: "192.0.2.1:5060".parse().unwrap(),
         remote: "192.0.2.9:5060".parse().unwrap(),
     }
+}
+
+/// What media would say to an offer within a call, or offer itself where none came: the next version of what it said
+/// before, the other way round.
+fn reply(session: &Negotiation, offer: Option<&str>) -> String {
+    let local = session.local().cloned().unwrap_or_else(|| ANSWER.into());
+    let mut sdp = SessionDescription::parse(&local).unwrap();
+    let asked = offer.map(|offer| {
+        let offer = SessionDescription::parse(offer.as_bytes()).unwrap();
+        offer.direction_of(&offer.media[0])
+    });
+    let version = sdp.origin().session_version;
+    sdp.set_session_version(version + 1);
+    sdp.media[0].set_direction(asked.unwrap_or_default().reversed());
+    sdp.to_string()
 }

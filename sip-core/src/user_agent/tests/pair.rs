@@ -34,6 +34,8 @@ pub(super) struct Pair {
     pub(super) jitter: Duration,
     /// Bob's phone does this when it is called.
     pub(super) bob_answers: Option<Duration>,
+    /// Offers within the call are answered at once.
+    pub(super) answers_offers: bool,
     pub(super) events: Vec<(Who, Event)>,
     /// Requests and responses that were sent, lost ones included.
     pub(super) wire: Vec<(Instant, Who, Message)>,
@@ -56,6 +58,7 @@ impl Pair {
             duplication: 0,
             jitter: Duration::ZERO,
             bob_answers: Some(Duration::from_secs(2)),
+            answers_offers: true,
             events: Vec::new(),
             wire: Vec::new(),
             transport,
@@ -139,6 +142,13 @@ impl Pair {
                 self.decisions.insert((now + after, call), ());
             }
         }
+        if let Event::Offered { call, sdp } = &event
+            && self.answers_offers
+        {
+            let (call, now) = (*call, self.time);
+            let reply = super::reply(self.ua(who).session(call).unwrap(), sdp.as_deref());
+            self.ua(who).answer(now, call, &reply).unwrap();
+        }
         self.events.push((who, event));
     }
 
@@ -215,6 +225,18 @@ impl Pair {
     pub(super) fn state(&self, who: Who) -> Option<CallState> {
         let ua = if who == Alice { &self.alice } else { &self.bob };
         ua.calls().next().and_then(|call| ua.call_state(call))
+    }
+
+    /// What both sides believe the session to be.
+    #[track_caller]
+    pub(super) fn agree(&self) {
+        let session = |ua: &UserAgent| {
+            let session = ua.session(ua.calls().next().unwrap()).unwrap();
+            assert_eq!(session.turn(), crate::offer_answer::Turn::Stable);
+            (session.local().cloned(), session.remote().cloned())
+        };
+        let ((alices, heard), (bobs, told)) = (session(&self.alice), session(&self.bob));
+        assert_eq!((alices, heard), (told, bobs));
     }
 
     /// How often requests of this method went out.

@@ -138,8 +138,8 @@ fn a_caller_of_rfc_2543_is_answered_and_called_back() {
     let mut solo = Solo::with(config("sip:UserB@example.com"), Transport::Udp);
     solo.deliver(Bytes::from_static(bytes));
     solo.response(100);
-    let Event::Incoming { call, .. } = solo.event() else { panic!("no call") };
-    solo.ua.accept(solo.now, call, super::ANSWER).unwrap();
+    let Event::Incoming { call, sdp: Some(offer), .. } = solo.event() else { panic!("no call") };
+    solo.ua.accept(solo.now, call, &offer).unwrap();
     solo.drain();
     let ok = solo.response(200);
     let ack = format!(

@@ -1,13 +1,23 @@
 //! One call, and what all calls have in common.
 
+mod answered;
+mod asked;
+mod change;
+mod usage;
+
 use bytes::Bytes;
 use smol_str::SmolStr;
+
+pub(crate) use answered::{Answered, Due};
+pub(crate) use change::{Wish, ack};
+pub(crate) use usage::{Usage, description};
 
 use super::incoming::{Incoming, Phase};
 use super::outgoing::Outgoing;
 use super::{CallId, CallState, CommandError, End, Event, Identity, UserAgent};
-use crate::dialog::{Dialog, DialogId};
+use crate::dialog::DialogId;
 use crate::message::{NameAddr, unescape};
+use crate::offer_answer::Negotiation;
 use crate::time::Instant;
 
 /// A call from its INVITE until nothing of it is left.
@@ -16,7 +26,7 @@ pub(super) struct Call {
     pub(super) remote: Identity,
     pub(super) direction: Direction,
     /// The dialog of the 2xx that counts. An incoming call has its dialog from the start.
-    pub(super) dialog: Option<Dialog>,
+    pub(super) usage: Option<Usage>,
     /// [`Event::Ended`] was told.
     pub(super) ended: bool,
     /// [`Event::Released`] was told.
@@ -36,7 +46,7 @@ impl Call {
             return CallState::Ended;
         }
         match &self.direction {
-            Direction::Outgoing(_) if self.dialog.is_some() => CallState::Established,
+            Direction::Outgoing(_) if self.usage.is_some() => CallState::Established,
             Direction::Outgoing(out) if out.rang => CallState::Ringing,
             Direction::Outgoing(_) => CallState::Connecting,
             Direction::Incoming(incoming) => match incoming.phase {
@@ -47,13 +57,18 @@ impl Call {
         }
     }
 
-    /// Whether the other side may send requests in a dialog of this call named `id`.
-    fn has_dialog(&self, id: &DialogId) -> bool {
+    /// Every dialog of the call: the one of the 2xx, then the early ones.
+    fn usages(&self) -> impl Iterator<Item = &Usage> {
         let early = match &self.direction {
             Direction::Outgoing(out) => out.early.as_slice(),
             Direction::Incoming(_) => &[],
         };
-        self.dialog.iter().chain(early).any(|dialog| dialog.id() == id)
+        self.usage.iter().chain(early)
+    }
+
+    /// Whether the other side may send requests in a dialog of this call named `id`.
+    fn has_dialog(&self, id: &DialogId) -> bool {
+        self.usages().any(|usage| usage.is(id))
     }
 
     /// Whether nothing more can come of it.
@@ -62,7 +77,8 @@ impl Call {
             Direction::Outgoing(out) => out.client.is_some(),
             Direction::Incoming(_) => false,
         };
-        self.ended && self.released && !expects_success
+        let changing = self.usages().any(|usage| usage.change.is_some());
+        self.ended && self.released && !expects_success && !changing
     }
 
     pub(super) const fn outgoing(&mut self) -> Option<&mut Outgoing> {
@@ -81,10 +97,11 @@ impl Call {
 
     /// When something is due by itself.
     pub(super) fn timeout(&self) -> Option<Instant> {
-        match &self.direction {
+        let own = match &self.direction {
             Direction::Outgoing(out) => out.timeout(),
             Direction::Incoming(incoming) => incoming.timeout(),
-        }
+        };
+        own.into_iter().chain(self.usages().filter_map(Usage::timeout)).min()
     }
 }
 
@@ -172,11 +189,24 @@ impl UserAgent {
         self.calls.iter().find(|(_, call)| !call.released && call.has_dialog(dialog)).map(|(id, _)| id)
     }
 
-    /// Sends the ACK again that answers a 2xx of this dialog.
-    pub(super) fn ack_of(&self, dialog: &DialogId) -> Option<Bytes> {
-        self.calls.values().find_map(|call| match &call.direction {
-            Direction::Outgoing(out) => out.ack(dialog),
-            Direction::Incoming(_) => None,
+    /// A dialog of a call.
+    pub(super) fn usage_mut(&mut self, call: CallId, dialog: &DialogId) -> Option<&mut Usage> {
+        self.calls.get_mut(&call)?.usages_mut().find(|usage| usage.is(dialog))
+    }
+
+    /// The ACK that answers a 2xx of this dialog to our INVITE with this CSeq.
+    pub(super) fn ack_of(&self, dialog: &DialogId, cseq: u32) -> Option<Bytes> {
+        self.calls.values().find_map(|call| {
+            let initial = match &call.direction {
+                Direction::Outgoing(out) if out.is_initial(cseq) => out.ack(dialog),
+                _ => None,
+            };
+            initial.or_else(|| call.usages().find(|usage| usage.is(dialog))?.ack(cseq).cloned())
         })
+    }
+
+    /// The descriptions in force in an established call, ours and the other side's.
+    pub fn session(&self, call: CallId) -> Option<&Negotiation> {
+        self.calls.get(&call)?.usage.as_ref().map(|usage| &usage.negotiation)
     }
 }

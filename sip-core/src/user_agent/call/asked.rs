@@ -1,0 +1,421 @@
+//! Changes of a session that the other side asks for: re-INVITE (RFC 3261 §14.2), UPDATE (RFC 3311 §5.2), and offers
+//! in answers to ours.
+
+use bytes::Bytes;
+
+use super::answered::{Answered, Due};
+use super::usage::{Usage, description};
+use super::{Call, Direction};
+use crate::dialog::{DialogId, Stage};
+use crate::entropy;
+use crate::message::{HeaderName, Method, Request, Response, Writer, reason_phrase};
+use crate::offer_answer::{self, Fault, Offered, Turn};
+use crate::time::{Duration, Instant};
+use crate::transaction::ServerId;
+use crate::user_agent::checks::{self, Refusal};
+use crate::user_agent::local::{SDP, SUPPORTED};
+use crate::user_agent::{
+    CallId, CallState, Cause, CommandError, End, Event, Failure, Side, UserAgent, body_text,
+};
+
+/// How long our user may think about a re-INVITE. Long enough for a person; proxies grant three minutes (Timer C).
+const PERSON: Duration = Duration::from_secs(60);
+
+/// How long our user may think about an UPDATE, whose client gives up after 32 s (Timer F).
+const PROMPT: Duration = Duration::from_secs(10);
+
+/// How long a 2xx with an offer may wait for its ACK, which carries the answer.
+const ACK: Duration = Duration::from_secs(20);
+
+/// A request, or an answer with an offer, that our user has to answer.
+#[derive(Debug)]
+pub(crate) enum Asked {
+    /// INVITE, UPDATE or PRACK.
+    Request { server: ServerId, request: Request, until: Instant },
+    /// A 2xx to this INVITE of ours, which had no offer.
+    Success { invite: Request, until: Instant },
+}
+
+impl Asked {
+    pub(crate) const fn until(&self) -> Instant {
+        match self {
+            Self::Request { until, .. } | Self::Success { until, .. } => *until,
+        }
+    }
+
+    pub(crate) const fn server(&self) -> Option<ServerId> {
+        match self {
+            Self::Request { server, .. } => Some(*server),
+            Self::Success { .. } => None,
+        }
+    }
+}
+
+impl Refusal {
+    /// §14.2: "a randomly chosen value of between 0 and 10 seconds".
+    fn later(entropy: &mut dyn entropy::Entropy) -> Self {
+        let wait = entropy::number(entropy) % 11;
+        Self::of(500).with(HeaderName::RetryAfter, alloc::format!("{wait}"))
+    }
+
+    /// An offer that cannot be taken (RFC 3261 §14.2, §21.4.26).
+    pub(crate) fn of_fault(fault: &Fault) -> Self {
+        let text = alloc::format!("305 user-agent.invalid \"{fault}\"");
+        Self::of(488).with(HeaderName::Warning, text)
+    }
+}
+
+impl Usage {
+    /// Whose turn it is, told as the answer to one more offer.
+    fn may_be_offered(&self, entropy: &mut dyn entropy::Entropy) -> Result<(), Refusal> {
+        match self.negotiation.turn() {
+            Turn::Stable => Ok(()),
+            Turn::LocalOffer => Err(Refusal::of(491)),
+            Turn::RemoteOffer => Err(Refusal::later(entropy)),
+        }
+    }
+}
+
+impl UserAgent {
+    /// Answers an offer ([`Event::Offered`]), or offers where the other side wants an offer.
+    pub fn answer(&mut self, now: Instant, call: CallId, sdp: &str) -> Result<(), CommandError> {
+        let sdp = Bytes::copy_from_slice(sdp.as_bytes());
+        let dialog = self.asking(call)?;
+        let Some(usage) = self.usage_mut(call, &dialog) else { return Err(CommandError::NoSuchCall) };
+        let Some(asked) = usage.asked.take() else { return Err(CommandError::NoSuchCall) };
+        let mut negotiation = usage.negotiation.clone();
+        let agreed = match negotiation.turn() {
+            Turn::RemoteOffer => negotiation.answer(sdp.clone()),
+            _ => negotiation.offer(sdp.clone()),
+        };
+        let done = agreed.map_err(CommandError::Description).and_then(|()| match &asked {
+            Asked::Request { server, request, .. } => {
+                self.accept_request(now, call, &dialog, *server, request, Some(&sdp))
+            }
+            Asked::Success { invite, .. } => {
+                self.flow().ok_or(CommandError::Offline)?;
+                self.acknowledge(call, &dialog, invite, Some(&sdp));
+                Ok(())
+            }
+        });
+        if let Some(usage) = self.usage_mut(call, &dialog) {
+            match done {
+                Ok(()) => usage.negotiation = negotiation,
+                Err(_) => usage.asked = Some(asked),
+            }
+        }
+        done?;
+        self.next_change(now, call, &dialog);
+        self.settle(now);
+        Ok(())
+    }
+
+    /// Refuses an offer ([`Event::Offered`]): 488, and the session stays as it was. An offer that came as the answer to
+    /// our own question cannot be refused so; then the call is hung up (§14.2).
+    pub fn refuse(&mut self, now: Instant, call: CallId) -> Result<(), CommandError> {
+        let dialog = self.asking(call)?;
+        self.refuse_offered(now, call, &dialog, 488);
+        self.settle(now);
+        Ok(())
+    }
+
+    /// The dialog in which our user is asked.
+    fn asking(&mut self, call: CallId) -> Result<DialogId, CommandError> {
+        let call = self.living(call)?;
+        let asking = call.usages_mut().find(|usage| usage.asked.is_some());
+        asking
+            .map(|usage| usage.dialog.id().clone())
+            .ok_or(CommandError::Description(Fault::Turn(Turn::Stable)))
+    }
+
+    fn refuse_offered(&mut self, now: Instant, id: CallId, dialog: &DialogId, status: u16) {
+        let Some(usage) = self.usage_mut(id, dialog) else { return };
+        let Some(asked) = usage.asked.take() else { return };
+        let offer = usage.negotiation.pending().cloned();
+        usage.negotiation.roll_back();
+        if let Asked::Success { invite, .. } = &asked {
+            // §14.2: "generate an answer with a valid session description, and then send a BYE".
+            let answer = offer.and_then(|offer| offer_answer::refusal(&offer).ok());
+            self.acknowledge(id, dialog, invite, answer.as_ref());
+            self.end(id, End::Hangup { by: Side::Local, reason: None });
+            self.say_bye(id);
+            return;
+        }
+        self.refuse_asked(now, asked, status);
+        self.next_change(now, id, dialog);
+    }
+
+    pub(crate) fn refuse_asked(&mut self, now: Instant, asked: Asked, status: u16) {
+        if let Asked::Request { server, request, .. } = asked {
+            self.respond(now, server, &request, status, &[]);
+        }
+    }
+
+    /// A re-INVITE.
+    pub(crate) fn reinvited(
+        &mut self,
+        now: Instant,
+        server: ServerId,
+        request: &Request,
+        id: CallId,
+        dialog: &DialogId,
+    ) -> Result<(), Refusal> {
+        let sdp = checks::offer(request, &self.local, self.config.dtls_required)?;
+        let Some(call) = self.calls.get_mut(&id) else { return Err(Refusal::of(481)) };
+        if call.state() != CallState::Established {
+            return Err(match call.direction {
+                // §14.2: ours is in progress, or theirs is not answered.
+                Direction::Outgoing(_) => Refusal::of(491),
+                Direction::Incoming(_) => Refusal::later(&mut *self.entropy),
+            });
+        }
+        let Some(usage) = call.usages_mut().find(|usage| usage.is(dialog)) else {
+            return Err(Refusal::of(481));
+        };
+        if usage.change.as_ref().is_some_and(super::change::Change::is_invite_under_way) {
+            return Err(Refusal::of(491));
+        }
+        if usage.asked.is_some() {
+            return Err(Refusal::later(&mut *self.entropy));
+        }
+        usage.may_be_offered(&mut *self.entropy)?;
+        self.layer.respond(
+            now,
+            server,
+            100,
+            Writer::response(request, 100, reason_phrase(100), None).finish(),
+        );
+        self.asked(now, server, request, id, dialog, sdp.is_some())
+    }
+
+    /// An UPDATE.
+    pub(crate) fn updated(
+        &mut self,
+        now: Instant,
+        server: ServerId,
+        request: &Request,
+        id: CallId,
+        dialog: &DialogId,
+    ) -> Result<(), Refusal> {
+        let sdp = checks::offer(request, &self.local, self.config.dtls_required)?;
+        let Some(usage) = self.calls.get_mut(&id).and_then(|call| call.usages_mut().find(|u| u.is(dialog)))
+        else {
+            return Err(Refusal::of(481));
+        };
+        // RFC 3311 §5.2: one at a time.
+        if matches!(&usage.asked, Some(Asked::Request { request, .. }) if *request.method() == Method::Update)
+        {
+            return Err(Refusal::later(&mut *self.entropy));
+        }
+        if sdp.is_none() {
+            let taken = self.accept_request(now, id, dialog, server, request, None);
+            return taken.map_err(|_| Refusal::of(500));
+        }
+        usage.may_be_offered(&mut *self.entropy)?;
+        if usage.asked.is_some() {
+            return Err(Refusal::later(&mut *self.entropy));
+        }
+        self.asked(now, server, request, id, dialog, true)
+    }
+
+    /// Passes an offer, or the wish for one, on to our user; what asks for nothing new is answered at once.
+    pub(crate) fn asked(
+        &mut self,
+        now: Instant,
+        server: ServerId,
+        request: &Request,
+        id: CallId,
+        dialog: &DialogId,
+        offers: bool,
+    ) -> Result<(), Refusal> {
+        let Some(usage) = self.usage_mut(id, dialog) else { return Err(Refusal::of(481)) };
+        let mut sdp = None;
+        if offers {
+            let offer = Bytes::copy_from_slice(request.body());
+            match usage.negotiation.offered(offer) {
+                Ok(Offered::Unchanged) if !usage.offers_roles() => {
+                    let local = usage.negotiation.local().cloned();
+                    let mut negotiation = usage.negotiation.clone();
+                    if let Some(local) = local
+                        && negotiation.answer(local.clone()).is_ok()
+                    {
+                        usage.negotiation = negotiation;
+                        let taken = self.accept_request(now, id, dialog, server, request, Some(&local));
+                        return taken.map_err(|_| Refusal::of(500));
+                    }
+                }
+                Ok(_) => {}
+                Err(fault) => return Err(Refusal::of_fault(&fault)),
+            }
+            sdp = Some(body_text(request.body()));
+        }
+        let wait = if *request.method() == Method::Invite { PERSON } else { PROMPT };
+        if let Some(usage) = self.usage_mut(id, dialog) {
+            usage.asked = Some(Asked::Request { server, request: request.clone(), until: now + wait });
+        }
+        self.event(Event::Offered { call: id, sdp });
+        Ok(())
+    }
+
+    /// 200 to a re-INVITE, UPDATE or PRACK. On error nothing was sent.
+    pub(crate) fn accept_request(
+        &mut self,
+        now: Instant,
+        id: CallId,
+        dialog: &DialogId,
+        server: ServerId,
+        request: &Request,
+        sdp: Option<&Bytes>,
+    ) -> Result<(), CommandError> {
+        let timers = self.timers;
+        let hop = self.layer.server_hop(server).or(self.flow()).ok_or(CommandError::Offline)?;
+        let contact = self.local.contact_uri(hop);
+        let writer = Writer::response(request, 200, reason_phrase(200), None)
+            .header(HeaderName::Contact, format_args!("<{contact}>"))
+            .header(HeaderName::Allow, &self.local.allow)
+            .header(HeaderName::Supported, SUPPORTED)
+            .header(HeaderName::Server, &self.config.user_agent);
+        let ok = match sdp {
+            Some(sdp) => writer.body(SDP, sdp),
+            None => writer.finish(),
+        };
+        if Response::parse(ok.clone()).is_err() {
+            return Err(CommandError::TooLarge);
+        }
+        if let Some(usage) = self.usage_mut(id, dialog) {
+            usage.learn(request.headers());
+            match request.method() {
+                Method::Invite => {
+                    let cseq = request.cseq().number;
+                    usage.unacknowledged = Some(Answered::new(now, &timers, server, cseq, ok.clone()));
+                    // §12.2.2: a target refresh request.
+                    usage.dialog.refresh_target(request.headers());
+                }
+                Method::Update => usage.dialog.refresh_target(request.headers()),
+                _ => {}
+            }
+        }
+        self.layer.respond(now, server, 200, ok);
+        Ok(())
+    }
+
+    /// A 2xx to our INVITE without offer: its offer is answered in the ACK (§13.2.1).
+    pub(crate) fn solicited(
+        &mut self,
+        now: Instant,
+        id: CallId,
+        dialog: &DialogId,
+        invite: Request,
+        sdp: Option<Bytes>,
+    ) {
+        let Some(usage) = self.usage_mut(id, dialog) else { return };
+        let text = sdp.as_ref().map(|sdp| body_text(sdp));
+        let offered = sdp.map(|sdp| usage.negotiation.offered(sdp));
+        if let Some(Ok(_)) = offered {
+            usage.asked = Some(Asked::Success { invite, until: now + ACK });
+            self.event(Event::Offered { call: id, sdp: text });
+            return;
+        }
+        // Without an offer, or with one that may not be, there is nothing to answer.
+        self.acknowledge(id, dialog, &invite, None);
+        self.event(Event::OfferRefused { call: id, failure: Failure::of(Cause::NotAcceptable) });
+    }
+
+    /// The ACK to our 2xx to a re-INVITE.
+    pub(crate) fn reinvite_acknowledged(&mut self, now: Instant, id: CallId, ack: &Request) {
+        let Some(name) = DialogId::of_request(ack) else { return };
+        let Some(usage) = self.usage_mut(id, &name) else { return };
+        let cseq = ack.cseq().number;
+        if usage.unacknowledged.take_if(|answered| answered.cseq == cseq).is_none() {
+            return;
+        }
+        if usage.negotiation.turn() == Turn::LocalOffer && usage.change.is_none() {
+            let answered = description(ack.headers(), ack.body())
+                .ok_or(Fault::Turn(Turn::LocalOffer))
+                .and_then(|sdp| usage.negotiation.answered(sdp));
+            if answered.is_ok() {
+                self.event(Event::OfferAnswered { call: id, sdp: body_text(ack.body()) });
+            } else {
+                usage.negotiation.roll_back();
+                let failure = Failure::of(Cause::NotAcceptable);
+                self.event(Event::OfferRefused { call: id, failure });
+            }
+        }
+        self.next_change(now, id, &name);
+    }
+
+    /// A CANCEL of a re-INVITE (§9.2).
+    pub(crate) fn reinvite_cancelled(&mut self, now: Instant, invite: ServerId) {
+        let asking = self.calls.iter_mut().find_map(|(id, call)| {
+            let usage = call.usages_mut().find(|usage| usage.was_asked_by(invite))?;
+            Some((id, usage.dialog.id().clone()))
+        });
+        let Some((id, dialog)) = asking else { return };
+        self.withdrawn(now, id, &dialog, 487);
+    }
+
+    fn withdrawn(&mut self, now: Instant, id: CallId, dialog: &DialogId, status: u16) {
+        self.event(Event::OfferWithdrawn { call: id });
+        self.refuse_offered(now, id, dialog, status);
+    }
+
+    /// What is due in a dialog by itself.
+    pub(crate) fn usage_timeout(&mut self, now: Instant, id: CallId) {
+        let timers = self.timers;
+        let Some(call) = self.calls.get_mut(&id) else { return };
+        let dialogs: alloc::vec::Vec<DialogId> =
+            call.usages_mut().map(|usage| usage.dialog.id().clone()).collect();
+        for dialog in dialogs {
+            self.change_timeout(now, id, &dialog);
+            let Some(usage) = self.usage_mut(id, &dialog) else { continue };
+            if let Some(asked) = usage.asked.as_ref().filter(|asked| asked.until() <= now) {
+                // RFC 3311 §5.2: 504 where a person would have to be asked.
+                let prompt =
+                    matches!(asked, Asked::Request { request, .. } if *request.method() != Method::Invite);
+                self.withdrawn(now, id, &dialog, if prompt { 504 } else { 488 });
+                continue;
+            }
+            let Some(answered) = &mut usage.unacknowledged else { continue };
+            match answered.step(now, &timers) {
+                Due::Nothing => {}
+                Due::Repeat => {
+                    let ok = answered.ok.clone();
+                    match answered.server {
+                        Some(server) => self.layer.respond(now, server, 200, ok),
+                        None => self.transmit(ok),
+                    }
+                }
+                // §14.2: "If a UAS generates a 2xx response and never receives an ACK, it SHOULD generate a BYE".
+                Due::GiveUp => {
+                    usage.unacknowledged = None;
+                    self.end(id, End::Failed(Failure::of(Cause::NotAcknowledged)));
+                    self.say_bye(id);
+                }
+            }
+        }
+    }
+}
+
+impl Usage {
+    /// Our description in force leaves open who connects, so it answers nothing (RFC 8842 §5.3).
+    fn offers_roles(&self) -> bool {
+        let local = self.negotiation.local().map_or(&[][..], |sdp| sdp);
+        local.windows(15).any(|text| text == b"a=setup:actpass")
+    }
+
+    /// Whether it is confirmed.
+    pub(crate) fn is_confirmed(&self) -> bool {
+        self.dialog.stage() == Stage::Confirmed
+    }
+}
+
+impl Call {
+    /// Every dialog of the call: the one of the 2xx, then the early ones, newest first.
+    pub(crate) fn usages_mut(&mut self) -> impl Iterator<Item = &mut Usage> {
+        let early = match &mut self.direction {
+            Direction::Outgoing(out) => out.early.as_mut_slice(),
+            Direction::Incoming(_) => &mut [],
+        };
+        self.usage.iter_mut().chain(early.iter_mut().rev())
+    }
+}

@@ -1,0 +1,568 @@
+//! Changes of a session that we ask for: re-INVITE (RFC 3261 §14.1) and UPDATE (RFC 3311 §5.1).
+
+use alloc::string::String;
+
+use bytes::Bytes;
+use smol_str::SmolStr;
+
+use super::usage::{Usage, description};
+use super::{Call, Direction};
+use crate::auth::Attempt;
+use crate::dialog::{Dialog, DialogId, Stage as DialogStage};
+use crate::entropy;
+use crate::message::{HeaderName, Method, Request, Response};
+use crate::offer_answer::{Fault, Turn};
+use crate::time::{Duration, Instant};
+use crate::transaction::ClientId;
+use crate::transport::Hop;
+use crate::user_agent::failure::retry_after;
+use crate::user_agent::local::{SDP, SUPPORTED};
+use crate::user_agent::{
+    CallId, CallState, Cause, CommandError, Event, Failure, Purpose, UserAgent, body_text,
+};
+
+/// How often one change is tried while the other side asks us to wait (491, 500).
+const TRIES: u8 = 8;
+
+/// What our user, or the session timer, wants.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Wish {
+    /// This description.
+    Offer(Bytes),
+    Hold,
+    Resume,
+    /// That the other side offers (§14.1: "a re-INVITE with no session description").
+    Solicit,
+    /// That the session goes on as it is (RFC 4028 §10).
+    Refresh,
+}
+
+/// An INVITE or UPDATE of ours in a dialog.
+#[derive(Debug)]
+pub(crate) struct Change {
+    wish: Wish,
+    method: Method,
+    offer: Option<Bytes>,
+    attempt: Attempt,
+    /// As it was last sent.
+    request: Option<Request>,
+    stage: Stage,
+    tries: u8,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Stage {
+    Sent(ClientId),
+    /// Until it is tried again; nothing is pending meanwhile, so the other side may offer.
+    Waiting(Instant),
+    /// The flow was lost. Until it is given up.
+    Lost(Instant),
+    /// The call has ended; its answer still wants an ACK.
+    Ended(ClientId),
+}
+
+impl Change {
+    /// Its transaction.
+    pub(crate) const fn client(&self) -> Option<ClientId> {
+        match self.stage {
+            Stage::Sent(client) | Stage::Ended(client) => Some(client),
+            Stage::Waiting(_) | Stage::Lost(_) => None,
+        }
+    }
+
+    /// An INVITE that may still be answered 2xx (§14.1: one at a time).
+    pub(crate) fn is_invite_under_way(&self) -> bool {
+        self.method == Method::Invite && !matches!(self.stage, Stage::Waiting(_))
+    }
+
+    pub(crate) const fn timeout(&self) -> Option<Instant> {
+        match self.stage {
+            Stage::Waiting(at) | Stage::Lost(at) => Some(at),
+            Stage::Sent(_) | Stage::Ended(_) => None,
+        }
+    }
+}
+
+impl Usage {
+    /// What a wish offers, in the negotiation too.
+    fn propose(&mut self, wish: &Wish, method: &Method) -> Result<Option<Bytes>, Fault> {
+        let negotiation = &mut self.negotiation;
+        match wish {
+            Wish::Offer(sdp) => negotiation.offer(sdp.clone()).map(|()| Some(sdp.clone())),
+            Wish::Hold => negotiation.hold().map(Some),
+            Wish::Resume => negotiation.resume().map(Some),
+            Wish::Refresh if *method == Method::Invite => match negotiation.local().cloned() {
+                // RFC 4028 §7.4: what is in force, in the same version.
+                Some(local) => negotiation.offer(local.clone()).map(|()| Some(local)),
+                None => Ok(None),
+            },
+            Wish::Refresh => Ok(None),
+            Wish::Solicit if negotiation.turn() == Turn::Stable => Ok(None),
+            Wish::Solicit => Err(Fault::Turn(negotiation.turn())),
+        }
+    }
+}
+
+impl UserAgent {
+    /// Offers a new description in an established call, by re-INVITE. [`Event::OfferAnswered`] or
+    /// [`Event::OfferRefused`] tells what becomes of it. A refusal leaves the call as it was.
+    pub fn offer(&mut self, now: Instant, call: CallId, sdp: &str) -> Result<(), CommandError> {
+        self.wish(now, call, Wish::Offer(Bytes::copy_from_slice(sdp.as_bytes())))
+    }
+
+    /// Offers to send only (RFC 3264 §8.4): the description in force with other directions.
+    pub fn hold(&mut self, now: Instant, call: CallId) -> Result<(), CommandError> {
+        self.wish(now, call, Wish::Hold)
+    }
+
+    /// Takes back what [`Self::hold`] did.
+    pub fn resume(&mut self, now: Instant, call: CallId) -> Result<(), CommandError> {
+        self.wish(now, call, Wish::Resume)
+    }
+
+    /// Asks the other side for an offer, by a re-INVITE without one: it comes as [`Event::Offered`].
+    pub fn solicit(&mut self, now: Instant, call: CallId) -> Result<(), CommandError> {
+        self.wish(now, call, Wish::Solicit)
+    }
+
+    fn wish(&mut self, now: Instant, call: CallId, wish: Wish) -> Result<(), CommandError> {
+        let found = self.living(call)?;
+        let state = found.state();
+        let unacknowledged = found.awaits_ack();
+        let usage = found.usage.as_mut().filter(|_| state == CallState::Established);
+        let usage = usage.ok_or(CommandError::WrongState(state))?;
+        let dialog = usage.dialog.id().clone();
+        let turn = usage.negotiation.turn();
+        let refreshing = usage.change.as_ref().is_some_and(|change| change.wish == Wish::Refresh);
+        if refreshing && usage.next.is_none() {
+            usage.next = Some(wish);
+            return Ok(());
+        }
+        if usage.asked.is_some() || usage.next.is_some() {
+            return Err(CommandError::Description(Fault::Turn(Turn::RemoteOffer)));
+        }
+        if usage.change.is_some() || turn != Turn::Stable {
+            return Err(CommandError::Description(Fault::Turn(Turn::LocalOffer)));
+        }
+        // §14.1: an INVITE of theirs must be confirmed first.
+        if unacknowledged {
+            usage.next = Some(wish);
+            return Ok(());
+        }
+        self.begin_change(now, call, &dialog, wish)?;
+        self.settle(now);
+        Ok(())
+    }
+
+    /// Starts a change in a dialog where nothing is pending.
+    pub(crate) fn begin_change(
+        &mut self,
+        now: Instant,
+        id: CallId,
+        dialog: &DialogId,
+        wish: Wish,
+    ) -> Result<(), CommandError> {
+        let hop = self.ready().ok_or(CommandError::Offline)?;
+        let usage = self.usage_mut(id, dialog).ok_or(CommandError::NoSuchCall)?;
+        let early = usage.dialog.stage() == DialogStage::Early;
+        // RFC 3311 §5.1: in a confirmed dialog an offer goes by re-INVITE, for a person may have to be asked.
+        let method = match wish {
+            _ if early => Method::Update,
+            Wish::Refresh if usage.updates => Method::Update,
+            _ => Method::Invite,
+        };
+        let offer = usage.propose(&wish, &method).map_err(CommandError::Description)?;
+        usage.change = Some(Change {
+            wish,
+            method,
+            offer,
+            attempt: Attempt::default(),
+            request: None,
+            stage: Stage::Waiting(now),
+            tries: 0,
+        });
+        if self.send_change(now, id, dialog, hop) {
+            return Ok(());
+        }
+        if let Some(usage) = self.usage_mut(id, dialog) {
+            usage.change = None;
+            usage.negotiation.roll_back();
+        }
+        Err(CommandError::TooLarge)
+    }
+
+    /// Writes the request anew and sends it.
+    fn send_change(&mut self, now: Instant, id: CallId, dialog: &DialogId, hop: Hop) -> bool {
+        let via = self.local.via(hop, &mut *self.entropy);
+        let contact = self.local.contact_uri(hop);
+        let Some(usage) = self.usage_mut(id, dialog) else { return false };
+        let Some(mut change) = usage.change.take() else { return false };
+        let writer = usage.dialog.request(&change.method, via);
+        let uri = SmolStr::new(usage.dialog.request_uri());
+        let writer = writer
+            .header(HeaderName::Contact, format_args!("<{contact}>"))
+            .header(HeaderName::Allow, &self.local.allow)
+            .header(HeaderName::Supported, SUPPORTED)
+            .header(HeaderName::UserAgent, &self.config.user_agent);
+        let body = change.offer.as_deref().unwrap_or_default();
+        let writer = self.authorize(writer, &mut change.attempt, &change.method, &uri, body);
+        let message = match &change.offer {
+            Some(offer) => writer.body(SDP, offer),
+            None => writer.finish(),
+        };
+        let request = Request::parse(message).ok();
+        let client = request.as_ref().and_then(|request| self.layer.send_request(now, request, hop));
+        if let Some(client) = client {
+            change.stage = Stage::Sent(client);
+            self.purposes.insert(client, Purpose::Change(id));
+        }
+        change.request = request;
+        if let Some(usage) = self.usage_mut(id, dialog) {
+            usage.change = Some(change);
+        }
+        client.is_some()
+    }
+
+    pub(crate) fn change_answered(
+        &mut self,
+        now: Instant,
+        id: CallId,
+        client: ClientId,
+        response: &Response,
+    ) {
+        if response.is_provisional() {
+            return;
+        }
+        let invite = response.cseq().method == Method::Invite;
+        let name = DialogId::of_response(response);
+        if invite && response.is_success() {
+            if let Some(ack) = self.ack_of(&name, response.cseq().number) {
+                self.transmit(ack);
+                return;
+            }
+            // Without a flow nothing can be said; the 2xx comes again.
+            if self.flow().is_none() {
+                return;
+            }
+        }
+        let Some(call) = self.calls.get_mut(&id) else { return };
+        let (ended, owner) = (call.ended, matches!(call.direction, Direction::Outgoing(_)));
+        let Some(usage) = call.usages_mut().find(|usage| usage.changes_by(client)) else { return };
+        let dialog = usage.dialog.id().clone();
+        if ended {
+            // RFC 5407 §3.2.3: a 2xx that crossed our BYE is acknowledged all the same.
+            let change = usage.change.take();
+            if let Some(invite) = change.and_then(|change| change.request).filter(|_| response.is_success()) {
+                self.acknowledge(id, &dialog, &invite, None);
+            }
+            return;
+        }
+        match response.status() {
+            200..=299 => self.change_accepted(now, id, &dialog, response),
+            401 | 407 => self.change_challenged(now, id, &dialog, response),
+            // §12.2.1.2: the other side knows nothing of the call.
+            408 | 481 if usage.dialog.stage() == DialogStage::Confirmed => {
+                usage.change = None;
+                self.dialog_lost(id, Failure::of_response(response));
+            }
+            491 => {
+                // §14.1: whoever made the Call-ID waits longer, so that the two do not meet again.
+                let dice = entropy::number(&mut *self.entropy);
+                let ticks = if owner { 210 + dice % 191 } else { dice % 201 };
+                self.change_later(now, id, &dialog, Duration::from_millis(ticks * 10), response);
+            }
+            // §14.2, RFC 3311 §5.2: something else is being changed.
+            500 if response.headers().has(HeaderName::RetryAfter) => {
+                let wait = retry_after(response.headers()).unwrap_or_default();
+                self.change_later(now, id, &dialog, wait.min(Duration::from_secs(60)), response);
+            }
+            // RFC 3311 §5.2: a person would have to be asked; and some name UPDATE without taking it.
+            405 | 501 | 504 if self.is_refresh_by_update(id, &dialog) => {
+                if let Some(usage) = self.usage_mut(id, &dialog) {
+                    usage.updates = false;
+                    usage.change = None;
+                }
+                let _ = self.begin_change(now, id, &dialog, Wish::Refresh);
+            }
+            _ => self.change_refused(now, id, &dialog, Failure::of_response(response)),
+        }
+    }
+
+    fn is_refresh_by_update(&mut self, id: CallId, dialog: &DialogId) -> bool {
+        let change = self.usage_mut(id, dialog).and_then(|usage| usage.change.as_ref());
+        change.is_some_and(|change| change.wish == Wish::Refresh && change.method == Method::Update)
+    }
+
+    fn change_accepted(&mut self, now: Instant, id: CallId, dialog: &DialogId, response: &Response) {
+        let Some(usage) = self.usage_mut(id, dialog) else { return };
+        let Some(change) = usage.change.take() else { return };
+        // §12.2.1.2: the 2xx to a target refresh request refreshes the target.
+        usage.dialog.refresh_target(response.headers());
+        usage.learn(response.headers());
+        let sdp = description(response.headers(), response.body());
+        if change.wish == Wish::Solicit {
+            if let Some(invite) = change.request {
+                self.solicited(now, id, dialog, invite, sdp);
+            }
+            return;
+        }
+        let outcome = match (&change.offer, sdp) {
+            (Some(_), Some(sdp)) => usage.negotiation.answered(sdp),
+            // An offer without an answer is as good as refused.
+            (Some(_), None) => Err(Fault::Turn(Turn::LocalOffer)),
+            (None, _) => Ok(()),
+        };
+        if let Some(invite) = change.request.filter(|_| change.method == Method::Invite) {
+            self.acknowledge(id, dialog, &invite, None);
+        }
+        match outcome {
+            Err(_) => self.tell_refusal(id, dialog, &change.wish, Failure::of(Cause::NotAcceptable)),
+            Ok(()) if change.wish != Wish::Refresh => {
+                let sdp = body_text(response.body());
+                self.event(Event::OfferAnswered { call: id, sdp });
+            }
+            Ok(()) => {}
+        }
+        self.next_change(now, id, dialog);
+    }
+
+    fn change_challenged(&mut self, now: Instant, id: CallId, dialog: &DialogId, response: &Response) {
+        let Some(usage) = self.usage_mut(id, dialog) else { return };
+        let uri = SmolStr::new(usage.dialog.request_uri());
+        let Some(change) = &mut usage.change else { return };
+        let mut attempt = core::mem::take(&mut change.attempt);
+        let learned = self.learn_challenge(&mut attempt, &uri, response);
+        let hop = self.flow();
+        if let Some(change) = self.usage_mut(id, dialog).and_then(|usage| usage.change.as_mut()) {
+            change.attempt = attempt;
+        }
+        match (learned, hop) {
+            (Err(failure), _) => self.change_refused(now, id, dialog, failure),
+            (Ok(()), Some(hop)) if self.send_change(now, id, dialog, hop) => {}
+            (Ok(()), _) => self.change_refused(now, id, dialog, Failure::of(Cause::FlowLost)),
+        }
+    }
+
+    /// The other side asks us to wait. Until then nothing is pending.
+    fn change_later(
+        &mut self,
+        now: Instant,
+        id: CallId,
+        dialog: &DialogId,
+        wait: Duration,
+        response: &Response,
+    ) {
+        let Some(usage) = self.usage_mut(id, dialog) else { return };
+        let Some(change) = &mut usage.change else { return };
+        change.tries += 1;
+        if change.tries >= TRIES {
+            return self.change_refused(now, id, dialog, Failure::of_response(response));
+        }
+        change.stage = Stage::Waiting(now + wait);
+        usage.negotiation.roll_back();
+    }
+
+    /// RFC 6141 §3.3, RFC 3261 §14.1: the session stays as it was.
+    fn change_refused(&mut self, now: Instant, id: CallId, dialog: &DialogId, failure: Failure) {
+        let Some(change) = self.usage_mut(id, dialog).and_then(|usage| usage.change.take()) else { return };
+        self.tell_refusal(id, dialog, &change.wish, failure);
+        self.next_change(now, id, dialog);
+    }
+
+    fn tell_refusal(&mut self, id: CallId, dialog: &DialogId, wish: &Wish, failure: Failure) {
+        if let Some(usage) = self.usage_mut(id, dialog) {
+            usage.negotiation.roll_back();
+        }
+        if *wish != Wish::Refresh {
+            self.event(Event::OfferRefused { call: id, failure });
+        }
+    }
+
+    /// Starts what waited for another change.
+    pub(crate) fn next_change(&mut self, now: Instant, id: CallId, dialog: &DialogId) {
+        let waits = self.calls.get(&id).is_some_and(|call| call.ended || call.awaits_ack());
+        let Some(usage) = self.usage_mut(id, dialog).filter(|usage| !waits && usage.is_free()) else {
+            return;
+        };
+        let Some(wish) = usage.next.take() else { return };
+        match self.begin_change(now, id, dialog, wish.clone()) {
+            Ok(()) => {}
+            Err(CommandError::Offline) => {
+                if let Some(usage) = self.usage_mut(id, dialog) {
+                    usage.next = Some(wish);
+                }
+            }
+            Err(_) => self.tell_refusal(id, dialog, &wish, Failure::of(Cause::NotAcceptable)),
+        }
+    }
+
+    pub(crate) fn change_timed_out(&mut self, now: Instant, id: CallId, client: ClientId) {
+        let Some(call) = self.calls.get_mut(&id) else { return };
+        let Some(usage) = call.usages_mut().find(|usage| usage.changes_by(client)) else { return };
+        let dialog = usage.dialog.id().clone();
+        if usage.dialog.stage() == DialogStage::Early {
+            return self.change_refused(now, id, &dialog, Failure::of(Cause::Timeout));
+        }
+        usage.change = None;
+        // §14.1: "no response at all": the dialog is over.
+        self.dialog_lost(id, Failure::of(Cause::Timeout));
+    }
+
+    /// The flow is gone: it is repeated over the next one, under its old branch.
+    pub(crate) fn change_flow_lost(&mut self, now: Instant, id: CallId, client: ClientId) {
+        let until = now + self.timers.t1 * 64;
+        let Some(call) = self.calls.get_mut(&id) else { return };
+        let ended = call.ended;
+        let Some(usage) = call.usages_mut().find(|usage| usage.changes_by(client)) else { return };
+        if ended {
+            usage.change = None;
+        } else if let Some(change) = &mut usage.change {
+            change.stage = Stage::Lost(until);
+        }
+    }
+
+    /// The transaction is over; whatever could come of it has come.
+    pub(crate) fn change_terminated(&mut self, id: CallId, client: ClientId) {
+        let Some(call) = self.calls.get_mut(&id) else { return };
+        if let Some(usage) = call.usages_mut().find(|usage| usage.changes_by(client)) {
+            usage.change = None;
+        }
+    }
+
+    /// The new flow is registered.
+    pub(crate) fn resume_changes(&mut self, now: Instant, hop: Hop) {
+        let mut waiting = alloc::vec::Vec::new();
+        for (id, call) in self.calls.iter_mut().filter(|(_, call)| !call.ended) {
+            for usage in call.usages_mut() {
+                if let Some(Change { stage, request: Some(request), .. }) = &mut usage.change
+                    && matches!(stage, Stage::Lost(_))
+                    && let Some(client) = self.layer.send_request(now, request, hop)
+                {
+                    *stage = Stage::Sent(client);
+                    self.purposes.insert(client, Purpose::Change(id));
+                }
+                if let Some(server) = usage.unacknowledged.as_ref().and_then(|answered| answered.server) {
+                    self.layer.set_server_hop(server, hop);
+                }
+                if usage.next.is_some() {
+                    waiting.push((id, usage.dialog.id().clone()));
+                }
+            }
+        }
+        for (id, dialog) in waiting {
+            self.next_change(now, id, &dialog);
+        }
+    }
+
+    /// A change's time has come: to be tried again, or given up.
+    pub(crate) fn change_timeout(&mut self, now: Instant, id: CallId, dialog: &DialogId) {
+        let hop = self.ready();
+        let patience = self.timers.t1 * 64;
+        let Some(usage) = self.usage_mut(id, dialog) else { return };
+        let Some(change) = usage.change.as_mut().filter(|c| c.timeout().is_some_and(|at| at <= now)) else {
+            return;
+        };
+        if matches!(change.stage, Stage::Lost(_)) {
+            return self.change_refused(now, id, dialog, Failure::of(Cause::FlowLost));
+        }
+        // The other side's own offer comes first.
+        if usage.asked.is_some() || hop.is_none() {
+            change.stage = Stage::Waiting(now + patience / 16);
+            return;
+        }
+        let (wish, method) = (change.wish.clone(), change.method.clone());
+        match (usage.propose(&wish, &method), hop) {
+            (Ok(offer), Some(hop)) => {
+                if let Some(change) = &mut usage.change {
+                    change.offer = offer;
+                }
+                if !self.send_change(now, id, dialog, hop) {
+                    self.change_refused(now, id, dialog, Failure::of(Cause::FlowLost));
+                }
+            }
+            // The session has changed meanwhile, and the offer no longer fits.
+            _ => self.change_refused(now, id, dialog, Failure::of(Cause::NotAcceptable)),
+        }
+    }
+
+    /// Sends the ACK to the 2xx of our INVITE in this dialog, with an answer if the 2xx offered (§13.2.2.4).
+    pub(crate) fn acknowledge(
+        &mut self,
+        id: CallId,
+        dialog: &DialogId,
+        invite: &Request,
+        sdp: Option<&Bytes>,
+    ) {
+        let Some(hop) = self.flow() else { return };
+        let via: String = self.local.via(hop, &mut *self.entropy);
+        let cseq = invite.cseq().number;
+        let Some(call) = self.calls.get_mut(&id) else { return };
+        let Some(usage) = call.usages_mut().find(|usage| usage.is(dialog)) else { return };
+        let ack = ack(&usage.dialog, invite, &via, &self.config.user_agent, sdp);
+        match call.outgoing().filter(|out| out.is_initial(cseq)) {
+            Some(out) => out.keep_ack(dialog.clone(), ack.clone()),
+            None => {
+                if let Some(usage) = call.usages_mut().find(|usage| usage.is(dialog)) {
+                    usage.set_ack(cseq, ack.clone());
+                }
+            }
+        }
+        self.transmit(ack);
+    }
+
+    /// A call has ended: its changes end, save that the 2xx to an INVITE under way wants an ACK.
+    pub(crate) fn end_changes(&mut self, now: Instant) {
+        let mut unanswered = alloc::vec::Vec::new();
+        for call in self.calls.values_mut().filter(|call| call.ended) {
+            for usage in call.usages_mut() {
+                unanswered.extend(usage.asked.take());
+                usage.next = None;
+                usage.unacknowledged = None;
+                let Some(change) = &mut usage.change else { continue };
+                match change.stage {
+                    Stage::Sent(client) if change.method == Method::Invite => {
+                        change.stage = Stage::Ended(client);
+                        self.layer.cancel(now, client);
+                    }
+                    Stage::Ended(_) => {}
+                    _ => usage.change = None,
+                }
+            }
+        }
+        for asked in unanswered {
+            // §15.1.2: "any pending requests": 487.
+            self.refuse_asked(now, asked, 487);
+        }
+    }
+}
+
+/// The ACK to a 2xx (§13.2.2.4).
+pub(crate) fn ack(
+    dialog: &Dialog,
+    invite: &Request,
+    via: &str,
+    user_agent: &str,
+    sdp: Option<&Bytes>,
+) -> Bytes {
+    let writer = dialog
+        .ack(invite.cseq().number, via)
+        // "The ACK MUST contain the same credentials as the INVITE."
+        .copy(invite.headers(), HeaderName::Authorization)
+        .copy(invite.headers(), HeaderName::ProxyAuthorization)
+        .header(HeaderName::UserAgent, user_agent);
+    match sdp {
+        Some(sdp) => writer.body(SDP, sdp),
+        None => writer.finish(),
+    }
+}
+
+impl Call {
+    /// Whether an INVITE of theirs has our 2xx and lacks its ACK.
+    pub(crate) fn awaits_ack(&self) -> bool {
+        let initial = match &self.direction {
+            Direction::Incoming(incoming) => incoming.awaits_ack(),
+            Direction::Outgoing(_) => false,
+        };
+        initial || self.usage.as_ref().is_some_and(|usage| usage.unacknowledged.is_some())
+    }
+}

@@ -1,0 +1,106 @@
+//! The INVITE usage of one dialog (RFC 5057): what both sides agreed upon in it, and what is being changed.
+
+use bytes::Bytes;
+
+use super::answered::Answered;
+use super::asked::Asked;
+use super::change::Change;
+use crate::dialog::{Dialog, DialogId};
+use crate::message::typed::ContentType;
+use crate::message::{HeaderName, Headers, Request, Response};
+use crate::offer_answer::{Negotiation, Turn};
+use crate::time::Instant;
+use crate::transaction::{ClientId, ServerId};
+
+/// One dialog of a call.
+#[derive(Debug)]
+pub(crate) struct Usage {
+    pub(crate) dialog: Dialog,
+    pub(crate) negotiation: Negotiation,
+    /// The other side's Allow names UPDATE (RFC 3311 §4).
+    pub(crate) updates: bool,
+    /// Our INVITE or UPDATE in it, on its way or waiting.
+    pub(crate) change: Option<Change>,
+    /// What comes after `change`.
+    pub(crate) next: Option<super::Wish>,
+    /// What the other side asks and our user has to answer.
+    pub(crate) asked: Option<Asked>,
+    /// Our 2xx to its re-INVITE, without ACK so far.
+    pub(crate) unacknowledged: Option<Answered>,
+    /// CSeq and ACK of our last re-INVITE that was accepted.
+    ack: Option<(u32, Bytes)>,
+}
+
+impl Usage {
+    pub(crate) const fn new(dialog: Dialog, negotiation: Negotiation) -> Self {
+        Self {
+            dialog,
+            negotiation,
+            updates: false,
+            change: None,
+            next: None,
+            asked: None,
+            unacknowledged: None,
+            ack: None,
+        }
+    }
+
+    /// The caller's, made by a response to its INVITE.
+    pub(crate) fn of_response(invite: &Request, response: &Response, offer: Option<&Bytes>) -> Self {
+        let mut negotiation = Negotiation::new();
+        if let Some(offer) = offer {
+            // The first offer of a negotiation is never at fault.
+            let _ = negotiation.offer(offer.clone());
+        }
+        Self::new(Dialog::uac(invite, response), negotiation)
+    }
+
+    /// Notes what the other side says it can do.
+    pub(crate) fn learn(&mut self, headers: &Headers) {
+        if headers.has(HeaderName::Allow) {
+            self.updates = headers.lists(HeaderName::Allow, "UPDATE");
+        }
+    }
+
+    /// Whether the other side's name for this dialog is `id`.
+    pub(crate) fn is(&self, id: &DialogId) -> bool {
+        self.dialog.id() == id
+    }
+
+    /// Whether this transaction is its change.
+    pub(crate) fn changes_by(&self, client: ClientId) -> bool {
+        self.change.as_ref().is_some_and(|change| change.client() == Some(client))
+    }
+
+    /// Whether our user still has to answer this request.
+    pub(crate) fn was_asked_by(&self, server: ServerId) -> bool {
+        self.asked.as_ref().is_some_and(|asked| asked.server() == Some(server))
+    }
+
+    pub(crate) fn set_ack(&mut self, cseq: u32, ack: Bytes) {
+        self.ack = Some((cseq, ack));
+    }
+
+    /// The ACK of our re-INVITE with this CSeq.
+    pub(crate) fn ack(&self, cseq: u32) -> Option<&Bytes> {
+        self.ack.as_ref().filter(|(number, _)| *number == cseq).map(|(_, ack)| ack)
+    }
+
+    /// Whether an offer of ours may start now: nothing is pending in either direction (RFC 3261 §14.1).
+    pub(crate) fn is_free(&self) -> bool {
+        self.negotiation.turn() == Turn::Stable && self.change.is_none() && self.asked.is_none()
+    }
+
+    pub(crate) fn timeout(&self) -> Option<Instant> {
+        let change = self.change.as_ref().and_then(Change::timeout);
+        let asked = self.asked.as_ref().map(Asked::until);
+        let answered = self.unacknowledged.as_ref().map(Answered::timeout);
+        change.into_iter().chain(asked).chain(answered).min()
+    }
+}
+
+/// The description in a message, in a buffer of its own: a call outlives the message by hours.
+pub(crate) fn description(headers: &Headers, body: &[u8]) -> Option<Bytes> {
+    let content_type = headers.typed::<ContentType<'_>>().ok()??;
+    (!body.is_empty() && content_type.is("application", "sdp")).then(|| Bytes::copy_from_slice(body))
+}
