@@ -40,7 +40,7 @@ pub fn demo_accounts(data: &DataDirectory, domain: &str) -> Result<Vec<DemoAccou
         let secrets = Secrets::from_password(&account.username, domain, &account.password);
         match file::add(data, domain, &account.username, &account.password) {
             Ok(()) => given.push(account),
-            Err(AccountError::Exists(_)) if file::read(data)?.contains(&secrets) => given.push(account),
+            Err(AccountError::Exists(_)) if file::holds(data, &secrets)? => given.push(account),
             Err(AccountError::Exists(_)) => {}
             Err(error) => return Err(error),
         }
@@ -50,4 +50,24 @@ pub fn demo_accounts(data: &DataDirectory, domain: &str) -> Result<Vec<DemoAccou
 
 fn random_account(name: &str) -> DemoAccount {
     DemoAccount { username: name.into(), password: token(&mut OsEntropy::new(), PASSWORD_BITS) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_account_kept_before_an_algorithm_was_known_is_still_its_own() {
+        let directory = tempfile::tempdir().unwrap();
+        let data = DataDirectory::open(directory.path()).unwrap();
+        let given = demo_accounts(&data, "localhost").unwrap();
+        assert_eq!(given.len(), 2);
+        let text = std::fs::read_to_string(data.path("accounts.json")).unwrap();
+        let mut stored: serde_json::Value = serde_json::from_str(&text).unwrap();
+        for account in stored["accounts"].as_array_mut().unwrap() {
+            assert!(account.as_object_mut().unwrap().remove("sha512_256").is_some());
+        }
+        data.write("accounts.json", &stored).unwrap();
+        assert_eq!(demo_accounts(&data, "localhost").unwrap(), given);
+    }
 }

@@ -50,6 +50,8 @@ struct StoredAccount {
     md5: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     sha256: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    sha512_256: Option<String>,
 }
 
 /// Adds a user to `domain`.
@@ -91,6 +93,16 @@ pub fn list(data: &DataDirectory, domain: &str) -> Result<Vec<String>, AccountEr
         .collect();
     names.sort();
     Ok(names)
+}
+
+/// Whether there is this account with this password, by the algorithms that are kept of it.
+pub(super) fn holds(data: &DataDirectory, secrets: &Secrets) -> anyhow::Result<bool> {
+    let same = |kept: &Secrets| {
+        let mut algorithms = kept.ha1s().map(|(algorithm, _)| algorithm);
+        (kept.username(), kept.realm()) == (secrets.username(), secrets.realm())
+            && algorithms.all(|algorithm| kept.ha1(algorithm) == secrets.ha1(algorithm))
+    };
+    Ok(read(data)?.iter().any(same))
 }
 
 /// All accounts, of whatever domain.
@@ -137,6 +149,7 @@ impl StoredAccount {
             realm: secrets.realm().into(),
             md5: ha1(Algorithm::Md5),
             sha256: ha1(Algorithm::Sha256),
+            sha512_256: ha1(Algorithm::Sha512_256),
         }
     }
 
@@ -145,7 +158,11 @@ impl StoredAccount {
     }
 
     fn secrets(&self) -> anyhow::Result<Secrets> {
-        let kept = [(Algorithm::Md5, &self.md5), (Algorithm::Sha256, &self.sha256)];
+        let kept = [
+            (Algorithm::Md5, &self.md5),
+            (Algorithm::Sha256, &self.sha256),
+            (Algorithm::Sha512_256, &self.sha512_256),
+        ];
         let ha1s = kept.iter().filter_map(|(algorithm, ha1)| Some((*algorithm, ha1.as_deref()?)));
         Ok(Secrets::from_ha1s(&self.username, &self.realm, ha1s)?)
     }
