@@ -64,6 +64,10 @@ pub const AUTH_ROUNDS: u8 = 4;
 /// makes room; if there is none, 403 to the REGISTER.
 pub const CONTACTS_PER_AOR: usize = 10;
 
+/// Longest Contact of a REGISTER, its URI and parameters, bytes. Feature tags, an instance and push parameters take
+/// about 1,000. Past it: 400.
+pub const CONTACT_BYTES: usize = 4_096;
+
 /// Contacts in one REGISTER. Past it: 400.
 pub const CONTACTS_PER_REGISTER: usize = 10;
 

@@ -1,11 +1,7 @@
 //! One contact bound to an address-of-record.
 
-use alloc::string::String;
-use core::fmt::Write;
-
 use smol_str::SmolStr;
 
-use crate::message::SipUri;
 use crate::time::{Duration, Instant};
 use crate::transport::{Hop, RegistrationKey};
 
@@ -41,28 +37,11 @@ pub fn reach(bindings: &[Binding], key: &RegistrationKey, now: Instant) -> Optio
     bindings.iter().find(|b| b.key == *key && b.expires_at > now)?.hop
 }
 
-/// The key of a contact. With `+sip.instance` and `reg-id` it is these two (RFC 5626 §6); else the contact's URI
-/// stands in for the instance, in a form that is equal for equal URIs (§10.3 step 7, §19.1.4).
-pub(super) fn key(aor: &SmolStr, uri: &SipUri<'_>, instance: Option<&str>, reg_id: u32) -> RegistrationKey {
-    match instance {
-        Some(instance) if reg_id > 0 => {
-            RegistrationKey { aor: aor.clone(), instance: SmolStr::new(instance), reg_id }
-        }
-        _ => RegistrationKey { aor: aor.clone(), instance: comparable(uri), reg_id: 0 },
-    }
-}
-
-/// One text for all URIs that are equal by §19.1.4. Parameters that one of two equal URIs may lack are left out.
-fn comparable(uri: &SipUri<'_>) -> SmolStr {
-    let mut out: String = uri.aor();
-    if let Some(port) = uri.port {
-        // Writing to a String cannot fail.
-        let _ = write!(out, ":{port}");
-    }
-    for name in ["transport", "user", "ttl", "method", "maddr"] {
-        if let Some(value) = uri.param(name) {
-            let _ = write!(out, ";{name}={}", value.to_ascii_lowercase());
-        }
-    }
-    SmolStr::from(out)
+/// The key of a contact: `+sip.instance` and `reg-id` (RFC 5626 §6), or its URI.
+pub(super) fn key(aor: &SmolStr, uri: &str, instance: Option<&str>, reg_id: Option<u32>) -> RegistrationKey {
+    let (instance, reg_id) = match (instance, reg_id) {
+        (Some(instance), Some(reg_id)) => (instance, reg_id),
+        _ => (uri, 0),
+    };
+    RegistrationKey { aor: aor.clone(), instance: SmolStr::new(instance), reg_id }
 }

@@ -10,9 +10,9 @@ use thiserror::Error;
 use super::binding::key;
 use super::{BindingUpdate, Change, ContactUpdate};
 use crate::limits;
-use crate::message::typed::Contact;
+use crate::message::typed::{Contact, ContactAddress};
 use crate::message::validate::{Rejection, Role, Rules};
-use crate::message::{HeaderName, NameAddr, Request, Uri};
+use crate::message::{HeaderName, Request, Uri};
 use crate::time::Duration;
 use crate::transport::Hop;
 
@@ -53,6 +53,9 @@ pub enum Refusal {
     /// A Contact is no SIP URI, so that no request could be sent to it.
     #[error("Contact Is Not A SIP URI")]
     ContactScheme,
+    /// A Contact is longer than [`limits::CONTACT_BYTES`].
+    #[error("Contact Too Long")]
+    ContactTooLong,
     /// More Contacts than [`limits::CONTACTS_PER_REGISTER`].
     #[error("Too Many Contacts In One REGISTER")]
     TooManyContacts,
@@ -76,7 +79,7 @@ impl Refusal {
     pub const fn status(&self) -> u16 {
         match self {
             Self::Invalid(rejection) => rejection.status,
-            Self::ContactScheme | Self::TooManyContacts | Self::SharedFlow => 400,
+            Self::ContactScheme | Self::ContactTooLong | Self::TooManyContacts | Self::SharedFlow => 400,
             Self::NotFirstHop => 439,
             Self::TooBrief { .. } => 423,
         }
@@ -121,7 +124,7 @@ fn change(request: &Request, aor: &SmolStr, bounds: &Bounds) -> Result<Change, R
         match value.map_err(Rejection::from)? {
             Contact::Any => wildcard = true,
             Contact::Address(address) => {
-                contacts.push(contact(&address.address, aor, header_expires, bounds)?);
+                contacts.push(contact(&address, aor, header_expires, bounds)?);
             }
         }
     }
@@ -144,9 +147,7 @@ fn outbound(request: &Request, contacts: &mut [ContactUpdate], aor: &SmolStr) ->
         }
         // "otherwise, the registrar MUST ignore the reg-id"
         for contact in contacts.iter_mut() {
-            if let Some(Uri::Sip(uri)) = Uri::parse(&contact.contact) {
-                contact.key = key(aor, &uri, None, 0);
-            }
+            contact.key = key(aor, &contact.contact, None, None);
         }
         return Ok(());
     }
@@ -156,12 +157,18 @@ fn outbound(request: &Request, contacts: &mut [ContactUpdate], aor: &SmolStr) ->
 }
 
 fn contact(
-    address: &NameAddr<'_>,
+    contact: &ContactAddress<'_>,
     aor: &SmolStr,
     header_expires: Option<&str>,
     bounds: &Bounds,
 ) -> Result<ContactUpdate, Refusal> {
-    let Some(Uri::Sip(uri)) = address.parsed_uri() else { return Err(Refusal::ContactScheme) };
+    let &ContactAddress { address, reg_id, .. } = contact;
+    if !matches!(address.parsed_uri(), Some(Uri::Sip(_))) {
+        return Err(Refusal::ContactScheme);
+    }
+    if address.uri.len() + address.params.as_str().len() > limits::CONTACT_BYTES {
+        return Err(Refusal::ContactTooLong);
+    }
     // §10.3 step 7: the parameter, else the header, else the default. A malformed value counts as the default
     // (§10.2.1.1 for the parameter, and there is no better for the header).
     let wanted = match address.params.value("expires") {
@@ -174,8 +181,6 @@ fn contact(
     }
     let instance = address.params.text("+sip.instance");
     let instance = instance.as_deref().map(|text| text.trim_start_matches('<').trim_end_matches('>'));
-    // RFC 5626 §4.2: 1 to 2^31 - 1.
-    let reg_id = address.params.value("reg-id").and_then(|t| t.parse().ok()).filter(|n| *n < 1 << 31);
     let mut params = String::new();
     for (name, value) in address.params.iter().filter(|(name, _)| !name.eq_ignore_ascii_case("expires")) {
         // Writing to a String cannot fail.
@@ -185,7 +190,7 @@ fn contact(
         };
     }
     Ok(ContactUpdate {
-        key: key(aor, &uri, instance.filter(|text| !text.is_empty()), reg_id.unwrap_or(0)),
+        key: key(aor, address.uri, instance.filter(|text| !text.is_empty()), reg_id),
         contact: SmolStr::new(address.uri),
         params: SmolStr::from(params),
         expires,

@@ -8,6 +8,7 @@ use alloc::vec::Vec;
 use bytes::Bytes;
 
 use super::*;
+use crate::limits;
 use crate::message::Request;
 use crate::time::{Duration, Instant};
 use crate::transport::{FlowId, Hop, RegistrationKey, Transport};
@@ -84,6 +85,29 @@ fn updates_one_after_another() {
             Ok(()),
             &["SIP:%61@H1 3600", "sip:a@h3 3509"],
         ),
+        // So do parameters of which both have one, and another password (§19.1.4).
+        (
+            91,
+            "a",
+            7,
+            "Expires: 60\r\nContact: <sip:a@h4;line=1>,<sip:a@h4;line=2>,<sip:a:x@h4;line=1>\r\n",
+            Ok(()),
+            &[
+                "SIP:%61@H1 3600",
+                "sip:a@h3 3509",
+                "sip:a@h4;line=1 60",
+                "sip:a@h4;line=2 60",
+                "sip:a:x@h4;line=1 60",
+            ],
+        ),
+        (
+            91,
+            "a",
+            8,
+            "Expires: 0\r\nContact: <sip:a@H4;line=1;x=y>,<sip:a@h4;LINE=2>,<sip:%61:x@h4;line=1>\r\n",
+            Ok(()),
+            &["SIP:%61@H1 3600", "sip:a@h3 3509"],
+        ),
         // Out of order: same Call-ID, no higher CSeq (§10.3 step 7). Another Call-ID may.
         (91, "a", 4, "Contact: <sip:a@h1>;expires=0\r\n", Err(500), &["SIP:%61@H1 3600", "sip:a@h3 3509"]),
         (91, "a", 3, "Contact: *\r\nExpires: 0\r\n", Err(500), &["SIP:%61@H1 3600", "sip:a@h3 3509"]),
@@ -113,6 +137,28 @@ fn updates_one_after_another() {
         });
         assert_eq!(result, *expected, "row {row}");
         assert_eq!(shown(&bindings, now), *after, "row {row}");
+    }
+}
+
+#[test]
+fn a_contact_has_its_length() {
+    let most = |more: usize| {
+        let contact = format!("sip:a@h;x={}", "x".repeat(limits::CONTACT_BYTES - "sip:a@h;x=".len() + more));
+        update("a", 1, &format!("Contact: <{contact}>\r\n"))
+    };
+    assert!(most(0).is_ok());
+    assert_eq!(most(1).unwrap_err(), Refusal::ContactTooLong);
+}
+
+/// A binding that is refreshed under another spelling keeps the name that route tokens have.
+#[test]
+fn a_registration_keeps_its_key() {
+    let mut bindings = Vec::new();
+    for (cseq, contact) in [(1, "sip:a@h"), (2, "SIP:%61@H;x=y"), (3, "sip:a@h;x=y")] {
+        let update = update("a", cseq, &format!("Contact: <{contact}>\r\n")).unwrap();
+        apply(&mut bindings, &update, T0, Caps::default()).unwrap();
+        assert_eq!((bindings.len(), &*bindings[0].contact), (1, contact));
+        assert_eq!(bindings[0].key.instance, "sip:a@h");
     }
 }
 

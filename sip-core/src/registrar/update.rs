@@ -117,9 +117,9 @@ pub fn apply(
         Change::Contacts(contacts) => {
             let mut changed = bindings.clone();
             for contact in contacts {
-                let known = changed.iter().position(|b| b.key == contact.key);
+                let known = changed.iter().position(|b| b.key.is_same(&contact.key));
                 // A contact that stands twice in one REGISTER is compared with what was before.
-                if bindings.iter().any(|b| b.key == contact.key && !in_order(b)) {
+                if bindings.iter().any(|b| b.key.is_same(&contact.key) && !in_order(b)) {
                     return Err(UpdateError::OutOfOrder);
                 }
                 match (known, contact.expires.is_zero()) {
@@ -127,7 +127,11 @@ pub fn apply(
                         changed.remove(at);
                     }
                     (None, true) => {}
-                    (Some(at), false) => changed[at] = bind(update, contact, now),
+                    (Some(at), false) => {
+                        // The first key stays: route tokens were made of it.
+                        let key = changed[at].key.clone();
+                        changed[at] = Binding { key, ..bind(update, contact, now) };
+                    }
                     (None, false) => {
                         if changed.len() >= caps.contacts_per_aor {
                             make_room(&mut changed)?;

@@ -70,10 +70,13 @@ impl Server {
         let current = arrival.identity.as_ref().map(|identity| &identity.registration);
         let identity = match change {
             IdentityChange::Becomes { username, registration } => {
-                let Some(binding) = bindings.iter().find(|b| b.key == registration) else { return };
-                Some(Arc::new(Identity { username, registration, expires_at: binding.expires_at }))
+                let Some(binding) = bindings.iter().find(|b| b.key.is_same(&registration)) else { return };
+                let (registration, expires_at) = (binding.key.clone(), binding.expires_at);
+                Some(Arc::new(Identity { username, registration, expires_at }))
             }
-            IdentityChange::Loses { registrations } if current.is_some_and(|c| registrations.contains(c)) => {
+            IdentityChange::Loses { registrations }
+                if current.is_some_and(|current| registrations.iter().any(|lost| lost.is_same(current))) =>
+            {
                 None
             }
             IdentityChange::LosesAll { aor } if current.is_some_and(|c| c.aor == aor) => None,
