@@ -2,7 +2,7 @@
 
 use core::fmt;
 
-use super::chars;
+use super::{Host, chars};
 
 /// Most parameters of a `tel` URI. RFC 3966 defines four, and number portability (RFC 4694) five more.
 const PARAMETERS: usize = 32;
@@ -141,7 +141,7 @@ fn is_global(digits: &str) -> bool {
 fn is_context(text: &str) -> bool {
     match text.strip_prefix('+') {
         Some(digits) => is_global(digits),
-        None => chars::is_host(text),
+        None => matches!(Host::parse(text), Some(Host::Name(_))),
     }
 }
 

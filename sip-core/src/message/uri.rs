@@ -6,16 +6,16 @@ use alloc::vec::Vec;
 use core::fmt;
 use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use super::chars;
+use super::{TelUri, chars};
 
 /// A URI, borrowed from the message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Uri<'a> {
     /// `sip:` or `sips:`.
     Sip(SipUri<'a>),
-    /// `tel:` with what follows the colon.
-    Tel(&'a str),
-    /// Any other absolute URI: scheme and the rest.
+    /// `tel:` with a number (RFC 3966).
+    Tel(TelUri<'a>),
+    /// Any other absolute URI, and `tel:` with what is no number: scheme and the rest.
     Other {
         /// The scheme as it stands.
         scheme: &'a str,
@@ -59,19 +59,25 @@ impl<'a> Host<'a> {
             let inner = inner.strip_suffix(']')?;
             // RFC 3261's grammar erroneously produced three colons before an IPv4 part (RFC 5118 §4.10).
             let address = match inner.split_once(":::") {
-                Some((left, right)) => alloc::format!("{left}::{right}").parse::<Ipv6Addr>(),
-                None => inner.parse(),
+                Some((left, right)) if right.parse::<Ipv4Addr>().is_ok() => {
+                    alloc::format!("{left}::{right}").parse::<Ipv6Addr>()
+                }
+                _ => inner.parse(),
             };
             return Some(Self::Ip(address.ok()?.into()));
         }
         if !chars::is_host(text) {
             return None;
         }
-        // No top label begins with a digit (§25.1), so only what ends in one can be an address.
-        if text.as_bytes().last().is_some_and(u8::is_ascii_digit)
-            && let Ok(address) = text.parse::<Ipv4Addr>()
-        {
-            return Some(Self::Ip(address.into()));
+        // No top label begins with a digit (§25.1), so only what ends in one can be an address, and is nothing else.
+        if text.as_bytes().last().is_some_and(u8::is_ascii_digit) {
+            if let Ok(address) = text.parse::<Ipv4Addr>() {
+                return Some(Self::Ip(address.into()));
+            }
+            let top = text.rfind('.').map_or(0, |at| at + 1);
+            if text.as_bytes()[top].is_ascii_digit() {
+                return None;
+            }
         }
         Some(Self::Name(text))
     }
@@ -158,7 +164,7 @@ impl<'a> Uri<'a> {
             return None;
         }
         if scheme.eq_ignore_ascii_case("tel") {
-            return Some(Self::Tel(rest));
+            return Some(TelUri::parse(rest).map_or(Self::Other { scheme, rest }, Self::Tel));
         }
         Some(Self::Other { scheme, rest })
     }
@@ -326,7 +332,7 @@ impl fmt::Display for Uri<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Sip(uri) => uri.fmt(f),
-            Self::Tel(rest) => write!(f, "tel:{rest}"),
+            Self::Tel(uri) => uri.fmt(f),
             Self::Other { scheme, rest } => write!(f, "{scheme}:{rest}"),
         }
     }
@@ -353,3 +359,6 @@ impl fmt::Display for SipUri<'_> {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests;

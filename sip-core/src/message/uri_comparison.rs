@@ -1,6 +1,6 @@
 //! When two URIs are the same (RFC 3261 §19.1.4, RFC 3966 §4).
 
-use super::{SipUri, TelUri, Uri};
+use super::{SipUri, Uri};
 
 /// Most parameters, and most headers, of a URI that is compared. Past it only URIs that are the same byte for byte
 /// are the same: each is looked for in the other, so that the work grows with the square.
@@ -15,10 +15,7 @@ impl Uri<'_> {
     pub fn is_equivalent(&self, other: &Uri<'_>) -> bool {
         match (self, other) {
             (Self::Sip(a), Uri::Sip(b)) => a.is_equivalent(b),
-            (Self::Tel(a), Uri::Tel(b)) => match (TelUri::parse(a), TelUri::parse(b)) {
-                (Some(a), Some(b)) => a.is_equivalent(&b),
-                _ => a == b,
-            },
+            (Self::Tel(a), Uri::Tel(b)) => a.is_equivalent(b),
             (Self::Other { scheme: a, rest: x }, Uri::Other { scheme: b, rest: y }) => {
                 a.eq_ignore_ascii_case(b) && x == y
             }

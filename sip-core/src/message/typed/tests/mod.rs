@@ -114,12 +114,12 @@ fn headers(fields: &str) -> Headers {
 #[test]
 fn a_message_gives_its_fields_as_types() {
     let headers = headers(
-        "Route: <sip:1;lr>, <sip:2;lr>\r\nRoute: <sip:3;lr>\r\nSupported:\r\nk: path, gruu\r\nEvent: a;id=1\r\n\
+        "Route: <sip:r1;lr>, <sip:r2;lr>\r\nRoute: <sip:r3;lr>\r\nSupported:\r\nk: path, gruu\r\nEvent: a;id=1\r\n\
          WWW-Authenticate: Digest realm=\"a, b\", nonce=\"c\"\r\nWWW-Authenticate: Bearer realm=\"x\"\r\n",
     );
     let routes: Vec<String> =
         headers.typed_all::<Route<'_>>().map(|route| route.expect("sound").uri.to_string()).collect();
-    assert_eq!(routes, ["sip:1;lr", "sip:2;lr", "sip:3;lr"]);
+    assert_eq!(routes, ["sip:r1;lr", "sip:r2;lr", "sip:r3;lr"]);
     assert_eq!(headers.typed_all::<Supported<'_>>().count(), 2);
     assert_eq!(headers.typed::<Event<'_>>().expect("sound").and_then(|event| event.id), Some("1"));
     assert_eq!(headers.typed::<Replaces<'_>>(), Ok(None));
