@@ -109,6 +109,15 @@ pub const SERVICE_ROUTES: usize = 8;
 /// Contacts told of one address-of-record. Past it the rest is left out.
 pub const BINDINGS: usize = 64;
 
+/// Bearer tokens the application is asked for at once. Past it a challenge counts as one that cannot be answered.
+pub const TOKENS_WANTED: usize = 8;
+
+/// Requests that wait for one bearer token. Past it: as above.
+pub const TOKEN_WAITERS: usize = 32;
+
+/// How long a request waits for a bearer token: a person may have to log in. Past it: as if there were none.
+pub const TOKEN_WAIT: Duration = Duration::from_secs(120);
+
 /// BYEs of ended calls that one user agent keeps until they can be sent and are answered. Past it the oldest is
 /// given up.
 pub const FAREWELLS: usize = 32;

@@ -421,10 +421,12 @@ impl Driver {
                     call.release();
                 }
             }
-            // Nobody asks for them here.
-            Event::Bindings { .. } => {}
-            // A page takes no messages yet, so none is configured.
-            Event::Answered { .. } | Event::Message { .. } | Event::ShutDown => {}
+            // Nobody asks for them here, and a page takes no messages yet, so none is configured.
+            Event::Bindings { .. }
+            | Event::CredentialsNeeded { .. }
+            | Event::Answered { .. }
+            | Event::Message { .. }
+            | Event::ShutDown => {}
         }
     }
 }

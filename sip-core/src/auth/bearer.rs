@@ -50,8 +50,6 @@ pub(super) struct Token {
     /// As a digest session's.
     pub(super) scope: Option<SmolStr>,
     pub(super) value: SmolStr,
-    /// It was in a request.
-    pub(super) used: bool,
 }
 
 /// `b64token` of RFC 6750 §2.1: nothing in it can end the header field it stands in.

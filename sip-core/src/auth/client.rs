@@ -43,6 +43,8 @@ struct Sent {
     realm: SmolStr,
     /// The nonce came from a challenge that nothing else had answered: it cannot have been used up.
     first_use: bool,
+    /// It was this token, and no digest.
+    token: Option<SmolStr>,
 }
 
 /// Why a challenge is not answered.
@@ -152,13 +154,19 @@ impl Client {
                 authority: session.authority,
                 realm: session.challenge.realm.clone(),
                 first_use: session.uses == 1,
+                token: None,
             });
             let value = session.credentials(&self.username, method, uri, body, entropy).to_string();
             out.push(Authorization { authority: session.authority, value });
         }
-        for token in &mut self.tokens {
+        for token in &self.tokens {
             if token.scope.as_deref().is_none_or(|scope| scope == uri) {
-                token.used = true;
+                attempt.sent.push(Sent {
+                    authority: token.authority,
+                    realm: token.realm.clone(),
+                    first_use: false,
+                    token: Some(token.value.clone()),
+                });
                 let value = alloc::format!("Bearer {}", token.value);
                 out.push(Authorization { authority: token.authority, value });
             }
@@ -179,7 +187,7 @@ impl Client {
             return Err(ClientError::TooManyRounds);
         }
         let challenges: Vec<(Authority, &str)> = challenges.into_iter().collect();
-        let bearer = self.meet_bearer(uri, &challenges);
+        let bearer = self.meet_bearer(attempt, uri, &challenges);
         let chosen = match self.choose(challenges) {
             Err(_) if bearer => return Ok(()),
             chosen => chosen?,
@@ -189,7 +197,10 @@ impl Client {
             if self.token(authority, uri, &challenge.realm).is_some() {
                 continue;
             }
-            let sent = attempt.sent.iter().find(|s| s.authority == authority && s.realm == challenge.realm);
+            let sent = attempt
+                .sent
+                .iter()
+                .find(|s| s.token.is_none() && s.authority == authority && s.realm == challenge.realm);
             // §22.2: the same credentials are not tried again, unless their nonce had become too old; servers
             // that never say `stale` exist, so a nonce that had served before gets the benefit of the doubt.
             if sent.is_some_and(|sent| sent.first_use) && !challenge.stale {
@@ -203,14 +214,16 @@ impl Client {
 
     /// Whether a token that was not refused yet answers one of these challenges. One that was shown and is challenged
     /// all the same is forgotten.
-    fn meet_bearer(&mut self, uri: &str, challenges: &[(Authority, &str)]) -> bool {
+    fn meet_bearer(&mut self, attempt: &Attempt, uri: &str, challenges: &[(Authority, &str)]) -> bool {
         let bearers =
             challenges.iter().filter_map(|(authority, value)| BearerChallenge::parse(*authority, value));
         let mut met = false;
         for BearerChallenge { authority, realm, .. } in bearers {
             let scope = scope(authority, uri);
-            self.tokens
-                .retain(|t| !(t.used && t.authority == authority && t.realm == realm && t.scope == scope));
+            self.tokens.retain(|t| {
+                let shown = || attempt.sent.iter().any(|sent| sent.token.as_ref() == Some(&t.value));
+                !(t.authority == authority && t.realm == realm && t.scope == scope && shown())
+            });
             met |= self.token(authority, uri, &realm).is_some();
         }
         met
@@ -221,9 +234,9 @@ impl Client {
         self.tokens.iter().find(|t| t.authority == authority && t.realm == realm && t.scope == scope)
     }
 
-    /// Whether a token for this challenge is at hand that has not been shown yet.
-    pub fn has_token(&self, uri: &str, challenge: &BearerChallenge) -> bool {
-        self.token(challenge.authority, uri, &challenge.realm).is_some_and(|token| !token.used)
+    /// The token at hand for this challenge to a request with this Request-URI.
+    pub fn token_for(&self, uri: &str, challenge: &BearerChallenge) -> Option<&str> {
+        self.token(challenge.authority, uri, &challenge.realm).map(|token| token.value.as_str())
     }
 
     /// Takes the token that answers a challenge to a request with this Request-URI (RFC 8898 §2.1). `false` if it is
@@ -239,7 +252,7 @@ impl Client {
             self.tokens.remove(0);
         }
         let (authority, realm, value) = (*authority, realm.clone(), token.into());
-        self.tokens.push(Token { authority, realm, scope, value, used: false });
+        self.tokens.push(Token { authority, realm, scope, value });
         true
     }
 

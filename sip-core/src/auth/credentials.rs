@@ -76,6 +76,15 @@ impl Credentials {
     }
 }
 
+#[cfg(test)]
+impl Credentials {
+    /// The response these would have with this password.
+    pub(crate) fn expected(&self, password: &str, method: &str, body: &[u8]) -> SmolStr {
+        let ha1 = self.algorithm.ha1(&self.username, &self.realm, password);
+        self.digest(&ha1, method, body).as_str().into()
+    }
+}
+
 impl Protection {
     fn read(params: &Params<'_>) -> Result<Option<Self>, ParseError> {
         let qop = match params.get("qop") {

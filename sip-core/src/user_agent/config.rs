@@ -135,6 +135,10 @@ pub struct Config {
     pub username: SmolStr,
     /// Default: none; then a challenge is a wrong password at once.
     pub password: Option<String>,
+    /// `https` URIs of the authorization servers whose tokens the application can get (RFC 8898 §2.1.1): a challenge
+    /// that names one of them is told as [`Event::CredentialsNeeded`](super::Event::CredentialsNeeded), and a password
+    /// is not tried before that. Default: none.
+    pub authorization_servers: Vec<SmolStr>,
     /// Shown to those who are called.
     pub display_name: Option<SmolStr>,
     /// `urn:uuid:…` of this device or tab (RFC 5626 §4.1). Keep it: the registrar replaces a binding by it, and
@@ -187,6 +191,7 @@ impl Config {
             username: aor.user.clone(),
             aor,
             password: None,
+            authorization_servers: Vec::new(),
             display_name: None,
             instance: instance.into(),
             flows: vec![OutboundFlow { reg_id: 1, proxy: None }],

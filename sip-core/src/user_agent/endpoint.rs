@@ -8,6 +8,7 @@ use bytes::Bytes;
 
 use super::call::{Call, Direction};
 use super::checks;
+use super::credentials::Wanted;
 use super::farewell::Farewell;
 use super::few::Few;
 use super::flows::Flow;
@@ -19,6 +20,7 @@ use crate::auth::{Attempt, Authority, Client as Authenticator};
 use crate::dialog::DialogId;
 use crate::entropy::{self, BoxedEntropy};
 use crate::limits;
+use crate::message::typed::AuthenticationInfo;
 use crate::message::validate::Dropped;
 use crate::message::{HeaderName, Message, Method, Response, Writer};
 use crate::time::Instant;
@@ -28,7 +30,7 @@ use crate::transport::{Hop, via};
 /// A user agent for one address-of-record.
 ///
 /// Inputs go to [`UserAgent::handle_input`]; commands are `register`, `unregister`, `unregister_all`, `fetch_bindings`, `call`, `ring`, `accept`,
-/// `reject`, `cancel`, `hangup`, `info` and `shutdown`. After any of them, drain [`UserAgent::poll_output`] until it
+/// `reject`, `cancel`, `hangup`, `info`, `provide_token` and `shutdown`. After any of them, drain [`UserAgent::poll_output`] until it
 /// is `None`, then sleep until [`UserAgent::poll_timeout`] and give [`Input::Timeout`].
 pub struct UserAgent {
     pub(super) config: Config,
@@ -36,7 +38,9 @@ pub struct UserAgent {
     pub(super) layer: Layer,
     pub(super) timers: Timers,
     pub(super) local: Local,
-    authenticator: Authenticator,
+    pub(super) authenticator: Authenticator,
+    pub(super) tokens: Vec<Wanted>,
+    pub(super) next_token: u64,
     /// Never empty.
     pub(super) flows: Vec<Flow>,
     /// The user wants to be registered.
@@ -113,6 +117,8 @@ impl UserAgent {
                 Some(password) => Authenticator::new(&config.username, password),
                 None => Authenticator::without_password(&config.username),
             },
+            tokens: Vec::new(),
+            next_token: 0,
             config,
             entropy,
             layer: Layer::new(timers),
@@ -174,6 +180,7 @@ impl UserAgent {
         calls
             .chain(self.layer.poll_timeout())
             .chain(self.flows_timeout())
+            .chain(self.tokens_timeout())
             .chain(self.farewell_timeout())
             .chain(self.requests_timeout())
             .chain(self.messages_timeout())
@@ -256,6 +263,7 @@ impl UserAgent {
     fn time_passed(&mut self, now: Instant) {
         self.layer.handle_timeout(now);
         self.flows_time_passed(now);
+        self.tokens_time_passed(now);
         self.release_overdue(now);
         self.give_up_requests(now);
         self.accept_held(now);
@@ -302,7 +310,12 @@ impl UserAgent {
     fn transaction_event(&mut self, now: Instant, event: transaction::Event) {
         use transaction::Event as E;
         match event {
-            E::Response { client, response } => self.answered(now, client, response),
+            E::Response { client, response } => {
+                self.learn_nonce(client, &response);
+                if !self.wait_for_token(now, client, &response) {
+                    self.answered(now, client, response);
+                }
+            }
             E::TimedOut { client } => match self.purposes.remove(&client) {
                 Some(Purpose::Register(slot)) => self.register_timed_out(now, slot, client),
                 Some(Purpose::Invite(call)) => self.invite_timed_out(call),
@@ -319,18 +332,26 @@ impl UserAgent {
                 // A REGISTER is forgotten as soon as its flow is.
                 Some(Purpose::Register(_)) | None => {}
             },
-            E::ClientTerminated { client } => match self.purposes.remove(&client) {
-                Some(Purpose::Invite(call)) => self.invite_terminated(call, client),
-                Some(Purpose::Change(call)) => self.change_terminated(call, client),
-                _ => {}
-            },
+            E::ClientTerminated { client } => {
+                if !self.outlives(client) {
+                    self.client_terminated(client);
+                }
+            }
             E::ServerTransportFailed { server } => self.offer_flow_lost(now, server),
             E::ServerTerminated { server } => self.server_terminated(server),
             E::AckTimedOut { .. } => {}
         }
     }
 
-    fn answered(&mut self, now: Instant, client: ClientId, response: Response) {
+    pub(super) fn client_terminated(&mut self, client: ClientId) {
+        match self.purposes.remove(&client) {
+            Some(Purpose::Invite(call)) => self.invite_terminated(call, client),
+            Some(Purpose::Change(call)) => self.change_terminated(call, client),
+            _ => {}
+        }
+    }
+
+    pub(super) fn answered(&mut self, now: Instant, client: ClientId, response: Response) {
         match self.purposes.get(&client) {
             Some(&Purpose::Register(slot)) => self.register_answered(now, slot, client, &response),
             Some(&Purpose::Invite(call)) => self.invite_answered(now, call, client, response),
@@ -416,6 +437,16 @@ impl UserAgent {
             writer = writer.header(name, field.value);
         }
         writer
+    }
+
+    /// RFC 7616 §3.5: the nonce for the next request.
+    fn learn_nonce(&mut self, client: ClientId, response: &Response) {
+        if let Ok(Some(AuthenticationInfo(info))) = response.headers().typed()
+            && response.is_success()
+            && let Some(request) = self.layer.request(client)
+        {
+            self.authenticator.informed(request.uri(), info);
+        }
     }
 
     /// Takes the challenges of a 401 or 407; on `Ok` the request is worth sending again.

@@ -17,6 +17,18 @@ pub enum RegisterError {
     Offline,
 }
 
+/// Why [`UserAgent::provide_token`](super::UserAgent::provide_token) was refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum TokenError {
+    /// Nothing of this name waits, or no longer.
+    #[error("no token was asked for, or it comes too late")]
+    NotAsked,
+    /// It is no token by RFC 6750 §2.1. What waits goes on waiting.
+    #[error("a token has letters, digits and -._~+/ only")]
+    Malformed,
+}
+
 /// Why [`UserAgent::call`](super::UserAgent::call) was refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]

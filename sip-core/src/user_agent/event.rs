@@ -8,6 +8,7 @@ use smol_str::SmolStr;
 
 use super::Answer;
 use super::Binding;
+use crate::auth::BearerChallenge;
 use crate::body::Content;
 use crate::time::Duration;
 use crate::transport::{FlowId, Hop};
@@ -37,6 +38,10 @@ impl RequestId {
 /// Names a MESSAGE received by one user agent. Never reused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct MessageId(pub(super) u64);
+
+/// Names a token that was asked for. Never reused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct CredentialsId(pub(super) u64);
 
 /// What happened outside.
 #[derive(Debug)]
@@ -122,6 +127,15 @@ pub enum Event {
     Bindings {
         /// Every Contact of the address-of-record, [`limits::BINDINGS`](crate::limits::BINDINGS) at most.
         outcome: Result<Vec<Binding>, Failure>,
+    },
+    /// A server wants a bearer token from an authorization server that is trusted (RFC 8898 §2.1.1). Answer with
+    /// [`provide_token`](super::UserAgent::provide_token) within [`limits::TOKEN_WAIT`](crate::limits::TOKEN_WAIT);
+    /// after that what waits for it has failed, or a password has served.
+    CredentialsNeeded {
+        /// Names the answer.
+        request: CredentialsId,
+        /// Realm, authorization server, scope, and what was wrong with the token before.
+        challenge: BearerChallenge,
     },
     /// Somebody calls. Nothing rings at the caller before [`ring`](super::UserAgent::ring).
     Incoming {

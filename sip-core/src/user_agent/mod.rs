@@ -10,6 +10,7 @@ mod binding;
 mod call;
 mod checks;
 mod config;
+mod credentials;
 mod endpoint;
 mod error;
 mod event;
@@ -33,10 +34,10 @@ mod tests;
 pub use binding::Binding;
 pub use config::{Aor, AorError, Config, ContactAs, OutboundFlow, PushService, ThirdParty};
 pub use endpoint::{Counters, UserAgent};
-pub use error::{CallError, CommandError, MessageError, RegisterError, RequestError};
+pub use error::{CallError, CommandError, MessageError, RegisterError, RequestError, TokenError};
 pub use event::{
-    CallId, CallState, Cause, End, Event, Failure, Identity, Input, MessageId, Output, RegistrationState,
-    RequestId, Side,
+    CallId, CallState, Cause, CredentialsId, End, Event, Failure, Identity, Input, MessageId, Output,
+    RegistrationState, RequestId, Side,
 };
 pub use generic::{Addressee, Answer, Capabilities};
 

@@ -87,7 +87,7 @@ fn walk(message: Bytes, clock: &mut Stopwatch, refused_inside: &mut Vec<String>)
         Err(refused) => {
             // The answer echoes what it refuses, so it may be no sound message itself.
             if let Some(headers) = refused.request {
-                clock.run(|| Writer::refusal(&headers, refused.error, "tag"));
+                clock.run(|| Writer::refusal(&headers, &refused.error.into(), "tag"));
             }
             return Ok(Verdict::Refused(refused.error));
         }

@@ -312,7 +312,7 @@ fn authorized(message: &Raw, heard: &[Raw], account: &str) -> Result<Raw> {
     let (mut client, mut attempt) = (Client::new(account, PASSWORD), Attempt::default());
     client.challenged(&mut attempt, uri, values.iter().map(|value| (authority, value.as_str())))?;
     let mut out = message.clone();
-    for field in client.authorize(&mut attempt, method, uri, &mut SeededEntropy(1)) {
+    for field in client.authorize(&mut attempt, method, uri, &[], &mut SeededEntropy(1)) {
         let name = name.replace("WWW-Authenticate", "Authorization").replace("Authenticate", "Authorization");
         out.fields.insert(0, format!("{name}: {}\r\n", field.value).into_bytes());
     }

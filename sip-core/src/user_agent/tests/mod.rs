@@ -9,10 +9,12 @@ mod flows;
 mod forks;
 mod incoming;
 mod messages;
+mod outbound;
 mod outgoing;
 mod pair;
 mod registration;
 mod solo;
+mod tokens;
 mod torture;
 
 use std::string::{String, ToString};

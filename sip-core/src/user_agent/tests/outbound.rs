@@ -1,0 +1,725 @@
+//! Several flows at once (RFC 5626 §4), and what a registrar gives along: GRUU, Service-Route, Flow-Timer.
+
+use std::format;
+use std::string::{String, ToString};
+use std::vec::Vec;
+
+use super::solo::Solo;
+use super::{OFFER, config, hop};
+use crate::message::{HeaderName, Message, Method, NameAddr, Request};
+use crate::time::{Duration, Instant};
+use crate::transport::{FlowId, Hop, Transport};
+use crate::user_agent::{
+    Aor, Binding, Cause, Config, ContactAs, Event, Input, OutboundFlow, PushService, RegisterError,
+    RegistrationState, ThirdParty,
+};
+
+fn secs(seconds: u64) -> Duration {
+    Duration::from_secs(seconds)
+}
+
+fn two_flows() -> Config {
+    let mut config = config("sip:alice@example.com");
+    let flow = |reg_id| OutboundFlow {
+        reg_id,
+        proxy: Some(format!("sip:edge{reg_id}.example.com;transport=ws;lr").into()),
+    };
+    config.flows = [flow(1), flow(2)].into();
+    config
+}
+
+/// A user agent with two flows, none of them open.
+fn pair_of_flows() -> Solo {
+    let mut solo = Solo::with(two_flows(), Transport::Wss);
+    solo.close();
+    solo.events.clear();
+    solo
+}
+
+fn open(solo: &mut Solo, reg_id: u32, flow: u64) -> Hop {
+    solo.hop = hop(flow, Transport::Wss);
+    solo.input(Input::FlowOpenedFor { reg_id, hop: solo.hop });
+    solo.hop
+}
+
+/// The next REGISTER, and the hop it went over.
+#[track_caller]
+fn register(solo: &mut Solo) -> (Hop, Request) {
+    match solo.sent.pop_front() {
+        Some((_, hop, Message::Request(request))) if *request.method() == Method::Register => (hop, request),
+        other => panic!("REGISTER expected, found {other:?}"),
+    }
+}
+
+fn contact(request: &Request) -> String {
+    request.headers().first(HeaderName::Contact).unwrap().to_string()
+}
+
+fn accept(solo: &mut Solo, register: &Request, extra: &str) {
+    let contact = contact(register);
+    solo.reply(register, 200, &format!("Contact: {contact};expires=600\r\nRequire: outbound\r\n{extra}"), "");
+}
+
+/// Both flows registered, over flows 1 and 2.
+fn both_registered() -> (Solo, Hop, Hop) {
+    let mut solo = pair_of_flows();
+    solo.ua.register(solo.now).unwrap();
+    solo.drain();
+    let hops = [1, 2].map(|reg_id| {
+        let hop = open(&mut solo, reg_id, reg_id.into());
+        let (_, request) = register(&mut solo);
+        accept(&mut solo, &request, "");
+        hop
+    });
+    solo.events.clear();
+    solo.opens.clear();
+    (solo, hops[0], hops[1])
+}
+
+fn failed(solo: &mut Solo) -> (u32, Duration) {
+    match solo.event() {
+        Event::RegistrationFailed { reg_id, retry_in: Some(wait), .. } => (reg_id, wait),
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn rfc5626_4_2_1_each_flow_registers_with_its_reg_id_and_a_call_id_of_its_own() {
+    let mut solo = pair_of_flows();
+    solo.ua.register(solo.now).unwrap();
+    solo.drain();
+    assert_eq!(solo.opens, [(solo.now, 1), (solo.now, 2)]);
+    let (first, second) = (open(&mut solo, 1, 1), hop(2, Transport::Wss));
+    open(&mut solo, 2, 2);
+    let (over, one) = register(&mut solo);
+    assert_eq!(over, first);
+    let (over, two) = register(&mut solo);
+    assert_eq!(over, second);
+    assert_ne!(one.call_id(), two.call_id());
+    assert!(contact(&one).ends_with(";reg-id=1") && contact(&two).ends_with(";reg-id=2"));
+    let instance = ";+sip.instance=\"<urn:uuid:00000000-0000-4000-8000-000000000001>\"";
+    assert!(contact(&one).contains(instance) && contact(&two).contains(instance));
+    let route = |request: &Request| request.headers().first(HeaderName::Route).unwrap().to_string();
+    assert_eq!(route(&one), "<sip:edge1.example.com;transport=ws;lr>");
+    assert_eq!(route(&two), "<sip:edge2.example.com;transport=ws;lr>");
+    assert_eq!(solo.ua.registration(), RegistrationState::Registering);
+    accept(&mut solo, &two, "");
+    assert_eq!(solo.event(), Event::Registered { reg_id: 2, expires: secs(600) });
+    assert_eq!(solo.ua.registration(), RegistrationState::Registered);
+    // Requests go out over what is registered, whatever the order of preference.
+    assert_eq!(solo.ua.flow(), Some(second));
+    accept(&mut solo, &one, "");
+    assert_eq!(solo.ua.flow(), Some(first));
+}
+
+#[test]
+fn rfc5626_4_2_1_the_set_is_capped_and_each_reg_id_stands_once() {
+    let mut config = config("sip:alice@example.com");
+    config.flows = [7, 7, 1, 2, 3, 4, 5].map(|reg_id| OutboundFlow { reg_id, proxy: None }).into();
+    let mut solo = Solo::with(config, Transport::Wss);
+    solo.close();
+    solo.ua.register(solo.now).unwrap();
+    solo.drain();
+    assert_eq!(solo.opens.iter().map(|(_, reg_id)| *reg_id).collect::<Vec<_>>(), [7, 1, 2, 3]);
+    // A flow nobody configured is nobody's.
+    open(&mut solo, 5, 9);
+    solo.nothing_sent();
+}
+
+#[test]
+fn rfc5626_4_2_2_requests_move_to_the_other_flow_and_the_lost_one_is_opened_anew() {
+    let (mut solo, first, second) = both_registered();
+    let call = solo.ua.call(solo.now, "bob", OFFER).unwrap();
+    solo.drain();
+    let (_, over, _) = solo.sent.front().unwrap();
+    assert_eq!(*over, first);
+    let invite = solo.request(&Method::Invite);
+    solo.hop = first;
+    solo.reply(&invite, 180, "", "");
+    solo.events.clear();
+    solo.input(Input::FlowClosed(first.flow));
+    // Repeated at once, under its branch, over the flow that is left; no wait after a flow that worked (§4.5).
+    let (_, over, _) = solo.sent.front().unwrap();
+    assert_eq!(*over, second);
+    assert_eq!(solo.request(&Method::Invite).bytes(), invite.bytes());
+    assert_eq!(solo.opens, [(solo.now, 1)]);
+    assert!(solo.events.is_empty());
+    assert_eq!(solo.ua.registration(), RegistrationState::Registered);
+    solo.hop = second;
+    solo.answer(&invite, "b");
+    solo.request(&Method::Ack);
+    solo.ua.hangup(solo.now, call).unwrap();
+    solo.drain();
+    assert_eq!(solo.sent.front().unwrap().1, second);
+    solo.request(&Method::Bye);
+    open(&mut solo, 1, 3);
+    let (over, again) = register(&mut solo);
+    assert_eq!(over.flow, FlowId(3));
+    assert!(contact(&again).ends_with(";reg-id=1"));
+}
+
+#[test]
+fn rfc5626_4_5_back_off_is_30_s_doubled_when_all_flows_failed_and_90_s_otherwise() {
+    // All failed.
+    let mut solo = pair_of_flows();
+    solo.ua.register(solo.now).unwrap();
+    solo.drain();
+    solo.opens.clear();
+    for failures in 1..10 {
+        solo.input(Input::FlowFailed { reg_id: 1 });
+        let (reg_id, wait) = failed(&mut solo);
+        let most = (30 << failures).min(1800);
+        assert_eq!(reg_id, 1);
+        assert!(wait >= secs(most) / 2 && wait <= secs(most), "{failures}: {wait:?}");
+        let at = solo.now + wait;
+        solo.advance(wait);
+        assert_eq!(solo.opens.pop_front(), Some((at, 1)), "not earlier, not later");
+        assert!(solo.opens.is_empty());
+    }
+    // One works.
+    let (mut solo, first, _) = both_registered();
+    solo.input(Input::FlowClosed(first.flow));
+    solo.opens.clear();
+    for failures in 1..7 {
+        solo.input(Input::FlowFailed { reg_id: 1 });
+        let (_, wait) = failed(&mut solo);
+        let most = (90 << failures).min(1800);
+        assert!(wait >= secs(most) / 2 && wait <= secs(most), "{failures}: {wait:?}");
+        let at = solo.now + wait;
+        // The other flow's refreshes and keep-alives go on meanwhile.
+        solo.hop = hop(2, Transport::Wss);
+        while solo.now < at {
+            solo.advance(Duration::from_secs(1).min(at.since(solo.now)));
+            while let Some((_, _, Message::Request(refresh))) = solo.sent.pop_front() {
+                accept(&mut solo, &refresh, "");
+            }
+        }
+        solo.events.clear();
+        assert_eq!(solo.opens.pop_front(), Some((at, 1)));
+    }
+}
+
+#[test]
+fn rfc5626_4_5_a_flow_that_closes_before_it_was_registered_is_a_failure() {
+    let mut solo = pair_of_flows();
+    solo.ua.register(solo.now).unwrap();
+    solo.drain();
+    solo.opens.clear();
+    let lost = open(&mut solo, 1, 1);
+    register(&mut solo);
+    solo.input(Input::FlowClosed(lost.flow));
+    assert!(solo.opens.is_empty());
+    solo.advance(secs(30));
+    assert!(solo.opens.is_empty(), "at least half of 60 s");
+    solo.advance(secs(30));
+    assert_eq!(solo.opens.len(), 1);
+}
+
+#[test]
+fn rfc5626_4_2_1_retry_after_holds_over_new_flows_too_and_zero_is_at_once() {
+    let mut solo = Solo::new();
+    solo.ua.register(solo.now).unwrap();
+    solo.drain();
+    let (_, request) = register(&mut solo);
+    solo.reply(&request, 503, "Retry-After: 300\r\n", "");
+    assert_eq!(failed(&mut solo), (1, secs(300)));
+    let due = solo.now + secs(300);
+    solo.advance(secs(10));
+    solo.close();
+    solo.reopen(2);
+    solo.nothing_sent();
+    solo.advance(secs(289));
+    solo.nothing_sent();
+    solo.advance(secs(1));
+    assert_eq!(solo.now, due);
+    let (_, request) = register(&mut solo);
+    accept(&mut solo, &request, "");
+    // Zero is at once, but not in a loop.
+    solo.ua.register(solo.now).unwrap();
+    solo.drain();
+    let (_, request) = register(&mut solo);
+    solo.events.clear();
+    solo.reply(&request, 503, "Retry-After: 0\r\n", "");
+    assert_eq!(failed(&mut solo), (1, Duration::ZERO));
+    solo.advance(Duration::ZERO);
+    let (_, request) = register(&mut solo);
+    solo.reply(&request, 503, "Retry-After: 0\r\n", "");
+    let (_, wait) = failed(&mut solo);
+    assert!(wait >= secs(60), "{wait:?}");
+    solo.nothing_sent();
+}
+
+#[test]
+fn retry_after_beyond_reason_is_an_hour() {
+    for value in ["4294967295", "99999999999999999999", "86400 (gone fishing)"] {
+        let mut solo = Solo::new();
+        solo.ua.register(solo.now).unwrap();
+        solo.drain();
+        let (_, request) = register(&mut solo);
+        solo.reply(&request, 503, &format!("Retry-After: {value}\r\n"), "");
+        let (_, wait) = failed(&mut solo);
+        assert!(wait <= secs(3600), "{value}: {wait:?}");
+    }
+}
+
+#[test]
+fn rfc5626_4_2_1_a_first_hop_without_outbound_is_registered_without() {
+    let mut solo = Solo::new();
+    solo.ua.register(solo.now).unwrap();
+    solo.drain();
+    let (_, request) = register(&mut solo);
+    solo.reply(&request, 439, "", "");
+    let (_, plain) = register(&mut solo);
+    assert!(!contact(&plain).contains("reg-id") && contact(&plain).contains("+sip.instance"));
+    solo.reply(&plain, 439, "", "");
+    solo.nothing_sent();
+    assert!(matches!(solo.event(), Event::RegistrationFailed { retry_in: None, .. }));
+}
+
+#[test]
+fn rfc5626_4_4_keep_alives_follow_flow_timer() {
+    let mut solo = Solo::new();
+    solo.ua.register(solo.now).unwrap();
+    solo.drain();
+    let (_, request) = register(&mut solo);
+    let contact = contact(&request);
+    solo.reply(&request, 200, &format!("Contact: {contact};expires=600\r\nFlow-Timer: 100\r\n"), "");
+    let mut last = solo.now;
+    solo.advance(secs(420));
+    assert!(solo.keep_alives.len() >= 4);
+    let mut gaps = Vec::new();
+    for (at, to) in core::mem::take(&mut solo.keep_alives) {
+        let gap = at.since(last);
+        assert!(gap >= secs(80) && gap <= secs(100), "{gap:?}");
+        assert_eq!(to, solo.hop);
+        gaps.push(gap);
+        last = at;
+    }
+    gaps.dedup();
+    assert!(gaps.len() > 1, "each after another time");
+    // With the flow they end.
+    solo.close();
+    solo.advance(secs(400));
+    assert!(solo.keep_alives.is_empty());
+}
+
+#[test]
+fn rfc5626_4_4_keep_alives_by_default_and_none_without_outbound() {
+    for (transport, extra, bounds) in [
+        (Transport::Wss, "Require: outbound\r\n", Some((95, 120))),
+        (Transport::Tcp, "Require: outbound\r\nFlow-Timer: 0\r\n", Some((95, 120))),
+        (Transport::Udp, "Require: outbound\r\n", Some((24, 29))),
+        (Transport::Wss, "", None),
+        (Transport::Udp, "Flow-Timer: soon\r\n", None),
+    ] {
+        let mut solo = Solo::with(config("sip:alice@example.com"), transport);
+        solo.ua.register(solo.now).unwrap();
+        solo.drain();
+        let (_, request) = register(&mut solo);
+        let contact = contact(&request);
+        let start = solo.now;
+        solo.reply(&request, 200, &format!("Contact: {contact};expires=600\r\n{extra}"), "");
+        solo.advance(secs(200));
+        let first = solo.keep_alives.front().map(|(at, _)| at.since(start));
+        match bounds {
+            Some((least, most)) => {
+                let first = first.expect("a keep-alive");
+                assert!(first >= secs(least) && first <= secs(most), "{transport:?} {extra}: {first:?}");
+            }
+            None => assert_eq!(first, None, "{transport:?} {extra}"),
+        }
+    }
+}
+
+#[test]
+fn rfc5626_4_3_without_a_gruu_the_contact_of_a_call_has_ob_and_registers_has_not() {
+    let mut solo = Solo::new();
+    solo.ua.register(solo.now).unwrap();
+    solo.drain();
+    let (_, request) = register(&mut solo);
+    assert!(!contact(&request).contains(";ob"));
+    accept(&mut solo, &request, "");
+    solo.ua.call(solo.now, "bob", OFFER).unwrap();
+    solo.drain();
+    let invite = solo.request(&Method::Invite);
+    assert!(contact(&invite).ends_with(".invalid;transport=ws;ob>"), "{}", contact(&invite));
+}
+
+const GRUUS: &str = ";pub-gruu=\"sip:alice@example.com;gr=urn:uuid:00000000-0000-4000-8000-000000000001\"\
+                     ;temp-gruu=\"sip:tgruu.7hatz6cn@example.com;gr\"";
+
+fn with_gruu(contact_as: ContactAs, gruus: &str) -> (Solo, Request) {
+    let mut config = config("sip:alice@example.com");
+    config.contact = contact_as;
+    let mut solo = Solo::with(config, Transport::Wss);
+    solo.ua.register(solo.now).unwrap();
+    solo.drain();
+    let (_, request) = register(&mut solo);
+    let contact = contact(&request);
+    // Another device's come first.
+    let other =
+        "<sip:other@y.invalid>;+sip.instance=\"<urn:uuid:9>\";pub-gruu=\"sip:alice@example.com;gr=9\"";
+    solo.reply(&request, 200, &format!("Contact: {other}, {contact}{gruus};expires=600\r\n"), "");
+    (solo, request)
+}
+
+#[test]
+fn rfc5627_4_the_contact_of_a_call_is_the_gruu_that_is_wanted() {
+    let rows = [
+        (ContactAs::PublicGruu, "sip:alice@example.com;gr=urn:uuid:00000000-0000-4000-8000-000000000001"),
+        (ContactAs::TemporaryGruu, "sip:tgruu.7hatz6cn@example.com;gr"),
+    ];
+    for (contact_as, expected) in rows {
+        let (mut solo, request) = with_gruu(contact_as, GRUUS);
+        assert!(request.headers().lists(HeaderName::Supported, "gruu"));
+        solo.ua.call(solo.now, "bob", OFFER).unwrap();
+        solo.drain();
+        let invite = solo.request(&Method::Invite);
+        assert_eq!(contact(&invite), format!("<{expected}>"));
+        // Its own address is registered all the same (§4.1).
+        solo.advance(secs(600));
+        let refresh = solo.sent.iter().find_map(|(_, _, message)| match message {
+            Message::Request(request) if *request.method() == Method::Register => Some(contact(request)),
+            _ => None,
+        });
+        assert!(refresh.unwrap().contains(".invalid;transport=ws>"));
+        // What comes for the GRUU is for us.
+        let line = format!("OPTIONS {expected}");
+        let from = "From: <sip:bob@example.com>;tag=b";
+        solo.sent.clear();
+        solo.send(&line, &[from, "To: <sip:alice@example.com>", "Call-ID: o", "CSeq: 1 OPTIONS"], "");
+        solo.response(200);
+    }
+    let (mut solo, request) = with_gruu(ContactAs::Address, GRUUS);
+    assert!(!request.headers().lists(HeaderName::Supported, "gruu"));
+    solo.ua.call(solo.now, "bob", OFFER).unwrap();
+    solo.drain();
+    assert!(contact(&solo.request(&Method::Invite)).contains(".invalid;"));
+}
+
+#[test]
+fn rfc5627_4_2_a_gruu_that_is_none_is_not_used() {
+    for broken in [
+        "",
+        ";pub-gruu",
+        ";pub-gruu=\"\"",
+        ";pub-gruu=\"tel:+49\"",
+        ";pub-gruu=\"x\"",
+        ";temp-gruu=\"sip:a@b;gr\"",
+    ] {
+        let (mut solo, _) = with_gruu(ContactAs::PublicGruu, broken);
+        solo.ua.call(solo.now, "bob", OFFER).unwrap();
+        solo.drain();
+        let contact = contact(&solo.request(&Method::Invite));
+        assert!(contact.contains(".invalid;transport=ws;ob>"), "{broken}: {contact}");
+    }
+}
+
+#[test]
+fn rfc5627_4_2_a_gruu_ends_with_the_registration() {
+    let (mut solo, _) = with_gruu(ContactAs::PublicGruu, GRUUS);
+    solo.ua.unregister(solo.now).unwrap();
+    solo.drain();
+    let (_, request) = register(&mut solo);
+    solo.reply(&request, 200, "", "");
+    solo.ua.call(solo.now, "bob", OFFER).unwrap();
+    solo.drain();
+    assert!(contact(&solo.request(&Method::Invite)).contains(".invalid;"));
+}
+
+fn routes(request: &Request) -> Vec<String> {
+    request.headers().all(HeaderName::Route).map(String::from).collect()
+}
+
+#[test]
+fn rfc3608_5_service_route_is_preloaded_outside_dialogs() {
+    let (mut solo, _, _) = both_registered();
+    solo.ua.register(solo.now).unwrap();
+    solo.drain();
+    let (_, one) = register(&mut solo);
+    assert_eq!(routes(&one).len(), 1, "a REGISTER goes to the edge alone");
+    accept(&mut solo, &one, "Service-Route: <sip:hsp.example.com;lr>;x=y, <sip:h2.example.com;lr>\r\n");
+    solo.sent.clear();
+    solo.ua.call(solo.now, "bob", OFFER).unwrap();
+    solo.drain();
+    let invite = solo.request(&Method::Invite);
+    let expected = [
+        "<sip:edge1.example.com;transport=ws;lr>",
+        "<sip:hsp.example.com;lr>;x=y",
+        "<sip:h2.example.com;lr>",
+    ];
+    assert_eq!(routes(&invite), expected);
+    // One that begins with the edge says it once.
+    solo.ua.register(solo.now).unwrap();
+    solo.drain();
+    let (_, one) = register(&mut solo);
+    accept(&mut solo, &one, "Service-Route: <sip:token@EDGE1.example.com;lr>\r\n");
+    solo.sent.clear();
+    solo.ua.call(solo.now, "carol", OFFER).unwrap();
+    solo.drain();
+    assert_eq!(routes(&solo.request(&Method::Invite)), ["<sip:token@EDGE1.example.com;lr>"]);
+}
+
+#[test]
+fn a_broken_service_route_is_no_route() {
+    let many = "<sip:h.example.com;lr>, ".repeat(9);
+    for value in [
+        "<sip:a.example.com;lr>, nonsense",
+        "sip:a.example.com;lr",
+        "<tel:+49>",
+        "<sip:strict.example.com>",
+        "<>",
+        &many,
+    ] {
+        let mut solo = Solo::new();
+        solo.ua.register(solo.now).unwrap();
+        solo.drain();
+        let (_, request) = register(&mut solo);
+        let value = value.trim_end_matches(", ");
+        accept(&mut solo, &request, &format!("Service-Route: {value}\r\n"));
+        assert!(matches!(solo.event(), Event::Registered { .. }), "{value}");
+        solo.ua.call(solo.now, "bob", OFFER).unwrap();
+        solo.drain();
+        assert_eq!(routes(&solo.request(&Method::Invite)), [] as [String; 0], "{value}");
+    }
+}
+
+#[test]
+fn rfc8599_4_1_push_parameters_stand_in_the_registered_contact() {
+    let mut config = config("sip:alice@example.com");
+    config.push = Some(PushService {
+        provider: "webpush".into(),
+        param: None,
+        prid: "https://push.example/a b;c=d".into(),
+    });
+    let mut solo = Solo::with(config, Transport::Wss);
+    solo.ua.register(solo.now).unwrap();
+    solo.drain();
+    let (_, request) = register(&mut solo);
+    let text = contact(&request);
+    let uri = NameAddr::parse(&text).unwrap().parsed_uri().unwrap();
+    let push = uri.sip().unwrap().push().unwrap();
+    assert_eq!(
+        (push.provider.as_ref(), push.prid.as_deref()),
+        ("webpush", Some("https://push.example/a b;c=d"))
+    );
+    // §4.1.1: an unknown provider is not asked again.
+    solo.reply(&request, 555, "", "");
+    assert!(matches!(solo.event(), Event::RegistrationFailed { retry_in: None, .. }));
+}
+
+#[test]
+fn rfc5626_4_2_3_a_third_party_registers_another_contact_for_another() {
+    let mut config = config("sip:alice@example.com");
+    let boss = Aor::parse("sip:boss@corp.example").unwrap();
+    config.third_party = Some(ThirdParty { aor: boss, contact: "sip:desk@192.0.2.77".into() });
+    let mut solo = Solo::with(config, Transport::Wss);
+    solo.ua.register(solo.now).unwrap();
+    solo.drain();
+    let (_, request) = register(&mut solo);
+    assert_eq!(request.uri(), "sip:corp.example");
+    assert_eq!((request.from().uri, request.to().uri), ("sip:alice@example.com", "sip:boss@corp.example"));
+    assert_eq!(contact(&request), "<sip:desk@192.0.2.77>");
+    solo.reply(&request, 200, "Contact: <sip:desk@192.0.2.77>;expires=300\r\n", "");
+    assert_eq!(solo.event(), Event::Registered { reg_id: 1, expires: secs(300) });
+}
+
+#[test]
+fn rfc3261_10_2_3_bindings_are_fetched_without_a_contact() {
+    let mut solo = Solo::new();
+    solo.ua.fetch_bindings(solo.now).unwrap();
+    solo.drain();
+    let (_, request) = register(&mut solo);
+    assert!(!request.headers().has(HeaderName::Contact) && !request.headers().has(HeaderName::Expires));
+    let lines = "Contact: \"Desk\" <sip:a@192.0.2.1>;expires=17;q=0.5\r\n\
+                 Contact: <sip:b@192.0.2.2>;+sip.instance=\"<urn:uuid:7>\";reg-id=2;expires=never\r\n";
+    solo.reply(&request, 200, lines, "");
+    let empty = Binding {
+        uri: "sip:a@192.0.2.1".into(),
+        expires: Some(17),
+        instance: None,
+        reg_id: None,
+        public_gruu: None,
+        temporary_gruu: None,
+    };
+    let second = Binding {
+        uri: "sip:b@192.0.2.2".into(),
+        expires: None,
+        instance: Some("urn:uuid:7".into()),
+        reg_id: Some(2),
+        ..empty.clone()
+    };
+    assert_eq!(solo.event(), Event::Bindings { outcome: Ok([empty, second].into()) });
+    // One REGISTER at a time (§10.2): asked while another is on its way, it follows.
+    solo.ua.register(solo.now).unwrap();
+    solo.ua.fetch_bindings(solo.now).unwrap();
+    solo.drain();
+    let (_, bind) = register(&mut solo);
+    solo.nothing_sent();
+    accept(&mut solo, &bind, "");
+    let (_, fetch) = register(&mut solo);
+    assert!(!fetch.headers().has(HeaderName::Contact));
+    solo.events.clear();
+    solo.reply(&fetch, 403, "", "");
+    let Event::Bindings { outcome: Err(failure) } = solo.event() else { panic!() };
+    assert_eq!(failure.cause, Cause::Forbidden);
+    assert_eq!(solo.ua.registration(), RegistrationState::Registered);
+    solo.close();
+    assert_eq!(solo.ua.fetch_bindings(solo.now), Err(RegisterError::Offline));
+}
+
+#[test]
+fn rfc3261_10_2_2_every_binding_is_removed_with_a_star() {
+    let (mut solo, first, _) = both_registered();
+    solo.hop = first;
+    solo.ua.unregister_all(solo.now).unwrap();
+    solo.drain();
+    let (over, request) = register(&mut solo);
+    assert_eq!((over, contact(&request).as_str()), (first, "*"));
+    assert_eq!(request.headers().first(HeaderName::Expires), Some("0"));
+    solo.nothing_sent();
+    solo.reply(&request, 200, "", "");
+    assert_eq!(solo.events, [Event::Unregistered]);
+    assert_eq!(solo.ua.registration(), RegistrationState::Unregistered);
+    solo.advance(secs(3600));
+    solo.nothing_sent();
+    // Refused, ours at least are removed.
+    let (mut solo, first, second) = both_registered();
+    solo.ua.unregister_all(solo.now).unwrap();
+    solo.drain();
+    let (_, request) = register(&mut solo);
+    solo.hop = first;
+    solo.reply(&request, 403, "", "");
+    let ours = [register(&mut solo), register(&mut solo)];
+    assert_eq!([ours[0].0, ours[1].0], [first, second]);
+    assert!(matches!(solo.event(), Event::RegistrationFailed { retry_in: None, .. }));
+    for (hop, request) in ours {
+        solo.hop = hop;
+        solo.reply(&request, 200, "", "");
+    }
+    assert_eq!(solo.events, [Event::Unregistered]);
+}
+
+// ---- registrars that lie ----
+
+#[test]
+fn a_200_with_500_contacts_is_searched_for_ours() {
+    let mut solo = Solo::new();
+    solo.ua.register(solo.now).unwrap();
+    solo.ua.fetch_bindings(solo.now).unwrap();
+    solo.drain();
+    let (_, request) = register(&mut solo);
+    let ours = contact(&request);
+    let others: String = (0..499).map(|i| format!("<sip:x{i}@y.invalid>;expires=1, ")).collect();
+    solo.reply(&request, 200, &format!("Contact: {others}{ours};expires=77\r\n"), "");
+    assert_eq!(solo.event(), Event::Registered { reg_id: 1, expires: secs(77) });
+    let (_, fetch) = register(&mut solo);
+    solo.reply(&fetch, 200, &format!("Contact: {others}{ours};expires=77\r\n"), "");
+    let Event::Bindings { outcome: Ok(bindings) } = solo.event() else { panic!() };
+    assert_eq!(bindings.len(), crate::limits::BINDINGS);
+}
+
+#[test]
+fn what_a_contact_says_of_its_lifetime_is_believed_within_reason() {
+    let rows = [
+        ("expires=nonsense", 600),
+        ("expires=-5", 600),
+        ("expires=", 600),
+        ("expires=4294967296", 600),
+        ("expires=4294967295", 600),
+        ("expires=601", 600),
+        ("expires=1", 1),
+    ];
+    for (says, lifetime) in rows {
+        let mut solo = Solo::new();
+        solo.ua.register(solo.now).unwrap();
+        solo.drain();
+        let (_, request) = register(&mut solo);
+        let ours = contact(&request);
+        solo.reply(&request, 200, &format!("Contact: {ours};{says}\r\nRequire: outbound\r\n"), "");
+        if says == "expires=" {
+            // No parameter at all: the address is found by nothing, and our own wish stands.
+            assert!(matches!(solo.event(), Event::Registered { .. }), "{says}");
+            continue;
+        }
+        assert_eq!(solo.event(), Event::Registered { reg_id: 1, expires: secs(lifetime) }, "{says}");
+        let start = solo.now;
+        solo.advance(secs(600));
+        let (at, _, _) = solo.sent.front().expect("a refresh");
+        assert!(at.since(start) >= secs(2) && at.since(start) <= secs(540), "{says}");
+    }
+}
+
+#[test]
+fn a_200_that_grants_nothing_is_a_failure_and_no_loop() {
+    let mut solo = Solo::new();
+    solo.ua.register(solo.now).unwrap();
+    solo.drain();
+    let (_, request) = register(&mut solo);
+    let ours = contact(&request);
+    solo.reply(&request, 200, &format!("Contact: {ours};expires=0\r\n"), "");
+    let (_, wait) = failed(&mut solo);
+    assert!(wait >= secs(30));
+    solo.advance(secs(29));
+    solo.nothing_sent();
+}
+
+#[test]
+fn endless_423_ping_pong_is_given_up() {
+    let mut solo = Solo::new();
+    solo.ua.register(solo.now).unwrap();
+    solo.drain();
+    let mut rounds = 0;
+    while let Some((_, _, Message::Request(request))) = solo.sent.pop_front() {
+        rounds += 1;
+        assert!(rounds < 10);
+        solo.reply(&request, 423, &format!("Min-Expires: {}\r\n", 700 + rounds), "");
+    }
+    assert_eq!(rounds, 4);
+    assert!(matches!(solo.event(), Event::RegistrationFailed { retry_in: None, .. }));
+    for nonsense in ["0", "600", "86401", "99999999999", "x", ""] {
+        let mut solo = Solo::new();
+        solo.ua.register(solo.now).unwrap();
+        solo.drain();
+        let (_, request) = register(&mut solo);
+        solo.reply(&request, 423, &format!("Min-Expires: {nonsense}\r\n"), "");
+        solo.nothing_sent();
+        assert!(matches!(solo.event(), Event::RegistrationFailed { retry_in: None, .. }), "{nonsense}");
+    }
+}
+
+#[test]
+fn the_flows_share_the_users_wish() {
+    let (mut solo, first, second) = both_registered();
+    solo.ua.unregister(solo.now).unwrap();
+    solo.drain();
+    let ours = [register(&mut solo), register(&mut solo)];
+    assert_eq!([ours[0].0, ours[1].0], [first, second]);
+    assert_eq!(solo.ua.registration(), RegistrationState::Unregistering);
+    for (at, (hop, request)) in ours.into_iter().enumerate() {
+        assert_eq!(request.headers().first(HeaderName::Expires), Some("0"));
+        assert!(solo.events.is_empty(), "after the last, {at}");
+        solo.hop = hop;
+        solo.reply(&request, 200, "", "");
+    }
+    assert_eq!(solo.events, [Event::Unregistered]);
+    // A refusal for good over one flow leaves the other.
+    let mut solo = pair_of_flows();
+    solo.ua.register(solo.now).unwrap();
+    solo.drain();
+    let one = open(&mut solo, 1, 1);
+    let (_, request) = register(&mut solo);
+    solo.reply(&request, 403, "", "");
+    assert!(matches!(solo.event(), Event::RegistrationFailed { reg_id: 1, retry_in: None, .. }));
+    assert_eq!(solo.ua.registration(), RegistrationState::Registering);
+    let two = open(&mut solo, 2, 2);
+    let (_, request) = register(&mut solo);
+    accept(&mut solo, &request, "");
+    assert_eq!(solo.ua.flow(), Some(two));
+    // The refused flow is opened again by nobody's wish.
+    solo.opens.clear();
+    solo.input(Input::FlowClosed(one.flow));
+    let end: Instant = solo.now + secs(400);
+    solo.advance(end.since(solo.now));
+    assert!(solo.opens.is_empty());
+}
