@@ -83,6 +83,16 @@ export const checks = [
     count: counts.libtest,
   },
   {
+    name: "fuzz",
+    title: "fuzz targets",
+    needs: ["machine"],
+    run: (options) => {
+      const seconds = options.env.TRAPEZOID_LONG ? 600 : 3;
+      return capture(["cargo", "xtask", "fuzz", "--seconds", `${seconds}`], options);
+    },
+    count: counts.fuzz,
+  },
+  {
     name: "node",
     title: "the built package in Node",
     needs: ["packages", "wasm", "gateway"],

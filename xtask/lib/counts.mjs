@@ -19,6 +19,12 @@ export function libtest(output) {
   return { passed, failed, skipped };
 }
 
+/** `cargo xtask fuzz`. */
+export function fuzz(output) {
+  const [passed = 0, failed = 0] = sum(output, /^fuzz result: (\d+) passed; (\d+) failed$/gm);
+  return { passed, failed, skipped: 0 };
+}
+
 /** `node --test --test-reporter=tap`. */
 export function tap(output) {
   const of = (word) => sum(output, new RegExp(`^# ${word} (\\d+)$`, "gm"))[0] ?? 0;

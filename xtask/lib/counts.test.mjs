@@ -18,6 +18,11 @@ test("a build that broke before any test counts none", () => {
   assert.deepEqual(counts.libtest("error: could not compile `sip-core`"), { passed: 0, failed: 0, skipped: 0 });
 });
 
+test("fuzz targets are counted, and none if there was no run", () => {
+  assert.deepEqual(counts.fuzz("uri failed: x\nfuzz result: 12 passed; 1 failed\n"), { passed: 12, failed: 1, skipped: 0 });
+  assert.deepEqual(counts.fuzz("error: libFuzzer needs"), { passed: 0, failed: 0, skipped: 0 });
+});
+
 test("Node's summary is read, cancelled tests as failed", () => {
   const output = "# tests 9\n# suites 0\n# pass 4\n# fail 1\n# cancelled 2\n# skipped 1\n# todo 1\n";
   assert.deepEqual(counts.tap(output), { passed: 4, failed: 3, skipped: 2 });

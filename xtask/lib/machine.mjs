@@ -7,11 +7,13 @@ import { ask, capture, root } from "./child.mjs";
 /** What Vite needs of the oldest supported line. */
 const NODE = "20.19";
 
-/** Debian's package → the program that shows it is there. */
+/** What the tests start: Debian's package → the program that shows it is there. */
 const FOREIGN = new Map([
   ["chromium", "chromium"],
   ["sip-tester", "sipp"],
   ["baresip-core", "baresip"],
+  // libFuzzer is C++.
+  ["g++", "c++"],
 ]);
 
 /** Debian's second Rust compiler, for machines whose own has no WebAssembly targets. */
@@ -65,7 +67,7 @@ export async function missingForTesting(say) {
     missing.push(
       debian
         ? `Missing: ${programs}. Run \`sudo apt-get install ${packages}\`.`
-        : `Missing: ${programs}. Install Chromium, SIPp and baresip, so that these are on the PATH; on Debian: \`sudo apt-get install ${packages}\`.`,
+        : `Missing: ${programs}. Install Chromium, SIPp, baresip and a C++ compiler, so that these are on the PATH; on Debian: \`sudo apt-get install ${packages}\`.`,
     );
   }
   return missing;

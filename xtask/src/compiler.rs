@@ -146,7 +146,7 @@ fn linker() -> Result<PathBuf> {
     )
 }
 
-fn on_path(program: &str) -> bool {
+pub(crate) fn on_path(program: &str) -> bool {
     env::var_os("PATH")
         .is_some_and(|path| env::split_paths(&path).any(|folder| folder.join(program).is_file()))
 }
@@ -155,7 +155,8 @@ fn sysroot(rustc: &str) -> Option<PathBuf> {
     Some(PathBuf::from(ask(rustc, &["--print", "sysroot"])?.trim()))
 }
 
-fn host(rustc: &str) -> Option<String> {
+/// The target that `rustc` compiles for by itself.
+pub(crate) fn host(rustc: &str) -> Option<String> {
     let about = ask(rustc, &["-vV"])?;
     about.lines().find_map(|line| line.strip_prefix("host: ")).map(String::from)
 }

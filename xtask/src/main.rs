@@ -1,6 +1,7 @@
 //! Build steps that cargo alone cannot do. They need nothing but cargo and, where it says so, Node.
 
 mod compiler;
+mod fuzz;
 mod nostd;
 mod pkg;
 mod wasm;
@@ -19,12 +20,15 @@ enum Step {
     Wasm(wasm::Options),
     /// Prove that `sip-core` needs neither `std` nor an operating system.
     Nostd,
+    /// Run the fuzz targets.
+    Fuzz(fuzz::Options),
 }
 
 fn main() -> ExitCode {
     let done = match Step::parse() {
         Step::Wasm(options) => wasm::run(&options),
         Step::Nostd => nostd::run(),
+        Step::Fuzz(options) => fuzz::run(&options),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,

@@ -208,14 +208,14 @@ pub(super) fn is_token(byte: u8) -> bool {
         || matches!(byte, b'-' | b'.' | b'!' | b'%' | b'*' | b'_' | b'+' | b'`' | b'\'' | b'~')
 }
 
-/// Prints a quoted-string. Control characters are left out: no value can end the header field it stands in.
+/// Prints a quoted-string. Control characters but HTAB are left out: no value can end the header field it stands in.
 pub(super) struct Quoted<'a>(pub(super) &'a str);
 
 impl fmt::Display for Quoted<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         use fmt::Write as _;
         f.write_char('"')?;
-        for c in self.0.chars().filter(|c| !c.is_ascii_control()) {
+        for c in self.0.chars().filter(|c| *c == '\t' || !c.is_ascii_control()) {
             if matches!(c, '"' | '\\') {
                 f.write_char('\\')?;
             }

@@ -229,6 +229,13 @@ fn bad_values_are_refused() {
 }
 
 #[test]
+fn a_nonce_is_given_back_with_its_tabs() {
+    let challenge = Challenge::parse("Digest realm=\"a\", nonce=\"1\t2\"").unwrap();
+    assert_eq!(challenge.nonce, "1\t2");
+    assert_eq!(Challenge::parse(&challenge.to_string()), Ok(challenge));
+}
+
+#[test]
 fn nothing_printed_can_end_its_header_field() {
     let mut client = Client::new("a\r\nVia: x\0\"", "p");
     let credentials = {

@@ -37,7 +37,6 @@ impl<'a> SipFrag<'a> {
         let first = first.strip_suffix(b"\r").unwrap_or(first);
         let mut fragment = Self::default();
         let mut at = 0;
-        // A start line names the version at its beginning or end; a header field's name has no "/" or space.
         if is_start_line(first) {
             let line = core::str::from_utf8(first)
                 .map_err(|error| BodyError::new(BodyFault::NotUtf8, error.valid_up_to()))?;
@@ -85,11 +84,16 @@ impl<'a> SipFrag<'a> {
 
     /// Method and Request-URI, if it is of a request.
     pub fn request_line(&self) -> Option<(&str, &str)> {
-        let rest = self.start_line.as_deref()?.strip_suffix(" SIP/2.0")?;
+        let line = self.start_line.as_deref()?;
+        // A reason phrase may end like a Request-Line.
+        let rest = line.strip_suffix(" SIP/2.0").filter(|line| !line.starts_with("SIP/2.0 "))?;
         rest.split_once(' ')
     }
 }
 
+/// A start line names the version at its beginning or end. A header field may end like one, but before its colon it has
+/// one word, and that has no "/".
 fn is_start_line(line: &[u8]) -> bool {
-    line.starts_with(b"SIP/2.0 ") || line.ends_with(b" SIP/2.0")
+    let before_colon = line.split(|b| *b == b':').next().unwrap_or(line).trim_ascii_end();
+    line.starts_with(b"SIP/2.0 ") || (line.ends_with(b" SIP/2.0") && before_colon.contains(&b' '))
 }

@@ -7,7 +7,7 @@ use alloc::string::{String, ToString};
 use bytes::Bytes;
 
 use crate::auth::Credentials;
-use crate::message::{HeaderName, Request, Response, Rewrite};
+use crate::message::{HeaderName, Headers, Request, Response, Rewrite};
 use crate::transport::Hop;
 
 /// Max-Forwards of a request that came without (§16.6 step 3).
@@ -56,7 +56,16 @@ pub(super) fn request(request: &Request, change: &Change<'_>) -> Bytes {
         Credentials::parse(value).is_ok_and(|credentials| credentials.realm == change.realm)
     });
     distrust(&mut rewrite);
+    delimit(&mut rewrite, headers);
     rewrite.finish()
+}
+
+/// §16.6 step 9, here for every transport: a datagram's end is no longer there on a stream, where the body would be
+/// messages of their own.
+fn delimit(rewrite: &mut Rewrite<'_>, headers: &Headers) {
+    if !headers.has(HeaderName::ContentLength) {
+        rewrite.append(HeaderName::ContentLength, &headers.body().len().to_string());
+    }
 }
 
 /// RFC 3325 §5: who is not trusted asserts nobody's identity, and we trust none of our peers that far.
@@ -78,6 +87,7 @@ pub(super) fn response(response: &Response) -> Option<Bytes> {
     let mut rewrite = Rewrite::new(headers);
     rewrite.remove_first_values(HeaderName::Via, 1);
     distrust(&mut rewrite);
+    delimit(&mut rewrite, headers);
     Some(rewrite.finish())
 }
 
@@ -93,6 +103,7 @@ pub(super) fn challenge<'r>(chosen: &Response, others: impl Iterator<Item = &'r 
             other.headers().all(name).for_each(|value| rewrite.append(name, value));
         }
     }
+    delimit(&mut rewrite, headers);
     Some(rewrite.finish())
 }
 

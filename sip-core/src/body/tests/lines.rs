@@ -106,6 +106,26 @@ fn sipfrag() {
 }
 
 #[test]
+fn a_field_that_ends_like_a_request_line_is_a_field() {
+    for text in ["Server: SIP/2.0", "Server : SIP/2.0", "Server:\tSIP/2.0"] {
+        let fragment = SipFrag::parse(text.as_bytes()).unwrap();
+        assert_eq!(
+            (&fragment.start_line, fragment.fields.named("Server")),
+            (&None, Some("SIP/2.0")),
+            "{text}"
+        );
+        assert_eq!(SipFrag::parse(&fragment.print()), Ok(fragment));
+    }
+    assert_eq!(SipFrag::parse(b"A b SIP/2.0").unwrap().request_line(), Some(("A", "b")));
+}
+
+#[test]
+fn a_status_line_that_ends_like_a_request_line_is_no_request_line() {
+    let fragment = SipFrag::parse(b"SIP/2.0 505 Only SIP/2.0").unwrap();
+    assert_eq!((fragment.status(), fragment.request_line()), (Some((505, "Only SIP/2.0")), None));
+}
+
+#[test]
 fn message_summary() {
     let parsed = MessageSummary::parse(samples::SUMMARY.as_bytes()).unwrap();
     assert!(parsed.waiting);

@@ -45,10 +45,9 @@ fn a_page_calls_a_phone() {
     let ringing = bob.answer(&forwarded, 180);
     net.send(&bob, ringing.clone());
     let rings = net.expect(&alice, 180);
-    assert_eq!(
-        unowned(rings.bytes()),
-        unowned(ringing.as_bytes()).replace(&format!("v: {}\r\n", vias[0]), "")
-    );
+    let ringing = unowned(ringing.as_bytes()).replace(&format!("v: {}\r\n", vias[0]), "");
+    // It came without a length (§16.6 step 9).
+    assert_eq!(unowned(rings.bytes()), ringing.replacen("\r\n\r\n", "\r\nContent-Length: 0\r\n\r\n", 1));
     net.send(&bob, bob.answer(&forwarded, 200));
     let ok = net.expect(&alice, 200);
     // The phone retransmits its 200 until the ACK is there; each goes through (§16.7 step 5).
@@ -203,4 +202,23 @@ fn messages_and_options_reach_users_too() {
     net.expect(&alice, 100);
     net.quiet();
     assert_eq!(net.server.load(), (0, 0, 0));
+}
+
+#[test]
+fn what_came_without_a_length_leaves_with_one() {
+    let mut net = Net::new();
+    let (alice, carol) = (ws("alice", 1), tcp("carol", 7));
+    net.register(&alice);
+    net.register(&carol);
+    // On a stream this body would be a request of its own.
+    let body = carol.out("OPTIONS", "sip:alice@example.com", 3, "");
+    let message = alice.out("MESSAGE", "sip:carol@example.com", 2, "Content-Type: message/sip\r\n");
+    net.send(&alice, message.replace("l: 4\r\n\r\nbody", "\r\n") + &body);
+    let forwarded = net.request(&carol, &Method::Message);
+    assert_eq!(forwarded.body(), body.as_bytes());
+    assert_eq!(forwarded.headers().first(HeaderName::ContentLength), Some(&*body.len().to_string()));
+    let answer = carol.answer(&forwarded, 200);
+    assert!(!answer.contains("Content-Length"));
+    net.send(&carol, answer);
+    assert_eq!(net.expect(&alice, 200).headers().first(HeaderName::ContentLength), Some("0"));
 }

@@ -1,0 +1,85 @@
+//! A stream is the same messages however it is divided, and nothing is kept that is not needed.
+
+use bytes::Bytes;
+use sip_core::limits;
+use sip_core::message::{Fault, Writer};
+use sip_core::transport::framing::{Frame, StreamFramer, datagram, websocket};
+
+#[derive(Debug, Default, PartialEq)]
+struct Stream {
+    messages: Vec<Bytes>,
+    pings: usize,
+    error: Option<(Fault, Option<Bytes>)>,
+}
+
+pub(crate) fn holds(input: &[u8]) {
+    for frame in [datagram(Bytes::copy_from_slice(input)), websocket(Bytes::copy_from_slice(input))] {
+        if let Some(Frame::Message(message)) = frame {
+            assert!(input.ends_with(&message) && !message.starts_with(b"\r\n"));
+        }
+    }
+    let whole = read(input, input.len());
+    // Bytes one by one find every place where a frame could be cut.
+    if input.len() <= 4096 {
+        assert_eq!(read(input, 1), whole);
+    }
+    for size in [7, 61, 1000] {
+        assert_eq!(read(input, size), whole, "in pieces of {size}");
+    }
+}
+
+fn read(input: &[u8], size: usize) -> Stream {
+    let mut framer = StreamFramer::new();
+    let mut stream = Stream::default();
+    let (mut pushed, mut taken) = (0, 0);
+    for piece in input.chunks(size.max(1)) {
+        framer.push(piece);
+        pushed += piece.len();
+        loop {
+            match framer.next_frame() {
+                Ok(None) => break,
+                Ok(Some(Frame::Pong)) => taken += 2,
+                // At least: its first half may have been taken for a pong.
+                Ok(Some(Frame::Ping)) => {
+                    taken += 2;
+                    stream.pings += 1;
+                }
+                Ok(Some(Frame::Message(message))) => {
+                    assert!(message.len() <= limits::MESSAGE_BYTES);
+                    taken += message.len();
+                    stream.messages.push(message);
+                }
+                Err(error) => {
+                    assert!(stream.error.is_none(), "an error is told once");
+                    if let Some(refusal) = error.refusal("tag") {
+                        assert!(
+                            refusal.starts_with(b"SIP/2.0 ")
+                                && refusal.ends_with(b"Content-Length: 0\r\n\r\n")
+                        );
+                    }
+                    stream.error = Some((error.fault, error.head));
+                }
+            }
+        }
+        assert!(taken <= pushed);
+        if stream.error.is_some() {
+            assert!(!framer.is_partial(), "after an error nothing is kept");
+        } else {
+            let pings = stream.pings * 2;
+            assert!(pushed - taken <= limits::MESSAGE_BYTES + pings, "{} bytes are kept", pushed - taken);
+            assert!(framer.is_partial() || pushed - taken <= pings);
+        }
+    }
+    stream
+}
+
+/// Several messages behind one another, keep-alives in between.
+pub(crate) fn seeds() -> Vec<Vec<u8>> {
+    let one = Writer::status(200, "OK").finish();
+    let mut all = crate::seeds::messages();
+    let framed: Vec<u8> =
+        all.iter().take(8).flat_map(|message| [&b"\r\n\r\n"[..], message].concat()).collect();
+    all.push(framed);
+    all.push([&one[..], b"\r\n", &one, b"\r\n\r\n\r\n", &one, b"INVITE"].concat());
+    all
+}
