@@ -167,6 +167,9 @@ pub struct Config {
     /// Refuse, with 488 and a Warning, offers without a DTLS fingerprint: WebRTC cannot take them (RFC 8827 §6.5).
     /// Default `false`.
     pub dtls_required: bool,
+    /// Make and take only calls whose provisional answers are acknowledged (RFC 3262): callers without get 421. Default
+    /// `false`: they are where both sides can.
+    pub reliable_required: bool,
     /// Event packages whose state others may subscribe to (RFC 6665), `presence` for one. Default: none, and
     /// SUBSCRIBE is refused.
     pub event_packages: Vec<SmolStr>,
@@ -203,6 +206,7 @@ impl Config {
             transport: Transport::Ws,
             no_answer: Duration::from_secs(60),
             dtls_required: false,
+            reliable_required: false,
             event_packages: Vec::new(),
             info_packages: Vec::new(),
             message_types: Vec::new(),

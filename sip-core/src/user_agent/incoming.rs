@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use smol_str::SmolStr;
 
-use super::call::{Answered, Call, Direction, Due, Usage, description};
+use super::call::{Answered, Call, Direction, Due, Reliable, Usage, description, reliable};
 use super::checks::{self, Refusal};
 use super::failure::reason;
 use super::local::{SDP, SUPPORTED};
@@ -28,11 +28,12 @@ const REMIND: Duration = Duration::from_secs(60);
 /// The callee's side of a call.
 #[derive(Debug)]
 pub(super) struct Incoming {
-    request: Request,
+    pub(super) request: Request,
     /// The INVITE's transaction; `None` once that is over.
-    server: Option<ServerId>,
-    tag: SmolStr,
+    pub(super) server: Option<ServerId>,
+    pub(super) tag: SmolStr,
     pub(super) phase: Phase,
+    pub(super) reliable: Reliable,
 }
 
 #[derive(Debug)]
@@ -60,7 +61,10 @@ impl Incoming {
 
     pub(super) fn timeout(&self) -> Option<Instant> {
         match &self.phase {
-            Phase::Offered { remind_at, until, .. } => Some(remind_at.map_or(*until, |at| at.min(*until))),
+            Phase::Offered { remind_at, until, .. } => {
+                let reliable = self.reliable.timeout();
+                remind_at.iter().copied().chain(reliable).chain([*until]).min()
+            }
             Phase::Answered(answered) => Some(answered.timeout()),
             Phase::Confirmed => None,
         }
@@ -83,7 +87,7 @@ impl UserAgent {
         if !*ringing {
             *ringing = true;
             *remind_at = Some(now + REMIND);
-            self.send_ringing(now, call);
+            self.provisional(now, call, 180, None)?;
             self.settle(now);
         }
         Ok(())
@@ -91,38 +95,48 @@ impl UserAgent {
 
     /// Takes an incoming call, with the answer to its offer, or with an offer if it came without.
     pub fn accept(&mut self, now: Instant, call: CallId, sdp: &str) -> Result<(), CommandError> {
-        let tag = self.offered(call)?.tag.clone();
+        let sdp = Bytes::copy_from_slice(sdp.as_bytes());
+        let incoming = self.offered(call)?;
+        if incoming.reliable.holds_success() {
+            // RFC 3262 §3: the 2xx waits for the PRACK to what has a description.
+            incoming.reliable.accepting = Some(sdp);
+            return Ok(());
+        }
+        self.accept_now(now, call, &sdp)?;
+        self.settle(now);
+        Ok(())
+    }
+
+    /// Sends the 2xx.
+    pub(super) fn accept_now(&mut self, now: Instant, call: CallId, sdp: &Bytes) -> Result<(), CommandError> {
         let (timers, present) = (self.timers, self.flow());
         let Some(found) = self.calls.get_mut(&call) else { return Err(CommandError::NoSuchCall) };
         let Direction::Incoming(incoming) = &mut found.direction else {
             return Err(CommandError::NoSuchCall);
         };
         let server = incoming.server.ok_or(CommandError::NoSuchCall)?;
+        let Some(usage) = &mut found.usage else { return Err(CommandError::NoSuchCall) };
+        let (negotiation, said) = usage.describe_success(sdp.clone()).map_err(CommandError::Description)?;
         // The Contact is written for the flow the INVITE came over, which may be lost just now.
         let hop = self.layer.server_hop(server).or(present).ok_or(CommandError::Offline)?;
-        let writer = Writer::response(&incoming.request, 200, reason_phrase(200), Some(&tag))
+        let writer = Writer::response(&incoming.request, 200, reason_phrase(200), Some(&incoming.tag))
             .copy(incoming.request.headers(), HeaderName::RecordRoute)
             .header(HeaderName::Contact, format_args!("<{}>", self.local.contact_uri(hop)))
             .header(HeaderName::Allow, &self.local.allow)
             .header(HeaderName::Supported, SUPPORTED)
             .header(HeaderName::Server, &self.config.user_agent);
-        let ok = writer.body(SDP, sdp.as_bytes());
+        let ok = match &said {
+            Some(sdp) => writer.body(SDP, sdp),
+            None => writer.finish(),
+        };
         if Response::parse(ok.clone()).is_err() {
             return Err(CommandError::TooLarge);
         }
-        if let Some(usage) = &mut found.usage {
-            let sdp = Bytes::copy_from_slice(sdp.as_bytes());
-            let agreed = match usage.negotiation.turn() {
-                Turn::RemoteOffer => usage.negotiation.answer(sdp),
-                _ => usage.negotiation.offer(sdp),
-            };
-            agreed.map_err(CommandError::Description)?;
-            usage.dialog.confirm();
-        }
+        usage.negotiation = negotiation;
+        usage.dialog.confirm();
         let cseq = incoming.request.cseq().number;
         incoming.phase = Phase::Answered(Answered::new(now, &timers, server, cseq, ok.clone()));
         self.layer.respond(now, server, 200, ok);
-        self.settle(now);
         Ok(())
     }
 
@@ -144,7 +158,7 @@ impl UserAgent {
     }
 
     /// An incoming call that was neither answered nor ended.
-    fn offered(&mut self, call: CallId) -> Result<&mut Incoming, CommandError> {
+    pub(super) fn offered(&mut self, call: CallId) -> Result<&mut Incoming, CommandError> {
         let found = self.living(call)?;
         let state = found.state();
         let incoming = found.incoming().ok_or(CommandError::WrongDirection)?;
@@ -152,7 +166,14 @@ impl UserAgent {
     }
 
     /// Answers an unanswered INVITE for good.
-    fn refuse_offer(&mut self, now: Instant, id: CallId, status: u16, phrase: Option<&str>, end: End) {
+    pub(super) fn refuse_offer(
+        &mut self,
+        now: Instant,
+        id: CallId,
+        status: u16,
+        phrase: Option<&str>,
+        end: End,
+    ) {
         if let Some(incoming) = self.calls.get_mut(&id).and_then(Call::incoming) {
             let phrase = phrase.filter(|p| !p.is_empty()).unwrap_or(reason_phrase(status));
             let response = Writer::response(&incoming.request, status, phrase, Some(&incoming.tag))
@@ -183,6 +204,11 @@ impl UserAgent {
         let tag: SmolStr = entropy::token(&mut *self.entropy, 80).into();
         let dialog = Dialog::uas(request, &tag);
         let sdp = checks::offer(request, &self.local, self.config.dtls_required)?;
+        let reliable = Reliable::new(request, &mut *self.entropy);
+        if self.config.reliable_required && !reliable.is_known() {
+            // §21.4.16, RFC 3262 §3.
+            return Err(Refusal::of(421).with(HeaderName::Require, reliable::TAG));
+        }
         // §13.3.1: an invitation that expires gets 487.
         let (patience, late) = match expires(request) {
             Some(expires) if expires < RING => (expires, 487),
@@ -212,6 +238,7 @@ impl UserAgent {
                 server: Some(server),
                 tag,
                 phase: Phase::Offered { ringing: false, remind_at: None, until: now + patience, late },
+                reliable,
             }),
             usage: Some(usage),
             ended: false,
@@ -326,8 +353,10 @@ impl UserAgent {
             }
             Phase::Offered { remind_at: Some(at), .. } if *at <= now => {
                 *at = now + REMIND;
-                self.send_ringing(now, id);
+                // There is room for it in any message.
+                let _ = self.provisional(now, id, 180, None);
             }
+            Phase::Offered { .. } => self.reliable_timeout(now, id),
             Phase::Answered(answered) => match answered.step(now, &timers) {
                 Due::Nothing => {}
                 Due::Repeat => {
@@ -346,20 +375,6 @@ impl UserAgent {
             },
             _ => {}
         }
-    }
-
-    /// 180, which makes an early dialog (§12.1.1).
-    fn send_ringing(&mut self, now: Instant, id: CallId) {
-        let Some(incoming) = self.calls.get_mut(&id).and_then(Call::incoming) else { return };
-        let Some(server) = incoming.server else { return };
-        let Some(hop) = self.layer.server_hop(server) else { return };
-        let response = Writer::response(&incoming.request, 180, reason_phrase(180), Some(&incoming.tag))
-            .copy(incoming.request.headers(), HeaderName::RecordRoute)
-            .header(HeaderName::Contact, format_args!("<{}>", self.local.contact_uri(hop)))
-            .header(HeaderName::Allow, &self.local.allow)
-            .header(HeaderName::Server, &self.config.user_agent)
-            .finish();
-        self.layer.respond(now, server, 180, response);
     }
 }
 

@@ -12,10 +12,13 @@ use crate::message::{HeaderName, SipUri, Uri, Writer, quote};
 use crate::transport::{Hop, Transport};
 
 /// Methods a peer may send whatever the configuration (§20.5).
-const ALLOW: &str = "INVITE, ACK, CANCEL, BYE, OPTIONS, INFO, UPDATE, NOTIFY";
+const ALLOW: &str = "INVITE, ACK, CANCEL, BYE, OPTIONS, INFO, PRACK, UPDATE, NOTIFY";
 
 /// Extensions a peer may require (§20.37).
-pub(crate) const SUPPORTED: &str = "outbound";
+pub(crate) const SUPPORTED: &str = "100rel, outbound";
+
+/// The same in a re-INVITE, whose provisional responses say nothing.
+pub(crate) const WITHIN: &str = "outbound";
 
 /// The one body understood in INVITE.
 pub(crate) const SDP: &str = "application/sdp";

@@ -3,8 +3,8 @@
 //!
 //! A call outlives its flow: while there is none, or it is not registered yet, requests within dialogs wait.
 //!
-//! What it does not do: media and its description (SDP passes through), following redirections, renegotiation, and
-//! reliable provisional responses.
+//! What it does not do: media (descriptions come from outside and are judged, edited only for hold), and following
+//! redirections.
 
 mod binding;
 mod call;

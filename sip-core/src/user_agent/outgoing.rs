@@ -5,7 +5,7 @@ use alloc::vec::Vec;
 use bytes::Bytes;
 use smol_str::SmolStr;
 
-use super::call::{Call, Direction, Usage, ack, description};
+use super::call::{Call, Direction, Taken, Usage, ack, description, reliable};
 use super::farewell::Last;
 use super::local::{Outside, SDP, SUPPORTED};
 use super::{
@@ -197,6 +197,10 @@ impl UserAgent {
             .header(HeaderName::Supported, SUPPORTED)
             .header(HeaderName::Accept, SDP)
             .header(HeaderName::UserAgent, &self.config.user_agent);
+        let writer = match self.config.reliable_required {
+            true => writer.header(HeaderName::Require, reliable::TAG),
+            false => writer,
+        };
         let body = draft.sdp.as_deref().unwrap_or_default();
         let writer = self.authorize(writer, attempt, &Method::Invite, &draft.uri, body);
         let message = match &draft.sdp {
@@ -215,7 +219,7 @@ impl UserAgent {
         }
         match response.status() {
             ..=100 => {}
-            101..=199 if !ended => self.progress(id, &response),
+            101..=199 if !ended => self.progressed(now, id, &response),
             101..=199 => {}
             200..=299 => self.accepted(now, id, &response),
             // §13.2.2.3: after a 2xx another branch's refusal says nothing, but it cannot come then (§16.7).
@@ -225,40 +229,65 @@ impl UserAgent {
     }
 
     /// §13.2.2.1.
-    fn progress(&mut self, id: CallId, response: &Response) {
+    fn progressed(&mut self, now: Instant, id: CallId, response: &Response) {
         let Some(call) = self.calls.get_mut(&id) else { return };
         let answered = call.usage.is_some();
         let Some(out) = call.outgoing() else { return };
         if answered {
             return;
         }
+        let invite = out.draft.cseq;
         let mut sdp = description(response.headers(), response.body());
+        let mut prack = None;
+        let mut offered = false;
         if response.to_tag().is_some() {
             let name = DialogId::of_response(response);
-            let known = out.early.iter_mut().find(|usage| usage.is(&name));
-            let usage = if let Some(usage) = known {
+            if let Some(usage) = out.early.iter_mut().find(|usage| usage.is(&name)) {
                 usage.dialog.answered(response);
-                Some(usage)
             } else if out.early.len() < limits::FORKS {
                 out.early.push(Usage::of_response(&out.request, response, out.draft.sdp.as_ref()));
-                out.early.last_mut()
-            } else {
-                None
-            };
-            if let Some(usage) = usage {
-                usage.learn(response.headers());
-                // §13.2.1: the first is the answer, and those after it are ignored. An illegal one is none.
-                sdp = sdp.filter(|sdp| usage.negotiation.answered(sdp.clone()).is_ok());
             }
+            let offerless = out.draft.sdp.is_none();
+            let reliable = match self.take_reliable(id, &name, response) {
+                Taken::Again => return,
+                Taken::Unreliable => false,
+                Taken::Reliable => true,
+            };
+            if let Some(usage) = self.usage_mut(id, &name) {
+                usage.learn(response.headers());
+                offered = offerless && reliable && usage.negotiation.local().is_none();
+                // §13.2.1: the first description is the answer, and those after it are ignored, as is one that is
+                // illegal. Without an offer of ours only a reliable response may offer.
+                sdp = sdp.filter(|sdp| match usage.negotiation.turn() {
+                    Turn::LocalOffer if usage.change.is_none() => {
+                        usage.negotiation.answered(sdp.clone()).is_ok()
+                    }
+                    Turn::Stable if offered => usage.negotiation.offered(sdp.clone()).is_ok(),
+                    _ => false,
+                });
+                offered &= sdp.is_some();
+                let arrived = reliable && !response.body().is_empty() && usage.negotiation.remote().is_some();
+                usage.settled |= arrived && usage.negotiation.turn() == Turn::Stable;
+            }
+            prack = reliable.then_some(name);
         }
+        let Some(out) = self.calls.get_mut(&id).and_then(Call::outgoing) else { return };
         out.rang |= response.status() == 180;
         let event = Event::Progress {
             call: id,
             status: response.status(),
             reason: response.reason().into(),
-            sdp: sdp.map(|sdp| body_text(&sdp)),
+            sdp: sdp.as_ref().filter(|_| !offered).map(|sdp| body_text(sdp)),
         };
         self.event(event);
+        match prack {
+            Some(dialog) if offered => {
+                self.offered_early(now, id, &dialog, invite);
+                self.event(Event::Offered { call: id, sdp: sdp.map(|sdp| body_text(&sdp)) });
+            }
+            Some(dialog) => self.send_prack(now, id, &dialog, invite, None),
+            None => {}
+        }
     }
 
     /// A 2xx (§13.2.2.4): the first is the call; of a fork's others each is acknowledged and hung up, as is one that

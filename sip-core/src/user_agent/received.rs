@@ -54,7 +54,10 @@ impl UserAgent {
 
     fn outside(&mut self, now: Instant, server: ServerId, request: &Request) -> Result<(), Refusal> {
         // These make no sense without a dialog (§15.1.2, RFC 3311 §5.2, RFC 6086 §4.2.2, RFC 6665 §4.1.3).
-        if matches!(request.method(), Method::Bye | Method::Info | Method::Notify | Method::Update) {
+        if matches!(
+            request.method(),
+            Method::Bye | Method::Info | Method::Notify | Method::Prack | Method::Update
+        ) {
             return Err(Refusal::of(481));
         }
         checks::validate(request, &self.local)?;
@@ -127,6 +130,10 @@ impl UserAgent {
             Method::Invite => {
                 checks::validate(request, &self.local)?;
                 self.reinvited(now, server, request, id, dialog)?;
+            }
+            Method::Prack => {
+                checks::validate(request, &self.local)?;
+                self.pracked(now, server, request, id, dialog)?;
             }
             Method::Update => {
                 checks::validate(request, &self.local)?;

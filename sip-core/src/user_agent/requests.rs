@@ -9,7 +9,7 @@ use super::local::Outside;
 use super::{CallId, Cause, Event, Failure, Purpose, RequestError, RequestId, UserAgent};
 use crate::auth::Attempt;
 use crate::body::Content;
-use crate::dialog::Dialog;
+use crate::dialog::{Dialog, DialogId};
 use crate::entropy;
 use crate::limits;
 use crate::message::{HeaderName, Method, Request, Response};
@@ -40,6 +40,8 @@ pub(super) struct Errand {
 pub(super) enum Whose {
     /// Whoever gave the command.
     Application,
+    /// It is a part of a call's making.
+    Nobody,
 }
 
 /// In which dialog a request goes, if in any.
@@ -47,6 +49,8 @@ pub(super) enum Whose {
 pub(super) enum Place {
     Outside(Stranger),
     Call(CallId),
+    /// One of a call's dialogs, which may be early.
+    Early(CallId, DialogId),
 }
 
 /// What names a request outside dialogs.
@@ -133,7 +137,7 @@ impl UserAgent {
     /// Requests in dialogs wait for the registration, for the other side's way to us leads over it.
     fn hop_for(&self, errand: &Errand) -> Option<Hop> {
         match (&errand.place, &errand.whose) {
-            (Place::Outside(_), Whose::Application) => self.flow(),
+            (Place::Outside(_), Whose::Application) | (Place::Early(..), _) => self.flow(),
             _ => self.ready(),
         }
     }
@@ -211,6 +215,7 @@ impl UserAgent {
     fn dialog_at(&mut self, place: &Place) -> Option<&mut Dialog> {
         match place {
             Place::Outside(_) => None,
+            Place::Early(call, dialog) => self.usage_mut(*call, dialog).map(|usage| &mut usage.dialog),
             Place::Call(call) => {
                 self.calls.get_mut(call).and_then(|call| call.usage.as_mut()).map(|usage| &mut usage.dialog)
             }
@@ -303,6 +308,7 @@ impl UserAgent {
             }
         }
         match &errand.whose {
+            Whose::Nobody => {}
             Whose::Application => {
                 let result = match outcome {
                     Outcome::Answered(response) if response.is_success() => Ok(super::Answer::new(response)),

@@ -34,19 +34,23 @@ pub(crate) enum Asked {
     Request { server: ServerId, request: Request, until: Instant },
     /// A 2xx to this INVITE of ours, which had no offer.
     Success { invite: Request, until: Instant },
+    /// A reliable provisional response to our INVITE with this CSeq, which had no offer.
+    Provisional { invite: u32, until: Instant },
 }
 
 impl Asked {
     pub(crate) const fn until(&self) -> Instant {
         match self {
-            Self::Request { until, .. } | Self::Success { until, .. } => *until,
+            Self::Request { until, .. } | Self::Success { until, .. } | Self::Provisional { until, .. } => {
+                *until
+            }
         }
     }
 
     pub(crate) const fn server(&self) -> Option<ServerId> {
         match self {
             Self::Request { server, .. } => Some(*server),
-            Self::Success { .. } => None,
+            Self::Success { .. } | Self::Provisional { .. } => None,
         }
     }
 }
@@ -97,6 +101,11 @@ impl UserAgent {
                 self.acknowledge(call, &dialog, invite, Some(&sdp));
                 Ok(())
             }
+            Asked::Provisional { invite, .. } => {
+                self.flow().ok_or(CommandError::Offline)?;
+                self.send_prack(now, call, &dialog, *invite, Some(&sdp));
+                Ok(())
+            }
         });
         if let Some(usage) = self.usage_mut(call, &dialog) {
             match done {
@@ -141,6 +150,20 @@ impl UserAgent {
             self.say_bye(id);
             return;
         }
+        if let Asked::Provisional { invite, .. } = &asked {
+            // RFC 3262 §5: "it MUST generate an answer in the PRACK".
+            if let Some(answer) = offer.clone().and_then(|offer| offer_answer::refusal(&offer).ok()) {
+                if let (Some(usage), Some(offer)) = (self.usage_mut(id, dialog), offer) {
+                    // A refusal answers every offer that can be read.
+                    let _ = usage
+                        .negotiation
+                        .offered(offer)
+                        .and_then(|_| usage.negotiation.answer(answer.clone()));
+                }
+                self.send_prack(now, id, dialog, *invite, Some(&answer));
+            }
+            return;
+        }
         self.refuse_asked(now, asked, status);
         self.next_change(now, id, dialog);
     }
@@ -162,7 +185,7 @@ impl UserAgent {
     ) -> Result<(), Refusal> {
         let sdp = checks::offer(request, &self.local, self.config.dtls_required)?;
         let Some(call) = self.calls.get_mut(&id) else { return Err(Refusal::of(481)) };
-        if call.state() != CallState::Established {
+        if call.state() != CallState::Established || call.is_unanswered() {
             return Err(match call.direction {
                 // §14.2: ours is in progress, or theirs is not answered.
                 Direction::Outgoing(_) => Refusal::of(491),
@@ -297,6 +320,23 @@ impl UserAgent {
         }
         self.layer.respond(now, server, 200, ok);
         Ok(())
+    }
+
+    /// A reliable provisional response to our INVITE without offer: its offer is answered in the PRACK (RFC 3262 §5).
+    /// Of a fork's offers our user hears of the newest; those before are answered without media.
+    pub(crate) fn offered_early(&mut self, now: Instant, id: CallId, dialog: &DialogId, invite: u32) {
+        let Some(call) = self.calls.get_mut(&id) else { return };
+        let older: alloc::vec::Vec<DialogId> = call
+            .usages_mut()
+            .filter(|usage| matches!(usage.asked, Some(Asked::Provisional { .. })))
+            .map(|usage| usage.dialog.id().clone())
+            .collect();
+        for older in older {
+            self.refuse_offered(now, id, &older, 488);
+        }
+        if let Some(usage) = self.usage_mut(id, dialog) {
+            usage.asked = Some(Asked::Provisional { invite, until: now + ACK });
+        }
     }
 
     /// A 2xx to our INVITE without offer: its offer is answered in the ACK (§13.2.1).

@@ -16,7 +16,7 @@ use crate::time::{Duration, Instant};
 use crate::transaction::ClientId;
 use crate::transport::Hop;
 use crate::user_agent::failure::retry_after;
-use crate::user_agent::local::{SDP, SUPPORTED};
+use crate::user_agent::local::{SDP, WITHIN};
 use crate::user_agent::{
     CallId, CallState, Cause, CommandError, Event, Failure, Purpose, UserAgent, body_text,
 };
@@ -104,7 +104,8 @@ impl Usage {
 }
 
 impl UserAgent {
-    /// Offers a new description in an established call, by re-INVITE. [`Event::OfferAnswered`] or
+    /// Offers a new description in an established call, by re-INVITE; or before, by UPDATE, in the newest early dialog
+    /// in which a description is known to have arrived (RFC 3311 §5.1). [`Event::OfferAnswered`] or
     /// [`Event::OfferRefused`] tells what becomes of it. A refusal leaves the call as it was.
     pub fn offer(&mut self, now: Instant, call: CallId, sdp: &str) -> Result<(), CommandError> {
         self.wish(now, call, Wish::Offer(Bytes::copy_from_slice(sdp.as_bytes())))
@@ -129,7 +130,10 @@ impl UserAgent {
         let found = self.living(call)?;
         let state = found.state();
         let unacknowledged = found.awaits_ack();
-        let usage = found.usage.as_mut().filter(|_| state == CallState::Established);
+        let usage = match state {
+            CallState::Established => found.usage.as_mut(),
+            _ => found.changeable_early(),
+        };
         let usage = usage.ok_or(CommandError::WrongState(state))?;
         let dialog = usage.dialog.id().clone();
         let turn = usage.negotiation.turn();
@@ -145,7 +149,7 @@ impl UserAgent {
             return Err(CommandError::Description(Fault::Turn(Turn::LocalOffer)));
         }
         // §14.1: an INVITE of theirs must be confirmed first.
-        if unacknowledged {
+        if unacknowledged && usage.is_confirmed() {
             usage.next = Some(wish);
             return Ok(());
         }
@@ -202,7 +206,7 @@ impl UserAgent {
         let writer = writer
             .header(HeaderName::Contact, format_args!("<{contact}>"))
             .header(HeaderName::Allow, &self.local.allow)
-            .header(HeaderName::Supported, SUPPORTED)
+            .header(HeaderName::Supported, WITHIN)
             .header(HeaderName::UserAgent, &self.config.user_agent);
         let body = change.offer.as_deref().unwrap_or_default();
         let writer = self.authorize(writer, &mut change.attempt, &change.method, &uri, body);

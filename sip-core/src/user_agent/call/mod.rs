@@ -3,6 +3,7 @@
 mod answered;
 mod asked;
 mod change;
+pub(crate) mod reliable;
 mod usage;
 
 use bytes::Bytes;
@@ -10,6 +11,7 @@ use smol_str::SmolStr;
 
 pub(crate) use answered::{Answered, Due};
 pub(crate) use change::{Wish, ack};
+pub(crate) use reliable::{Reliable, Taken};
 pub(crate) use usage::{Usage, description};
 
 use super::incoming::{Incoming, Phase};
@@ -50,6 +52,7 @@ impl Call {
             Direction::Outgoing(out) if out.rang => CallState::Ringing,
             Direction::Outgoing(_) => CallState::Connecting,
             Direction::Incoming(incoming) => match incoming.phase {
+                Phase::Offered { .. } if incoming.reliable.accepting.is_some() => CallState::Established,
                 Phase::Offered { ringing: false, .. } => CallState::Connecting,
                 Phase::Offered { ringing: true, .. } => CallState::Ringing,
                 Phase::Answered(_) | Phase::Confirmed => CallState::Established,

@@ -8,7 +8,7 @@ use super::change::Change;
 use crate::dialog::{Dialog, DialogId};
 use crate::message::typed::ContentType;
 use crate::message::{HeaderName, Headers, Request, Response};
-use crate::offer_answer::{Negotiation, Turn};
+use crate::offer_answer::{Fault, Negotiation, Turn};
 use crate::time::Instant;
 use crate::transaction::{ClientId, ServerId};
 
@@ -27,6 +27,10 @@ pub(crate) struct Usage {
     pub(crate) asked: Option<Asked>,
     /// Our 2xx to its re-INVITE, without ACK so far.
     pub(crate) unacknowledged: Option<Answered>,
+    /// An answer is known to have arrived before the 2xx: it was in a reliable response, or its PRACK came.
+    pub(crate) settled: bool,
+    /// RSeq of the last reliable provisional response of theirs.
+    pub(crate) rseq: Option<u32>,
     /// CSeq and ACK of our last re-INVITE that was accepted.
     ack: Option<(u32, Bytes)>,
 }
@@ -41,6 +45,8 @@ impl Usage {
             next: None,
             asked: None,
             unacknowledged: None,
+            settled: false,
+            rseq: None,
             ack: None,
         }
     }
@@ -84,6 +90,19 @@ impl Usage {
     /// The ACK of our re-INVITE with this CSeq.
     pub(crate) fn ack(&self, cseq: u32) -> Option<&Bytes> {
         self.ack.as_ref().filter(|(number, _)| *number == cseq).map(|(_, ack)| ack)
+    }
+
+    /// What a 2xx to the INVITE says, given what our user says: the answer, our offer, what an unreliable response said
+    /// before, or nothing where that arrived (RFC 6337 §3.1). With the negotiation as it then is.
+    pub(crate) fn describe_success(&self, sdp: Bytes) -> Result<(Negotiation, Option<Bytes>), Fault> {
+        let mut negotiation = self.negotiation.clone();
+        let said = match (negotiation.turn(), negotiation.local()) {
+            (Turn::RemoteOffer, _) => negotiation.answer(sdp.clone()).map(|()| Some(sdp)),
+            (_, None) => negotiation.offer(sdp.clone()).map(|()| Some(sdp)),
+            (_, Some(_)) if self.settled => Ok(None),
+            (_, Some(early)) => Ok(Some(early.clone())),
+        };
+        said.map(|said| (negotiation, said))
     }
 
     /// Whether an offer of ours may start now: nothing is pending in either direction (RFC 3261 §14.1).

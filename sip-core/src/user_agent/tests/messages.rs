@@ -329,7 +329,7 @@ fn rfc3261_11_options_asks_and_answers() {
     let field = |name| ours.headers().first(name);
     assert_eq!(
         field(HeaderName::Allow),
-        Some("INVITE, ACK, CANCEL, BYE, OPTIONS, INFO, UPDATE, NOTIFY, SUBSCRIBE, MESSAGE")
+        Some("INVITE, ACK, CANCEL, BYE, OPTIONS, INFO, PRACK, UPDATE, NOTIFY, SUBSCRIBE, MESSAGE")
     );
     assert_eq!(field(HeaderName::Accept), Some("application/sdp, text/plain, message/cpim"));
     assert_eq!(field(HeaderName::AllowEvents), Some("presence, dialog"));

@@ -13,6 +13,8 @@ mod outbound;
 mod outgoing;
 mod pair;
 mod registration;
+mod reliable;
+mod reliable_ours;
 mod solo;
 mod tokens;
 mod torture;
