@@ -1,5 +1,5 @@
-//! What the tests across the crates share: the gateway as it is shipped, and the foreign programs it talks to. The
-//! tests themselves are the files in `tests/tests`.
+//! What the tests across the crates share: the gateway as it is shipped, the foreign programs it talks to, and the
+//! simulation. The tests themselves are the files in `tests/tests`.
 //!
 //! Nothing is skipped: a program that is not installed fails the test with the package to install.
 
@@ -7,6 +7,7 @@ pub mod baresip;
 pub mod corpus;
 pub mod gateway;
 pub mod process;
+pub mod simulation;
 pub mod sipp;
 
 /// The account every foreign caller uses, and its callee. Their passwords are [`gateway::PASSWORD`].

@@ -258,6 +258,11 @@ impl Layer {
         self.len() == 0
     }
 
+    /// How many timers run. A transaction has two at most, and one that is over has none.
+    pub fn timers(&self) -> usize {
+        self.schedule.len()
+    }
+
     /// What was refused or dropped.
     pub const fn counters(&self) -> Counters {
         Counters { dropped_outputs: self.outputs.dropped, ..self.counters }

@@ -69,6 +69,11 @@ impl Schedule {
         Some((timer, handle))
     }
 
+    /// How many timers run.
+    pub(super) fn len(&self) -> usize {
+        self.due.len()
+    }
+
     /// When the first timer is due.
     pub(super) fn next(&self) -> Option<Instant> {
         self.due.first().map(|(at, ..)| *at)

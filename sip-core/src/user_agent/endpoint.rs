@@ -80,6 +80,33 @@ pub struct Counters {
     pub dropped_farewells: u64,
 }
 
+/// What a user agent holds at this moment. All of it is zero when nothing is going on; a registration that only has to be
+/// refreshed in time is nothing that goes on.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Load {
+    /// Transactions.
+    pub transactions: usize,
+    /// Their timers, two each at most.
+    pub timers: usize,
+    /// Calls of which something is left; they may have ended for the user.
+    pub calls: usize,
+    /// Client transactions whose answer somebody waits for.
+    pub purposes: usize,
+    /// Requests that belong to no call's making or end, a held-up one included.
+    pub requests: usize,
+    /// MESSAGEs that were not answered yet.
+    pub messages: usize,
+    /// BYEs and CANCELs that have not been sent or answered.
+    pub farewells: usize,
+}
+
+impl Load {
+    /// Whether nothing is held.
+    pub fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
 /// What a client transaction is for. Those that are not listed tell nothing: CANCELs.
 #[derive(Debug)]
 pub(super) enum Purpose {
@@ -195,6 +222,19 @@ impl UserAgent {
     /// What was dropped.
     pub const fn counters(&self) -> Counters {
         self.counters
+    }
+
+    /// What is held, for who wants to know whether anything is left behind.
+    pub fn load(&self) -> Load {
+        Load {
+            transactions: self.layer.len(),
+            timers: self.layer.timers(),
+            calls: self.calls.len(),
+            purposes: self.purposes.len(),
+            requests: self.requests.len(),
+            messages: self.messages.len(),
+            farewells: self.farewells.len(),
+        }
     }
 
     /// The flow may be used for everything.

@@ -33,7 +33,7 @@ mod tests;
 
 pub use binding::Binding;
 pub use config::{Aor, AorError, Config, ContactAs, OutboundFlow, PushService, ThirdParty};
-pub use endpoint::{Counters, UserAgent};
+pub use endpoint::{Counters, Load, UserAgent};
 pub use error::{CallError, CommandError, MessageError, RegisterError, RequestError, TokenError};
 pub use event::{
     CallId, CallState, Cause, CredentialsId, End, Event, Failure, Identity, Input, MessageId, Output,

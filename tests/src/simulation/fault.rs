@@ -1,0 +1,105 @@
+//! What goes wrong: the plan of a run's faults, and what each does.
+
+use sip_core::time::Duration;
+
+use super::NodeId;
+use super::world::World;
+
+/// How many faults of which kind a scenario has, and how long each lasts. Times in milliseconds.
+#[derive(Clone, Copy, Debug)]
+pub struct Faults {
+    /// Pairs of neighbours that cannot reach each other for a while.
+    pub partitions: u64,
+    /// How long that lasts.
+    pub partition: (u64, u64),
+    /// Connections that break.
+    pub breaks: u64,
+    /// How long until an end of a broken connection notices.
+    pub notice: (u64, u64),
+    /// Servers that restart.
+    pub server_restarts: u64,
+    /// Whether their bindings survive. `None`: as chance has it.
+    pub keep_bindings: Option<bool>,
+    /// Phones that restart.
+    pub phone_restarts: u64,
+    /// How long a node is down.
+    pub down: (u64, u64),
+}
+
+impl Faults {
+    /// Nothing goes wrong.
+    pub const NONE: Self = Self {
+        partitions: 0,
+        partition: (0, 0),
+        breaks: 0,
+        notice: (0, 0),
+        server_restarts: 0,
+        keep_bindings: None,
+        phone_restarts: 0,
+        down: (0, 0),
+    };
+}
+
+/// One thing that goes wrong.
+#[derive(Clone, Copy, Debug)]
+pub enum Fault {
+    /// A phone and its home cannot reach each other.
+    Cut(NodeId, Duration),
+    /// A phone's connection breaks.
+    Break(NodeId, (u64, u64)),
+    /// A node stops, and starts anew after a while. A server keeps its bindings or not.
+    Restart(NodeId, Duration, bool),
+}
+
+/// Spreads a scenario's faults over the time in which its people are active.
+pub fn plan(world: &mut World, faults: &Faults, activity: Duration) {
+    let millis = activity.as_millis() as u64;
+    let (phones, servers) = (world.phones(), world.servers());
+    let some = |world: &mut World, of: &[NodeId]| of[world.roll(of.len() as u64) as usize];
+    for _ in 0..faults.partitions {
+        let phone = some(world, &phones);
+        let (after, long) = (world.between((0, millis)), world.between(faults.partition));
+        world.plan_fault(after, Fault::Cut(phone, long));
+    }
+    for _ in 0..faults.breaks {
+        let phone = some(world, &phones);
+        let after = world.between((0, millis));
+        world.plan_fault(after, Fault::Break(phone, faults.notice));
+    }
+    for _ in 0..faults.phone_restarts {
+        let phone = some(world, &phones);
+        let (after, down) = (world.between((0, millis)), world.between(faults.down));
+        world.plan_fault(after, Fault::Restart(phone, down, false));
+    }
+    for _ in 0..faults.server_restarts {
+        let server = some(world, &servers);
+        let (after, down) = (world.between((0, millis)), world.between(faults.down));
+        let keep = faults.keep_bindings.unwrap_or(world.roll(2) == 0);
+        world.plan_fault(after, Fault::Restart(server, down, keep));
+    }
+}
+
+/// Lets it happen.
+pub fn strike(world: &mut World, fault: Fault) {
+    let now = world.now;
+    match fault {
+        Fault::Cut(phone, long) => {
+            let home = world.phone(phone).home;
+            world
+                .trace
+                .fault(now, || format!("{phone:?} and {home:?} are cut off for {} ms", long.as_millis()));
+            world.network.cut(phone, home, now + long);
+        }
+        Fault::Break(phone, notice) => {
+            if let Some(connection) = world.phone(phone).connection {
+                world.trace.fault(now, || format!("the connection of {phone:?} breaks"));
+                world.break_connection(connection, notice);
+            }
+        }
+        Fault::Restart(node, down, keep) => {
+            let bindings = if keep { "" } else { " and forgets" };
+            world.trace.fault(now, || format!("{node:?} stops for {} ms{bindings}", down.as_millis()));
+            world.stop(node, down, keep);
+        }
+    }
+}

@@ -1,0 +1,186 @@
+//! What must hold of a node after every step, and of all when nothing is left to be done.
+
+use sip_core::limits;
+use sip_core::user_agent::{CallState, Cause, End, RegistrationState};
+
+use super::NodeId;
+use super::node::Node;
+use super::watch::Stage;
+use super::world::World;
+
+/// Transactions a phone may have for each call it has room for: its INVITE, a CANCEL or BYE, and what lingers.
+const TRANSACTIONS_PER_CALL: usize = 16;
+
+/// After every input of a node.
+pub fn check(world: &mut World, id: NodeId) {
+    if let Some((rule, detail)) = broken(&world.nodes[id.0]) {
+        world.violate(id, rule, detail);
+    }
+}
+
+fn broken(node: &Node) -> Option<(&'static str, String)> {
+    match node {
+        Node::Phone(phone) => {
+            let agent = &phone.agent;
+            let load = agent.load();
+            let counters = agent.counters();
+            if counters.malformed > 0 {
+                return Some(("somebody sent what is no SIP", format!("{counters:?}")));
+            }
+            if counters.dropped_outputs + counters.dropped_farewells > 0 {
+                return Some(("something was dropped below its cap", format!("{counters:?}")));
+            }
+            if load.transactions > TRANSACTIONS_PER_CALL * limits::CALLS {
+                return Some(("more transactions than calls explain", format!("{load:?}")));
+            }
+            if load.timers > 2 * load.transactions {
+                return Some(("a timer of a transaction that is gone", format!("{load:?}")));
+            }
+            let living = phone.watch.living();
+            let agrees = |(call, watched): (_, &super::watch::Watched)| {
+                let state = agent.call_state(call);
+                match watched.stage {
+                    Stage::Pending => matches!(state, Some(CallState::Connecting | CallState::Ringing)),
+                    Stage::Answered | Stage::Established => state == Some(CallState::Established),
+                    Stage::Ended => true,
+                }
+            };
+            let (known, held) = (phone.watch.living().count(), agent.calls().count());
+            if known != held {
+                return Some((
+                    "a call nobody was told of, or whose end nobody was told",
+                    format!("{known} ≠ {held}"),
+                ));
+            }
+            let mut living = living;
+            if let Some((call, _)) = living.find(|entry| !agrees(*entry)) {
+                let state = agent.call_state(call);
+                return Some(("a call is not where its events say", format!("{call:?}: {state:?}")));
+            }
+            None
+        }
+        Node::Server(server) => {
+            let counters = server.server.0.counters();
+            if counters.malformed_dropped + counters.malformed_refused > 0 {
+                return Some(("somebody sent what is no SIP", format!("{counters:?}")));
+            }
+            if counters.outputs_dropped + counters.transactions_full + counters.questions_full > 0 {
+                return Some(("something was dropped below its cap", format!("{counters:?}")));
+            }
+            None
+        }
+    }
+}
+
+/// Whether a call may end like this. `strict`: nothing was lost for long.
+pub fn may_end(end: &End, strict: bool) -> Result<(), &'static str> {
+    let End::Failed(failure) = end else { return Ok(()) };
+    match failure.cause {
+        Cause::WrongPassword | Cause::AuthenticationUnsupported => Err("a right password is refused"),
+        Cause::Forbidden => Err("a user is refused what is his"),
+        Cause::NotAcceptable => Err("an offer everybody takes is refused"),
+        Cause::Timeout | Cause::NotAcknowledged | Cause::FlowLost | Cause::ServerError if strict => {
+            Err("a call failed for want of a message that was lost at most twice")
+        }
+        _ => Ok(()),
+    }
+}
+
+/// When all have hung up and left, and every timer has run out: nothing may be left.
+pub fn check_empty(world: &mut World) {
+    if !world.is_quiet() {
+        let anyone = NodeId(0);
+        return world.violate(anyone, "the network is still busy", "");
+    }
+    for at in 0..world.nodes.len() {
+        let left = match &world.nodes[at] {
+            Node::Phone(phone) => {
+                let load = phone.agent.load();
+                if !load.is_empty() {
+                    Some(("a phone is left with something", format!("{load:?}")))
+                } else if !phone.watch.calls.is_empty() {
+                    Some(("a call was never released", format!("{:?}", phone.watch.calls)))
+                } else if !phone.watch.requests.is_empty() {
+                    Some(("a request had no answer", format!("{:?}", phone.watch.requests)))
+                } else if phone.watch.unregistering {
+                    Some(("a removal of a registration had no end", String::new()))
+                } else {
+                    None
+                }
+            }
+            Node::Server(server) => {
+                let load = server.server.0.load();
+                (load != (0, 0, 0)).then(|| ("a server is left with something", format!("{load:?}")))
+            }
+        };
+        let left = left.or_else(|| {
+            let timeout = world.nodes[at].timeout();
+            timeout.map(|at| ("a timer runs for nothing", format!("{at:?}")))
+        });
+        if let Some((rule, detail)) = left {
+            return world.violate(NodeId(at), rule, detail);
+        }
+    }
+}
+
+/// Long after the last fault: whoever wants to be registered is.
+pub fn check_registered(world: &mut World) {
+    for id in world.phones() {
+        let phone = world.phone(id);
+        let state = phone.agent.registration();
+        if phone.registers && state != RegistrationState::Registered {
+            world.violate(id, "not registered, long after the last fault", format!("{state:?}"));
+        }
+    }
+}
+
+/// Of a call that rang at one phone only: the refusal that was given is the one that was heard, unless the caller had
+/// given up.
+pub fn check_refusals(world: &mut World) {
+    if !world.habits.strict {
+        return;
+    }
+    let refused = |ends: &Vec<(NodeId, bool, End)>| {
+        let [(_, _, _), (_, _, _)] = ends.as_slice() else { return None };
+        let (caller, _, heard) = ends.iter().find(|(_, outgoing, _)| *outgoing)?;
+        let (_, _, given) = ends.iter().find(|(_, outgoing, _)| !*outgoing)?;
+        let End::Rejected { status } = given else { return None };
+        let told = match heard {
+            End::Failed(failure) => failure.status == Some(*status),
+            _ => true,
+        };
+        (!told).then(|| (*caller, format!("{status} was given, {heard:?} was heard")))
+    };
+    let found = world.ends.values().find_map(refused);
+    if let Some((caller, detail)) = found {
+        world.violate(caller, "a refusal was not heard", detail);
+    }
+}
+
+/// Long after the last fault: of every call either both ends think that it stands, or neither. `anew`: one end may have
+/// restarted, and the other cannot know.
+pub fn check_agreement(world: &mut World, anew: bool) {
+    let mut standing = std::collections::BTreeMap::<u64, [Vec<NodeId>; 2]>::new();
+    for id in world.phones() {
+        let living: Vec<_> = world.phone(id).watch.living().map(|(call, watched)| (call, *watched)).collect();
+        for (call, watched) in living {
+            let text = format!("{call:?}: {watched:?}");
+            match (watched.stage, watched.serial) {
+                (Stage::Established, Some(serial)) => {
+                    standing.entry(serial).or_default()[usize::from(watched.outgoing)].push(id);
+                }
+                _ => return world.violate(id, "a call that is neither answered nor given up", text),
+            }
+        }
+    }
+    if anew {
+        return;
+    }
+    for (serial, [callees, callers]) in standing {
+        if callees.len() != 1 || callers.len() != 1 {
+            let id = *callers.first().or(callees.first()).expect("one of them");
+            let text = format!("call {serial}: callers {callers:?}, callees {callees:?}");
+            world.violate(id, "the ends of a call disagree whether it stands", text);
+        }
+    }
+}

@@ -1,0 +1,135 @@
+//! Rules broken on purpose, to see that it is noticed. Nothing of this is in the core: a filter between a phone and the
+//! network swallows what a broken core would not send.
+
+use std::collections::BTreeSet;
+use std::fmt;
+
+use sip_core::message::{Message, Method};
+use sip_core::time::{Duration, Instant};
+
+use super::NodeId;
+use super::trace::fingerprint;
+use super::world::START;
+
+/// A rule that is broken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Rule {
+    /// No 2xx to INVITE is acknowledged (RFC 3261 §13.2.2.4).
+    AckOfSuccess,
+    /// The ACK of a 2xx is not repeated when the 2xx is (§13.2.2.4).
+    AckAgain,
+    /// No refusal of an INVITE is acknowledged (§17.1.1.3).
+    AckOfRefusal,
+    /// INVITE is not retransmitted (§17.1.1.2, Timer A).
+    TimerA,
+    /// Other requests are not retransmitted (§17.1.2.2, Timer E).
+    TimerE,
+    /// A refusal of INVITE is not retransmitted (§17.2.1, Timer G).
+    TimerG,
+    /// A 2xx to INVITE is not retransmitted (§13.3.1.4).
+    SuccessAgain,
+    /// Timers stop firing a minute after the start.
+    Clock,
+    /// BYE is not sent (§15).
+    Bye,
+    /// CANCEL is not sent (§9.1).
+    Cancel,
+}
+
+impl Rule {
+    /// All of them.
+    pub const ALL: [Self; 10] = [
+        Self::AckOfSuccess,
+        Self::AckAgain,
+        Self::AckOfRefusal,
+        Self::TimerA,
+        Self::TimerE,
+        Self::TimerG,
+        Self::SuccessAgain,
+        Self::Clock,
+        Self::Bye,
+        Self::Cancel,
+    ];
+
+    /// As the command line has it.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::AckOfSuccess => "ack-of-success",
+            Self::AckAgain => "ack-again",
+            Self::AckOfRefusal => "ack-of-refusal",
+            Self::TimerA => "timer-a",
+            Self::TimerE => "timer-e",
+            Self::TimerG => "timer-g",
+            Self::SuccessAgain => "success-again",
+            Self::Clock => "clock",
+            Self::Bye => "bye",
+            Self::Cancel => "cancel",
+        }
+    }
+}
+
+impl fmt::Display for Rule {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+/// Breaks one rule everywhere.
+#[derive(Debug)]
+pub struct Saboteur {
+    rule: Rule,
+    /// What is sent now is sent because a timer fired.
+    pub in_timer: bool,
+    /// Branches of INVITEs, which the ACKs of their refusals share (§17.1.1.3).
+    invites: BTreeSet<(NodeId, String)>,
+    /// Branches of ACKs that were let through.
+    acks: BTreeSet<(NodeId, String)>,
+    /// All that was sent.
+    sent: BTreeSet<(NodeId, u64)>,
+}
+
+impl Saboteur {
+    /// Breaks this rule.
+    pub const fn new(rule: Rule) -> Self {
+        Self { rule, in_timer: false, invites: BTreeSet::new(), acks: BTreeSet::new(), sent: BTreeSet::new() }
+    }
+
+    /// Whether a timer of this node shall not fire.
+    pub fn stops_clock(&self, now: Instant, _node: NodeId) -> bool {
+        self.rule == Rule::Clock && now.since(START) > Duration::from_secs(60)
+    }
+
+    /// Whether a message is not to be sent.
+    pub fn swallows(&mut self, from: NodeId, message: &bytes::Bytes) -> bool {
+        let again = !self.sent.insert((from, fingerprint(message))) && self.in_timer;
+        match Message::parse(message.clone()) {
+            Ok(Message::Request(request)) => {
+                let branch = (from, request.branch().unwrap_or_default().to_owned());
+                match request.method() {
+                    Method::Invite => {
+                        self.invites.insert(branch);
+                        self.rule == Rule::TimerA && again
+                    }
+                    Method::Ack => match (self.rule, self.invites.contains(&branch)) {
+                        (Rule::AckOfSuccess, of_refusal) => !of_refusal,
+                        (Rule::AckOfRefusal, of_refusal) => of_refusal,
+                        (Rule::AckAgain, false) => !self.acks.insert(branch),
+                        _ => false,
+                    },
+                    Method::Bye if self.rule == Rule::Bye => true,
+                    Method::Cancel if self.rule == Rule::Cancel => true,
+                    _ => self.rule == Rule::TimerE && again,
+                }
+            }
+            Ok(Message::Response(response)) => {
+                let of_invite = response.cseq().method == Method::Invite;
+                match self.rule {
+                    Rule::TimerG => again && of_invite && response.status() >= 300,
+                    Rule::SuccessAgain => again && of_invite && response.is_success(),
+                    _ => false,
+                }
+            }
+            Err(_) => false,
+        }
+    }
+}

@@ -1,0 +1,264 @@
+//! The scenarios: who is there, what the network does, what goes wrong, and how people behave.
+
+use sip_core::time::Duration;
+use sip_core::transport::Transport;
+
+use super::NodeId;
+use super::fault::{self, Faults};
+use super::network::Profile;
+use super::node::{Node, Phone, ServerNode, password};
+use super::person::{self, Habits};
+use super::rules;
+use super::world::{Setting, World};
+
+/// Longer than anything that is going on by itself: a phone rings three minutes at most, and its transactions linger
+/// another 64·T1.
+const QUIESCENCE: Duration = Duration::from_secs(300);
+
+/// Names for up to twenty-six people.
+const PEOPLE: [&str; 26] = [
+    "alice", "bob", "carol", "dave", "erin", "frank", "grace", "heidi", "ivan", "judy", "kim", "leo",
+    "mallory", "nina", "olivia", "peggy", "quinn", "rupert", "sybil", "trent", "ursula", "victor", "wendy",
+    "xavier", "yves", "zoe",
+];
+
+/// Who is there.
+#[derive(Clone, Copy, Debug)]
+pub enum Cast {
+    /// Two phones on UDP with nobody between them.
+    Peers,
+    /// Servers, each with so many people on UDP and on WebSocket, who have so many phones each.
+    Domains {
+        /// Servers, one a domain.
+        servers: usize,
+        /// People with phones on UDP, each domain.
+        udp: usize,
+        /// People with phones on WebSocket, each domain.
+        websocket: usize,
+        /// Phones each has.
+        devices: usize,
+    },
+}
+
+/// A kind of run; a seed makes it one run.
+#[derive(Clone, Copy, Debug)]
+pub struct Scenario {
+    /// As the command line has it.
+    pub name: &'static str,
+    /// What it is about.
+    pub about: &'static str,
+    /// Who is there.
+    pub cast: Cast,
+    /// What the network does.
+    pub profile: Profile,
+    /// What goes wrong.
+    pub faults: Faults,
+    /// How people behave.
+    pub habits: Habits,
+    /// How long they are active.
+    pub activity: Duration,
+    /// Nothing is lost and nothing is late, so nothing need be repeated.
+    pub no_repeats: bool,
+}
+
+const PEOPLE_AT_HOME: Habits = Habits {
+    calls: 3,
+    pause: (1_000, 20_000),
+    reflexes: (0, 6_000),
+    answer: 70,
+    refuse: 70,
+    cancel: 25,
+    hang_up: 50,
+    talk: (0, 15_000),
+    dtmf: 30,
+    leave: 0,
+    large: 0,
+    strict: true,
+};
+
+const UDP_HOME: Cast = Cast::Domains { servers: 1, udp: 3, websocket: 0, devices: 1 };
+const MIXED_HOME: Cast = Cast::Domains { servers: 1, udp: 2, websocket: 2, devices: 1 };
+
+const PLAIN: Scenario = Scenario {
+    name: "",
+    about: "",
+    cast: UDP_HOME,
+    profile: Profile::ROUGH,
+    faults: Faults::NONE,
+    habits: PEOPLE_AT_HOME,
+    activity: Duration::from_secs(90),
+    no_repeats: false,
+};
+
+/// Every scenario.
+pub const SCENARIOS: &[Scenario] = &[
+    Scenario {
+        name: "smooth",
+        about: "phones on UDP and WebSocket around one server; nothing is lost, so nothing may be repeated",
+        cast: MIXED_HOME,
+        profile: Profile::SMOOTH,
+        no_repeats: true,
+        ..PLAIN
+    },
+    Scenario {
+        name: "peers",
+        about: "two phones without a server; a tenth of all datagrams lost, doubled, late",
+        cast: Cast::Peers,
+        ..PLAIN
+    },
+    Scenario { name: "loss", about: "phones on UDP around one server; a tenth lost, doubled, late", ..PLAIN },
+    Scenario {
+        name: "fork",
+        about: "three people with three phones each, which ring together",
+        cast: Cast::Domains { servers: 1, udp: 2, websocket: 1, devices: 3 },
+        ..PLAIN
+    },
+    Scenario {
+        name: "leave",
+        about: "people leave the registrar and come back while they are called",
+        habits: Habits { leave: 70, ..PEOPLE_AT_HOME },
+        ..PLAIN
+    },
+    Scenario {
+        name: "mtu",
+        about: "datagrams over 1,300 bytes are dropped, and half of all offers are larger",
+        profile: Profile { mtu: 1_300, ..Profile::SMOOTH },
+        habits: Habits { large: 50, strict: false, ..PEOPLE_AT_HOME },
+        ..PLAIN
+    },
+    Scenario {
+        name: "partition",
+        about: "phones are cut off for up to eight seconds",
+        cast: MIXED_HOME,
+        faults: Faults { partitions: 6, partition: (500, 8_000), ..Faults::NONE },
+        habits: Habits { strict: false, ..PEOPLE_AT_HOME },
+        ..PLAIN
+    },
+    Scenario {
+        name: "reconnect",
+        about: "WebSocket connections break and come back",
+        cast: Cast::Domains { servers: 1, udp: 1, websocket: 3, devices: 1 },
+        faults: Faults { breaks: 8, notice: (0, 6_000), ..Faults::NONE },
+        habits: Habits { strict: false, ..PEOPLE_AT_HOME },
+        ..PLAIN
+    },
+    Scenario {
+        name: "server-restart",
+        about: "the server restarts and keeps its bindings",
+        cast: MIXED_HOME,
+        faults: Faults { server_restarts: 2, down: (100, 4_000), keep_bindings: Some(true), ..Faults::NONE },
+        habits: Habits { strict: false, ..PEOPLE_AT_HOME },
+        ..PLAIN
+    },
+    Scenario {
+        name: "server-amnesia",
+        about: "the server restarts and has forgotten its bindings",
+        cast: MIXED_HOME,
+        faults: Faults { server_restarts: 2, down: (100, 4_000), keep_bindings: Some(false), ..Faults::NONE },
+        habits: Habits { strict: false, ..PEOPLE_AT_HOME },
+        ..PLAIN
+    },
+    Scenario {
+        name: "phone-restart",
+        about: "phones restart and have forgotten their calls",
+        cast: MIXED_HOME,
+        faults: Faults { phone_restarts: 3, down: (100, 10_000), ..Faults::NONE },
+        habits: Habits { strict: false, ..PEOPLE_AT_HOME },
+        ..PLAIN
+    },
+    Scenario {
+        name: "load",
+        about: "twenty people on UDP and WebSocket call each other all the time",
+        cast: Cast::Domains { servers: 1, udp: 10, websocket: 10, devices: 1 },
+        habits: Habits { calls: 5, pause: (500, 8_000), ..PEOPLE_AT_HOME },
+        ..PLAIN
+    },
+    Scenario {
+        name: "chaos",
+        about: "two domains, several phones each, and everything goes wrong",
+        cast: Cast::Domains { servers: 2, udp: 2, websocket: 2, devices: 2 },
+        faults: Faults {
+            partitions: 5,
+            partition: (500, 8_000),
+            breaks: 5,
+            notice: (0, 6_000),
+            server_restarts: 1,
+            keep_bindings: None,
+            phone_restarts: 1,
+            down: (100, 5_000),
+        },
+        habits: Habits { leave: 20, strict: false, ..PEOPLE_AT_HOME },
+        ..PLAIN
+    },
+];
+
+impl Scenario {
+    /// The scenario of this name.
+    pub fn named(name: &str) -> Option<&'static Self> {
+        SCENARIOS.iter().find(|scenario| scenario.name == name)
+    }
+
+    /// The world before anything happens.
+    pub fn world(&self, seed: u64, setting: Setting) -> World {
+        let mut world = World::new(seed, self.profile, self.habits, setting);
+        self.populate(&mut world, seed);
+        world
+    }
+
+    /// Plays it out; the world is left as it is at the end, or where a rule was broken.
+    pub fn play(&self, world: &mut World) {
+        for phone in world.phones() {
+            world.switch_on(phone);
+        }
+        person::wake(world);
+        fault::plan(world, &self.faults, self.activity);
+        world.run(self.activity);
+
+        // Everything is well again, and everybody lets things take their course.
+        world.end_activity();
+        world.run(QUIESCENCE);
+        if world.violation.is_none() {
+            rules::check_agreement(world, self.faults.phone_restarts > 0);
+            rules::check_refusals(world);
+            rules::check_registered(world);
+        }
+        person::hang_up_all(world);
+        world.run(QUIESCENCE);
+        person::leave_all(world);
+        world.run(QUIESCENCE);
+        if world.violation.is_none() {
+            rules::check_empty(world);
+        }
+    }
+
+    fn populate(&self, world: &mut World, seed: u64) {
+        match self.cast {
+            Cast::Peers => {
+                for (at, user) in PEOPLE[..2].iter().enumerate() {
+                    let (id, home) = (NodeId(at), NodeId(1 - at));
+                    let mut phone = Phone::new(id, user, 0, "example.com", home, Transport::Udp, seed);
+                    phone.registers = false;
+                    world.add(Node::Phone(phone));
+                }
+            }
+            Cast::Domains { servers, udp, websocket, devices } => {
+                for at in 0..servers {
+                    let domain = ["a.example", "b.example", "c.example"][at % 3];
+                    let server = NodeId(world.nodes.len());
+                    let mut node = ServerNode::new(server, domain, seed);
+                    let people = &PEOPLE[at * (udp + websocket)..][..udp + websocket];
+                    people.iter().for_each(|user| node.directory.add(domain, user, &password(user)));
+                    world.add(Node::Server(node));
+                    for (number, user) in people.iter().enumerate() {
+                        let transport = if number < udp { Transport::Udp } else { Transport::Ws };
+                        for device in 0..devices {
+                            let id = NodeId(world.nodes.len());
+                            let phone = Phone::new(id, user, device, domain, server, transport, seed);
+                            world.add(Node::Phone(phone));
+                        }
+                    }
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,150 @@
+//! What one user was told, and whether it could be: the order of events, and one end for every command.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use sip_core::user_agent::{CallId, Event, RequestId};
+
+/// Where a call is, as its user knows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Stage {
+    /// Called, or being called.
+    Pending,
+    /// An incoming call we have taken; the caller has not acknowledged yet.
+    Answered,
+    /// It stands.
+    Established,
+    /// It is over, and the other side may still have to be told.
+    Ended,
+}
+
+/// A call as its user knows it.
+#[derive(Clone, Copy, Debug)]
+pub struct Watched {
+    /// We are the caller.
+    pub outgoing: bool,
+    /// Where it is.
+    pub stage: Stage,
+    /// The number in its offer, by which both ends know it.
+    pub serial: Option<u64>,
+}
+
+/// Follows the events of one user agent.
+#[derive(Debug, Default)]
+pub struct Watch {
+    /// Calls whose end has not been released.
+    pub calls: BTreeMap<CallId, Watched>,
+    /// Numbers of calls that have ended, and whether they were ours, until somebody has looked.
+    pub ended: BTreeMap<CallId, (u64, bool)>,
+    /// Requests that await their one answer.
+    pub requests: BTreeSet<RequestId>,
+    /// Calls there were.
+    pub total: u64,
+    /// `unregister`s that await their event.
+    pub unregistering: bool,
+}
+
+impl Watch {
+    /// We call.
+    pub fn called(&mut self, call: CallId, serial: u64) {
+        self.total += 1;
+        let watched = Watched { outgoing: true, stage: Stage::Pending, serial: Some(serial) };
+        self.calls.insert(call, watched);
+    }
+
+    /// We take a call.
+    pub fn answered(&mut self, call: CallId) {
+        if let Some(call) = self.calls.get_mut(&call).filter(|call| call.stage == Stage::Pending) {
+            call.stage = Stage::Answered;
+        }
+    }
+
+    /// Calls that have not ended.
+    pub fn living(&self) -> impl Iterator<Item = (CallId, &Watched)> {
+        self.calls.iter().filter(|(_, c)| c.stage != Stage::Ended).map(|(id, c)| (*id, c))
+    }
+
+    /// A call that has not ended.
+    pub fn stage(&self, call: CallId) -> Option<Stage> {
+        self.calls.get(&call).map(|call| call.stage).filter(|stage| *stage != Stage::Ended)
+    }
+
+    /// Takes an event; the error says which rule it breaks.
+    pub fn see(&mut self, event: &Event) -> Result<(), &'static str> {
+        match event {
+            Event::Incoming { call, sdp, .. } => {
+                self.total += 1;
+                let serial = sdp.as_deref().and_then(serial);
+                let watched = Watched { outgoing: false, stage: Stage::Pending, serial };
+                match self.calls.insert(*call, watched) {
+                    None => Ok(()),
+                    Some(_) => Err("a call's name is used again"),
+                }
+            }
+            Event::Progress { call, .. } => {
+                let call = self.known(*call)?;
+                rule(call.outgoing && call.stage == Stage::Pending, "progress of a call that is not pending")
+            }
+            Event::Accepted { call, .. } => {
+                let call = self.known(*call)?;
+                rule(call.outgoing && call.stage == Stage::Pending, "accepted, but not pending")?;
+                call.stage = Stage::Established;
+                Ok(())
+            }
+            Event::Confirmed { call, .. } => {
+                let call = self.known(*call)?;
+                rule(!call.outgoing && call.stage == Stage::Answered, "confirmed, but not answered")?;
+                call.stage = Stage::Established;
+                Ok(())
+            }
+            Event::Info { call, .. } => {
+                let call = self.known(*call)?;
+                rule(call.stage >= Stage::Answered && call.stage != Stage::Ended, "INFO outside a call")
+            }
+            Event::Ended { call: ended, .. } => {
+                let call = self.known(*ended)?;
+                rule(call.stage != Stage::Ended, "ended twice")?;
+                call.stage = Stage::Ended;
+                let (serial, outgoing) = (call.serial, call.outgoing);
+                self.ended.extend(serial.map(|serial| (*ended, (serial, outgoing))));
+                Ok(())
+            }
+            Event::Released { call } => match self.calls.remove(call) {
+                None => Err("released twice, or never begun"),
+                Some(call) => rule(call.stage == Stage::Ended, "released before its end"),
+            },
+            Event::Answered { request, .. } => {
+                rule(self.requests.remove(request), "a request was answered twice, or never sent")
+            }
+            Event::Unregistered => {
+                rule(core::mem::take(&mut self.unregistering), "unregistered without being asked to")
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn known(&mut self, call: CallId) -> Result<&mut Watched, &'static str> {
+        self.calls.get_mut(&call).ok_or("an event of a call that was released or never begun")
+    }
+}
+
+const fn rule(holds: bool, text: &'static str) -> Result<(), &'static str> {
+    if holds { Ok(()) } else { Err(text) }
+}
+
+/// The number of a call, from its offer's origin.
+pub fn serial(sdp: &str) -> Option<u64> {
+    sdp.lines().find_map(|line| line.strip_prefix("o=sim "))?.split(' ').next()?.parse().ok()
+}
+
+/// An offer, or its answer, of call number `serial`, `extra` bytes longer than it need be.
+pub fn description(serial: u64, extra: usize) -> String {
+    let mut sdp = format!(
+        "v=0\r\no=sim {serial} 1 IN IP4 192.0.2.1\r\ns=-\r\nc=IN IP4 192.0.2.1\r\nt=0 0\r\nm=audio 4000 RTP/AVP 0\r\na=rtpmap:0 PCMU/8000\r\n"
+    );
+    if extra > 0 {
+        sdp.push_str("a=x-padding:");
+        sdp.extend(core::iter::repeat_n('x', extra));
+        sdp.push_str("\r\n");
+    }
+    sdp
+}

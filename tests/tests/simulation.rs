@@ -1,0 +1,72 @@
+//! Seeds of every scenario, and proof that a broken rule is noticed.
+
+use tests::simulation::play;
+use tests::simulation::sabotage::Rule;
+use tests::simulation::scenario::{SCENARIOS, Scenario};
+
+/// All scenarios together.
+fn seeds() -> u64 {
+    if std::env::var_os("TRAPEZOID_LONG").is_some() { 10_000 } else { 200 }
+}
+
+#[test]
+fn no_seed_of_any_scenario_breaks_a_rule() {
+    for seed in 0..seeds() {
+        let scenario = &SCENARIOS[seed as usize % SCENARIOS.len()];
+        let outcome = play(scenario, seed, None, None);
+        if let Some(violation) = outcome.violation {
+            let again = play(scenario, seed, None, Some(200));
+            panic!("{}\nscenario {}, seed {seed}: {violation}", again.ladder, scenario.name);
+        }
+        assert!(outcome.calls > 0, "{} {seed}: nobody called", scenario.name);
+    }
+}
+
+#[test]
+fn a_seed_is_a_run() {
+    for scenario in SCENARIOS {
+        let [first, second] = [(); 2].map(|()| play(scenario, 7, None, None));
+        assert_eq!((first.hash, first.messages), (second.hash, second.messages), "{}", scenario.name);
+        assert_ne!(first.hash, play(scenario, 8, None, None).hash, "{}", scenario.name);
+        // Writing everything down changes nothing.
+        assert_eq!(first.hash, play(scenario, 7, None, Some(10)).hash, "{}", scenario.name);
+    }
+}
+
+/// The first violation within some seeds of these scenarios.
+fn noticed(rule: Rule, scenarios: &[&str]) -> String {
+    let scenarios = scenarios.iter().map(|name| Scenario::named(name).expect("a scenario"));
+    let runs = scenarios.flat_map(|scenario| (0..60).map(move |seed| (scenario, seed)));
+    let found =
+        runs.map(|(scenario, seed)| play(scenario, seed, Some(rule), None).violation).find_map(|found| found);
+    found.unwrap_or_else(|| panic!("nobody noticed that a rule is broken: {rule}")).rule.to_owned()
+}
+
+#[test]
+fn every_broken_rule_is_noticed() {
+    let repeated = "repeats a message that arrived and was in time";
+    let lost = "a call failed for want of a message that was lost at most twice";
+    assert_eq!(noticed(Rule::AckOfSuccess, &["smooth"]), repeated);
+    assert_eq!(noticed(Rule::AckOfRefusal, &["smooth"]), repeated);
+    assert_eq!(noticed(Rule::AckAgain, &["loss"]), lost);
+    assert_eq!(noticed(Rule::TimerA, &["peers"]), lost);
+    assert_eq!(noticed(Rule::SuccessAgain, &["peers"]), lost);
+    assert_eq!(noticed(Rule::TimerE, &["loss"]), "a registration failed");
+    assert_eq!(noticed(Rule::TimerG, &["peers"]), "a refusal was not heard");
+    assert_eq!(noticed(Rule::Bye, &["smooth"]), "the ends of a call disagree whether it stands");
+    for rule in [Rule::Clock, Rule::Cancel] {
+        noticed(rule, &["smooth"]);
+    }
+}
+
+#[test]
+fn a_failing_seed_replays_identically() {
+    let scenario = Scenario::named("peers").expect("a scenario");
+    let failing = |ladder| {
+        let mut runs = (0..60).map(|seed| play(scenario, seed, Some(Rule::TimerA), ladder));
+        runs.find(|outcome| outcome.violation.is_some()).expect("a seed that fails")
+    };
+    let (first, drawn) = (failing(None), failing(Some(100)));
+    assert_eq!((first.hash, &first.violation), (drawn.hash, &drawn.violation));
+    assert!(drawn.ladder.contains("INVITE") && drawn.ladder.contains('✗'), "{}", drawn.ladder);
+}
