@@ -123,6 +123,8 @@ pub struct Metrics {
     pub long_datagrams: Counter,
     /// CRLF keep-alives answered.
     pub keep_alives: Counter,
+    /// Datagrams and WebSocket messages with nothing of SIP in them: STUN, blanks, zeros.
+    pub noise: Counter,
     /// TCP connections opened.
     pub dials: Counter,
     /// TCP connections that could not be opened.
@@ -150,6 +152,7 @@ impl Metrics {
         registry.register("sent_messages", "SIP messages sent", m.sent);
         registry.register("long_datagrams", "Datagrams sent that exceed 1300 bytes", m.long_datagrams);
         registry.register("keep_alives", "CRLF keep-alives answered", m.keep_alives);
+        registry.register("noise", "Datagrams and WebSocket messages with nothing of SIP in them", m.noise);
         registry.register("dials", "TCP connections opened", m.dials);
         registry.register("failed_dials", "TCP connections that could not be opened", m.failed_dials);
         registry.register(

@@ -344,12 +344,16 @@ async fn bad_input_is_answered_or_dropped_and_never_closes_a_listener() {
     udp.send("nonsense").await;
     udp.send("INVITE\r\n\r\n").await;
     udp.send("\0\u{1}\u{2}").await;
+    udp.send(" \r\n").await;
     let request =
         udp.request("OPTIONS", "sip:localhost", "sip:x@example.com", "<sip:localhost>", "bad", 1, "");
     udp.send(&request.replace("CSeq: 1 OPTIONS", "CSeq: x OPTIONS")).await;
     let refused = udp.receive().await;
     assert_eq!(refused.status(), 400, "{}", refused.0);
     assert!(refused.start_line().contains("CSeq"), "names the fault: {}", refused.start_line());
+    running.wait_for_metric("trapezoid_noise_total", 2).await;
+    running.wait_for_metric("trapezoid_sip_malformed_dropped_total", 2).await;
+    running.wait_for_metric("trapezoid_sip_malformed_refused_total", 1).await;
 
     // A stream without Content-Length has no end: 400, then it is closed.
     let mut tcp = TcpPeer::new(addresses.tcp.unwrap()).await;

@@ -126,7 +126,11 @@ async fn receive(
             let pong = socket.send(frame(Bytes::from_static(PONG)));
             timeout(exchange.timeouts.write, pong).await.unwrap_or(Err(Error::ConnectionClosed))
         }
-        Some(Frame::Pong) | None => Ok(()),
+        Some(Frame::Pong) => Ok(()),
+        None => {
+            exchange.metrics.noise.inc();
+            Ok(())
+        }
     }
 }
 

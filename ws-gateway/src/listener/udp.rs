@@ -43,7 +43,10 @@ pub async fn serve(
                 // Lost like any other datagram if there is no room for it.
                 let _ = socket.try_send_to(PONG, remote);
             }
-            Some(Frame::Pong) | None => {}
+            Some(Frame::Pong) => {}
+            None => {
+                exchange.metrics.noise.inc();
+            }
         }
     }
     exchange.flow_closed(&flow);
