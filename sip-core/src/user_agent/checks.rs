@@ -51,7 +51,8 @@ impl From<Rejection> for Refusal {
     }
 }
 
-/// What we take. Bodies differ: INFO brings keys, MESSAGE words, the others sessions.
+/// What we take. Bodies differ: INFO brings keys, MESSAGE words, the others sessions. `sips` is not taken: its answer
+/// needs a Contact that is one too (§12.1.1), and ours is not, for it promises TLS on every hop (RFC 5630 §3.1.1).
 pub(super) fn rules<'a>(method: &Method, local: &'a Local) -> Rules<'a> {
     let accept = match method {
         Method::Info => DTMF,
@@ -59,7 +60,7 @@ pub(super) fn rules<'a>(method: &Method, local: &'a Local) -> Rules<'a> {
         _ => SDP,
     };
     let allow = &local.allow;
-    Rules { role: Role::UserAgent, schemes: &["sip", "sips"], allow, supported: SUPPORTED, accept }
+    Rules { role: Role::UserAgent, schemes: &["sip"], allow, supported: SUPPORTED, accept }
 }
 
 /// What must hold before anything is decided about a request (§8.2).

@@ -93,6 +93,7 @@ fn request_uris() {
         (String::from("sip:alice@other.example"), 404),
         (String::from("sip:bob@example.com"), 404),
         (String::from("tel:+1234"), 416),
+        (String::from("sips:alice@example.com"), 416),
         (String::from("nobodyKnowsThisScheme:totallyopaquecontent"), 416),
     ];
     for (number, (uri, status)) in rows.iter().enumerate() {
