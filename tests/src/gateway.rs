@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::io::{Read, Write};
-use std::net::{SocketAddr, TcpStream};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Duration;
@@ -40,20 +40,20 @@ impl Gateway {
 
     /// Starts it on free ports with more configuration (sections only).
     pub fn start_with(extra: &str) -> Result<Self> {
-        Self::start_as(&ACCOUNTS, &[], extra)
+        Self::start_as(Ipv4Addr::LOCALHOST.into(), &ACCOUNTS, &[], extra)
     }
 
-    /// Starts it on free ports with these accounts, and with other hosts that mean its domain.
-    pub fn start_for(accounts: &[&str], aliases: &[&str]) -> Result<Self> {
-        Self::start_as(accounts, aliases, "")
+    /// Starts it on free ports of a loopback address with these accounts, and with other hosts that mean its domain.
+    pub fn start_for(at: IpAddr, accounts: &[&str], aliases: &[&str]) -> Result<Self> {
+        Self::start_as(at, accounts, aliases, "")
     }
 
-    fn start_as(accounts: &[&str], aliases: &[&str], extra: &str) -> Result<Self> {
+    fn start_as(at: IpAddr, accounts: &[&str], aliases: &[&str], extra: &str) -> Result<Self> {
         let directory = tempfile::tempdir()?;
         for account in accounts {
             add_user(directory.path(), account, PASSWORD)?;
         }
-        write_config(directory.path(), ["127.0.0.1:0".parse()?; 3], aliases, extra)?;
+        write_config(directory.path(), [SocketAddr::new(at, 0); 3], aliases, extra)?;
         let (process, addresses) = launch(directory.path())?;
         let address = |key: &str| -> Result<SocketAddr> {
             addresses[key]

@@ -6,6 +6,7 @@ mod world;
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, UdpSocket};
 use std::path::PathBuf;
 
 use anyhow::{Context as _, Result, ensure};
@@ -13,6 +14,9 @@ use anyhow::{Context as _, Result, ensure};
 use raw::Raw;
 use table::{AIMED, ALIASES, TCP, UDP};
 use world::{Wire, World};
+
+const V4: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
+const V6: IpAddr = IpAddr::V6(Ipv6Addr::LOCALHOST);
 
 /// Every vector there is, by `rfc/name`.
 fn vectors() -> Result<BTreeMap<String, Raw>> {
@@ -29,8 +33,14 @@ fn vectors() -> Result<BTreeMap<String, Raw>> {
 }
 
 /// Sends each, and compares.
-fn run(aliases: &[&str], wire: Wire, aim: Option<&str>, expected: &BTreeMap<&str, &str>) -> Result<()> {
-    let mut world = World::start(aliases)?;
+fn run(
+    at: IpAddr,
+    aliases: &[&str],
+    wire: Wire,
+    aim: Option<&str>,
+    expected: &BTreeMap<&str, &str>,
+) -> Result<()> {
+    let mut world = World::start(at, aliases)?;
     let mut wrong = Vec::new();
     for (name, mut message) in vectors()? {
         let Some(expected) = expected.get(name.as_str()) else { continue };
@@ -60,7 +70,7 @@ fn every_vector_has_one_expectation() -> Result<()> {
 
 #[test]
 fn over_udp() -> Result<()> {
-    run(ALIASES, Wire::Udp, None, &UDP.iter().copied().collect())
+    run(V4, ALIASES, Wire::Udp, None, &UDP.iter().copied().collect())
 }
 
 #[test]
@@ -70,18 +80,30 @@ fn over_tcp() -> Result<()> {
         assert!(expected.remove(name).is_some(), "{name}");
         expected.extend(instead.map(|instead| (*name, instead)));
     }
-    run(ALIASES, Wire::Tcp, None, &expected)
+    run(V4, ALIASES, Wire::Tcp, None, &expected)
 }
 
 #[test]
 fn aimed_at_a_phone() -> Result<()> {
-    run(&[], Wire::Udp, Some("sip:user@localhost"), &AIMED.iter().copied().collect())
+    run(V4, &[], Wire::Udp, Some("sip:user@localhost"), &AIMED.iter().copied().collect())
+}
+
+/// As over IPv4, where this machine has IPv6.
+#[test]
+fn over_ipv6() -> Result<()> {
+    if UdpSocket::bind((V6, 0)).is_err() {
+        return Ok(());
+    }
+    let mut expected: BTreeMap<&str, &str> = UDP.iter().copied().collect();
+    // Its Route is an IPv4 address.
+    expected.insert("rfc4475/mpart01", "403 Route Leads Elsewhere");
+    run(V6, ALIASES, Wire::Udp, None, &expected)
 }
 
 /// RFC 3261 §18.1.2: what is not for this element, by its topmost Via.
 #[test]
 fn responses_to_others() -> Result<()> {
-    let (mut world, vectors) = (World::start(&[])?, vectors()?);
+    let (mut world, vectors) = (World::start(V4, &[])?, vectors()?);
     let rows = [
         ("rfc4475/unreason", "responses_misrouted"),
         ("rfc4475/noreason", "responses_misrouted"),

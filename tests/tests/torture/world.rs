@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::io::{Read as _, Write as _};
-use std::net::{SocketAddr, TcpStream, UdpSocket};
+use std::net::{IpAddr, SocketAddr, TcpStream, UdpSocket};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail, ensure};
@@ -70,9 +70,9 @@ pub(crate) struct World {
 
 impl World {
     /// A gateway that serves `aliases` beside its own domain, with everybody registered at one phone.
-    pub(crate) fn start(aliases: &[&str]) -> Result<Self> {
-        let gateway = Gateway::start_for(ACCOUNTS, aliases)?;
-        let phone = UdpSocket::bind("127.0.0.1:0")?;
+    pub(crate) fn start(at: IpAddr, aliases: &[&str]) -> Result<Self> {
+        let gateway = Gateway::start_for(at, ACCOUNTS, aliases)?;
+        let phone = UdpSocket::bind((at, 0))?;
         let mut world = Self { gateway, phone, serial: 0 };
         ACCOUNTS.iter().try_for_each(|account| world.register(account))?;
         Ok(world)
@@ -241,9 +241,10 @@ impl World {
 
     fn line(&self, wire: Wire) -> Result<Line> {
         Ok(match wire {
-            Wire::Udp => {
-                Line::Datagrams { socket: UdpSocket::bind("127.0.0.1:0")?, gateway: self.gateway.udp }
-            }
+            Wire::Udp => Line::Datagrams {
+                socket: UdpSocket::bind((self.gateway.udp.ip(), 0))?,
+                gateway: self.gateway.udp,
+            },
             Wire::Tcp => {
                 Line::Stream { stream: TcpStream::connect(self.gateway.tcp)?, framer: StreamFramer::new() }
             }
