@@ -7,7 +7,7 @@
 //! Modules stand in the order of RFC 3261's layers; a module uses only those before it:
 //!
 //! `time entropy limits` → [`message`] → [`body`] → [`auth`] → [`transport`] → [`transaction`] → [`dialog`] →
-//! [`offer_answer`] → { [`user_agent`] | [`registrar`], [`proxy`] } → [`server`]
+//! { [`offer_answer`], [`events`] } → { [`user_agent`] | [`registrar`], [`proxy`] } → [`server`]
 //!
 //! # Driving an endpoint
 //!
@@ -24,6 +24,7 @@ pub mod auth;
 pub mod body;
 pub mod dialog;
 pub mod entropy;
+pub mod events;
 pub mod limits;
 pub mod message;
 pub mod offer_answer;

@@ -146,3 +146,13 @@ pub const MESSAGE_COMFORT: usize = 1_300;
 
 /// MESSAGEs one user agent keeps unanswered for its application. Past it they are answered with 200 at once.
 pub const HELD_MESSAGES: usize = 32;
+
+/// Subscriptions of ours that one user agent holds: the lamps of a large desk phone, and a buddy list. Past it
+/// `subscribe` is refused.
+pub const SUBSCRIPTIONS: usize = 256;
+
+/// Subscriptions of others to one user agent. Past it SUBSCRIBE gets 480.
+pub const WATCHERS: usize = 64;
+
+/// States one user agent publishes. Past it `publish` is refused.
+pub const PUBLICATIONS: usize = 16;

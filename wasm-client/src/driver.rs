@@ -425,6 +425,9 @@ impl Driver {
             Event::Bindings { .. }
             | Event::CredentialsNeeded { .. }
             | Event::Answered { .. }
+            | Event::Subscription { .. }
+            | Event::Watcher { .. }
+            | Event::Publication { .. }
             | Event::Message { .. }
             | Event::ShutDown => {}
         }

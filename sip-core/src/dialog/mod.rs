@@ -100,6 +100,15 @@ impl Dialog {
         self.refresh_target(response.headers());
     }
 
+    /// The same dialog, made by the other side's request after one of ours: our CSeq goes on after `number`
+    /// (RFC 6665 §4.4.1: a NOTIFY makes the dialog of a SUBSCRIBE).
+    #[must_use]
+    pub fn continued_from(mut self, number: u32) -> Self {
+        self.stage = Stage::Confirmed;
+        self.local_cseq = Some(number);
+        self
+    }
+
     /// Our 2xx is out (§12.1.1).
     pub const fn confirm(&mut self) {
         self.stage = Stage::Confirmed;

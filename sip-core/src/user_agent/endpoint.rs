@@ -14,8 +14,14 @@ use super::few::Few;
 use super::flows::Flow;
 use super::local::Local;
 use super::messages::Held;
+use super::publications::Published;
 use super::requests::Errand;
-use super::{CallId, Config, End, Event, Failure, Input, MessageId, Output, RequestId, Side};
+use super::subscriptions::Subscription;
+use super::watchers::Watcher;
+use super::{
+    CallId, Config, End, Event, Failure, Input, MessageId, Output, PublicationId, RequestId, Side,
+    SubscriptionId, WatcherId,
+};
 use crate::auth::{Attempt, Authority, Client as Authenticator};
 use crate::dialog::DialogId;
 use crate::entropy::{self, BoxedEntropy};
@@ -56,6 +62,11 @@ pub struct UserAgent {
     /// Requests on their way that belong to no call's making or end.
     pub(super) requests: Few<RequestId, Errand>,
     pub(super) next_request: u64,
+    pub(super) subscriptions: Few<SubscriptionId, Subscription>,
+    pub(super) watchers: Few<WatcherId, Watcher>,
+    pub(super) publications: Few<PublicationId, Published>,
+    /// Names the next of any of the three.
+    pub(super) next_event: u64,
     pub(super) messages: Few<MessageId, Held>,
     pub(super) next_message: u64,
     pub(super) farewells: Vec<Farewell>,
@@ -155,6 +166,10 @@ impl UserAgent {
             purposes: Few::new(),
             requests: Few::new(),
             next_request: 0,
+            subscriptions: Few::new(),
+            watchers: Few::new(),
+            publications: Few::new(),
+            next_event: 0,
             messages: Few::new(),
             next_message: 0,
             farewells: Vec::new(),
@@ -192,6 +207,7 @@ impl UserAgent {
                 let _ = self.hangup(now, call);
             }
         }
+        self.leave_events(now);
         self.shutdown = Shutdown::Calls;
         self.settle(now);
     }
@@ -211,6 +227,7 @@ impl UserAgent {
             .chain(self.farewell_timeout())
             .chain(self.requests_timeout())
             .chain(self.messages_timeout())
+            .chain(self.events_timeout())
             .min()
     }
 
@@ -307,6 +324,7 @@ impl UserAgent {
         self.release_overdue(now);
         self.give_up_requests(now);
         self.accept_held(now);
+        self.events_time_passed(now);
         let due: Vec<CallId> = self
             .calls
             .iter()
@@ -328,6 +346,7 @@ impl UserAgent {
         loop {
             self.end_changes(now);
             self.send_farewells(now);
+            self.send_events(now);
             self.shut_down_further(now);
             let mut idle = true;
             while let Some(output) = self.layer.poll_output() {
@@ -408,8 +427,12 @@ impl UserAgent {
             if offline {
                 self.drop_farewells();
                 self.drop_calls();
+                self.drop_events();
             }
-            if self.farewells.is_empty() && self.calls.values().all(|call| call.released) {
+            if self.has_no_events()
+                && self.farewells.is_empty()
+                && self.calls.values().all(|call| call.released)
+            {
                 self.shutdown = Shutdown::Registration;
                 if self.wanted {
                     self.leave_registrar(now);

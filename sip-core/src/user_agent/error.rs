@@ -3,6 +3,7 @@
 use smol_str::SmolStr;
 
 use super::CallState;
+use crate::events::NotifierState;
 use crate::offer_answer::Fault;
 
 /// Why a command about the registration was refused: `register`, `unregister`, `unregister_all`, `fetch_bindings`.
@@ -86,6 +87,21 @@ pub enum RequestError {
     /// `shutdown` was called.
     #[error("the user agent is shut down")]
     ShutDown,
+}
+
+/// Why a command on a subscription or publication was refused.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum EventsError {
+    /// There is no such thing, or it is over.
+    #[error("there is no such subscription or publication")]
+    Unknown,
+    /// A refusal's status is 300–699.
+    #[error("{0} is no status to refuse with")]
+    InvalidStatus(u16),
+    /// Nobody has accepted the subscription yet, or it is over and only its last NOTIFY is left to deliver.
+    #[error("not possible while the subscription is {0:?}")]
+    WrongState(NotifierState),
 }
 
 /// Why a MESSAGE was not answered.

@@ -6,8 +6,10 @@ use alloc::vec::Vec;
 use bytes::Bytes;
 use smol_str::SmolStr;
 
-use super::Answer;
 use super::Binding;
+use super::{
+    Answer, PublicationId, PublicationUpdate, SubscriptionId, SubscriptionUpdate, WatcherId, WatcherUpdate,
+};
 use crate::auth::BearerChallenge;
 use crate::body::Content;
 use crate::time::Duration;
@@ -242,6 +244,28 @@ pub enum Event {
         to: Identity,
         /// What it says; empty messages have no type.
         content: Content,
+    },
+    /// Something about a subscription of ours. The last is [`SubscriptionUpdate::Ended`].
+    Subscription {
+        /// Which one.
+        subscription: SubscriptionId,
+        /// What.
+        update: SubscriptionUpdate,
+    },
+    /// Something about somebody's subscription to us. The first is [`WatcherUpdate::Asked`], the last
+    /// [`WatcherUpdate::Ended`].
+    Watcher {
+        /// Which one.
+        watcher: WatcherId,
+        /// What.
+        update: WatcherUpdate,
+    },
+    /// Something about what we publish. The last is [`PublicationUpdate::Ended`].
+    Publication {
+        /// Which one.
+        publication: PublicationId,
+        /// What.
+        update: PublicationUpdate,
     },
     /// After `shutdown`: calls have ended, the registration is removed, or both were given up.
     ShutDown,

@@ -149,6 +149,7 @@ impl UserAgent {
             self.flows[slot].hop = None;
             self.flows[slot].keep_alive = None;
             self.registration_flow_lost(now, slot);
+            self.events_flow_lost(now);
         }
         self.layer.flow_closed(now, flow);
         // What was on its way goes over another, once the transactions have told what that is.

@@ -23,22 +23,30 @@ mod incoming;
 mod local;
 mod messages;
 mod outgoing;
+mod publications;
 mod received;
 mod registrar_answers;
 mod registration;
 mod requests;
+mod subscriptions;
 mod target;
 #[cfg(test)]
 mod tests;
+mod watchers;
 
 pub use binding::Binding;
 pub use config::{Aor, AorError, Config, ContactAs, OutboundFlow, PushService, ThirdParty};
 pub use endpoint::{Counters, Load, UserAgent};
-pub use error::{CallError, CommandError, MessageError, RegisterError, RequestError, TokenError};
+pub use error::{
+    CallError, CommandError, EventsError, MessageError, RegisterError, RequestError, TokenError,
+};
 pub use event::{
     CallId, CallState, Cause, CredentialsId, End, Event, Failure, Identity, Input, MessageId, Output,
     RegistrationState, RequestId, Side,
 };
 pub use generic::{Addressee, Answer, Capabilities};
+pub use publications::{PublicationId, PublicationUpdate};
+pub use subscriptions::{SubscriptionEnd, SubscriptionId, SubscriptionUpdate};
+pub use watchers::{WatcherEnd, WatcherId, WatcherUpdate};
 
 use endpoint::{Purpose, body_text};

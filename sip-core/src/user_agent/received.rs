@@ -60,6 +60,9 @@ impl UserAgent {
         ) {
             return Err(Refusal::of(481));
         }
+        if *request.method() == Method::Subscribe && !self.config.event_packages.is_empty() {
+            self.known_package(request)?;
+        }
         checks::validate(request, &self.local)?;
         checks::addressee(request, &self.local, &self.config.aor)?;
         match request.method() {
@@ -71,6 +74,7 @@ impl UserAgent {
                 Ok(())
             }
             Method::Message => self.messaged(now, server, request, None),
+            Method::Subscribe => self.subscribed(now, server, request),
             other => Err(Refusal::of_method(other, &self.local)),
         }
     }
@@ -88,7 +92,11 @@ impl UserAgent {
                 self.respond(now, server, request, 200, &[]);
                 return Ok(());
             }
-            return Err(Refusal::of(481));
+            return match request.method() {
+                Method::Notify => self.notified(now, server, request, dialog, false),
+                Method::Subscribe => self.resubscribed(now, server, request, dialog),
+                _ => Err(Refusal::of(481)),
+            };
         };
         let Some(call) = self.calls.get_mut(&id) else { return Err(Refusal::of(481)) };
         let state = call.state();
@@ -126,6 +134,11 @@ impl UserAgent {
             Method::Message => {
                 checks::validate(request, &self.local)?;
                 self.messaged(now, server, request, Some(id))?;
+            }
+            Method::Notify => {
+                if let Some(dialog) = DialogId::of_request(request) {
+                    self.notified(now, server, request, &dialog, true)?;
+                }
             }
             Method::Invite => {
                 checks::validate(request, &self.local)?;

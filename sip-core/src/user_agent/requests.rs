@@ -6,11 +6,15 @@ use alloc::vec::Vec;
 use smol_str::SmolStr;
 
 use super::local::Outside;
-use super::{CallId, Cause, Event, Failure, Purpose, RequestError, RequestId, UserAgent};
+use super::{
+    CallId, Cause, Event, Failure, PublicationId, Purpose, RequestError, RequestId, SubscriptionId,
+    UserAgent, WatcherId,
+};
 use crate::auth::Attempt;
 use crate::body::Content;
 use crate::dialog::{Dialog, DialogId};
 use crate::entropy;
+use crate::events::Source;
 use crate::limits;
 use crate::message::{HeaderName, Method, Request, Response};
 use crate::time::Instant;
@@ -42,6 +46,12 @@ pub(super) enum Whose {
     Application,
     /// It is a part of a call's making.
     Nobody,
+    /// A SUBSCRIBE, outside dialogs or at one notifier.
+    Subscription(SubscriptionId, Option<Source>),
+    /// A NOTIFY.
+    Watcher(WatcherId),
+    /// A PUBLISH.
+    Publication(PublicationId),
 }
 
 /// In which dialog a request goes, if in any.
@@ -51,6 +61,8 @@ pub(super) enum Place {
     Call(CallId),
     /// One of a call's dialogs, which may be early.
     Early(CallId, DialogId),
+    Subscription(SubscriptionId, Source),
+    Watcher(WatcherId),
 }
 
 /// What names a request outside dialogs.
@@ -165,8 +177,37 @@ impl UserAgent {
         let client = self.layer.send_request(now, &request, hop).ok_or(RequestError::TooMany)?;
         errand.request = Some(request);
         errand.client = Some(client);
+        self.errand_sent(now, errand);
         self.purposes.insert(client, Purpose::Request(id));
         Ok(())
+    }
+
+    /// Tells the machine whose request it is.
+    fn errand_sent(&mut self, now: Instant, errand: &Errand) {
+        let timer_n = self.timers.t1 * 64;
+        match &errand.whose {
+            Whose::Application | Whose::Nobody => {}
+            Whose::Subscription(id, source) => {
+                let Some(subscription) = self.subscriptions.get_mut(id) else { return };
+                match (source, &errand.place) {
+                    (Some(source), _) => subscription.machine.sent(now, *source, timer_n),
+                    (None, Place::Outside(Stranger { call_id, tag, cseq, .. })) => {
+                        subscription.machine.sent_initial(now, call_id, tag, *cseq, timer_n);
+                    }
+                    _ => {}
+                }
+            }
+            Whose::Watcher(id) => {
+                if let Some(watcher) = self.watchers.get_mut(id) {
+                    watcher.machine.sent();
+                }
+            }
+            Whose::Publication(id) => {
+                if let Some(publication) = self.publications.get_mut(id) {
+                    publication.machine.sent();
+                }
+            }
+        }
     }
 
     fn write_errand(&mut self, hop: Hop, errand: &mut Errand) -> Result<Request, RequestError> {
@@ -219,6 +260,8 @@ impl UserAgent {
             Place::Call(call) => {
                 self.calls.get_mut(call).and_then(|call| call.usage.as_mut()).map(|usage| &mut usage.dialog)
             }
+            Place::Subscription(id, source) => self.subscriptions.get_mut(id)?.machine.dialog_mut(*source),
+            Place::Watcher(id) => self.watchers.get_mut(id)?.machine.dialog_mut(),
         }
     }
 
@@ -258,6 +301,11 @@ impl UserAgent {
     /// again.
     pub(super) fn request_flow_lost(&mut self, now: Instant, id: RequestId) {
         let patience = self.timers.t1 * 64;
+        // The machines know of the flow and write anew.
+        let repeats = |errand: &Errand| matches!(errand.whose, Whose::Application | Whose::Nobody);
+        if self.requests.get(&id).is_some_and(|errand| !repeats(errand)) {
+            self.requests.remove(&id);
+        }
         if let Some(errand) = self.requests.get_mut(&id) {
             errand.client = None;
             errand.broken_until = Some(now + patience);
@@ -296,7 +344,8 @@ impl UserAgent {
     /// Tells whoever waits for it.
     fn concluded(&mut self, now: Instant, id: RequestId, errand: Errand, outcome: Outcome) {
         // §12.2.1.2: the other side knows nothing of the call, or is silent: "the UAC SHOULD terminate the dialog".
-        if let Place::Call(call) = errand.place {
+        if let (Place::Call(call), Whose::Application) = (&errand.place, &errand.whose) {
+            let call = *call;
             match &outcome {
                 Outcome::Answered(response) if matches!(response.status(), 408 | 481) => {
                     self.dialog_lost(call, Failure::of_response(response));
@@ -317,6 +366,9 @@ impl UserAgent {
                 };
                 self.event(Event::Answered { request: id, result });
             }
+            Whose::Subscription(id, source) => self.subscribe_concluded(now, *id, *source, &outcome),
+            Whose::Watcher(id) => self.notify_concluded(*id, &outcome),
+            Whose::Publication(id) => self.publish_concluded(now, *id, &outcome),
         }
         self.send_next_of(now, &errand);
     }

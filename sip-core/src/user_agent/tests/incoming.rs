@@ -312,10 +312,13 @@ fn requests_in_a_call() {
     send(&mut solo, &ok, "OPTIONS", 11, &[], "");
     let options = solo.response(200);
     assert!(options.headers().lists(HeaderName::Allow, "INVITE"));
-    for method in ["REFER", "MESSAGE", "SUBSCRIBE", "NOTIFY"] {
+    for method in ["REFER", "MESSAGE", "SUBSCRIBE"] {
         send(&mut solo, &ok, method, 13, &[], "");
         assert!(solo.response(405).headers().has(HeaderName::Allow), "{method}");
     }
+    // RFC 6665 §4.1.3: of no subscription.
+    send(&mut solo, &ok, "NOTIFY", 13, &["Event: refer", "Subscription-State: active"], "");
+    solo.response(481);
     send(&mut solo, &ok, "DANCE", 14, &[], "");
     solo.response(501);
     send(&mut solo, &ok, "OPTIONS", 15, &["Require: waltz"], "");

@@ -16,6 +16,7 @@ mod registration;
 mod reliable;
 mod reliable_ours;
 mod solo;
+mod subscriptions;
 mod tokens;
 mod torture;
 

@@ -1,0 +1,646 @@
+//! The subscriber (RFC 6665 §4.1): one wish to be told, and the subscriptions it has become at one or, where the
+//! SUBSCRIBE forked, several notifiers.
+//!
+//! A subscription is made by its first NOTIFY, never by the 2xx (§4.1.2.4).
+
+use alloc::vec::Vec;
+
+use smol_str::{SmolStr, format_smolstr};
+
+use super::{
+    Ending, EventName, Package, Reason, Verdict, back_off, ends_usage, expires, may_pass, raised,
+    refresh_after, retry_after,
+};
+use crate::dialog::{Dialog, DialogId};
+use crate::entropy::Entropy;
+use crate::limits;
+use crate::message::typed::{Event, SubscriptionState as StateField};
+use crate::message::{HeaderName, Headers, Request};
+use crate::time::{Duration, Instant};
+
+/// Names one notifier of a subscriber: 0 is the first that was heard of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Source(pub u32);
+
+/// What a notifier says of a subscription.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum SubscriptionState {
+    /// It waits for leave.
+    Pending,
+    /// It is granted.
+    Active,
+    /// It is over at this notifier.
+    Terminated {
+        /// Why, if it says so.
+        reason: Option<Reason>,
+        /// How long not to try again.
+        retry_after: Option<Duration>,
+    },
+}
+
+/// A NOTIFY that was taken.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Notified {
+    /// Whose it is.
+    pub source: Source,
+    /// What it says.
+    pub state: SubscriptionState,
+    /// How long the subscription lasts if nothing is done; zero once it is over.
+    pub expires: Duration,
+}
+
+/// Why a NOTIFY is refused; nothing changes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum NotifyError {
+    /// 481.
+    #[error("Subscription Does Not Exist")]
+    NoSubscription,
+    /// 489.
+    #[error("Bad Event")]
+    BadEvent,
+    /// 400: Subscription-State is absent or malformed.
+    #[error("Missing Subscription-State")]
+    NoState,
+    /// 400: nobody could be told that the subscription ends.
+    #[error("Missing Contact")]
+    NoContact,
+    /// 500 (RFC 3261 §12.2.2).
+    #[error("CSeq Out of Order")]
+    OutOfOrder,
+}
+
+impl NotifyError {
+    /// The status that says so.
+    pub const fn status(self) -> u16 {
+        match self {
+            Self::NoSubscription => 481,
+            Self::BadEvent => 489,
+            Self::NoState | Self::NoContact => 400,
+            Self::OutOfOrder => 500,
+        }
+    }
+}
+
+/// A SUBSCRIBE that is to be sent now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Due {
+    /// Outside dialogs, with a Call-ID and From tag never used before.
+    Initial,
+    /// In the dialog of this notifier.
+    Within(Source),
+}
+
+/// What is wanted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Wish {
+    /// To be told until further notice.
+    Keep,
+    /// To be told once (§4.4.3).
+    Once,
+    /// To be told no more (§4.1.2.3).
+    Leave,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Phase {
+    /// A SUBSCRIBE is to be sent at that time.
+    Idle(Instant),
+    /// "notify_wait", and as long as forks may answer: until Timer N.
+    NotifyWait(Instant),
+    /// What there is, there is.
+    Settled,
+}
+
+/// One wish to be told of one event.
+#[derive(Clone, Debug)]
+pub struct Subscriber {
+    event: EventName,
+    wish: Wish,
+    /// Seconds to ask for.
+    expires: u32,
+    /// Several notifiers may answer.
+    forks: bool,
+    /// A REFER made it: there is no SUBSCRIBE to repeat.
+    implicit: bool,
+    phase: Phase,
+    /// Of the latest SUBSCRIBE outside dialogs, by which NOTIFYs are known.
+    call_id: SmolStr,
+    tag: SmolStr,
+    cseq: u32,
+    sent_at: Option<Instant>,
+    usages: Vec<Usage>,
+    next_source: u32,
+    /// Somebody has told something.
+    notified: bool,
+    /// What the last notifier that left has said.
+    last: Option<(Option<Reason>, Option<Duration>)>,
+    failures: u32,
+}
+
+/// The subscription at one notifier.
+#[derive(Clone, Debug)]
+struct Usage {
+    source: Source,
+    id: DialogId,
+    /// `None`: the dialog is another's, a call's.
+    dialog: Option<Dialog>,
+    expires_at: Instant,
+    /// When the next SUBSCRIBE goes out.
+    refresh_at: Instant,
+    /// Timer N of the SUBSCRIBE that was sent last.
+    timer_n: Option<Instant>,
+    in_flight: bool,
+}
+
+impl Subscriber {
+    /// Wants to be told for `expires` seconds, and again and again.
+    pub fn new(now: Instant, event: EventName, expires: u32) -> Self {
+        let forks = event.package.forks();
+        Self {
+            event,
+            wish: Wish::Keep,
+            expires,
+            forks,
+            implicit: false,
+            phase: Phase::Idle(now),
+            call_id: SmolStr::default(),
+            tag: SmolStr::default(),
+            cseq: 0,
+            sent_at: None,
+            usages: Vec::new(),
+            next_source: 0,
+            notified: false,
+            last: None,
+            failures: 0,
+        }
+    }
+
+    /// Wants to be told once: a fetch (§4.4.3).
+    pub fn once(now: Instant, event: EventName) -> Self {
+        Self { wish: Wish::Once, ..Self::new(now, event, 0) }
+    }
+
+    /// The subscription that a REFER makes (RFC 3515 §2.4.4), from the moment it is sent. `dialog` is the one it was
+    /// sent in, or what names it outside; only then several may answer. `cseq` is the REFER's, and the `id` by which
+    /// NOTIFYs tell it from others in its dialog (§2.4.6). It is over for good when it ends.
+    pub fn of_refer(now: Instant, dialog: &DialogId, cseq: u32, outside: bool, timer_n: Duration) -> Self {
+        let event = EventName { package: Package::Refer, id: Some(format_smolstr!("{cseq}")) };
+        let mut subscriber = Self::new(now, event, 60);
+        subscriber.implicit = true;
+        subscriber.forks = outside;
+        subscriber.phase = Phase::NotifyWait(now + timer_n);
+        subscriber.call_id = dialog.call_id.clone();
+        subscriber.tag = dialog.local_tag.clone();
+        subscriber.cseq = cseq;
+        subscriber
+    }
+
+    /// Wants to be told no more.
+    pub fn unsubscribe(&mut self, now: Instant) -> Verdict {
+        self.wish = Wish::Leave;
+        for usage in &mut self.usages {
+            usage.refresh_at = now;
+        }
+        match self.phase {
+            Phase::Idle(_) => Verdict::Over(Ending::Done),
+            // Who was asked will answer, and is told then.
+            _ => Verdict::GoesOn,
+        }
+    }
+
+    /// What is to be sent now.
+    pub fn due(&self, now: Instant) -> Option<Due> {
+        if let Phase::Idle(at) = self.phase
+            && at <= now
+        {
+            return Some(Due::Initial);
+        }
+        let due = |usage: &&Usage| !usage.in_flight && usage.refresh_at <= now;
+        self.usages.iter().find(due).map(|usage| Due::Within(usage.source))
+    }
+
+    /// Seconds to ask for.
+    pub const fn asks(&self) -> u32 {
+        if matches!(self.wish, Wish::Keep) { self.expires } else { 0 }
+    }
+
+    /// A SUBSCRIBE outside dialogs was sent, for the first time or with credentials. Timer N starts (§4.1.2.4).
+    pub fn sent_initial(&mut self, now: Instant, call_id: &str, tag: &str, cseq: u32, timer_n: Duration) {
+        self.phase = Phase::NotifyWait(now + timer_n);
+        self.call_id = call_id.into();
+        self.tag = tag.into();
+        self.cseq = cseq;
+        self.sent_at = Some(now);
+    }
+
+    /// A SUBSCRIBE within a dialog was sent (§4.1.2.2).
+    pub fn sent(&mut self, now: Instant, source: Source, timer_n: Duration) {
+        if let Some(usage) = self.usage(source) {
+            usage.in_flight = true;
+            usage.timer_n = Some(now + timer_n);
+        }
+    }
+
+    /// A SUBSCRIBE outside dialogs has its final answer.
+    pub fn answered_initial(
+        &mut self,
+        now: Instant,
+        status: u16,
+        headers: &Headers,
+        entropy: &mut dyn Entropy,
+    ) -> Verdict {
+        if (200..300).contains(&status) {
+            // How long it lasts the NOTIFY says.
+            return Verdict::GoesOn;
+        }
+        if status == 423
+            && self.usages.is_empty()
+            && let Some(raised) = raised(headers, self.expires)
+        {
+            self.expires = raised;
+            self.phase = Phase::Idle(now);
+            return Verdict::GoesOn;
+        }
+        self.refused_initial(now, may_pass(status), retry_after(headers), entropy)
+    }
+
+    /// A SUBSCRIBE outside dialogs had no answer, or one that cannot be overcome.
+    pub fn failed_initial(&mut self, now: Instant, passes: bool, entropy: &mut dyn Entropy) -> Verdict {
+        self.refused_initial(now, passes, Duration::ZERO, entropy)
+    }
+
+    fn refused_initial(
+        &mut self,
+        now: Instant,
+        passes: bool,
+        wait: Duration,
+        entropy: &mut dyn Entropy,
+    ) -> Verdict {
+        if !self.usages.is_empty() {
+            // One branch of a fork has told more than the answer of another.
+            self.phase = Phase::Settled;
+            return Verdict::GoesOn;
+        }
+        match self.wish {
+            Wish::Leave => Verdict::Over(Ending::Done),
+            Wish::Keep if passes => self.try_again(now, wait, true, entropy),
+            _ => Verdict::Over(Ending::Refused),
+        }
+    }
+
+    /// A SUBSCRIBE within a dialog has its final answer (§4.1.2.2).
+    pub fn answered(
+        &mut self,
+        now: Instant,
+        source: Source,
+        status: u16,
+        headers: &Headers,
+        entropy: &mut dyn Entropy,
+    ) -> Verdict {
+        let (asked, leaving) = (self.asks(), self.wish != Wish::Keep);
+        let raise = raised(headers, self.expires).filter(|_| status == 423 && !leaving);
+        let Some(usage) = self.usage(source) else { return Verdict::GoesOn };
+        usage.in_flight = false;
+        match status {
+            200..300 => {
+                // RFC 5839: no NOTIFY will come.
+                if status == 204 {
+                    usage.timer_n = None;
+                }
+                if leaving {
+                    // What is left is the last NOTIFY, or Timer N.
+                    usage.refresh_at = usage.expires_at;
+                    return if status == 204 {
+                        self.remove(now, source, None, entropy)
+                    } else {
+                        Verdict::GoesOn
+                    };
+                }
+                // It may be shorter than asked, never longer (§4.2.1.1).
+                let lifetime = Duration::from_secs(expires(headers).unwrap_or(asked).min(asked).into());
+                usage.expires_at = now + lifetime;
+                usage.refresh_at = now + refresh_after(lifetime, entropy);
+                Verdict::GoesOn
+            }
+            _ if raise.is_some() => {
+                usage.timer_n = None;
+                usage.refresh_at = now;
+                self.expires = raise.unwrap_or(self.expires);
+                Verdict::GoesOn
+            }
+            _ if leaving || ends_usage(status) => self.remove(now, source, None, entropy),
+            _ => {
+                self.hold_on(now, source, retry_after(headers));
+                Verdict::GoesOn
+            }
+        }
+    }
+
+    /// A SUBSCRIBE within a dialog had no answer, or one that cannot be overcome.
+    pub fn failed(&mut self, now: Instant, source: Source, entropy: &mut dyn Entropy) -> Verdict {
+        if self.wish == Wish::Keep {
+            self.hold_on(now, source, Duration::ZERO);
+            return Verdict::GoesOn;
+        }
+        self.remove(now, source, None, entropy)
+    }
+
+    /// "The original subscription is still considered valid" (§4.1.2.2): another try when half its time is over.
+    fn hold_on(&mut self, now: Instant, source: Source, wait: Duration) {
+        if let Some(usage) = self.usage(source) {
+            usage.in_flight = false;
+            usage.timer_n = None;
+            let left = usage.expires_at.since(now);
+            usage.refresh_at = now + (left / 2).max(wait).max(Duration::from_secs(5));
+        }
+    }
+
+    /// Whether a NOTIFY with this dialog is for us, as far as its dialog tells.
+    pub fn knows(&self, dialog: &DialogId) -> bool {
+        self.usages.iter().any(|usage| usage.id == *dialog) || self.awaits(dialog)
+    }
+
+    /// §4.4.1: "the same Call-ID, a To tag that matches the From tag of the SUBSCRIBE".
+    fn awaits(&self, dialog: &DialogId) -> bool {
+        matches!(self.phase, Phase::NotifyWait(_))
+            && dialog.call_id == self.call_id
+            && dialog.local_tag == self.tag
+    }
+
+    /// Whether a NOTIFY's Event is ours. The first REFER in a dialog may be answered without its id.
+    pub fn is_about(&self, event: &Event<'_>) -> bool {
+        let anonymous = self.implicit && event.id.is_none() && event.kind == self.event.package.as_str();
+        anonymous || self.event.matches(event)
+    }
+
+    /// Takes a NOTIFY (§4.1.3). `shared`: it came in a call's dialog, which looks after the sequence itself.
+    pub fn receive(
+        &mut self,
+        now: Instant,
+        notify: &Request,
+        shared: bool,
+        entropy: &mut dyn Entropy,
+    ) -> Result<(Notified, Verdict), NotifyError> {
+        let id = DialogId::of_request(notify).ok_or(NotifyError::NoSubscription)?;
+        let known = self.usages.iter().position(|usage| usage.id == id);
+        if known.is_none() && !self.awaits(&id) {
+            return Err(NotifyError::NoSubscription);
+        }
+        let headers = notify.headers();
+        let event = headers.typed::<Event<'_>>().ok().flatten().ok_or(NotifyError::BadEvent)?;
+        if !self.is_about(&event) {
+            return Err(NotifyError::BadEvent);
+        }
+        let field = headers.typed::<StateField<'_>>().ok().flatten().ok_or(NotifyError::NoState)?;
+        let state = state_of(&field);
+        let at = match known {
+            Some(at) => {
+                if let Some(dialog) = &mut self.usages[at].dialog {
+                    dialog.check_sequence(notify).map_err(|_| NotifyError::OutOfOrder)?;
+                    dialog.refresh_target(headers);
+                }
+                at
+            }
+            None => self.insert(now, notify, id, shared)?,
+        };
+        self.notified = true;
+        let source = self.usages[at].source;
+        if let SubscriptionState::Terminated { reason, retry_after } = &state {
+            let said = (reason.clone(), *retry_after);
+            let verdict = self.remove(now, source, Some(said), entropy);
+            return Ok((Notified { source, state, expires: Duration::ZERO }, verdict));
+        }
+        let expires = self.granted(now, at, field.expires, entropy);
+        self.failures = 0;
+        Ok((Notified { source, state, expires }, Verdict::GoesOn))
+    }
+
+    /// Notes how long a subscription lasts and when it is refreshed.
+    fn granted(&mut self, now: Instant, at: usize, said: Option<u32>, entropy: &mut dyn Entropy) -> Duration {
+        let keep = self.wish == Wish::Keep;
+        let usage = &mut self.usages[at];
+        usage.timer_n = usage.timer_n.filter(|_| !keep);
+        let left = usage.expires_at.since(now);
+        // RFC 3265 notifiers may say nothing; none may lengthen it (§4.2.2). A REFER's length is its taker's.
+        let lifetime = match said {
+            Some(said) if self.implicit => Duration::from_secs(said.into()),
+            Some(said) => Duration::from_secs(said.min(self.expires.max(1)).into()),
+            None => left,
+        };
+        if !keep {
+            // It was to be a fetch, or the wish has changed before anybody could be told.
+            if usage.timer_n.is_none() {
+                usage.refresh_at = now;
+            }
+        } else if said.is_some() {
+            usage.expires_at = now + lifetime;
+            usage.refresh_at = now + refresh_after(lifetime, entropy);
+        }
+        lifetime
+    }
+
+    /// A subscription by its first NOTIFY (§4.4.1): the route set is the NOTIFY's own.
+    fn insert(
+        &mut self,
+        now: Instant,
+        notify: &Request,
+        id: DialogId,
+        shared: bool,
+    ) -> Result<usize, NotifyError> {
+        let taken = self.next_source > 0 && !self.forks;
+        if taken || self.usages.len() >= limits::FORKS {
+            return Err(NotifyError::NoSubscription);
+        }
+        let dialog = match shared {
+            true => None,
+            false => {
+                if !notify.headers().has(HeaderName::Contact) {
+                    return Err(NotifyError::NoContact);
+                }
+                Some(Dialog::uas(notify, &self.tag).continued_from(self.cseq))
+            }
+        };
+        let lifetime = Duration::from_secs(self.expires.into());
+        self.usages.push(Usage {
+            source: Source(self.next_source),
+            id,
+            dialog,
+            expires_at: now + lifetime,
+            refresh_at: now + lifetime.mul_f64(0.8),
+            timer_n: None,
+            in_flight: false,
+        });
+        self.next_source += 1;
+        if !self.forks {
+            self.phase = Phase::Settled;
+        }
+        Ok(self.usages.len() - 1)
+    }
+
+    /// A notifier is no more.
+    fn remove(
+        &mut self,
+        now: Instant,
+        source: Source,
+        said: Option<(Option<Reason>, Option<Duration>)>,
+        entropy: &mut dyn Entropy,
+    ) -> Verdict {
+        self.usages.retain(|usage| usage.source != source);
+        self.last = said;
+        // Another fork may still be heard of.
+        if !self.usages.is_empty() || matches!(self.phase, Phase::NotifyWait(_) | Phase::Idle(_)) {
+            return Verdict::GoesOn;
+        }
+        self.lost(now, entropy)
+    }
+
+    /// There is no notifier left, and none is awaited: what §4.1.3 has for each reason.
+    fn lost(&mut self, now: Instant, entropy: &mut dyn Entropy) -> Verdict {
+        let last = self.last.take();
+        match self.wish {
+            Wish::Leave => return Verdict::Over(Ending::Done),
+            Wish::Once if self.notified => return Verdict::Over(Ending::Done),
+            Wish::Once => return Verdict::Over(Ending::Silence),
+            Wish::Keep => {}
+        }
+        if self.implicit {
+            return Verdict::Over(last.map_or(Ending::Silence, |(reason, _)| Ending::Terminated(reason)));
+        }
+        let (reason, retry_after) = match last {
+            Some((reason, retry_after)) => (reason, retry_after.unwrap_or_default()),
+            // It ended without a word: was not refreshed in time, or its notifier has forgotten it.
+            None => (Some(Reason::Timeout), Duration::ZERO),
+        };
+        match reason {
+            Some(Reason::Rejected | Reason::NoResource | Reason::Invariant) => {
+                Verdict::Over(Ending::Terminated(reason))
+            }
+            // "retry-after has no semantics".
+            Some(Reason::Deactivated | Reason::Timeout) => {
+                self.try_again(now, Duration::ZERO, false, entropy)
+            }
+            _ => self.try_again(now, retry_after, retry_after.is_zero(), entropy),
+        }
+    }
+
+    /// A new SUBSCRIBE. Who ends each subscription as soon as it is made is not asked again at once.
+    fn try_again(
+        &mut self,
+        now: Instant,
+        wait: Duration,
+        failed: bool,
+        entropy: &mut dyn Entropy,
+    ) -> Verdict {
+        let hasty = self.sent_at.is_some_and(|at| now.since(at) < super::BASE);
+        let wait = match failed || hasty {
+            true => wait.max(back_off(self.failures, entropy)),
+            false => wait,
+        };
+        self.failures += u32::from(failed || hasty);
+        self.next_source = 0;
+        self.phase = Phase::Idle(now + wait);
+        Verdict::Retry(now + wait)
+    }
+
+    /// The flow is gone: what was on its way is not heard of again, and what was told meanwhile is missed. Everything
+    /// is refreshed over the next.
+    pub fn flow_lost(&mut self, now: Instant) {
+        if self.implicit {
+            return;
+        }
+        if matches!(self.phase, Phase::NotifyWait(_)) {
+            self.phase = if self.usages.is_empty() { Phase::Idle(now) } else { Phase::Settled };
+        }
+        for usage in &mut self.usages {
+            usage.in_flight = false;
+            usage.timer_n = None;
+            usage.refresh_at = now;
+        }
+    }
+
+    /// When [`Self::handle_timeout`] or, if something can be sent at all, [`Self::due`] is to be asked next.
+    pub fn timeout(&self, ready: bool) -> Option<Instant> {
+        let phase = match self.phase {
+            Phase::Idle(at) => Some(at).filter(|_| ready),
+            Phase::NotifyWait(until) => Some(until),
+            Phase::Settled => None,
+        };
+        let refreshes =
+            self.usages.iter().filter(|usage| ready && !usage.in_flight).map(|usage| usage.refresh_at);
+        let ends = self.usages.iter().flat_map(|usage| usage.timer_n.into_iter().chain([usage.expires_at]));
+        phase.into_iter().chain(refreshes).chain(ends).min()
+    }
+
+    /// Time has passed: Timer N, and subscriptions that were not refreshed.
+    pub fn handle_timeout(&mut self, now: Instant, entropy: &mut dyn Entropy) -> Verdict {
+        let due = |usage: &Usage| usage.expires_at <= now || usage.timer_n.is_some_and(|at| at <= now);
+        let before = self.usages.len();
+        self.usages.retain(|usage| !due(usage));
+        let ended = self.usages.len() < before;
+        if ended {
+            self.last = None;
+        }
+        let waited = matches!(self.phase, Phase::NotifyWait(until) if until <= now);
+        if waited {
+            self.phase = Phase::Settled;
+        }
+        if !self.usages.is_empty() || self.phase != Phase::Settled || !(ended || waited) {
+            return Verdict::GoesOn;
+        }
+        if waited && !self.notified_since_sent() && !self.implicit && self.wish == Wish::Keep {
+            // §4.1.2.4: "the subscriber considers the subscription failed".
+            return self.try_again(now, Duration::ZERO, true, entropy);
+        }
+        self.lost(now, entropy)
+    }
+
+    const fn notified_since_sent(&self) -> bool {
+        self.next_source > 0
+    }
+
+    /// The dialog of a notifier, to write the next SUBSCRIBE in it. `None` if it is a call's.
+    pub fn dialog_mut(&mut self, source: Source) -> Option<&mut Dialog> {
+        self.usage(source)?.dialog.as_mut()
+    }
+
+    /// The call whose dialog the subscription shared is over: the dialog goes on for the subscription alone.
+    pub fn inherit(&mut self, dialog: &Dialog) {
+        for usage in self.usages.iter_mut().filter(|usage| usage.id == *dialog.id()) {
+            usage.dialog.get_or_insert_with(|| dialog.clone());
+        }
+    }
+
+    /// What it is about.
+    pub const fn event(&self) -> &EventName {
+        &self.event
+    }
+
+    /// How many subscriptions it has become.
+    pub fn len(&self) -> usize {
+        self.usages.len()
+    }
+
+    /// Whether no notifier is known.
+    pub fn is_empty(&self) -> bool {
+        self.usages.is_empty()
+    }
+
+    fn usage(&mut self, source: Source) -> Option<&mut Usage> {
+        self.usages.iter_mut().find(|usage| usage.source == source)
+    }
+}
+
+/// An unknown state counts as `terminated`: nobody knows how to keep it.
+fn state_of(field: &StateField<'_>) -> SubscriptionState {
+    if field.is_active() {
+        SubscriptionState::Active
+    } else if field.state.eq_ignore_ascii_case("pending") {
+        SubscriptionState::Pending
+    } else {
+        SubscriptionState::Terminated {
+            reason: field.reason.map(Reason::from_token),
+            retry_after: field.retry_after.map(|seconds| Duration::from_secs(seconds.into())),
+        }
+    }
+}

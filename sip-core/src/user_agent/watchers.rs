@@ -1,0 +1,424 @@
+//! Subscriptions of others to what we know (RFC 6665 §4.2), and what all three kinds of event state have in common.
+
+use alloc::vec::Vec;
+
+use smol_str::{SmolStr, ToSmolStr};
+
+use super::checks::Refusal;
+use super::requests::{Errand, Outcome, Place, Whose};
+use super::{Event, EventsError, Failure, Identity, PublicationId, SubscriptionId, UserAgent};
+use crate::body::Content;
+use crate::dialog::DialogId;
+use crate::entropy;
+use crate::events::{Ending, EventName, Notifier, NotifierState, Package, Reason, Verdict};
+use crate::limits;
+use crate::message::typed::{Accept, Event as EventField, Expires};
+use crate::message::{HeaderName, Method, Request, Writer, reason_phrase};
+use crate::time::{Duration, Instant};
+use crate::transaction::ServerId;
+
+/// How long the application may take before a SUBSCRIBE is answered for it, as pending: "notifiers MUST NOT wait for a
+/// user response" (§4.2.1.1).
+const DECISION: Duration = Duration::from_secs(2);
+
+/// The least and the most seconds granted. Below an hour a notifier may refuse what is less than it wants (§4.2.1.1).
+const LEAST: u32 = 60;
+const MOST: u32 = 86_400;
+
+/// Names a subscription of somebody's to one user agent. Never reused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct WatcherId(pub(super) u64);
+
+/// What happened to a subscription of somebody's.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum WatcherUpdate {
+    /// Somebody subscribes. Accept, defer or reject it; after two seconds it is deferred.
+    Asked {
+        /// To what.
+        event: EventName,
+        /// Who.
+        from: Identity,
+        /// Whose state.
+        to: Identity,
+        /// For how long; zero is a fetch.
+        expires: Duration,
+    },
+    /// It was refreshed.
+    Refreshed {
+        /// How long it lasts from now.
+        expires: Duration,
+    },
+    /// It is over.
+    Ended(WatcherEnd),
+}
+
+/// How a subscription of somebody's ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum WatcherEnd {
+    /// The SUBSCRIBE was rejected with this status.
+    Rejected(u16),
+    /// We ended it, or time or the watcher did ([`Reason::Timeout`]), and the watcher was told.
+    Terminated(Reason),
+    /// The watcher knows nothing of it, or does not answer.
+    Lost(Option<Failure>),
+}
+
+/// A subscription of somebody's.
+#[derive(Debug)]
+pub(super) struct Watcher {
+    pub(super) machine: Notifier,
+    /// The SUBSCRIBE without an answer.
+    asked: Option<Asked>,
+}
+
+#[derive(Debug)]
+struct Asked {
+    request: Request,
+    server: ServerId,
+    tag: SmolStr,
+    expires: Duration,
+    /// When it is answered by itself.
+    until: Instant,
+}
+
+impl UserAgent {
+    /// Accepts somebody's subscription: `content` is the state they are told at once.
+    pub fn accept_watcher(
+        &mut self,
+        now: Instant,
+        watcher: WatcherId,
+        content: Option<Content>,
+    ) -> Result<(), EventsError> {
+        let found = self.changeable(watcher)?;
+        found.machine.grant(content);
+        self.answer_subscribe(now, watcher);
+        self.settle(now);
+        Ok(())
+    }
+
+    /// Leaves somebody waiting for leave: they are told so, and nothing else.
+    pub fn defer_watcher(&mut self, now: Instant, watcher: WatcherId) -> Result<(), EventsError> {
+        self.changeable(watcher)?;
+        self.answer_subscribe(now, watcher);
+        self.settle(now);
+        Ok(())
+    }
+
+    /// Refuses somebody's subscription with this status, or ends it as rejected if it was answered already.
+    pub fn reject_watcher(
+        &mut self,
+        now: Instant,
+        watcher: WatcherId,
+        status: u16,
+    ) -> Result<(), EventsError> {
+        if !(300..700).contains(&status) {
+            return Err(EventsError::InvalidStatus(status));
+        }
+        let found = self.changeable(watcher)?;
+        if let Some(asked) = found.asked.take() {
+            self.refuse_request(now, asked.server, &asked.request, &Refusal::of(status));
+            self.forget_watcher(watcher, WatcherEnd::Rejected(status));
+        } else {
+            found.machine.terminate(now, Reason::Rejected, None);
+        }
+        self.settle(now);
+        Ok(())
+    }
+
+    /// Tells somebody who is subscribed the new state, whole. If the last one is still on its way only the newest
+    /// follows.
+    pub fn notify(
+        &mut self,
+        now: Instant,
+        watcher: WatcherId,
+        content: Option<Content>,
+    ) -> Result<(), EventsError> {
+        let found = self.changeable(watcher)?;
+        match found.machine.state() {
+            NotifierState::Active | NotifierState::Pending => found.machine.notify(content),
+            state => return Err(EventsError::WrongState(state.clone())),
+        }
+        self.settle(now);
+        Ok(())
+    }
+
+    /// Ends somebody's subscription.
+    pub fn terminate_watcher(
+        &mut self,
+        now: Instant,
+        watcher: WatcherId,
+        reason: Reason,
+        retry_after: Option<Duration>,
+    ) -> Result<(), EventsError> {
+        let found = self.changeable(watcher)?;
+        found.machine.terminate(now, reason, retry_after);
+        if found.asked.is_some() {
+            self.answer_subscribe(now, watcher);
+        }
+        self.settle(now);
+        Ok(())
+    }
+
+    /// A watcher that is not being told the end.
+    fn changeable(&mut self, watcher: WatcherId) -> Result<&mut Watcher, EventsError> {
+        let found = self.watchers.get_mut(&watcher).ok_or(EventsError::Unknown)?;
+        match found.machine.state() {
+            state @ NotifierState::Terminated { .. } => Err(EventsError::WrongState(state.clone())),
+            _ => Ok(found),
+        }
+    }
+
+    /// 489 for a SUBSCRIBE to what we do not know, or to nothing (§4.2.1.1, §4.2.3).
+    pub(super) fn known_package(&self, request: &Request) -> Result<(), Refusal> {
+        let event = request.headers().typed::<EventField<'_>>().ok().flatten();
+        let known =
+            event.is_some_and(|event| self.config.event_packages.iter().any(|known| known == event.kind));
+        if known {
+            return Ok(());
+        }
+        Err(Refusal::of(489).with(HeaderName::AllowEvents, self.config.allow_events()))
+    }
+
+    /// A SUBSCRIBE outside dialogs that passed the checks of §8.2 of RFC 3261.
+    pub(super) fn subscribed(
+        &mut self,
+        now: Instant,
+        server: ServerId,
+        request: &Request,
+    ) -> Result<(), Refusal> {
+        let headers = request.headers();
+        let Some(field) = headers.typed::<EventField<'_>>().ok().flatten() else {
+            return Err(Refusal::of(489));
+        };
+        let event = EventName::of(&field);
+        acceptable(request, &event.package)?;
+        let expires = granted(request, &event.package)?;
+        if self.watchers.len() >= limits::WATCHERS || self.is_shutting_down() {
+            return Err(Refusal::of(480));
+        }
+        let tag: SmolStr = entropy::token(&mut *self.entropy, 80).into();
+        let machine = Notifier::new(now, event.clone(), request, &tag, expires);
+        let asked = Asked { request: request.clone(), server, tag, expires, until: now + DECISION };
+        let id = WatcherId(self.next_event);
+        self.next_event += 1;
+        self.watchers.insert(id, Watcher { machine, asked: Some(asked) });
+        let (from, to) = (Identity::of(&request.from()), Identity::of(&request.to()));
+        let update = WatcherUpdate::Asked { event, from, to, expires };
+        self.event(Event::Watcher { watcher: id, update });
+        Ok(())
+    }
+
+    /// 200 to the SUBSCRIBE; the NOTIFY follows (§4.2.1.2).
+    fn answer_subscribe(&mut self, now: Instant, id: WatcherId) {
+        let Some(found) = self.watchers.get_mut(&id) else { return };
+        let Some(Asked { request, server, tag, expires, .. }) = found.asked.take() else { return };
+        found.machine.accepted(now, expires);
+        self.confirm_subscribe(now, server, &request, Some(&tag), expires);
+    }
+
+    fn confirm_subscribe(
+        &mut self,
+        now: Instant,
+        server: ServerId,
+        request: &Request,
+        tag: Option<&str>,
+        expires: Duration,
+    ) {
+        let Some(hop) = self.layer.server_hop(server) else { return };
+        let response = Writer::response(request, 200, reason_phrase(200), tag)
+            .copy(request.headers(), HeaderName::RecordRoute)
+            .header(HeaderName::Contact, format_args!("<{}>", self.local.contact_uri(hop)))
+            .header(HeaderName::Expires, expires.as_secs())
+            .header(HeaderName::AllowEvents, self.config.allow_events())
+            .header(HeaderName::Server, &self.config.user_agent)
+            .finish();
+        self.layer.respond(now, server, 200, response);
+    }
+
+    /// A SUBSCRIBE within a dialog (§4.2.1.4).
+    pub(super) fn resubscribed(
+        &mut self,
+        now: Instant,
+        server: ServerId,
+        request: &Request,
+        dialog: &DialogId,
+    ) -> Result<(), Refusal> {
+        let found = self.watchers.iter_mut().find(|(_, found)| found.machine.id() == dialog);
+        let (id, found) = found.ok_or(Refusal::of(481))?;
+        let event = request.headers().typed::<EventField<'_>>().ok().flatten();
+        if !event.is_some_and(|event| found.machine.event().matches(&event)) {
+            return Err(Refusal::of(489).with(HeaderName::AllowEvents, self.config.allow_events()));
+        }
+        if let Some(dialog) = found.machine.dialog_mut() {
+            dialog.check_sequence(request).map_err(|_| Refusal::with_reason(500, "CSeq Out of Order"))?;
+        }
+        if matches!(found.machine.state(), NotifierState::Terminated { .. }) {
+            return Err(Refusal::of(481));
+        }
+        let expires = granted(request, &found.machine.event().package)?;
+        if let Some(dialog) = found.machine.dialog_mut() {
+            dialog.refresh_target(request.headers());
+        }
+        found.machine.accepted(now, expires);
+        self.confirm_subscribe(now, server, request, None, expires);
+        if !expires.is_zero() {
+            self.event(Event::Watcher { watcher: id, update: WatcherUpdate::Refreshed { expires } });
+        }
+        Ok(())
+    }
+
+    fn send_notifies(&mut self, now: Instant) {
+        let all: Vec<WatcherId> = self.watchers.keys().collect();
+        for id in all {
+            let Some(found) = self.watchers.get(&id) else { continue };
+            let Some(notice) = found.machine.due(now).filter(|_| self.may_send_events()) else { continue };
+            let errand = Errand::new(Whose::Watcher(id), Method::Notify, Place::Watcher(id))
+                .with(HeaderName::Event, found.machine.event().to_smolstr())
+                .with(HeaderName::SubscriptionState, notice.state)
+                .with_content(notice.content);
+            if self.dispatch(now, errand).is_err() {
+                self.forget_watcher(id, WatcherEnd::Lost(None));
+            }
+        }
+    }
+
+    pub(super) fn notify_concluded(&mut self, id: WatcherId, outcome: &Outcome) {
+        let Some(found) = self.watchers.get_mut(&id) else { return };
+        let (goes_on, failure) = match outcome {
+            Outcome::Answered(response) => {
+                let failure = (!response.is_success()).then(|| Failure::of_response(response));
+                (found.machine.answered(response.status()), failure)
+            }
+            Outcome::Failed(failure) => (found.machine.failed(), Some(failure.clone())),
+        };
+        if goes_on {
+            return;
+        }
+        let end = match (found.machine.state(), failure) {
+            // That the last NOTIFY was refused changes nothing.
+            (NotifierState::Terminated { reason, .. }, _) => WatcherEnd::Terminated(reason.clone()),
+            (_, failure) => WatcherEnd::Lost(failure),
+        };
+        self.forget_watcher(id, end);
+    }
+
+    fn forget_watcher(&mut self, id: WatcherId, end: WatcherEnd) {
+        if self.watchers.remove(&id).is_some() {
+            self.event(Event::Watcher { watcher: id, update: WatcherUpdate::Ended(end) });
+        }
+    }
+
+    fn watchers_time_passed(&mut self, now: Instant) {
+        let all: Vec<WatcherId> = self.watchers.keys().collect();
+        for id in all {
+            let Some(found) = self.watchers.get_mut(&id) else { continue };
+            if found.asked.as_ref().is_some_and(|asked| asked.until <= now) {
+                self.answer_subscribe(now, id);
+            } else if found.asked.is_none() && !found.machine.handle_timeout(now) {
+                self.forget_watcher(id, WatcherEnd::Lost(None));
+            }
+        }
+    }
+
+    /// Sends whatever is due of subscriptions, watchers and publications.
+    pub(super) fn send_events(&mut self, now: Instant) {
+        self.send_notifies(now);
+        self.send_subscriptions(now);
+        self.send_publications(now);
+    }
+
+    /// What is due waits for a flow, and for room among what is on its way.
+    pub(super) fn may_send_events(&self) -> bool {
+        self.ready().is_some() && self.requests.len() < limits::REQUESTS
+    }
+
+    pub(super) fn events_timeout(&self) -> Option<Instant> {
+        let ready = self.may_send_events();
+        let watchers = self.watchers.values().filter_map(|found| match &found.asked {
+            Some(asked) => Some(asked.until),
+            None => found.machine.timeout(),
+        });
+        let subscriptions = self.subscriptions.values().filter_map(|found| found.machine.timeout(ready));
+        let publications =
+            self.publications.values().filter(|_| ready).filter_map(|found| found.machine.timeout());
+        watchers.chain(subscriptions).chain(publications).min()
+    }
+
+    pub(super) fn events_time_passed(&mut self, now: Instant) {
+        self.watchers_time_passed(now);
+        let all: Vec<SubscriptionId> = self.subscriptions.keys().collect();
+        for id in all {
+            let Some(found) = self.subscriptions.get_mut(&id) else { continue };
+            let verdict = found.machine.handle_timeout(now, &mut *self.entropy);
+            self.judge_subscription(now, id, verdict, None);
+        }
+    }
+
+    /// A flow is gone: what was on its way over it is said again, and what was missed is asked for.
+    pub(super) fn events_flow_lost(&mut self, now: Instant) {
+        self.subscriptions.values_mut().for_each(|found| found.machine.flow_lost(now));
+        self.watchers.values_mut().for_each(|found| found.machine.flow_lost());
+        self.publications.values_mut().for_each(|found| found.machine.flow_lost(now));
+    }
+
+    /// Ends everything in good order, before the user agent does.
+    pub(super) fn leave_events(&mut self, now: Instant) {
+        let subscriptions: Vec<SubscriptionId> = self.subscriptions.keys().collect();
+        for id in subscriptions {
+            let verdict = self.subscriptions.get_mut(&id).map(|found| found.machine.unsubscribe(now));
+            self.judge_subscription(now, id, verdict.unwrap_or(Verdict::GoesOn), None);
+        }
+        let watchers: Vec<WatcherId> = self.watchers.keys().collect();
+        for id in watchers {
+            // §4.1.3: a watcher may find another device of ours.
+            let _ = self.terminate_watcher(now, id, Reason::Deactivated, None);
+        }
+        let publications: Vec<PublicationId> = self.publications.keys().collect();
+        for id in publications {
+            let verdict = self.publications.get_mut(&id).map(|found| found.machine.remove(now));
+            self.judge_publication(now, id, verdict.unwrap_or(Verdict::GoesOn), None);
+        }
+    }
+
+    /// There is no flow and nothing will be said any more.
+    pub(super) fn drop_events(&mut self) {
+        let now = Instant::default();
+        let subscriptions: Vec<SubscriptionId> = self.subscriptions.keys().collect();
+        for id in subscriptions {
+            self.judge_subscription(now, id, Verdict::Over(Ending::Done), None);
+        }
+        let watchers: Vec<WatcherId> = self.watchers.keys().collect();
+        for id in watchers {
+            self.forget_watcher(id, WatcherEnd::Lost(None));
+        }
+        let publications: Vec<PublicationId> = self.publications.keys().collect();
+        for id in publications {
+            self.judge_publication(now, id, Verdict::Over(Ending::Done), None);
+        }
+    }
+
+    pub(super) fn has_no_events(&self) -> bool {
+        self.subscriptions.len() + self.watchers.len() + self.publications.len() == 0
+    }
+}
+
+/// How long a subscription is granted for.
+fn granted(request: &Request, package: &Package) -> Result<Duration, Refusal> {
+    let asked = request.headers().typed::<Expires>().ok().flatten();
+    let asked = asked.map_or(package.default_expires(), |expires| expires.0);
+    // §4.2.1.1: "if and only if the expiration interval is greater than zero AND smaller than one hour".
+    if asked > 0 && asked < LEAST {
+        return Err(Refusal::of(423).with(HeaderName::MinExpires, LEAST.to_smolstr()));
+    }
+    Ok(Duration::from_secs(asked.min(MOST).into()))
+}
+
+/// 406 for a SUBSCRIBE whose Accept has not what the package's documents are (§4.1.2.1).
+fn acceptable(request: &Request, package: &Package) -> Result<(), Refusal> {
+    let Some((kind, subtype)) = package.media_type().and_then(|media_type| media_type.split_once('/')) else {
+        return Ok(());
+    };
+    let headers = request.headers();
+    let covered = || headers.typed_all::<Accept<'_>>().flatten().any(|range| range.covers(kind, subtype));
+    if headers.has(HeaderName::Accept) && !covered() { Err(Refusal::of(406)) } else { Ok(()) }
+}
