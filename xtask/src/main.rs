@@ -1,5 +1,6 @@
 //! Build steps that cargo alone cannot do. They need nothing but cargo and, where it says so, Node.
 
+mod bench;
 mod compiler;
 mod fuzz;
 mod nostd;
@@ -18,6 +19,8 @@ use clap::Parser;
 enum Step {
     /// Build the browser library into `wasm-client/pkg`.
     Wasm(wasm::Options),
+    /// Build the parser that `bench/parsers-js` measures.
+    BenchWasm,
     /// Prove that `sip-core` needs neither `std` nor an operating system.
     Nostd,
     /// Run the fuzz targets.
@@ -27,6 +30,7 @@ enum Step {
 fn main() -> ExitCode {
     let done = match Step::parse() {
         Step::Wasm(options) => wasm::run(&options),
+        Step::BenchWasm => bench::run(),
         Step::Nostd => nostd::run(),
         Step::Fuzz(options) => fuzz::run(&options),
     };

@@ -12,7 +12,7 @@ use wasm_bindgen_cli_support::Bindgen;
 use crate::compiler::Compiler;
 use crate::{pkg, root, succeed};
 
-const TARGET: &str = "wasm32-unknown-unknown";
+pub(crate) const TARGET: &str = "wasm32-unknown-unknown";
 /// Stem of the generated files.
 const OUT_NAME: &str = "trapezoid_wasm";
 
@@ -50,7 +50,7 @@ pub(crate) fn run(options: &Options) -> Result<()> {
             fs::remove_dir_all(&fresh)?;
         }
         fs::create_dir_all(&fresh)?;
-        bind(&module, &fresh, options)?;
+        bind(&module, &fresh, OUT_NAME, options.debug)?;
         let bound = fresh.join(format!("{OUT_NAME}_bg.wasm"));
         if !options.debug {
             optimise(&root, &bound)?;
@@ -81,12 +81,13 @@ fn compile(root: &Path, options: &Options) -> Result<PathBuf> {
     Ok(directory.join(TARGET).join("wasm/wasm_client.wasm"))
 }
 
-fn bind(module: &Path, folder: &Path, options: &Options) -> Result<()> {
+/// Makes `module` loadable: the JavaScript beside it, under the stem `out_name`.
+pub(crate) fn bind(module: &Path, folder: &Path, out_name: &str, names: bool) -> Result<()> {
     Bindgen::new()
         .input_path(module)
-        .out_name(OUT_NAME)
+        .out_name(out_name)
         .typescript(true)
-        .remove_name_section(!options.debug)
+        .remove_name_section(!names)
         .remove_producers_section(true)
         .omit_default_module_path(false)
         .web(true)?

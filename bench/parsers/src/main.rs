@@ -17,6 +17,9 @@ use peers::{Parser, Run, Seen};
 #[global_allocator]
 static ALLOCATOR: allocations::Counting = allocations::Counting;
 
+/// Chooses one of a parser's functions.
+type Form = fn(&Parser) -> Option<Run>;
+
 /// Odd, so that there is a middle one.
 const ROUNDS: usize = 31;
 
@@ -29,7 +32,7 @@ fn main() {
         samples.iter().map(|sample| format!("{} {}", sample.name, sample.bytes.len())).collect();
     println!("Bytes: {}.", sizes.join(", "));
     floor(&samples[0], rounds);
-    let forms: [(&str, fn(&Parser) -> Option<Run>); 3] = [
+    let forms: [(&str, Form); 3] = [
         (
             "Route: the index, and top Via, From, To, Call-ID, CSeq and every Route typed, with their URIs",
             |p| p.route,
@@ -57,13 +60,7 @@ fn floor(sample: &Sample, rounds: usize) {
     }
 }
 
-fn table(
-    title: &str,
-    form: fn(&Parser) -> Option<Run>,
-    parsers: &[Parser],
-    samples: &[Sample],
-    rounds: usize,
-) {
+fn table(title: &str, form: Form, parsers: &[Parser], samples: &[Sample], rounds: usize) {
     println!("\n{title}.\n");
     println!(
         "| parser | INVITE, ns (least–most) | MB/s | allocations | bytes | values typed | × ours | REGISTER, ns | 200, ns \
