@@ -24,17 +24,67 @@ pub(super) const TABLE: &[Row] = &[
     // RFC 3261
     row!(
         Via<'_>,
-        ["SIP/2.0/UDP h;branch=z9hG4bK1", "SIP / 2.0 / WSS [2001:db8::1]:5061;rport"],
-        [("SIP/2.0/UDP", 0), ("SIP/2.0/UDP a, SIP/2.0/UDP b", 13)]
+        [
+            "SIP/2.0/UDP h;branch=z9hG4bK1",
+            "SIP / 2.0 / WSS [2001:db8::1]:5061;rport",
+            // §20.42
+            "SIP/2.0/UDP 128.59.16.1:5060 ;received=128.59.19.3;branch=z9hG4bK.1",
+            "SIP / 2.0 / UDP first.example.com: 4000;ttl=16\r\n ;maddr=224.2.0.1 ;branch=z9hG4bKa7c6a8dlze.1",
+            "sip/2.0/TLS-SCTP h.;hidden;x=\"a;b,\\\"c\"",
+            // RFC 5118 §4.5: with brackets and without
+            "SIP/2.0/UDP [2001:db8::9:1];received=2001:db8::9:255",
+            "SIP/2.0/UDP [2001:db8::9:1];received=[2001:db8::9:255]"
+        ],
+        [
+            ("SIP/2.0/UDP", 0),
+            ("SIP/2.0/UDP a, SIP/2.0/UDP b", 13),
+            ("SIP/2.0/UDP ", 0),
+            ("SIP/2.0 UDP h", 0),
+            ("SIP//UDP h", 0),
+            ("SIP/2.0/U(P h", 0),
+            ("SIP/2.0/UDP h g", 0),
+            ("SIP/2.0/UDP a@b", 0),
+            ("SIP/2.0/UDP h:", 0),
+            ("SIP/2.0/UDP h:65536", 0),
+            ("SIP/2.0/UDP 192.0.2.256", 0),
+            ("SIP/2.0/UDP [::1", 0),
+            ("SIP/2.0/UDP ::1", 0),
+            ("SIP/2.0/UDP h;", 0),
+            ("SIP/2.0/UDP h;;branch=1", 0),
+            ("SIP/2.0/UDP h;branch=", 0),
+            ("SIP/2.0/UDP h;x=\"a", 0)
+        ]
     ),
     row!(
         From<'_>,
         [
             "\"A. G. Bell\" <sip:agb@bell.example>;tag=a48s",
             "sip:+12125551212@phone2net.com;tag=887s",
-            "Anonymous <sip:c8oqz84zk7z@privacy.org>;tag=hyh8"
+            "Anonymous <sip:c8oqz84zk7z@privacy.org>;tag=hyh8",
+            "\"\" <sip:a@b>;tag=1",
+            "\"a \\\" \\\\ <b>, c\" <sip:a@b>;tag=1",
+            "\"J\u{fc}rgen\"<sip:a@b>;tag=1",
+            "token1~` token2'+_\r\n token3*%!.- <sip:a@b>;tag=1",
+            "caller<sip:a@b>;tag=1",
+            "<sip:a;x=y@b;lr?h=v&i=>;tag=1",
+            "sip:a@b ; tag = 1",
+            "<im:a@b> ;x=\"y;z\"; tag=1",
+            "\u{444} <sip:a@b>;tag=1"
         ],
         [
+            ("<sip:a@b>>;tag=1", 0),
+            ("<<sip:a@b>>;tag=1", 0),
+            ("< sip:a@b>;tag=1", 0),
+            ("<>;tag=1", 0),
+            ("<a@b>;tag=1", 0),
+            ("<sip:a@b;tag=1", 0),
+            ("a@b;tag=1", 0),
+            ("\"a\" b <sip:a@b>;tag=1", 0),
+            ("\"a\";tag=1", 0),
+            ("a:b <sip:a@b>;tag=1", 0),
+            ("sip:a@b?x=y;tag=1", 0),
+            ("<sip:a@b> tag=1", 0),
+            ("<sip:a@b>;tag=\"1\"", 14),
             ("<sip:a@b>;tag=", 0),
             ("<sip:a@b>;tag=a;tag=b", 16),
             ("<sip:a@b>, <sip:c@d>", 9),
