@@ -107,6 +107,12 @@ pub struct Load {
     pub requests: usize,
     /// MESSAGEs that were not answered yet.
     pub messages: usize,
+    /// Subscriptions of ours.
+    pub subscriptions: usize,
+    /// Subscriptions of others to us.
+    pub watchers: usize,
+    /// States we publish.
+    pub publications: usize,
     /// BYEs and CANCELs that have not been sent or answered.
     pub farewells: usize,
 }
@@ -250,6 +256,9 @@ impl UserAgent {
             purposes: self.purposes.len(),
             requests: self.requests.len(),
             messages: self.messages.len(),
+            subscriptions: self.subscriptions.len(),
+            watchers: self.watchers.len(),
+            publications: self.publications.len(),
             farewells: self.farewells.len(),
         }
     }

@@ -12,6 +12,7 @@ mod messages;
 mod outbound;
 mod outgoing;
 mod pair;
+mod publications;
 mod registration;
 mod reliable;
 mod reliable_ours;
@@ -19,6 +20,7 @@ mod solo;
 mod subscriptions;
 mod tokens;
 mod torture;
+mod watchers;
 
 use std::string::{String, ToString};
 
