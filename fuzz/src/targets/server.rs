@@ -13,7 +13,7 @@ use sip_core::server::{Answer, Config, Identity, Input, Output, Question, Questi
 use sip_core::time::{Duration, Instant};
 use sip_core::transport::{FlowId, Hop, RegistrationKey, RouteTarget, Transport};
 
-use super::wire::{self, Sent};
+use super::wire::{self, SDP, Sent};
 use crate::choices::Choices;
 
 const STATUSES: [u16; 14] = [100, 180, 183, 200, 200, 202, 302, 401, 407, 408, 486, 487, 503, 603];
@@ -161,7 +161,7 @@ impl Bench {
              To: <{uri}>\r\nCall-ID: c{branch}\r\nCSeq: {branch} {method}\r\n\
              Contact: <{contact}>;+sip.instance=\"<urn:uuid:{peer}>\";reg-id=1\r\nSupported: outbound\r\n"
         );
-        let message = wire::perhaps_perturbed(wire::body(head, method == "INVITE"), choices);
+        let message = wire::perhaps_perturbed(wire::body(head, (method == "INVITE").then_some(SDP)), choices);
         self.receive(peer, message);
     }
 
@@ -170,7 +170,9 @@ impl Bench {
         let Some((peer, Message::Request(request))) = choices.recent(&self.seen) else { return };
         let peer = *peer;
         let status = choices.pick(&STATUSES);
-        let text = wire::answer(request, status, &format!("t{peer}"), &contact(&self.peers[peer]));
+        let sdp = matches!(status, 183 | 200).then_some(SDP);
+        let contact = contact(&self.peers[peer]);
+        let text = wire::answer(request, status, &format!("t{peer}"), &contact, "Server: peer\r\n", sdp);
         let message = wire::perhaps_perturbed(text, choices);
         self.receive(peer, message);
     }
@@ -183,7 +185,7 @@ impl Bench {
         let peer = *peer;
         let caller = matches!(message, Message::Response(_));
         let branch = self.branches - u32::from(choices.byte() % 4).min(self.branches);
-        let text = wire::within(message, caller, method, &via(self.peers[peer].hop, branch), cseq);
+        let text = wire::within(message, caller, method, &via(self.peers[peer].hop, branch), cseq, None);
         let message = wire::perhaps_perturbed(text, choices);
         let peer = if choices.below(8) == 0 { choices.below(self.peers.len()) } else { peer };
         self.receive(peer, message);

@@ -14,7 +14,7 @@ use sip_core::user_agent::{
     UserAgent,
 };
 
-use super::wire::{self, SDP, Sent};
+use super::wire::{self, SDP, SDPS, Sent};
 use crate::choices::Choices;
 
 const STATUSES: [u16; 20] =
@@ -124,7 +124,11 @@ impl Bench {
                     "b ob",
                     "sips:bob@[::1]:5061",
                 ]);
-                if let Ok(call) = self.agent.call(now, target, SDP) {
+                let called = match choices.below(4) {
+                    0 => self.agent.call_offerless(now, target),
+                    _ => self.agent.call(now, target, SDP),
+                };
+                if let Ok(call) = called {
                     assert!(self.calls.insert(call, Told::Living).is_none(), "an id is never used twice");
                     self.ids.push(call);
                 }
@@ -132,9 +136,10 @@ impl Bench {
             6 | 7 => {
                 let Some(call) = choices.recent(&self.ids).copied() else { return };
                 let status = choices.pick(&[486, 603, 302, 180, 699]);
-                match choices.below(12) {
+                let sdp = choices.pick(&SDPS);
+                match choices.below(20) {
                     0 => drop(self.agent.ring(now, call)),
-                    1 | 2 => drop(self.agent.accept(now, call, SDP)),
+                    1 | 2 => drop(self.agent.accept(now, call, sdp)),
                     3 => drop(self.agent.reject(now, call, status, Some("not\r\nnow"))),
                     4 => drop(self.agent.cancel(now, call)),
                     5 | 6 => drop(self.agent.hangup(now, call)),
@@ -142,7 +147,14 @@ impl Bench {
                     8 => self.asked(|agent| agent.message(now, Addressee::Call(call), text("in the call"))),
                     9 => self.asked(|agent| agent.options(now, Addressee::Call(call))),
                     10 => self.asked(|agent| agent.message(now, Addressee::Target("bob"), text("hello"))),
-                    _ => self.asked(|agent| agent.options(now, Addressee::Target("carol"))),
+                    11 => self.asked(|agent| agent.options(now, Addressee::Target("carol"))),
+                    12 => drop(self.agent.hold(now, call)),
+                    13 => drop(self.agent.resume(now, call)),
+                    14 => drop(self.agent.offer(now, call, sdp)),
+                    15 => drop(self.agent.solicit(now, call)),
+                    16 | 17 => drop(self.agent.answer(now, call, sdp)),
+                    18 => drop(self.agent.refuse(now, call)),
+                    _ => drop(self.agent.progress(now, call, sdp)),
                 }
             }
             8..=11 => self.answer(choices),
@@ -187,7 +199,17 @@ impl Bench {
             "REGISTER" => contact.unwrap_or_default(),
             _ => "sip:bob@198.51.100.9".into(),
         };
-        let text = wire::answer(request, status, tag, &contact);
+        let fields = match status {
+            180..=199 if choices.below(2) == 0 => {
+                format!("Require: 100rel\r\nRSeq: {}\r\n", 1 + choices.below(4))
+            }
+            _ => String::new(),
+        };
+        let sdp = match request.method().as_str() {
+            "INVITE" | "UPDATE" | "PRACK" => some_sdp(choices),
+            _ => None,
+        };
+        let text = wire::answer(request, status, tag, &contact, &fields, sdp);
         let text = if request.method().as_str() == "REGISTER" {
             text.replace(">\r\n", "\r\n").replace("Contact: <", "Contact: ")
         } else {
@@ -207,7 +229,7 @@ impl Bench {
              To: <sip:alice@example.com>\r\nCall-ID: in{call}\r\nCSeq: 1 {method}\r\nContact: <sip:bob@198.51.100.9>\r\n\
              Record-Route: <sip:192.0.2.1;lr>\r\nSupported: 100rel\r\n"
         );
-        let sdp = choices.below(4) != 0;
+        let sdp = some_sdp(choices);
         let message = wire::perhaps_perturbed(wire::body(head, sdp), choices);
         self.receive(message);
     }
@@ -222,8 +244,9 @@ impl Bench {
             0 => self.via(self.branches),
             _ => self.via(self.branches.saturating_sub(u32::from(choices.byte()) % 4)),
         };
+        let sdp = some_sdp(choices);
         let Some(message) = choices.recent(&self.seen) else { return };
-        let text = wire::within(message, caller, method, &via, cseq);
+        let text = wire::within(message, caller, method, &via, cseq, sdp);
         let message = wire::perhaps_perturbed(text, choices);
         self.receive(message);
     }
@@ -286,6 +309,10 @@ impl Bench {
             Event::Progress { call, .. }
             | Event::Accepted { call, .. }
             | Event::Confirmed { call, .. }
+            | Event::Offered { call, .. }
+            | Event::OfferWithdrawn { call }
+            | Event::OfferAnswered { call, .. }
+            | Event::OfferRefused { call, .. }
             | Event::Info { call, .. }
             | Event::Message { call: Some(call), .. } => (call, Told::Living),
             Event::Message { message, .. } => return self.held.push(*message),
@@ -342,4 +369,8 @@ fn bytes_of(message: &Message) -> &Bytes {
 
 fn text(words: &'static str) -> Content {
     Content::new("text/plain", words.as_bytes())
+}
+
+fn some_sdp(choices: &mut Choices<'_>) -> Option<&'static str> {
+    (choices.below(4) != 0).then(|| choices.pick(&SDPS))
 }

@@ -9,7 +9,15 @@ use crate::choices::Choices;
 use crate::mutate::mutate;
 use crate::seeds;
 
-/// A session description a browser would take.
+/// Session descriptions of one session as it changes: as it begins, held, with other formats, with video.
+pub(crate) const SDPS: [&str; 4] = [
+    SDP,
+    "v=0\r\no=- 1 2 IN IP4 h\r\ns=-\r\nt=0 0\r\nm=audio 9 UDP/TLS/RTP/SAVPF 0\r\na=sendonly\r\n",
+    "v=0\r\no=- 1 3 IN IP4 h\r\ns=-\r\nt=0 0\r\nm=audio 9 UDP/TLS/RTP/SAVPF 8 0\r\na=recvonly\r\n",
+    "v=0\r\no=- 1 4 IN IP4 h\r\ns=-\r\nt=0 0\r\nm=audio 0 UDP/TLS/RTP/SAVPF 0\r\nm=video 9 UDP/TLS/RTP/SAVPF 96\r\n",
+];
+
+/// The first of them.
 pub(crate) const SDP: &str = "v=0\r\no=- 1 1 IN IP4 h\r\ns=-\r\nt=0 0\r\nm=audio 9 UDP/TLS/RTP/SAVPF 0\r\n";
 
 pub(crate) fn hop(flow: u64, transport: Transport, last: u8) -> Hop {
@@ -59,8 +67,15 @@ fn assert_one_message(bytes: &Bytes) {
     }
 }
 
-/// A response to `request` with what its kind needs.
-pub(crate) fn answer(request: &Request, status: u16, tag: &str, contact: &str) -> String {
+/// A response to `request` with what its kind needs. `fields` are whole lines.
+pub(crate) fn answer(
+    request: &Request,
+    status: u16,
+    tag: &str,
+    contact: &str,
+    fields: &str,
+    sdp: Option<&str>,
+) -> String {
     let headers = request.headers();
     let mut out = format!("SIP/2.0 {status} Whatever\r\n");
     for name in [HeaderName::Via, HeaderName::RecordRoute] {
@@ -87,20 +102,28 @@ pub(crate) fn answer(request: &Request, status: u16, tag: &str, contact: &str) -
         200 if *request.method() == sip_core::message::Method::Register => "Expires: 600\r\n",
         _ => "",
     };
-    body(out, matches!(status, 183 | 200) && *request.method() == sip_core::message::Method::Invite)
+    body(out + fields, sdp)
 }
 
-pub(crate) fn body(head: String, sdp: bool) -> String {
-    if sdp {
-        format!("{head}Content-Type: application/sdp\r\nContent-Length: {}\r\n\r\n{SDP}", SDP.len())
-    } else {
-        head + "Content-Length: 0\r\n\r\n"
+pub(crate) fn body(head: String, sdp: Option<&str>) -> String {
+    match sdp {
+        Some(sdp) => {
+            format!("{head}Content-Type: application/sdp\r\nContent-Length: {}\r\n\r\n{sdp}", sdp.len())
+        }
+        None => head + "Content-Length: 0\r\n\r\n",
     }
 }
 
 /// A request within the dialog that `message` belongs to, as the side that sent its From (`caller`) or the other one
 /// would send it.
-pub(crate) fn within(message: &Message, caller: bool, method: &str, via: &str, cseq: u32) -> String {
+pub(crate) fn within(
+    message: &Message,
+    caller: bool,
+    method: &str,
+    via: &str,
+    cseq: u32,
+    sdp: Option<&str>,
+) -> String {
     let (headers, is_request) = match message {
         Message::Request(request) => (request.headers(), true),
         Message::Response(response) => (response.headers(), false),
@@ -120,9 +143,14 @@ pub(crate) fn within(message: &Message, caller: bool, method: &str, via: &str, c
         _ => "sip:nobody@example.com".to_owned(),
     };
     let call_id = first(HeaderName::CallId);
+    // RFC 3262 §7.2.
+    let acknowledged = match headers.first(HeaderName::RSeq) {
+        Some(number) => format!("RAck: {number} {}\r\n", first(HeaderName::CSeq)),
+        None => String::new(),
+    };
     let head = format!(
         "{method} {target} SIP/2.0\r\n{via}Max-Forwards: 70\r\n{routes}From: {from}\r\nTo: {to}\r\nCall-ID: {call_id}\r\n\
-         CSeq: {cseq} {method}\r\nContact: <sip:peer@198.51.100.9>\r\n"
+         CSeq: {cseq} {method}\r\nContact: <sip:peer@198.51.100.9>\r\n{acknowledged}"
     );
-    body(head, method == "INVITE")
+    body(head, sdp)
 }
