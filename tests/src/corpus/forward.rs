@@ -7,7 +7,7 @@ use std::net::SocketAddr;
 
 use bytes::Bytes;
 use sip_core::entropy::SeededEntropy;
-use sip_core::message::{HeaderName, Message, Method, Request, Response, Writer};
+use sip_core::message::{HeaderName, Headers, Message, Method, Request, Response, Writer};
 use sip_core::proxy::{self, Inbound, Proxy, Settings, Target, Turn};
 use sip_core::time::Instant;
 use sip_core::transaction::{Layer, Output, Received, ServerId, Timers};
@@ -39,7 +39,7 @@ const BINDING: &str = "sip:corpus@192.0.2.2:5070;transport=tcp";
 const REALM: &str = "corpus.invalid";
 
 /// Requests: Request-URI, Via, Max-Forwards, Route and Record-Route are the proxy's to change, and it removes what
-/// strangers assert (RFC 3325 §5). Everything else leaves as it came.
+/// strangers assert (RFC 3325 §5). A Content-Length comes where there is none. Everything else leaves as it came.
 const OURS: [&str; 7] =
     ["via", "v", "max-forwards", "route", "record-route", "p-asserted-identity", "proxy-authorization"];
 
@@ -85,7 +85,8 @@ fn compare(original: &Request, stamped: &Request, forwarded: &Request, routes: u
     let kept = |fields: Vec<&[u8]>| -> Vec<Vec<u8>> {
         fields.into_iter().filter(|field| !fields::is_one_of(field, &OURS)).map(Vec::from).collect()
     };
-    let (before, after) = (kept(before), kept(after));
+    let (mut before, after) = (kept(before), kept(after));
+    before.extend(delimiter(original.headers()));
     if before.len() != after.len() {
         return Err("forwarded, the count of its header fields is another".into());
     }
@@ -130,6 +131,12 @@ fn compare(original: &Request, stamped: &Request, forwarded: &Request, routes: u
     Ok(())
 }
 
+/// What a message without Content-Length gets after all its fields (§16.6 step 9).
+fn delimiter(headers: &Headers) -> Option<Vec<u8>> {
+    let line = || format!("Content-Length: {}\r\n", headers.body().len()).into_bytes();
+    (!headers.has(HeaderName::ContentLength)).then(line)
+}
+
 /// The request it answers is made up, goes through the proxy, and the response comes back to it.
 fn forward_response(response: &Response, clock: &mut Stopwatch) -> Result<Fate, String> {
     let method = &response.cseq().method;
@@ -170,7 +177,8 @@ fn forward_response(response: &Response, clock: &mut Stopwatch) -> Result<Fate, 
             let (kept, body) = fields::raw(original);
             let first = &original[..first_line];
             let kept = kept.into_iter().filter(|field| !fields::is_one_of(field, &["p-asserted-identity"]));
-            let expected = [first, &kept.collect::<Vec<_>>().concat(), b"\r\n", body].concat();
+            let delimiter = delimiter(response.headers()).unwrap_or_default();
+            let expected = [first, &kept.collect::<Vec<_>>().concat(), &delimiter, b"\r\n", body].concat();
             if expected != out {
                 return Err("forwarded, the response is another".into());
             }
