@@ -271,7 +271,8 @@ fn rfc6665_4_2_2_notifies_that_end_the_subscription() {
 
 #[test]
 fn rfc6665_4_2_1_1_what_is_refused() {
-    let rows: [(&str, &[&str], u16, Option<(HeaderName, &str)>); 6] = [
+    type Row<'a> = (&'a str, &'a [&'a str], u16, Option<(HeaderName, &'a str)>);
+    let rows: [Row<'_>; 6] = [
         ("dialog", &[], 489, Some((HeaderName::AllowEvents, "presence, color"))),
         ("Presence", &[], 489, None),
         ("presence.winfo", &[], 489, None),
