@@ -270,6 +270,7 @@ impl UserAgent {
             self.resume_incoming(hop);
             self.resume_requests(now, hop);
             self.resume_changes(now, hop);
+            self.probe_calls(now);
         }
     }
 

@@ -104,6 +104,7 @@ impl UserAgent {
             };
             if waits {
                 let mut farewell = self.farewells.remove(at);
+                let hop = farewell.call.and_then(|call| self.hop_of(call)).unwrap_or(hop);
                 if self.send_farewell(now, hop, &mut farewell) {
                     self.farewells.insert(at, farewell);
                 } else {

@@ -100,6 +100,12 @@ impl UserAgent {
         if self.wanted { self.flows.iter().find_map(Flow::registered) } else { self.flow() }
     }
 
+    /// The same for one flow: its connection, once it is registered.
+    pub(super) fn ready_in(&self, slot: usize) -> Option<Hop> {
+        let flow = self.flows.get(slot)?;
+        if self.wanted { flow.registered() } else { flow.hop }
+    }
+
     /// Which of the flows a connection is.
     pub(super) fn slot_of(&self, flow: FlowId) -> Option<usize> {
         self.flows.iter().position(|slot| slot.hop.is_some_and(|hop| hop.flow == flow))
@@ -148,6 +154,7 @@ impl UserAgent {
         if let Some(slot) = self.slot_of(flow) {
             self.flows[slot].hop = None;
             self.flows[slot].keep_alive = None;
+            self.doubt_calls(slot);
             self.registration_flow_lost(now, slot);
             self.events_flow_lost(now);
         }

@@ -241,6 +241,7 @@ impl UserAgent {
                 reliable,
             }),
             usage: Some(usage),
+            way: self.way_over(self.layer.server_hop(server)),
             ended: false,
             released: false,
         });

@@ -10,6 +10,7 @@ mod binding;
 mod call;
 mod checks;
 mod config;
+mod continuity;
 mod credentials;
 mod endpoint;
 mod error;

@@ -120,6 +120,7 @@ impl UserAgent {
                 acks_until: None,
             }),
             usage: None,
+            way: self.way_over(Some(hop)),
             ended: false,
             released: false,
         });

@@ -150,6 +150,7 @@ impl UserAgent {
     fn hop_for(&self, errand: &Errand) -> Option<Hop> {
         match (&errand.place, &errand.whose) {
             (Place::Outside(_), Whose::Application) | (Place::Early(..), _) => self.flow(),
+            (Place::Call(call), _) => self.hop_of(*call),
             _ => self.ready(),
         }
     }

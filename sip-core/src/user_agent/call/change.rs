@@ -166,7 +166,7 @@ impl UserAgent {
         dialog: &DialogId,
         wish: Wish,
     ) -> Result<(), CommandError> {
-        let hop = self.ready().ok_or(CommandError::Offline)?;
+        let hop = self.hop_of(id).ok_or(CommandError::Offline)?;
         let usage = self.usage_mut(id, dialog).ok_or(CommandError::NoSuchCall)?;
         let early = usage.dialog.stage() == DialogStage::Early;
         // RFC 3311 §5.1: in a confirmed dialog an offer goes by re-INVITE, for a person may have to be asked.
@@ -336,7 +336,7 @@ impl UserAgent {
         let Some(change) = &mut usage.change else { return };
         let mut attempt = core::mem::take(&mut change.attempt);
         let learned = self.learn_challenge(&mut attempt, &uri, response);
-        let hop = self.flow();
+        let hop = self.hop_of(id).or_else(|| self.flow());
         if let Some(change) = self.usage_mut(id, dialog).and_then(|usage| usage.change.as_mut()) {
             change.attempt = attempt;
         }
@@ -460,7 +460,7 @@ impl UserAgent {
 
     /// A change's time has come: to be tried again, or given up.
     pub(crate) fn change_timeout(&mut self, now: Instant, id: CallId, dialog: &DialogId) {
-        let hop = self.ready();
+        let hop = self.hop_of(id);
         let patience = self.timers.t1 * 64;
         let Some(usage) = self.usage_mut(id, dialog) else { return };
         let Some(change) = usage.change.as_mut().filter(|c| c.timeout().is_some_and(|at| at <= now)) else {
@@ -497,7 +497,7 @@ impl UserAgent {
         invite: &Request,
         sdp: Option<&Bytes>,
     ) {
-        let Some(hop) = self.flow() else { return };
+        let Some(hop) = self.hop_of(id).or_else(|| self.flow()) else { return };
         let via: String = self.local.via(hop, &mut *self.entropy);
         let cseq = invite.cseq().number;
         let Some(call) = self.calls.get_mut(&id) else { return };
@@ -511,7 +511,7 @@ impl UserAgent {
                 }
             }
         }
-        self.transmit(ack);
+        self.transmit_to(hop, ack);
     }
 
     /// A call has ended: its changes end, save that the 2xx to an INVITE under way wants an ACK.

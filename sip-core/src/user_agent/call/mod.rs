@@ -14,6 +14,7 @@ pub(crate) use change::{Wish, ack};
 pub(crate) use reliable::{Reliable, Taken};
 pub(crate) use usage::{Usage, description};
 
+use super::continuity::Way;
 use super::incoming::{Incoming, Phase};
 use super::outgoing::Outgoing;
 use super::{CallId, CallState, CommandError, End, Event, Identity, UserAgent};
@@ -29,6 +30,7 @@ pub(super) struct Call {
     pub(super) direction: Direction,
     /// The dialog of the 2xx that counts. An incoming call has its dialog from the start.
     pub(super) usage: Option<Usage>,
+    pub(super) way: Way,
     /// [`Event::Ended`] was told.
     pub(super) ended: bool,
     /// [`Event::Released`] was told.

@@ -112,11 +112,15 @@ fn the_ack_goes_out_again_over_the_new_flow() {
     solo.reopen(2);
     solo.accept_register(600);
     assert_eq!(solo.request(&Method::Ack).bytes(), ack.bytes());
+    let probe = solo.request(&Method::Invite);
+    solo.reply(&probe, 488, "", "");
+    solo.request(&Method::Ack);
     // Not for ever.
     solo.advance(secs(33));
     solo.close();
     solo.reopen(3);
     solo.accept_register(600);
+    solo.request(&Method::Invite);
     solo.nothing_sent();
 }
 

@@ -4,6 +4,7 @@ mod calls;
 mod changes;
 mod changes_asked;
 mod checks;
+mod continuity;
 mod digest;
 mod flows;
 mod forks;
