@@ -167,6 +167,10 @@ pub struct Config {
     /// Refuse, with 488 and a Warning, offers without a DTLS fingerprint: WebRTC cannot take them (RFC 8827 §6.5).
     /// Default `false`.
     pub dtls_required: bool,
+    /// How long a session may go without a refresh, which both sides are asked to agree upon (RFC 4028): the call of a
+    /// side that vanished ends after so long. 90 s to a day; `None` asks for no timer, but agrees to one. Default 1800 s,
+    /// the RFC's advice; small values cost traffic.
+    pub session_expires: Option<Duration>,
     /// Make and take only calls whose provisional answers are acknowledged (RFC 3262): callers without get 421. Default
     /// `false`: they are where both sides can.
     pub reliable_required: bool,
@@ -206,6 +210,7 @@ impl Config {
             transport: Transport::Ws,
             no_answer: Duration::from_secs(60),
             dtls_required: false,
+            session_expires: Some(Duration::from_secs(1800)),
             reliable_required: false,
             event_packages: Vec::new(),
             info_packages: Vec::new(),

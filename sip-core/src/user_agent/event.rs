@@ -362,6 +362,8 @@ pub enum Cause {
     FlowLost,
     /// 3xx; see [`Failure::contacts`].
     Redirected,
+    /// The session was not refreshed in time (RFC 4028).
+    Expired,
     /// We answered a call and the answer was never acknowledged.
     NotAcknowledged,
     /// Any other refusal.

@@ -4,7 +4,7 @@ use alloc::vec::Vec;
 
 use smol_str::SmolStr;
 
-use super::{Cause, Failure};
+use super::{Cause, End, Failure};
 use crate::auth::ClientError;
 use crate::limits;
 use crate::message::{HeaderName, Headers, NameAddr, Response};
@@ -68,6 +68,24 @@ pub(super) fn retry_after(headers: &Headers) -> Option<Duration> {
     let end = value.find(|c: char| !c.is_ascii_digit()).unwrap_or(value.len());
     let seconds: u64 = value[..end].parse().ok()?;
     Some(Duration::from_secs(seconds.min(3600)))
+}
+
+impl End {
+    /// What a BYE or CANCEL gives as its Reason (RFC 3326 §2): nothing where somebody just hung up.
+    pub(super) fn reason(&self) -> Option<SmolStr> {
+        let Self::Failed(failure) = self else { return None };
+        let (status, text) = match failure.cause {
+            Cause::Expired => (408, "Session expired"),
+            Cause::NotAcknowledged => (408, "ACK missing"),
+            Cause::NoAnswer => (480, "No answer"),
+            Cause::NotAcceptable => (488, "Session description refused"),
+            Cause::Timeout => (408, "No response"),
+            Cause::FlowLost => (480, "Connection lost"),
+            _ => return failure.status.map(|status| smol_str::format_smolstr!("SIP;cause={status}")),
+        };
+        let status = failure.status.unwrap_or(status);
+        Some(smol_str::format_smolstr!("SIP;cause={status};text=\"{text}\""))
+    }
 }
 
 /// The text of a Reason (RFC 3326) for SIP, and its `cause`.

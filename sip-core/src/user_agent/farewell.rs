@@ -25,8 +25,8 @@ const RETRY: Duration = Duration::from_secs(5);
 /// A request that ends something.
 #[derive(Debug)]
 pub(super) enum Last {
-    /// Ends a dialog.
-    Bye(Dialog),
+    /// Ends a dialog; with the value of its Reason.
+    Bye(Dialog, Option<SmolStr>),
     /// Ends the INVITE that is given.
     Cancel(Request),
 }
@@ -53,8 +53,9 @@ impl UserAgent {
         if call.incoming().is_some_and(|incoming| incoming.awaits_ack()) {
             return;
         }
+        let parting = call.parting.take();
         match call.usage.as_ref().map(|usage| usage.dialog.clone()) {
-            Some(dialog) => self.say_last(Last::Bye(dialog), Some(id)),
+            Some(dialog) => self.say_last(Last::Bye(dialog, parting), Some(id)),
             None => self.release(id),
         }
     }
@@ -118,10 +119,13 @@ impl UserAgent {
 
     fn send_farewell(&mut self, now: Instant, hop: Hop, farewell: &mut Farewell) -> bool {
         let request = match &mut farewell.last {
-            Last::Bye(dialog) => {
+            Last::Bye(dialog, reason) => {
                 let via = self.local.via(hop, &mut *self.entropy);
-                let writer =
+                let mut writer =
                     dialog.request(&Method::Bye, via).header(HeaderName::UserAgent, &self.config.user_agent);
+                if let Some(reason) = reason {
+                    writer = writer.header(HeaderName::Reason, reason);
+                }
                 let uri = SmolStr::new(dialog.request_uri());
                 self.authorize(writer, &mut farewell.attempt, &Method::Bye, &uri, &[]).finish()
             }
@@ -142,7 +146,7 @@ impl UserAgent {
         }
         let Some(at) = self.farewells.iter().position(|farewell| farewell.id == id) else { return };
         let mut farewell = self.farewells.remove(at);
-        let Last::Bye(dialog) = &farewell.last else { return self.over(&farewell) };
+        let Last::Bye(dialog, _) = &farewell.last else { return self.over(&farewell) };
         match response.status() {
             401 | 407 => {
                 let uri = SmolStr::new(dialog.request_uri());
@@ -195,7 +199,7 @@ impl UserAgent {
     /// Whether we are leaving this dialog.
     pub(super) fn is_leaving(&self, dialog: &DialogId) -> bool {
         self.farewells.iter().any(|farewell| match &farewell.last {
-            Last::Bye(leaving) => leaving.id() == dialog,
+            Last::Bye(leaving, _) => leaving.id() == dialog,
             Last::Cancel(_) => false,
         })
     }

@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use smol_str::SmolStr;
 
-use super::call::{Answered, Call, Direction, Due, Reliable, Usage, description, reliable};
+use super::call::{Answered, Call, Direction, Due, Grant, Reliable, Terms, Usage, description, reliable};
 use super::checks::{self, Refusal};
 use super::failure::reason;
 use super::local::{SDP, SUPPORTED};
@@ -125,6 +125,11 @@ impl UserAgent {
             .header(HeaderName::Allow, &self.local.allow)
             .header(HeaderName::Supported, SUPPORTED)
             .header(HeaderName::Server, &self.config.user_agent);
+        let grant = Grant::of(&self.config, incoming.request.headers()).ok().flatten();
+        let writer = match grant {
+            Some(grant) => grant.write(writer),
+            None => writer,
+        };
         let ok = match &said {
             Some(sdp) => writer.body(SDP, sdp),
             None => writer.finish(),
@@ -133,6 +138,7 @@ impl UserAgent {
             return Err(CommandError::TooLarge);
         }
         usage.negotiation = negotiation;
+        usage.timer = grant.map(|grant| grant.start(now));
         usage.dialog.confirm();
         let cseq = incoming.request.cseq().number;
         incoming.phase = Phase::Answered(Answered::new(now, &timers, server, cseq, ok.clone()));
@@ -209,6 +215,7 @@ impl UserAgent {
             // §21.4.16, RFC 3262 §3.
             return Err(Refusal::of(421).with(HeaderName::Require, reliable::TAG));
         }
+        Grant::of(&self.config, request.headers())?;
         // §13.3.1: an invitation that expires gets 487.
         let (patience, late) = match expires(request) {
             Some(expires) if expires < RING => (expires, 487),
@@ -229,7 +236,7 @@ impl UserAgent {
             // The first offer of a negotiation is never at fault.
             let _ = negotiation.offered(offer);
         }
-        let mut usage = Usage::new(dialog, negotiation);
+        let mut usage = Usage::new(dialog, negotiation, Terms::of(&self.config));
         usage.learn(request.headers());
         let id = self.insert_call(Call {
             remote: from.clone(),
@@ -242,6 +249,7 @@ impl UserAgent {
             }),
             usage: Some(usage),
             way: self.way_over(self.layer.server_hop(server)),
+            parting: None,
             ended: false,
             released: false,
         });

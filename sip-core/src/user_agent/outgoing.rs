@@ -5,7 +5,7 @@ use alloc::vec::Vec;
 use bytes::Bytes;
 use smol_str::SmolStr;
 
-use super::call::{Call, Direction, Taken, Usage, ack, description, reliable};
+use super::call::{Call, Direction, Taken, Terms, Usage, ack, description, reliable};
 use super::farewell::Last;
 use super::local::{Outside, SDP, SUPPORTED};
 use super::{
@@ -53,6 +53,7 @@ struct Draft {
     call_id: SmolStr,
     tag: SmolStr,
     cseq: u32,
+    terms: Terms,
     /// The offer; without, the other side offers (§13.2.1).
     sdp: Option<Bytes>,
 }
@@ -99,6 +100,7 @@ impl UserAgent {
             call_id: entropy::token(&mut *self.entropy, 120).into(),
             tag: entropy::token(&mut *self.entropy, 80).into(),
             cseq: 1,
+            terms: Terms::of(&self.config),
             sdp,
         };
         let mut attempt = Attempt::default();
@@ -121,6 +123,7 @@ impl UserAgent {
             }),
             usage: None,
             way: self.way_over(Some(hop)),
+            parting: None,
             ended: false,
             released: false,
         });
@@ -165,11 +168,16 @@ impl UserAgent {
     /// Cancels (§9.1). A 2xx that comes all the same gets ACK and BYE.
     fn give_up(&mut self, now: Instant, id: CallId, end: End) {
         self.end(id, end);
-        let Some(out) = self.calls.get_mut(&id).and_then(Call::outgoing) else { return };
+        let Some(call) = self.calls.get_mut(&id) else { return };
+        let parting = call.parting.take();
+        let Some(out) = call.outgoing() else { return };
         out.stop_timers();
         match out.client {
             // The CANCEL's own answer says nothing that the INVITE's does not.
-            Some(client) => drop(self.layer.cancel(now, client)),
+            Some(client) => drop(match &parting {
+                Some(reason) => self.layer.cancel_because(now, client, reason),
+                None => self.layer.cancel(now, client),
+            }),
             None => {
                 let request = out.request.clone();
                 self.release(id);
@@ -202,6 +210,7 @@ impl UserAgent {
             true => writer.header(HeaderName::Require, reliable::TAG),
             false => writer,
         };
+        let writer = draft.terms.write(writer, None);
         let body = draft.sdp.as_deref().unwrap_or_default();
         let writer = self.authorize(writer, attempt, &Method::Invite, &draft.uri, body);
         let message = match &draft.sdp {
@@ -224,7 +233,8 @@ impl UserAgent {
             101..=199 => {}
             200..=299 => self.accepted(now, id, &response),
             // §13.2.2.3: after a 2xx another branch's refusal says nothing, but it cannot come then (§16.7).
-            401 | 407 if !ended => self.challenged(now, id, client, &response),
+            // RFC 4028 §7.3: 422 asks for a longer session interval.
+            401 | 407 | 422 if !ended => self.challenged(now, id, client, &response),
             _ => self.refused(id, client, &response),
         }
     }
@@ -246,7 +256,12 @@ impl UserAgent {
             if let Some(usage) = out.early.iter_mut().find(|usage| usage.is(&name)) {
                 usage.dialog.answered(response);
             } else if out.early.len() < limits::FORKS {
-                out.early.push(Usage::of_response(&out.request, response, out.draft.sdp.as_ref()));
+                out.early.push(Usage::of_response(
+                    &out.request,
+                    response,
+                    out.draft.sdp.as_ref(),
+                    out.draft.terms,
+                ));
             }
             let offerless = out.draft.sdp.is_none();
             let reliable = match self.take_reliable(id, &name, response) {
@@ -317,7 +332,7 @@ impl UserAgent {
                 usage.dialog.answered(response);
                 usage
             }
-            None => Usage::of_response(&out.request, response, out.draft.sdp.as_ref()),
+            None => Usage::of_response(&out.request, response, out.draft.sdp.as_ref(), out.draft.terms),
         };
         usage.learn(response.headers());
         let invite = out.request.clone();
@@ -330,9 +345,10 @@ impl UserAgent {
             // The BYE of a call that was given up is the call's end; a fork's is nobody's.
             let of_call = call.usage.is_none() && !call.released;
             self.transmit(ack);
-            self.say_last(Last::Bye(usage.dialog), of_call.then_some(id));
+            self.say_last(Last::Bye(usage.dialog, None), of_call.then_some(id));
             return;
         }
+        usage.hear_timer(now, response.headers());
         out.stop_timers();
         out.early.clear();
         out.acks_until = Some(now + self.timers.t1 * 64);
@@ -367,7 +383,7 @@ impl UserAgent {
         self.event(Event::Accepted { call: id, sdp: answer });
     }
 
-    /// §22.2: the INVITE again, with credentials, a new branch and CSeq + 1.
+    /// §22.2: the INVITE again, with credentials or another interval, a new branch and CSeq + 1.
     fn challenged(&mut self, now: Instant, id: CallId, client: ClientId, response: &Response) {
         let Some(mut call) = self.calls.remove(&id) else { return };
         let outcome = match &mut call.direction {
@@ -390,7 +406,11 @@ impl UserAgent {
         out: &mut Outgoing,
         response: &Response,
     ) -> Result<ClientId, Failure> {
-        self.learn_challenge(&mut out.attempt, &out.draft.uri, response)?;
+        match response.status() {
+            422 if out.draft.terms.raise(response.headers()) => {}
+            422 => return Err(Failure::of_response(response)),
+            _ => self.learn_challenge(&mut out.attempt, &out.draft.uri, response)?,
+        }
         out.client = None;
         out.early.clear();
         out.draft.cseq += 1;

@@ -4,6 +4,7 @@
 use bytes::Bytes;
 
 use super::answered::{Answered, Due};
+use super::session_timer::Grant;
 use super::usage::{Usage, description};
 use super::{Call, Direction};
 use crate::dialog::{DialogId, Stage};
@@ -184,6 +185,7 @@ impl UserAgent {
         dialog: &DialogId,
     ) -> Result<(), Refusal> {
         let sdp = checks::offer(request, &self.local, self.config.dtls_required)?;
+        Grant::of(&self.config, request.headers())?;
         let Some(call) = self.calls.get_mut(&id) else { return Err(Refusal::of(481)) };
         if call.state() != CallState::Established || call.is_unanswered() {
             return Err(match call.direction {
@@ -221,6 +223,7 @@ impl UserAgent {
         dialog: &DialogId,
     ) -> Result<(), Refusal> {
         let sdp = checks::offer(request, &self.local, self.config.dtls_required)?;
+        Grant::of(&self.config, request.headers())?;
         let Some(usage) = self.calls.get_mut(&id).and_then(|call| call.usages_mut().find(|u| u.is(dialog)))
         else {
             return Err(Refusal::of(481));
@@ -298,6 +301,13 @@ impl UserAgent {
             .header(HeaderName::Allow, &self.local.allow)
             .header(HeaderName::Supported, SUPPORTED)
             .header(HeaderName::Server, &self.config.user_agent);
+        // Both INVITE and UPDATE refresh the session (RFC 4028 §9).
+        let refreshes = matches!(request.method(), Method::Invite | Method::Update);
+        let grant = Grant::of(&self.config, request.headers()).ok().flatten().filter(|_| refreshes);
+        let writer = match grant {
+            Some(grant) => grant.write(writer),
+            None => writer,
+        };
         let ok = match sdp {
             Some(sdp) => writer.body(SDP, sdp),
             None => writer.finish(),
@@ -307,6 +317,9 @@ impl UserAgent {
         }
         if let Some(usage) = self.usage_mut(id, dialog) {
             usage.learn(request.headers());
+            if refreshes && usage.is_confirmed() {
+                usage.timer = grant.map(|grant| grant.start(now));
+            }
             match request.method() {
                 Method::Invite => {
                     let cseq = request.cseq().number;
@@ -407,6 +420,7 @@ impl UserAgent {
             call.usages_mut().map(|usage| usage.dialog.id().clone()).collect();
         for dialog in dialogs {
             self.change_timeout(now, id, &dialog);
+            self.session_timeout(now, id, &dialog);
             let Some(usage) = self.usage_mut(id, &dialog) else { continue };
             if let Some(asked) = usage.asked.as_ref().filter(|asked| asked.until() <= now) {
                 // RFC 3311 §5.2: 504 where a person would have to be asked.

@@ -201,6 +201,7 @@ impl UserAgent {
         let contact = self.local.contact_uri(hop);
         let Some(usage) = self.usage_mut(id, dialog) else { return false };
         let Some(mut change) = usage.change.take() else { return false };
+        let (terms, timer) = (usage.terms, usage.timer);
         let writer = usage.dialog.request(&change.method, via);
         let uri = SmolStr::new(usage.dialog.request_uri());
         let writer = writer
@@ -208,6 +209,7 @@ impl UserAgent {
             .header(HeaderName::Allow, &self.local.allow)
             .header(HeaderName::Supported, WITHIN)
             .header(HeaderName::UserAgent, &self.config.user_agent);
+        let writer = terms.write(writer, timer.as_ref());
         let body = change.offer.as_deref().unwrap_or_default();
         let writer = self.authorize(writer, &mut change.attempt, &change.method, &uri, body);
         let message = match &change.offer {
@@ -280,6 +282,11 @@ impl UserAgent {
                 let wait = retry_after(response.headers()).unwrap_or_default();
                 self.change_later(now, id, &dialog, wait.min(Duration::from_secs(60)), response);
             }
+            // RFC 4028 §7.3: the interval was too short for somebody.
+            422 if usage.terms.raise(response.headers()) => match self.flow() {
+                Some(hop) if self.send_change(now, id, &dialog, hop) => {}
+                _ => self.change_refused(now, id, &dialog, Failure::of(Cause::FlowLost)),
+            },
             // RFC 3311 §5.2: a person would have to be asked; and some name UPDATE without taking it.
             405 | 501 | 504 if self.is_refresh_by_update(id, &dialog) => {
                 if let Some(usage) = self.usage_mut(id, &dialog) {
@@ -303,6 +310,7 @@ impl UserAgent {
         // §12.2.1.2: the 2xx to a target refresh request refreshes the target.
         usage.dialog.refresh_target(response.headers());
         usage.learn(response.headers());
+        usage.hear_timer(now, response.headers());
         let sdp = description(response.headers(), response.body());
         if change.wish == Wish::Solicit {
             if let Some(invite) = change.request {
@@ -368,7 +376,9 @@ impl UserAgent {
 
     /// RFC 6141 §3.3, RFC 3261 §14.1: the session stays as it was.
     fn change_refused(&mut self, now: Instant, id: CallId, dialog: &DialogId, failure: Failure) {
-        let Some(change) = self.usage_mut(id, dialog).and_then(|usage| usage.change.take()) else { return };
+        let Some(usage) = self.usage_mut(id, dialog) else { return };
+        usage.refresh_later(now);
+        let Some(change) = usage.change.take() else { return };
         self.tell_refusal(id, dialog, &change.wish, failure);
         self.next_change(now, id, dialog);
     }
@@ -521,6 +531,7 @@ impl UserAgent {
             for usage in call.usages_mut() {
                 unanswered.extend(usage.asked.take());
                 usage.next = None;
+                usage.timer = None;
                 usage.unacknowledged = None;
                 let Some(change) = &mut usage.change else { continue };
                 match change.stage {

@@ -4,6 +4,7 @@ mod answered;
 mod asked;
 mod change;
 pub(crate) mod reliable;
+mod session_timer;
 mod usage;
 
 use bytes::Bytes;
@@ -12,6 +13,7 @@ use smol_str::SmolStr;
 pub(crate) use answered::{Answered, Due};
 pub(crate) use change::{Wish, ack};
 pub(crate) use reliable::{Reliable, Taken};
+pub(crate) use session_timer::{Grant, Terms};
 pub(crate) use usage::{Usage, description};
 
 use super::continuity::Way;
@@ -31,6 +33,8 @@ pub(super) struct Call {
     /// The dialog of the 2xx that counts. An incoming call has its dialog from the start.
     pub(super) usage: Option<Usage>,
     pub(super) way: Way,
+    /// Why it ended, as the Reason of a BYE or CANCEL says it (RFC 3326).
+    pub(super) parting: Option<SmolStr>,
     /// [`Event::Ended`] was told.
     pub(super) ended: bool,
     /// [`Event::Released`] was told.
@@ -172,6 +176,7 @@ impl UserAgent {
     pub(super) fn end(&mut self, id: CallId, end: End) {
         if let Some(call) = self.calls.get_mut(&id).filter(|call| !call.ended) {
             call.ended = true;
+            call.parting = end.reason();
             self.event(Event::Ended { call: id, end });
         }
     }

@@ -5,6 +5,7 @@ use bytes::Bytes;
 use super::answered::Answered;
 use super::asked::Asked;
 use super::change::Change;
+use super::session_timer::{SessionTimer, Terms};
 use crate::dialog::{Dialog, DialogId};
 use crate::message::typed::ContentType;
 use crate::message::{HeaderName, Headers, Request, Response};
@@ -31,12 +32,15 @@ pub(crate) struct Usage {
     pub(crate) settled: bool,
     /// RSeq of the last reliable provisional response of theirs.
     pub(crate) rseq: Option<u32>,
+    pub(crate) timer: Option<SessionTimer>,
+    /// What we ask for in requests.
+    pub(crate) terms: Terms,
     /// CSeq and ACK of our last re-INVITE that was accepted.
     ack: Option<(u32, Bytes)>,
 }
 
 impl Usage {
-    pub(crate) const fn new(dialog: Dialog, negotiation: Negotiation) -> Self {
+    pub(crate) const fn new(dialog: Dialog, negotiation: Negotiation, terms: Terms) -> Self {
         Self {
             dialog,
             negotiation,
@@ -47,18 +51,25 @@ impl Usage {
             unacknowledged: None,
             settled: false,
             rseq: None,
+            timer: None,
+            terms,
             ack: None,
         }
     }
 
     /// The caller's, made by a response to its INVITE.
-    pub(crate) fn of_response(invite: &Request, response: &Response, offer: Option<&Bytes>) -> Self {
+    pub(crate) fn of_response(
+        invite: &Request,
+        response: &Response,
+        offer: Option<&Bytes>,
+        terms: Terms,
+    ) -> Self {
         let mut negotiation = Negotiation::new();
         if let Some(offer) = offer {
             // The first offer of a negotiation is never at fault.
             let _ = negotiation.offer(offer.clone());
         }
-        Self::new(Dialog::uac(invite, response), negotiation)
+        Self::new(Dialog::uac(invite, response), negotiation, terms)
     }
 
     /// Notes what the other side says it can do.
@@ -114,7 +125,8 @@ impl Usage {
         let change = self.change.as_ref().and_then(Change::timeout);
         let asked = self.asked.as_ref().map(Asked::until);
         let answered = self.unacknowledged.as_ref().map(Answered::timeout);
-        change.into_iter().chain(asked).chain(answered).min()
+        let timer = self.timer.as_ref().map(SessionTimer::timeout);
+        change.into_iter().chain(asked).chain(answered).chain(timer).min()
     }
 }
 

@@ -17,6 +17,7 @@ mod publications;
 mod registration;
 mod reliable;
 mod reliable_ours;
+mod session_timers;
 mod solo;
 mod subscriptions;
 mod tokens;
