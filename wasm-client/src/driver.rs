@@ -404,6 +404,7 @@ impl Driver {
             | Event::Accepted { call, .. }
             | Event::Confirmed { call, .. }
             | Event::Info { call, .. }
+            | Event::InfoPackage { call, .. }
             | Event::Offered { call, .. }
             | Event::OfferWithdrawn { call }
             | Event::OfferAnswered { call, .. }

@@ -7,7 +7,7 @@ use core::fmt;
 
 use smol_str::SmolStr;
 
-use crate::message::{SipUri, Uri, escape_param};
+use crate::message::{HeaderName, Request, SipUri, Uri, Writer, escape_param};
 use crate::time::Duration;
 use crate::transport::Transport;
 
@@ -223,6 +223,14 @@ impl Config {
     /// Allow-Events (RFC 6665 §4.4.4).
     pub(super) fn allow_events(&self) -> SmolStr {
         self.event_packages.join(", ").into()
+    }
+
+    /// The Recv-Info of an answer to a request that has one (RFC 6086 §5.2.3).
+    pub(super) fn answer_recv_info(&self, writer: Writer, request: &Request) -> Writer {
+        match request.headers().has(HeaderName::RecvInfo) {
+            true => writer.header(HeaderName::RecvInfo, self.recv_info()),
+            false => writer,
+        }
     }
 
     /// Recv-Info (RFC 6086 §5.2.2); empty says that none is taken.

@@ -81,6 +81,9 @@ pub enum RequestError {
     /// The method is no token, or has a command of its own.
     #[error("the method cannot be sent so")]
     InvalidMethod,
+    /// The other side has not said that it takes this Info Package (RFC 6086 §5.2.2).
+    #[error("the other side does not take this package")]
+    PackageNotTaken,
     /// A header field that is not the caller's to write, or has no legal name.
     #[error("the field {0} cannot be set")]
     ReservedField(SmolStr),

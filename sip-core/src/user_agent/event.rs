@@ -212,6 +212,15 @@ pub enum Event {
         /// The body.
         body: String,
     },
+    /// The other side sent an INFO of a package we take (RFC 6086).
+    InfoPackage {
+        /// The call.
+        call: CallId,
+        /// The package with its parameters, as Info-Package has it.
+        package: SmolStr,
+        /// The body.
+        content: Option<Content>,
+    },
     /// The call is over for the user. Told at once, also while the other side still has to be told.
     Ended {
         /// The call.

@@ -8,7 +8,7 @@ use smol_str::SmolStr;
 use super::requests::{Errand, Place, Whose};
 use super::{CallId, CallState, RequestError, RequestId, UserAgent, target};
 use crate::body::Content;
-use crate::message::typed::{Accept, Allow, AllowEvents, RecvInfo, Supported};
+use crate::message::typed::{Accept, Allow, AllowEvents, InfoPackage, RecvInfo, Supported, TypedHeader};
 use crate::message::{HeaderName, Method, Response, is_token};
 use crate::time::Instant;
 
@@ -125,6 +125,30 @@ impl UserAgent {
         let content = Content::new(content_type, body.as_bytes().to_vec());
         let errand = self.errand(Method::Info, Addressee::Call(call))?.with_content(Some(content));
         self.send_now(now, errand)
+    }
+
+    /// Sends an INFO of a package (RFC 6086) in an established call, if the other side takes it. `package` may have
+    /// parameters: `foo;x=1`.
+    pub fn info_package(
+        &mut self,
+        now: Instant,
+        call: CallId,
+        package: &str,
+        content: Option<Content>,
+    ) -> Result<RequestId, RequestError> {
+        let errand = self.errand(Method::Info, Addressee::Call(call))?;
+        let name = InfoPackage::parse(package).map_err(|_| RequestError::PackageNotTaken)?.package;
+        let usage = self.calls.get(&call).and_then(|call| call.usage.as_ref());
+        let taken = usage.and_then(|usage| usage.info_packages.as_ref());
+        if !taken.is_some_and(|taken| taken.iter().any(|taken| taken == name)) {
+            return Err(RequestError::PackageNotTaken);
+        }
+        let mut errand = errand.with(HeaderName::InfoPackage, package);
+        if content.is_some() {
+            // RFC 6086 §4.3.1.
+            errand = errand.with(HeaderName::ContentDisposition, "Info-Package");
+        }
+        self.send_now(now, errand.with_content(content))
     }
 
     /// Sends any request that has no command of its own. `fields` are header fields by name; those that make the

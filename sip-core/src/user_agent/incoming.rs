@@ -130,6 +130,7 @@ impl UserAgent {
             Some(grant) => grant.write(writer),
             None => writer,
         };
+        let writer = self.config.answer_recv_info(writer, &incoming.request);
         let ok = match &said {
             Some(sdp) => writer.body(SDP, sdp),
             None => writer.finish(),

@@ -205,6 +205,8 @@ impl UserAgent {
             .header(HeaderName::Allow, &self.local.allow)
             .header(HeaderName::Supported, SUPPORTED)
             .header(HeaderName::Accept, SDP)
+            // RFC 6086 §5.2.3: "even if the sender is not willing to receive".
+            .header(HeaderName::RecvInfo, self.config.recv_info())
             .header(HeaderName::UserAgent, &self.config.user_agent);
         let writer = match self.config.reliable_required {
             true => writer.header(HeaderName::Require, reliable::TAG),

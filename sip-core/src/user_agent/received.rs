@@ -1,10 +1,15 @@
 //! Requests we receive: outside dialogs and in them (RFC 3261 §8.2, §12.2.2, §14.2, §15.1.2).
 
+use smol_str::{ToSmolStr, format_smolstr};
+
 use super::checks::{self, Refusal};
 use super::failure::reason;
 use super::{CallId, CallState, End, Event, Side, UserAgent};
+use crate::body::Content;
 use crate::dialog::DialogId;
 use crate::entropy;
+use crate::message::typed::{ContentType, InfoPackage};
+use crate::message::validate::Rules;
 use crate::message::{HeaderName, Method, Request, Writer, reason_phrase};
 use crate::time::Instant;
 use crate::transaction::{Received, ServerId};
@@ -157,7 +162,7 @@ impl UserAgent {
         Ok(())
     }
 
-    /// RFC 6086. Only INFO without package is known, with keys pressed; an empty one asks whether we are there.
+    /// RFC 6086. Without a package it brings keys pressed; an empty one asks whether we are there.
     fn informed(
         &mut self,
         now: Instant,
@@ -165,9 +170,8 @@ impl UserAgent {
         request: &Request,
         id: CallId,
     ) -> Result<(), Refusal> {
-        if request.headers().named("Info-Package").is_some() {
-            // RFC 6086 §4.2.2: with the packages we take, of which there are none.
-            return Err(Refusal::of(469).with(HeaderName::RecvInfo, self.config.recv_info()));
+        if request.headers().has(HeaderName::InfoPackage) {
+            return self.informed_of_package(now, server, request, id);
         }
         checks::validate(request, &self.local)?;
         let content = checks::content(request, &self.local)?;
@@ -176,6 +180,43 @@ impl UserAgent {
             self.event(Event::Info { call: id, content_type, body });
         }
         Ok(())
+    }
+
+    /// An INFO of a package (RFC 6086 §4.2.2). Which bodies it may have the package says, and its application knows.
+    fn informed_of_package(
+        &mut self,
+        now: Instant,
+        server: ServerId,
+        request: &Request,
+        call: CallId,
+    ) -> Result<(), Refusal> {
+        let info = request.headers().typed::<InfoPackage<'_>>();
+        let info = info.map_err(|_| Refusal::with_reason(400, "Bad Info-Package"))?;
+        let wanted =
+            info.filter(|info| self.config.info_packages.iter().any(|wanted| wanted == info.package));
+        let Some(info) = wanted else {
+            return Err(Refusal::of(469).with(HeaderName::RecvInfo, self.config.recv_info()));
+        };
+        let content = self.any_body(request, None)?;
+        self.respond(now, server, request, 200, &[]);
+        self.event(Event::InfoPackage { call, package: info.to_smolstr(), content });
+        Ok(())
+    }
+
+    /// A body of this media type, or of whatever type it says it is.
+    pub(super) fn any_body(
+        &self,
+        request: &Request,
+        media_type: Option<&str>,
+    ) -> Result<Option<Content>, Refusal> {
+        let headers = request.headers();
+        let any = headers.typed::<ContentType<'_>>().ok().flatten();
+        let any = any.map(|found| format_smolstr!("{}/{}", found.kind, found.subtype)).unwrap_or_default();
+        let accept = media_type.unwrap_or(&any);
+        let rules = Rules { accept, ..checks::rules(request.method(), &self.local) };
+        rules.request(request)?;
+        let found = rules.body(request)?;
+        Ok(found.map(|found| Content::new(found.to_smolstr(), headers.bytes().slice_ref(request.body()))))
     }
 
     /// BYE (§15.1.2).

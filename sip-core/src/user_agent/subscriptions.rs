@@ -3,19 +3,16 @@
 
 use alloc::vec::Vec;
 
-use smol_str::{SmolStr, ToSmolStr, format_smolstr};
+use smol_str::{SmolStr, ToSmolStr};
 
-use super::checks::{self, Refusal};
+use super::checks::Refusal;
 use super::requests::{Errand, Outcome, Place, Whose};
 use super::{Cause, Event, EventsError, Failure, RequestError, UserAgent, target};
 use crate::body::Content;
 use crate::dialog::DialogId;
-use crate::events::{
-    Due, Ending, EventName, Notified, NotifyError, Package, Reason, Source, Subscriber, Verdict,
-};
+use crate::events::{Due, Ending, EventName, Notified, NotifyError, Reason, Source, Subscriber, Verdict};
 use crate::limits;
-use crate::message::typed::{ContentType, Event as EventField};
-use crate::message::validate::Rules;
+use crate::message::typed::Event as EventField;
 use crate::message::{HeaderName, Method, Request};
 use crate::time::{Duration, Instant};
 use crate::transaction::ServerId;
@@ -235,7 +232,7 @@ impl UserAgent {
         else {
             return Ok(());
         };
-        let content = self.document(request, &package)?;
+        let content = self.any_body(request, package.media_type())?;
         let Some(found) = self.subscriptions.get_mut(&id) else { return Ok(()) };
         let outcome = found.machine.receive(now, request, shared, &mut *self.entropy);
         let (notified, verdict) = outcome.map_err(|error| refusal(error, self))?;
@@ -244,19 +241,6 @@ impl UserAgent {
         self.event(Event::Subscription { subscription: id, update });
         self.judge_subscription(now, id, verdict, None);
         Ok(())
-    }
-
-    /// The body of a NOTIFY, if it is one the package has (§8.2.3 of RFC 3261: 415).
-    fn document(&self, request: &Request, package: &Package) -> Result<Option<Content>, Refusal> {
-        let rules = checks::rules(request.method(), &self.local);
-        let headers = request.headers();
-        // Of a package that is not known here any type will do.
-        let any = headers.typed::<ContentType<'_>>().ok().flatten();
-        let any = any.map(|found| format_smolstr!("{}/{}", found.kind, found.subtype)).unwrap_or_default();
-        let rules = Rules { accept: package.media_type().unwrap_or(&any), ..rules };
-        rules.request(request)?;
-        let found = rules.body(request)?;
-        Ok(found.map(|found| Content::new(found.to_smolstr(), headers.bytes().slice_ref(request.body()))))
     }
 }
 

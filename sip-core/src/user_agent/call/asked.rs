@@ -308,6 +308,7 @@ impl UserAgent {
             Some(grant) => grant.write(writer),
             None => writer,
         };
+        let writer = self.config.answer_recv_info(writer, request);
         let ok = match sdp {
             Some(sdp) => writer.body(SDP, sdp),
             None => writer.finish(),

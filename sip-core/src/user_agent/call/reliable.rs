@@ -187,6 +187,7 @@ impl UserAgent {
                 .header(HeaderName::Allow, &self.local.allow)
                 .header(HeaderName::Server, &self.config.user_agent);
         if let Some(rseq) = rseq {
+            writer = self.config.answer_recv_info(writer, &incoming.request);
             writer = writer.header(HeaderName::Require, TAG).header(HeaderName::RSeq, rseq);
         }
         let response = match &sdp {

@@ -1,13 +1,16 @@
 //! The INVITE usage of one dialog (RFC 5057): what both sides agreed upon in it, and what is being changed.
 
+use alloc::vec::Vec;
+
 use bytes::Bytes;
+use smol_str::SmolStr;
 
 use super::answered::Answered;
 use super::asked::Asked;
 use super::change::Change;
 use super::session_timer::{SessionTimer, Terms};
 use crate::dialog::{Dialog, DialogId};
-use crate::message::typed::ContentType;
+use crate::message::typed::{ContentType, RecvInfo};
 use crate::message::{HeaderName, Headers, Request, Response};
 use crate::offer_answer::{Fault, Negotiation, Turn};
 use crate::time::Instant;
@@ -20,6 +23,8 @@ pub(crate) struct Usage {
     pub(crate) negotiation: Negotiation,
     /// The other side's Allow names UPDATE (RFC 3311 §4).
     pub(crate) updates: bool,
+    /// The Info Packages the other side takes (RFC 6086 §5.2); `None`: it does not know them.
+    pub(crate) info_packages: Option<Vec<SmolStr>>,
     /// Our INVITE or UPDATE in it, on its way or waiting.
     pub(crate) change: Option<Change>,
     /// What comes after `change`.
@@ -45,6 +50,7 @@ impl Usage {
             dialog,
             negotiation,
             updates: false,
+            info_packages: None,
             change: None,
             next: None,
             asked: None,
@@ -76,6 +82,11 @@ impl Usage {
     pub(crate) fn learn(&mut self, headers: &Headers) {
         if headers.has(HeaderName::Allow) {
             self.updates = headers.lists(HeaderName::Allow, "UPDATE");
+        }
+        // RFC 6086 §5.2.2: the set is valid until there is a new one.
+        if headers.has(HeaderName::RecvInfo) {
+            let packages = headers.typed_all::<RecvInfo<'_>>().flatten();
+            self.info_packages = Some(packages.map(|info| info.package.into()).collect());
         }
     }
 
