@@ -1,6 +1,5 @@
 //! What the tests of all bodies share.
 
-use alloc::string::String;
 use alloc::vec::Vec;
 
 use proptest::prelude::*;
@@ -26,23 +25,4 @@ pub(crate) fn perturb(samples: &'static [&'static str]) -> impl Strategy<Value =
         }
         bytes
     })
-}
-
-/// Eight times the input may take no more than forty times as long, on a machine that does other things too; a
-/// quadratic walk takes sixty-four times as long. Inputs too quick to measure pass.
-pub(crate) fn assert_linear(small: &str, large: &str, mut parse: impl FnMut(&str)) {
-    #[expect(clippy::disallowed_types, reason = "a test that measures")]
-    let mut time = |text: &str| {
-        let start = std::time::Instant::now();
-        parse(text);
-        start.elapsed()
-    };
-    // The quickest of several runs is the one least disturbed; a linear walk needs only one that is not.
-    let short = (0..5).map(|_| time(small)).min().unwrap();
-    let linear = (0..30).any(|_| {
-        let long = time(large);
-        long.as_millis() < 10 || long < short * 40
-    });
-    let start: String = large.chars().take(80).collect();
-    assert!(linear, "more than forty times {short:?} for {start:?}");
 }

@@ -1,4 +1,6 @@
-//! Byte classes of RFC 3261 §25.1, one bit each in a single table.
+//! Byte classes of RFC 3261 §25.1, one bit each in a single table, and searches by words of eight bytes.
+
+use core::ops::ControlFlow;
 
 const TOKEN: u8 = 1;
 const URI_USER: u8 = 2;
@@ -19,12 +21,12 @@ const fn build() -> [u8; 256] {
         if alnum || contains(b"-.!%*_+`'~", c) {
             table[b] |= TOKEN;
         }
-        // unreserved / escaped / user-unreserved; the colon before a password is handled by the URI parser
-        if alnum || contains(b"-_.!~*'()%&=+$,;?/", c) {
+        // unreserved / user-unreserved; escapes and the colon before a password are for who reads them
+        if alnum || contains(b"-_.!~*'()&=+$,;?/", c) {
             table[b] |= URI_USER;
         }
-        // paramchar and hnv characters: unreserved / escaped / "[" "]" "/" ":" "&" "+" "$" / "?"
-        if alnum || contains(b"-_.!~*'()%[]/:&+$?", c) {
+        // paramchar and hnv characters: unreserved / "[" "]" "/" ":" "&" "+" "$" / "?"; escapes as above
+        if alnum || contains(b"-_.!~*'()[]/:&+$?", c) {
             table[b] |= PARAM;
         }
         // the underscore is no host character, yet deployed names have it
@@ -57,7 +59,15 @@ const fn contains(set: &[u8], c: u8) -> bool {
 }
 
 fn all(text: &str, class: u8) -> bool {
-    text.bytes().all(|b| TABLE[usize::from(b)] & class != 0)
+    skip(text.as_bytes(), 0, class) == text.len()
+}
+
+/// Index of the first byte from `at` on that is not of `class`, or the length.
+fn skip(bytes: &[u8], mut at: usize, class: u8) -> usize {
+    while at < bytes.len() && TABLE[usize::from(bytes[at])] & class != 0 {
+        at += 1;
+    }
+    at
 }
 
 /// `token`, not empty.
@@ -65,19 +75,24 @@ pub(crate) fn is_token(text: &str) -> bool {
     !text.is_empty() && all(text, TOKEN)
 }
 
-/// Whether one byte may stand in a `token`.
-pub(crate) const fn is_token_byte(byte: u8) -> bool {
-    TABLE[byte as usize] & TOKEN != 0
+/// Index of the first byte from `at` on that may not stand in a `token`, or the length.
+pub(crate) fn skip_token(bytes: &[u8], at: usize) -> usize {
+    skip(bytes, at, TOKEN)
 }
 
 /// `user`, or `password` with the colon the caller has cut at: every `%` begins an escape.
 pub(crate) fn is_user(text: &str) -> bool {
-    all_escaped(text, URI_USER)
+    skip_escaped(text.as_bytes(), 0, URI_USER) == text.len()
 }
 
-/// `pname` or `pvalue` of a URI parameter.
+/// `pname` or `pvalue` of a URI parameter, `hname` or `hvalue` of a URI header.
 pub(crate) fn is_uri_param(text: &str) -> bool {
-    all_escaped(text, PARAM)
+    skip_uri_param(text.as_bytes(), 0) == text.len()
+}
+
+/// Index of the first byte from `at` on that is no part of a URI parameter's name or value, or the length.
+pub(crate) fn skip_uri_param(bytes: &[u8], at: usize) -> usize {
+    skip_escaped(bytes, at, PARAM)
 }
 
 /// Host-name characters.
@@ -85,16 +100,21 @@ pub(crate) fn is_host(text: &str) -> bool {
     !text.is_empty() && all(text, HOST)
 }
 
-/// Whether one byte may stand in a host name.
-pub(crate) const fn is_host_byte(byte: u8) -> bool {
-    TABLE[byte as usize] & HOST != 0
+/// Index of the first byte from `at` on that may not stand in a host name, or the length.
+pub(crate) fn skip_host(bytes: &[u8], at: usize) -> usize {
+    skip(bytes, at, HOST)
 }
 
 /// `callid = word [ "@" word ]`.
 pub(crate) fn is_call_id(text: &str) -> bool {
-    let (left, right) = text.split_once('@').map_or((text, None), |(l, r)| (l, Some(r)));
-    let word = |part: &str| !part.is_empty() && all(part, WORD);
-    word(left) && right.is_none_or(word)
+    let bytes = text.as_bytes();
+    let end = skip(bytes, 0, WORD);
+    match bytes.get(end) {
+        _ if end == 0 => false,
+        None => true,
+        Some(b'@') => end + 1 < bytes.len() && skip(bytes, end + 1, WORD) == bytes.len(),
+        Some(_) => false,
+    }
 }
 
 /// `1*DIGIT` that fits; anything longer than `u64` is out of range, not wrapped.
@@ -124,24 +144,15 @@ pub(crate) fn trim(text: &str) -> &str {
     &text[start..end]
 }
 
-/// All of one class, and every `%` is followed by two hexadecimal digits.
-fn all_escaped(text: &str, class: u8) -> bool {
-    let bytes = text.as_bytes();
-    let mut at = 0;
-    while at < bytes.len() {
-        if TABLE[usize::from(bytes[at])] & class == 0 {
-            return false;
+/// Like [`skip`], with escapes: a `%` that two hexadecimal digits follow.
+fn skip_escaped(bytes: &[u8], mut at: usize, class: u8) -> usize {
+    loop {
+        at = skip(bytes, at, class);
+        match bytes.get(at..at + 3) {
+            Some([b'%', high, low]) if high.is_ascii_hexdigit() && low.is_ascii_hexdigit() => at += 3,
+            _ => return at,
         }
-        if bytes[at] == b'%' {
-            let whole = bytes.get(at + 1..at + 3).is_some_and(|hex| hex.iter().all(u8::is_ascii_hexdigit));
-            if !whole {
-                return false;
-            }
-            at += 2;
-        }
-        at += 1;
     }
-    true
 }
 
 /// Index of the first byte from `at` on that is no linear white space, or the length.
@@ -154,11 +165,8 @@ pub(crate) fn skip_lws(bytes: &[u8], mut at: usize) -> usize {
 
 /// Index of the first byte from `at` on that may not stand in a parameter's name, or the length. RFC 4475's
 /// "intmeth" names one with every token character; those of URIs add brackets and more.
-pub(crate) fn skip_param_name(bytes: &[u8], mut at: usize) -> usize {
-    while at < bytes.len() && TABLE[usize::from(bytes[at])] & PARAM_NAME != 0 {
-        at += 1;
-    }
-    at
+pub(crate) fn skip_param_name(bytes: &[u8], at: usize) -> usize {
+    skip(bytes, at, PARAM_NAME)
 }
 
 /// Index of the first byte from `at` on that ends a parameter's unquoted value, or the length.
@@ -167,4 +175,71 @@ pub(crate) fn skip_param_value(bytes: &[u8], mut at: usize) -> usize {
         at += 1;
     }
     at
+}
+
+const ONES: u64 = u64::from_ne_bytes([0x01; 8]);
+const HIGHS: u64 = u64::from_ne_bytes([0x80; 8]);
+
+/// The high bit of every byte of `word` that is below `limit`, 128 at most. Bytes after the first may be marked
+/// wrongly, by its borrow.
+const fn below(word: u64, limit: u8) -> u64 {
+    word.wrapping_sub(ONES * limit as u64) & !word & HIGHS
+}
+
+/// Index of the first byte from `start` on that `is` says yes to, or the length. `marks` says the same of eight bytes at
+/// once, by the high bit of each; only its first mark counts. What a message is searched for stands a few dozen bytes
+/// ahead, which is found sooner so than by the call of a vectorised search.
+#[inline]
+fn find(bytes: &[u8], start: usize, marks: impl Fn(u64) -> u64, is: impl Fn(u8) -> bool) -> usize {
+    let (words, tail) = bytes.get(start..).unwrap_or_default().as_chunks::<8>();
+    for (i, word) in words.iter().enumerate() {
+        let marked = marks(u64::from_le_bytes(*word));
+        if marked != 0 {
+            return start + i * 8 + marked.trailing_zeros() as usize / 8;
+        }
+    }
+    let found = tail.iter().position(|b| is(*b)).unwrap_or(tail.len());
+    start + words.len() * 8 + found
+}
+
+/// Index of the first `byte` from `at` on, or the length.
+pub(crate) fn find_byte(bytes: &[u8], at: usize, byte: u8) -> usize {
+    find(bytes, at, |word| below(word ^ (ONES * u64::from(byte)), 1), |b| b == byte)
+}
+
+/// Index of the first comma, quote or opening angle bracket from `at` on, or the length.
+pub(crate) fn find_list_mark(bytes: &[u8], at: usize) -> usize {
+    let is = |word, byte: u8| below(word ^ (ONES * u64::from(byte)), 1);
+    let marks = |word| is(word, b',') | is(word, b'"') | is(word, b'<');
+    find(bytes, at, marks, |b| matches!(b, b',' | b'"' | b'<'))
+}
+
+/// Visits the places of all bytes up to CR, which the ends of lines are among, in order. Now and then another control
+/// character is taken for one of them.
+#[inline]
+pub(crate) fn each_line_end<B>(
+    bytes: &[u8],
+    mut visit: impl FnMut(usize) -> ControlFlow<B>,
+) -> ControlFlow<B> {
+    const LIMIT: u8 = b'\r' + 1;
+    let (words, tail) = bytes.as_chunks::<8>();
+    for (i, word) in words.iter().enumerate() {
+        let mut marks = below(u64::from_le_bytes(*word), LIMIT);
+        while marks != 0 {
+            visit(i * 8 + marks.trailing_zeros() as usize / 8)?;
+            marks &= marks - 1;
+        }
+    }
+    for (i, byte) in tail.iter().enumerate() {
+        if *byte < LIMIT {
+            visit(words.len() * 8 + i)?;
+        }
+    }
+    ControlFlow::Continue(())
+}
+
+/// Index of the first control character from `at` on, or the length.
+pub(crate) fn find_control(bytes: &[u8], at: usize) -> usize {
+    let marks = |word| below(word, b' ') | below(word ^ (ONES * 0x7f), 1);
+    find(bytes, at, marks, |b| b.is_ascii_control())
 }

@@ -1,12 +1,17 @@
 //! The index: one immutable buffer and where each header field lies in it.
 
 use alloc::vec::Vec;
+use core::ops::ControlFlow;
 
 use bytes::Bytes;
 
-use super::value::split_list;
+use super::name::NameSet;
+use super::value::next_element;
 use super::{Fault, HeaderName, ParseError, chars};
 use crate::limits;
+
+/// Fields the index has room for from the start: one allocation for nearly every message.
+const USUAL_FIELDS: usize = 32;
 
 /// A byte range of the message.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -47,92 +52,56 @@ pub struct Field {
 #[derive(Clone, Debug)]
 pub struct Headers {
     bytes: Bytes,
+    index: Index,
+}
+
+/// Where everything lies.
+#[derive(Clone, Debug)]
+pub(crate) struct Index {
     fields: Vec<Field>,
     /// Length of the start line without CRLF.
     start_line: u32,
-    body: Span,
+    /// Where the body begins; it ends with the message.
+    body: u32,
+    /// The names that are there.
+    present: NameSet,
 }
 
 impl Headers {
     /// Indexes a message. Checks line ends, field names, counts and the body's length; the values are for others.
     pub(crate) fn index(bytes: Bytes) -> Result<Self, ParseError> {
-        let mut headers = Self::index_fields(bytes)?;
-        headers.delimit_body()?;
-        Ok(headers)
+        let (index, head) = Index::read(&bytes)?;
+        let end = index.body_end(head, bytes.len())?;
+        Ok(Self::new(bytes, index, end))
     }
 
-    /// The same but for the body, which is all that follows the fields.
-    pub(crate) fn index_fields(bytes: Bytes) -> Result<Self, ParseError> {
-        if bytes.len() > limits::MESSAGE_BYTES {
-            return Err(ParseError::new(Fault::TooLarge, limits::MESSAGE_BYTES));
-        }
-        let text = &bytes[..];
-        let mut fields = Vec::with_capacity(24);
-        // Most messages have their CRs, LFs and NULs in order, which one pass over the head tells afterwards; where
-        // they are not, line by line tells what is wrong first.
-        let (start_line, at) = match index_orderly(text, &mut fields)? {
-            Some(found) => found,
-            None => {
-                fields.clear();
-                index_line_by_line(text, &mut fields)?
-            }
-        };
-        if !text[..at].is_ascii()
-            && let Err(error) = core::str::from_utf8(&text[..at])
-        {
-            return Err(ParseError::new(Fault::NotUtf8, error.valid_up_to()));
-        }
-        let body = Span::new(at, text.len());
-        Ok(Self { bytes, fields, start_line: start_line as u32, body })
-    }
-
-    /// Ends the body where it ends, or says why that cannot be told.
-    pub(crate) fn delimit_body(&mut self) -> Result<(), ParseError> {
-        let end = self.body_end(self.body.start as usize)?;
-        self.body.end = end as u32;
-        // Surplus bytes (§18.3) must not be forwarded: in a stream they would be a message of their own.
-        self.bytes.truncate(end);
-        Ok(())
+    /// Surplus bytes past the body's `end` (§18.3) must not be forwarded: in a stream they would be a message of their
+    /// own.
+    pub(crate) fn new(mut bytes: Bytes, index: Index, end: usize) -> Self {
+        bytes.truncate(end);
+        Self { bytes, index }
     }
 
     /// What can be told of a message that [`Headers::index`] refuses, to answer it: the lines that are header fields,
     /// and no body. `None` if there is not even a first line.
     pub(crate) fn salvage(bytes: Bytes) -> Option<Self> {
         let text = &bytes[..bytes.len().min(limits::MESSAGE_BYTES)];
-        let mut fields = Vec::new();
+        let mut index = Index::new();
         let mut lines = memchr::memchr_iter(b'\n', text);
         let mut at = lines.next()? + 1;
-        let start_line = without_line_end(&text[..at]);
+        index.start_line = without_line_end(&text[..at]) as u32;
         for line_feed in lines {
             let end = line_feed + 1;
             let stop = at + without_line_end(&text[at..end]);
             // An empty line ends the fields; one that is no field is what the message is refused for, or beside it.
-            if stop == at || fields.len() == limits::HEADER_FIELDS {
+            if stop == at || index.fields.len() == limits::HEADER_FIELDS {
                 break;
             }
-            let _ = push_line(&mut fields, text, at, stop, end);
+            let _ = index.push_line(text, at, stop, end);
             at = end;
         }
-        Some(Self { fields, start_line: start_line as u32, body: Span::new(at, at), bytes })
-    }
-
-    /// The body ends where Content-Length says; without one, where the message ends (§18.3).
-    fn body_end(&self, start: usize) -> Result<usize, ParseError> {
-        let mut lengths = self.fields.iter().filter(|f| f.name == HeaderName::ContentLength);
-        let Some(field) = lengths.next() else { return Ok(self.bytes.len()) };
-        if let Some(second) = lengths.next() {
-            return Err(ParseError::new(
-                Fault::Duplicate(HeaderName::ContentLength),
-                second.line.start as usize,
-            ));
-        }
-        let at = field.value.start as usize;
-        let malformed = ParseError::new(Fault::Malformed(HeaderName::ContentLength), at);
-        let length = chars::number(self.slice(field.value)).ok_or(malformed)?;
-        match usize::try_from(length).ok().and_then(|length| start.checked_add(length)) {
-            Some(end) if end <= self.bytes.len() => Ok(end),
-            _ => Err(ParseError::new(Fault::BodyTooShort, at)),
-        }
+        index.body = at as u32;
+        Some(Self::new(bytes, index, at))
     }
 
     /// The whole message as it came.
@@ -142,17 +111,17 @@ impl Headers {
 
     /// The body.
     pub fn body(&self) -> &[u8] {
-        &self.bytes[self.body.range()]
+        &self.bytes[self.index.body as usize..]
     }
 
     /// The start line without CRLF.
     pub fn start_line(&self) -> &str {
-        self.slice(Span::new(0, self.start_line as usize))
+        self.slice(Span::new(0, self.index.start_line as usize))
     }
 
     /// The index, in message order.
     pub fn fields(&self) -> &[Field] {
-        &self.fields
+        &self.index.fields
     }
 
     /// A field's value as it stands, folds included.
@@ -167,28 +136,46 @@ impl Headers {
     }
 
     /// Whether a field of this name is there.
-    pub fn has(&self, name: HeaderName) -> bool {
-        self.fields.iter().any(|f| f.name == name)
+    pub const fn has(&self, name: HeaderName) -> bool {
+        self.index.has(name)
     }
 
     /// The value of the first field of this name.
     pub fn first(&self, name: HeaderName) -> Option<&str> {
-        self.fields.iter().find(|f| f.name == name).map(|f| self.slice(f.value))
+        self.fields_of(name).next().map(|f| self.slice(f.value))
     }
 
     /// The values of all fields of this name, one a field.
     pub fn all(&self, name: HeaderName) -> impl Iterator<Item = &str> {
-        self.fields.iter().filter(move |f| f.name == name).map(|f| self.slice(f.value))
+        self.fields_of(name).map(|f| self.slice(f.value))
+    }
+
+    /// The fields of this name.
+    pub(crate) fn fields_of(&self, name: HeaderName) -> impl Iterator<Item = &Field> {
+        self.index.fields_of(name)
     }
 
     /// All values of a comma-list header, over all its fields, in order.
     pub fn list(&self, name: HeaderName) -> impl Iterator<Item = &str> {
-        self.all(name).flat_map(split_list)
+        let mut fields = self.all(name);
+        let mut rest = "";
+        core::iter::from_fn(move || {
+            loop {
+                if let Some(element) = next_element(&mut rest) {
+                    return Some(element);
+                }
+                rest = fields.next()?;
+            }
+        })
     }
 
     /// The value of the first field named `name`, in any case, known to [`HeaderName`] or not.
     pub fn named(&self, name: &str) -> Option<&str> {
-        self.fields.iter().find(|f| self.name_of(f).eq_ignore_ascii_case(name)).map(|f| self.slice(f.value))
+        self.index
+            .fields
+            .iter()
+            .find(|f| self.name_of(f).eq_ignore_ascii_case(name))
+            .map(|f| self.slice(f.value))
     }
 
     /// Whether `option` stands in a list of tokens such as Require or Supported.
@@ -202,70 +189,22 @@ impl Headers {
     }
 }
 
-/// Indexes the fields; the lengths of the start line and of the head. `None`: line ends are out of order.
-fn index_orderly(text: &[u8], fields: &mut Vec<Field>) -> Result<Option<(usize, usize)>, ParseError> {
-    let mut start_line = None;
-    let mut at = 0;
-    let mut lines = 0;
-    let mut fault = None;
-    for line_feed in memchr::memchr_iter(b'\n', text) {
-        let end = line_feed + 1;
-        if end - at < 2 || text[line_feed - 1] != b'\r' {
-            return Ok(None);
-        }
-        lines += 1;
-        match start_line {
-            None => start_line = Some(end - 2),
-            Some(start_line) if end - at == 2 => {
-                return if is_orderly(&text[..end], lines) {
-                    fault.map_or(Ok(Some((start_line, end))), Err)
-                } else {
-                    Ok(None)
-                };
-            }
-            // A disorder further up goes before it.
-            Some(_) if fault.is_none() => fault = push_line(fields, text, at, end - 2, end).err(),
-            Some(_) => {}
-        }
-        at = end;
-    }
-    Ok(None)
-}
-
-/// The same, checking each line's end before the line.
-fn index_line_by_line(text: &[u8], fields: &mut Vec<Field>) -> Result<(usize, usize), ParseError> {
-    let mut at = line_end(text, 0)?;
-    let start_line = at - 2;
-    loop {
-        let end = line_end(text, at)?;
-        if end - at == 2 {
-            return Ok((start_line, end));
-        }
-        push_line(fields, text, at, end - 2, end)?;
-        at = end;
-    }
-}
-
-/// Whether no CR stands outside the line ends of `lines` lines, and NUL nowhere.
-fn is_orderly(head: &[u8], lines: usize) -> bool {
-    memchr::memchr(0, head).is_none() && memchr::memchr_iter(b'\r', head).count() == lines
-}
-
-/// End of the line that begins at `start`, CRLF included.
-fn line_end(text: &[u8], start: usize) -> Result<usize, ParseError> {
-    let mut from = start;
-    loop {
-        let Some(at) = memchr::memchr3(b'\n', b'\r', 0, &text[from..]).map(|at| from + at) else {
-            return Err(ParseError::new(Fault::Unterminated, text.len()));
-        };
-        match text[at] {
-            b'\r' if text.get(at + 1) == Some(&b'\n') => return Ok(at + 2),
-            b'\r' if at + 1 == text.len() => return Err(ParseError::new(Fault::Unterminated, at)),
-            // quoted-pair admits NUL, and RFC 4475 §3.1.1.2 sends one
-            0 if at > start && text[at - 1] == b'\\' => from = at + 1,
-            0 => return Err(ParseError::new(Fault::Nul, at)),
-            _ => return Err(ParseError::new(Fault::BareLineEnd, at)),
-        }
+/// Whether the control character at `at` begins the CRLF of the line that begins at `start`. Line ends and NULs that
+/// are out of order are faults.
+fn line_end(text: &[u8], start: usize, at: usize) -> Result<bool, ParseError> {
+    match text[at] {
+        b'\r' => match text.get(at + 1) {
+            Some(b'\n') => Ok(true),
+            Some(_) => Err(ParseError::new(Fault::BareLineEnd, at)),
+            None => Err(ParseError::new(Fault::Unterminated, at)),
+        },
+        // The second half of the CRLF before.
+        b'\n' if at + 1 == start => Ok(false),
+        b'\n' => Err(ParseError::new(Fault::BareLineEnd, at)),
+        // quoted-pair admits NUL, and RFC 4475 §3.1.1.2 sends one
+        0 if at == start || text[at - 1] != b'\\' => Err(ParseError::new(Fault::Nul, at)),
+        // Other control characters are for the field's reader.
+        _ => Ok(false),
     }
 }
 
@@ -275,17 +214,117 @@ fn without_line_end(line: &[u8]) -> usize {
     line.strip_suffix(b"\r").unwrap_or(line).len()
 }
 
-/// Takes the line `start..stop`, which ends with its line end at `end`, into the index.
-fn push_line(
-    fields: &mut Vec<Field>,
-    text: &[u8],
-    start: usize,
-    stop: usize,
-    end: usize,
-) -> Result<(), ParseError> {
-    // Lines that begin with white space continue the one before (§7.3.1).
-    if matches!(text[start], b' ' | b'\t') {
-        let Some(Field { line, value, .. }) = fields.last_mut() else {
+impl Index {
+    const fn new() -> Self {
+        Self { fields: Vec::new(), start_line: 0, body: 0, present: NameSet::EMPTY }
+    }
+
+    /// Indexes a message, all of whose rest is its body. Also gives the head: start line and fields.
+    pub(crate) fn read(bytes: &[u8]) -> Result<(Self, &str), ParseError> {
+        if bytes.len() > limits::MESSAGE_BYTES {
+            return Err(ParseError::new(Fault::TooLarge, limits::MESSAGE_BYTES));
+        }
+        let mut index = Self::new();
+        index.fields.reserve(USUAL_FIELDS);
+        let mut start = 0;
+        let ended = chars::each_line_end(bytes, |at| {
+            match line_end(bytes, start, at) {
+                Ok(false) => return ControlFlow::Continue(()),
+                Ok(true) if start == 0 => index.start_line = at as u32,
+                // An empty line ends the fields.
+                Ok(true) if start == at => return ControlFlow::Break(Ok(at + 2)),
+                Ok(true) => {
+                    if let Err(error) = index.push_line(bytes, start, at, at + 2) {
+                        return ControlFlow::Break(Err(error));
+                    }
+                }
+                Err(error) => return ControlFlow::Break(Err(error)),
+            }
+            start = at + 2;
+            ControlFlow::Continue(())
+        });
+        let end = match ended {
+            ControlFlow::Break(end) => end?,
+            ControlFlow::Continue(()) => return Err(ParseError::new(Fault::Unterminated, bytes.len())),
+        };
+        index.body = end as u32;
+        match core::str::from_utf8(&bytes[..end]) {
+            Ok(head) => Ok((index, head)),
+            Err(error) => Err(ParseError::new(Fault::NotUtf8, error.valid_up_to())),
+        }
+    }
+
+    /// The body ends where Content-Length says; without one, where the message ends, at `len` (§18.3).
+    pub(crate) fn body_end(&self, head: &str, len: usize) -> Result<usize, ParseError> {
+        if !self.has(HeaderName::ContentLength) {
+            return Ok(len);
+        }
+        let field = self.single(HeaderName::ContentLength)?;
+        let at = field.value.start as usize;
+        let malformed = ParseError::new(Fault::Malformed(HeaderName::ContentLength), at);
+        let length = chars::number(&head[field.value.range()]).ok_or(malformed)?;
+        match usize::try_from(length).ok().and_then(|length| head.len().checked_add(length)) {
+            Some(end) if end <= len => Ok(end),
+            _ => Err(ParseError::new(Fault::BodyTooShort, at)),
+        }
+    }
+
+    pub(crate) fn start_line<'m>(&self, head: &'m str) -> &'m str {
+        &head[..self.start_line as usize]
+    }
+
+    pub(crate) const fn has(&self, name: HeaderName) -> bool {
+        self.present.has(name)
+    }
+
+    pub(crate) fn fields_of(&self, name: HeaderName) -> impl Iterator<Item = &Field> {
+        // Most names that are asked for are not there.
+        let fields = if self.has(name) { &self.fields[..] } else { &[] };
+        fields.iter().filter(move |f| f.name == name)
+    }
+
+    /// The field of a name that must stand exactly once.
+    pub(crate) fn single(&self, name: HeaderName) -> Result<&Field, ParseError> {
+        let mut fields = self.fields_of(name);
+        let field = fields.next().ok_or(ParseError::new(Fault::Missing(name), 0))?;
+        match fields.next() {
+            Some(second) => Err(ParseError::new(Fault::Duplicate(name), second.line.start as usize)),
+            None => Ok(field),
+        }
+    }
+
+    /// Takes in the line `start..stop`, which ends with its line end at `end`.
+    #[inline]
+    fn push_line(&mut self, text: &[u8], start: usize, stop: usize, end: usize) -> Result<(), ParseError> {
+        if matches!(text[start], b' ' | b'\t') {
+            return self.fold(text, start, stop, end);
+        }
+        if self.fields.len() == limits::HEADER_FIELDS {
+            return Err(ParseError::new(Fault::TooManyFields, start));
+        }
+        let malformed = ParseError::new(Fault::FieldName, start);
+        let colon = chars::find_byte(&text[..stop], start, b':');
+        // `HCOLON` allows SP and HTAB before the colon and nothing else (§25.1).
+        let mut name_end = colon;
+        while name_end > start && matches!(text[name_end - 1], b' ' | b'\t') {
+            name_end -= 1;
+        }
+        let name = HeaderName::from_bytes(&text[start..name_end]);
+        // Known names are tokens.
+        let is_name = name != HeaderName::Other
+            || (name_end > start && chars::skip_token(&text[..name_end], start) == name_end);
+        if colon == stop || !is_name {
+            return Err(malformed);
+        }
+        self.present.insert(name);
+        self.fields.push(Field { name, line: Span::new(start, end), value: trimmed(text, colon + 1, stop) });
+        Ok(())
+    }
+
+    /// Lines that begin with white space continue the one before (§7.3.1).
+    #[cold]
+    fn fold(&mut self, text: &[u8], start: usize, stop: usize, end: usize) -> Result<(), ParseError> {
+        let Some(Field { line, value, .. }) = self.fields.last_mut() else {
             return Err(ParseError::new(Fault::FieldName, start));
         };
         let more = trimmed(text, start, stop);
@@ -296,41 +335,14 @@ fn push_line(
             value.end = more.end;
         }
         line.end = end as u32;
-        return Ok(());
+        Ok(())
     }
-    if fields.len() == limits::HEADER_FIELDS {
-        return Err(ParseError::new(Fault::TooManyFields, start));
-    }
-    // `HCOLON` allows SP and HTAB before the colon and nothing else (§25.1).
-    let malformed = ParseError::new(Fault::FieldName, start);
-    let line = &text[start..stop];
-    let mut name_end = 0;
-    while name_end < line.len() && chars::is_token_byte(line[name_end]) {
-        name_end += 1;
-    }
-    let mut colon = name_end;
-    while matches!(line.get(colon), Some(b' ' | b'\t')) {
-        colon += 1;
-    }
-    if name_end == 0 || line.get(colon) != Some(&b':') {
-        return Err(malformed);
-    }
-    let name = &line[..name_end];
-    fields.push(Field {
-        name: HeaderName::from_bytes(name),
-        line: Span::new(start, end),
-        value: trimmed(text, start + colon + 1, stop),
-    });
-    Ok(())
 }
 
 /// `start..stop` without surrounding white space.
-fn trimmed(text: &[u8], mut start: usize, mut stop: usize) -> Span {
-    while start < stop && chars::is_lws(text[start]) {
-        start += 1;
-    }
-    while stop > start && chars::is_lws(text[stop - 1]) {
-        stop -= 1;
-    }
-    Span::new(start, stop)
+fn trimmed(text: &[u8], start: usize, stop: usize) -> Span {
+    let text = &text[..stop];
+    let start = chars::skip_lws(text, start);
+    let blank = text[start..].iter().rev().take_while(|b| chars::is_lws(**b)).count();
+    Span::new(start, stop - blank)
 }

@@ -3,6 +3,11 @@
 //! A message is one immutable buffer and an index of its header fields ([`Headers`]). Views such as [`NameAddr`] and
 //! [`Via`] parse on demand and borrow from it. [`Rewrite`] edits by splice, [`Writer`] builds anew.
 //!
+//! Everything here takes time linear in the message's size, whatever the message: the index is one walk over the head,
+//! a view is one walk over its value for each parameter it knows, a rewrite is one copy (and sorts its few edits). What
+//! would compare each with each — parameters of URIs, of `tel` numbers, of credentials — has a cap. Parsing allocates
+//! the index once, with room for 32 fields, and again for each doubling of that; views allocate nothing.
+//!
 //! What it does not do: look into bodies, or decide what a message means.
 
 mod chars;

@@ -18,12 +18,12 @@ macro_rules! header_names {
             /// Every known name.
             pub const ALL: &[Self] = &[$(Self::$variant),*];
 
+            /// The usual spelling of each, in the same order, and nothing for [`HeaderName::Other`].
+            const SPELLINGS: &[&str] = &[$($name,)* ""];
+
             /// The usual spelling; empty for [`HeaderName::Other`].
             pub const fn as_str(self) -> &'static str {
-                match self {
-                    $(Self::$variant => $name,)*
-                    Self::Other => "",
-                }
+                Self::SPELLINGS[self as usize]
             }
 
             /// The one-letter form, if the name has one.
@@ -177,15 +177,36 @@ impl HeaderName {
         }
         let mut at = slot(name);
         // The table is never full, so a vacant place ends every probe.
-        while let Some(&candidate) = Self::ALL.get(usize::from(INDEX[at])) {
-            let known = candidate.as_str().as_bytes();
+        loop {
+            let position = usize::from(INDEX[at]);
+            let (Some(candidate), Some(known)) = (Self::ALL.get(position), Self::SPELLINGS.get(position))
+            else {
+                return Self::Other;
+            };
             // Nearly every sender spells names the usual way, which compares a word at a time.
-            if known == name || known.eq_ignore_ascii_case(name) {
-                return candidate;
+            if known.as_bytes() == name || known.as_bytes().eq_ignore_ascii_case(name) {
+                return *candidate;
             }
             at = (at + 1) % SLOTS;
         }
-        Self::Other
+    }
+}
+
+/// Some of the names.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct NameSet([u32; 3]);
+
+const _: () = assert!((HeaderName::Other as usize) < 3 * 32, "a bit for every name");
+
+impl NameSet {
+    pub(super) const EMPTY: Self = Self([0; 3]);
+
+    pub(super) const fn has(self, name: HeaderName) -> bool {
+        self.0[name as usize / 32] & (1 << (name as usize % 32)) != 0
+    }
+
+    pub(super) const fn insert(&mut self, name: HeaderName) {
+        self.0[name as usize / 32] |= 1 << (name as usize % 32);
     }
 }
 

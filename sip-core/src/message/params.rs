@@ -2,6 +2,7 @@
 
 use alloc::borrow::Cow;
 use alloc::string::String;
+use core::ops::Range;
 
 use super::chars;
 
@@ -13,12 +14,29 @@ pub struct Params<'a>(pub(crate) &'a str);
 impl<'a> Params<'a> {
     /// Parses `*( SEMI generic-param )`. `None` if it is anything else.
     pub fn parse(text: &'a str) -> Option<Self> {
-        let params = Self(chars::trim(text));
-        let mut walk = Walk { rest: params.0 };
-        while let Some(item) = walk.step() {
-            item?;
+        let read = Self::read(text, 0, "")?;
+        (read.end == text.len()).then_some(read.params)
+    }
+
+    /// Reads the parameters that stand from `at` on, and looks for `wanted` on the way.
+    pub(crate) fn read(text: &'a str, at: usize, wanted: &str) -> Option<Read<'a>> {
+        let bytes = text.as_bytes();
+        let start = chars::skip_lws(bytes, at);
+        let (mut at, mut end) = (start, start);
+        let mut found = None;
+        while bytes.get(at) == Some(&b';') {
+            let (name, value) = read_param(bytes, at)?;
+            end = value.end;
+            at = chars::skip_lws(bytes, end);
+            if found.is_none() && text[name].eq_ignore_ascii_case(wanted) {
+                found = Some(&text[value]);
+            }
         }
-        Some(params)
+        Some(Read {
+            params: Self(&text[start..end]),
+            wanted: found.filter(|value| !value.is_empty()),
+            end: at,
+        })
     }
 
     /// The text, from its first semicolon.
@@ -28,8 +46,13 @@ impl<'a> Params<'a> {
 
     /// All parameters in order: name, and value if it has one. A quoted value keeps its quotes.
     pub fn iter(self) -> impl Iterator<Item = (&'a str, Option<&'a str>)> {
-        let mut walk = Walk { rest: self.0 };
-        core::iter::from_fn(move || walk.step().flatten())
+        let mut at = 0;
+        core::iter::from_fn(move || {
+            let (name, value) = read_param(self.0.as_bytes(), at)?;
+            at = chars::skip_lws(self.0.as_bytes(), value.end);
+            let has_value = value.start > name.end;
+            Some((&self.0[name], has_value.then(|| &self.0[value])))
+        })
     }
 
     /// Whether `name` stands here, with or without a value. Names compare in any case.
@@ -48,58 +71,45 @@ impl<'a> Params<'a> {
     }
 }
 
-struct Walk<'a> {
-    rest: &'a str,
+/// Parameters, and what else reading them tells.
+pub(crate) struct Read<'a> {
+    pub(crate) params: Params<'a>,
+    /// The first value of the parameter that was looked for.
+    pub(crate) wanted: Option<&'a str>,
+    /// The place after the parameters and the white space there.
+    pub(crate) end: usize,
 }
 
-impl<'a> Walk<'a> {
-    /// One parameter; `Some(None)` is a fault, after which the walk ends.
-    #[expect(clippy::option_option, reason = "end and fault are different ends")]
-    fn step(&mut self) -> Option<Option<(&'a str, Option<&'a str>)>> {
-        let text = self.rest;
-        let bytes = text.as_bytes();
-        let at = chars::skip_lws(bytes, 0);
-        if at == bytes.len() {
-            return None;
-        }
-        self.rest = "";
-        if bytes[at] != b';' {
-            return Some(None);
-        }
-        let start = chars::skip_lws(bytes, at + 1);
-        let end = chars::skip_param_name(bytes, start);
-        if start == end {
-            return Some(None);
-        }
-        let name = &text[start..end];
-        let at = chars::skip_lws(bytes, end);
-        if bytes.get(at) != Some(&b'=') {
-            self.rest = &text[at..];
-            return Some(Some((name, None)));
-        }
-        let start = chars::skip_lws(bytes, at + 1);
-        let end = match bytes.get(start) {
-            Some(b'"') => match quoted_len(&text[start..]) {
-                Some(len) => start + len,
-                None => return Some(None),
-            },
-            _ => chars::skip_param_value(bytes, start),
-        };
-        if start == end {
-            return Some(None);
-        }
-        self.rest = &text[end..];
-        Some(Some((name, Some(&text[start..end]))))
-    }
-}
-
-/// Length of the quoted string `text` begins with, quotes included.
-pub(crate) fn quoted_len(text: &str) -> Option<usize> {
-    let bytes = text.as_bytes();
-    if bytes.first() != Some(&b'"') {
+/// The parameter whose semicolon stands at `at`: its name and its value, which is empty and begins where the name ends
+/// if there is none.
+fn read_param(bytes: &[u8], at: usize) -> Option<(Range<usize>, Range<usize>)> {
+    if bytes.get(at) != Some(&b';') {
         return None;
     }
-    let mut at = 1;
+    let start = chars::skip_lws(bytes, at + 1);
+    let end = chars::skip_param_name(bytes, start);
+    if start == end {
+        return None;
+    }
+    let name = start..end;
+    let at = chars::skip_lws(bytes, end);
+    if bytes.get(at) != Some(&b'=') {
+        return Some((name, end..end));
+    }
+    let start = chars::skip_lws(bytes, at + 1);
+    let end = match bytes.get(start) {
+        Some(b'"') => quoted_end(bytes, start)?,
+        _ => chars::skip_param_value(bytes, start),
+    };
+    (start < end).then_some((name, start..end))
+}
+
+/// Where the quoted string that begins at `start` ends, quotes included.
+fn quoted_end(bytes: &[u8], start: usize) -> Option<usize> {
+    if bytes.get(start) != Some(&b'"') {
+        return None;
+    }
+    let mut at = start + 1;
     loop {
         at += memchr::memchr2(b'"', b'\\', bytes.get(at..)?)?;
         if bytes[at] == b'"' {
@@ -107,6 +117,11 @@ pub(crate) fn quoted_len(text: &str) -> Option<usize> {
         }
         at += 2;
     }
+}
+
+/// Length of the quoted string `text` begins with, quotes included.
+pub(crate) fn quoted_len(text: &str) -> Option<usize> {
+    quoted_end(text.as_bytes(), 0)
 }
 
 /// A quoted string without quotes and quoted pairs; other text as it is.

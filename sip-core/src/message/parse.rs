@@ -2,9 +2,9 @@
 
 use bytes::Bytes;
 
-use super::headers::Span;
+use super::headers::{Index, Span};
 use super::value::{CSeq, NameAddr, Via, split_list};
-use super::{Fault, HeaderName, Headers, Method, ParseError, Request, Response, Uri, chars};
+use super::{Fault, Field, HeaderName, Headers, Method, ParseError, Request, Response, Uri, chars};
 use crate::limits;
 
 /// A parsed message.
@@ -29,8 +29,8 @@ pub struct Refused {
 impl Message {
     /// Parses one whole message: what a datagram or WebSocket frame held, or what the stream framer cut out.
     pub fn parse(bytes: Bytes) -> Result<Self, Refused> {
-        let mut headers = match Headers::index_fields(bytes.clone()) {
-            Ok(headers) => headers,
+        let (index, head) = match Index::read(&bytes) {
+            Ok(read) => read,
             // The fault may stand beside all that an answer needs.
             Err(error) => {
                 const ECHOED: [HeaderName; 5] =
@@ -43,20 +43,42 @@ impl Message {
             }
         };
         // §18.3: a request whose body is not what its Content-Length says gets a 400.
-        if let Err(error) = headers.delimit_body() {
-            return Err(Refused::of(headers, error));
+        let len = bytes.len();
+        let read = index.body_end(head, len).and_then(|end| Ok((end, Content::read(&index, head)?)));
+        match read {
+            Ok((end, content)) => Ok(content.with(Headers::new(bytes, index, end))),
+            Err(error) => Err(Refused::of(Headers::new(bytes, index, len), error)),
         }
-        if headers.start_line().starts_with("SIP/") {
-            return Response::from_headers(headers)
-                .map(Self::Response)
-                .map_err(|error| Refused { error, request: None });
-        }
-        match start_request(&headers) {
-            Err(error) => Err(Refused::of(headers, error)),
-            Ok((method, uri)) => match Essentials::read(&headers, Some(&method)) {
-                Err(error) => Err(Refused::of(headers, error)),
-                Ok(essentials) => Ok(Self::Request(Request::new(headers, method, uri, essentials))),
-            },
+    }
+}
+
+/// What a message says, apart from its bytes.
+struct Content {
+    start: Start,
+    essentials: Essentials,
+}
+
+enum Start {
+    Request(Method, Span),
+    Response(u16, Span),
+}
+
+impl Content {
+    fn read(index: &Index, head: &str) -> Result<Self, ParseError> {
+        let line = index.start_line(head);
+        let start = if line.starts_with("SIP/") { start_response(line)? } else { start_request(line)? };
+        let method = if let Start::Request(method, _) = &start { Some(method) } else { None };
+        let essentials = Essentials::read(index, head, method)?;
+        Ok(Self { start, essentials })
+    }
+
+    fn with(self, headers: Headers) -> Message {
+        let Self { start, essentials } = self;
+        match start {
+            Start::Request(method, uri) => Message::Request(Request::new(headers, method, uri, essentials)),
+            Start::Response(status, reason) => {
+                Message::Response(Response::new(headers, status, reason, essentials))
+            }
         }
     }
 }
@@ -73,11 +95,12 @@ impl Refused {
 }
 
 /// `Request-Line = Method SP Request-URI SP SIP-Version` (§7.1), single spaces and nothing after.
-fn start_request(headers: &Headers) -> Result<(Method, Span), ParseError> {
-    let line = headers.start_line();
+fn start_request(line: &str) -> Result<Start, ParseError> {
     let malformed =
         |fault, part: &str| ParseError::new(fault, Span::of(line.as_bytes(), part).start as usize);
-    let (method, rest) = line.split_once(' ').ok_or(ParseError::new(Fault::StartLine, 0))?;
+    let space = chars::find_byte(line.as_bytes(), 0, b' ');
+    let method = &line[..space];
+    let rest = line.get(space + 1..).ok_or(ParseError::new(Fault::StartLine, 0))?;
     if !chars::is_token(method) || method.len() > limits::IDENTIFIER_BYTES {
         return Err(ParseError::new(Fault::Method, 0));
     }
@@ -91,17 +114,16 @@ fn start_request(headers: &Headers) -> Result<(Method, Span), ParseError> {
     if parsed.sip().is_some_and(|sip| sip.headers.is_some()) {
         return Err(malformed(Fault::RequestUri, uri));
     }
-    Ok((Method::from_token(method), Span::of(line.as_bytes(), uri)))
+    Ok(Start::Request(Method::from_token(method), Span::of(line.as_bytes(), uri)))
 }
 
 /// `Status-Line = SIP-Version SP Status-Code SP Reason-Phrase` (§7.2); an absent phrase is taken as empty.
-pub(crate) fn start_response(headers: &Headers) -> Result<(u16, Span), ParseError> {
-    let line = headers.start_line();
+fn start_response(line: &str) -> Result<Start, ParseError> {
     let rest = line.strip_prefix("SIP/2.0 ").ok_or(ParseError::new(Fault::Version, 0))?;
     let (code, reason) = rest.split_once(' ').unwrap_or((rest, &rest[rest.len()..]));
     let status = (code.len() == 3).then(|| chars::number(code)).flatten();
     match status.and_then(|s| u16::try_from(s).ok()) {
-        Some(status @ 100..=699) => Ok((status, Span::of(line.as_bytes(), reason))),
+        Some(status @ 100..=699) => Ok(Start::Response(status, Span::of(line.as_bytes(), reason))),
         _ => Err(ParseError::new(Fault::Status, 8)),
     }
 }
@@ -121,8 +143,10 @@ pub(crate) struct Essentials {
 
 impl Essentials {
     /// Reads and checks Via, From, To, Call-ID, CSeq (§8.1.1) and, if there, Max-Forwards.
-    pub(crate) fn read(headers: &Headers, method: Option<&Method>) -> Result<Self, ParseError> {
-        let whole = &headers.bytes()[..];
+    fn read(index: &Index, head: &str, method: Option<&Method>) -> Result<Self, ParseError> {
+        let whole = head.as_bytes();
+        let value = |field: &Field| &head[field.value.range()];
+        let single = |name| index.single(name).map(value);
         let limited = |name: HeaderName, part: Option<&str>| match part {
             Some(text) if text.len() > limits::IDENTIFIER_BYTES => {
                 Err(ParseError::new(Fault::Overlong(name), Span::of(whole, text).start as usize))
@@ -132,32 +156,40 @@ impl Essentials {
         };
         let at = |text: &str| Span::of(whole, text).start as usize;
 
-        let via_field = headers.first(HeaderName::Via).ok_or(missing(HeaderName::Via))?;
+        let missing_via = ParseError::new(Fault::Missing(HeaderName::Via), 0);
+        let via_field = index.fields_of(HeaderName::Via).next().map(value).ok_or(missing_via)?;
         let malformed_via = || ParseError::new(Fault::Malformed(HeaderName::Via), at(via_field));
-        let via_text = split_list(via_field).next().ok_or_else(malformed_via)?;
-        let via = Via::parse(via_text).ok_or_else(malformed_via)?;
-        let branch = limited(HeaderName::Via, via.branch())?;
+        let (via_text, branch) = first_via(via_field).ok_or_else(malformed_via)?;
+        let branch = limited(HeaderName::Via, branch)?;
 
-        let (from_text, from) = address(headers, HeaderName::From)?;
-        let (to_text, to) = address(headers, HeaderName::To)?;
-        let from_tag = limited(HeaderName::From, from.tag())?;
-        let to_tag = limited(HeaderName::To, to.tag())?;
+        let address = |name| {
+            let text = single(name)?;
+            // One address, and no comma smuggles a second.
+            match NameAddr::read(text) {
+                Some((_, tag)) => Ok((text, tag)),
+                None => Err(ParseError::new(Fault::Malformed(name), at(text))),
+            }
+        };
+        let (from_text, from_tag) = address(HeaderName::From)?;
+        let (to_text, to_tag) = address(HeaderName::To)?;
+        let from_tag = limited(HeaderName::From, from_tag)?;
+        let to_tag = limited(HeaderName::To, to_tag)?;
 
-        let call_id = single(headers, HeaderName::CallId)?;
+        let call_id = single(HeaderName::CallId)?;
         if !chars::is_call_id(call_id) {
             return Err(ParseError::new(Fault::Malformed(HeaderName::CallId), at(call_id)));
         }
         limited(HeaderName::CallId, Some(call_id))?;
 
-        let cseq_text = single(headers, HeaderName::CSeq)?;
+        let cseq_text = single(HeaderName::CSeq)?;
         let cseq = CSeq::parse(cseq_text)
             .ok_or(ParseError::new(Fault::Malformed(HeaderName::CSeq), at(cseq_text)))?;
         if method.is_some_and(|method| *method != cseq.method) {
             return Err(ParseError::new(Fault::CSeqMethod, at(cseq_text)));
         }
 
-        if headers.has(HeaderName::MaxForwards) {
-            let text = single(headers, HeaderName::MaxForwards)?;
+        if index.has(HeaderName::MaxForwards) {
+            let text = single(HeaderName::MaxForwards)?;
             if chars::number(text).is_none_or(|hops| hops > 255) {
                 return Err(ParseError::new(Fault::Malformed(HeaderName::MaxForwards), at(text)));
             }
@@ -176,28 +208,11 @@ impl Essentials {
     }
 }
 
-const fn missing(name: HeaderName) -> ParseError {
-    ParseError::new(Fault::Missing(name), 0)
-}
-
-/// The value of a field that must stand exactly once.
-fn single(headers: &Headers, name: HeaderName) -> Result<&str, ParseError> {
-    let mut fields = headers.fields().iter().filter(|f| f.name == name);
-    let field = fields.next().ok_or(missing(name))?;
-    match fields.next() {
-        Some(second) => Err(ParseError::new(Fault::Duplicate(name), second.line.start as usize)),
-        None => Ok(headers.value_of(field)),
-    }
-}
-
-/// From or To: one address, and no comma smuggles a second.
-fn address(headers: &Headers, name: HeaderName) -> Result<(&str, NameAddr<'_>), ParseError> {
-    let text = single(headers, name)?;
-    match NameAddr::parse(text) {
-        Some(address) => Ok((text, address)),
-        None => {
-            let offset = Span::of(headers.bytes(), text).start as usize;
-            Err(ParseError::new(Fault::Malformed(name), offset))
-        }
-    }
+/// The topmost Via of a field: its text and its branch.
+fn first_via(field: &str) -> Option<(&str, Option<&str>)> {
+    // Empty list elements count for nothing, but nobody sends them.
+    let text = if field.starts_with(',') { split_list(field).next()? } else { field };
+    let (_, params) = Via::read(text)?;
+    let ends = matches!(text.as_bytes().get(params.end), None | Some(b','));
+    ends.then(|| (chars::trim(&text[..params.end]), params.wanted))
 }

@@ -3,7 +3,7 @@
 use bytes::Bytes;
 
 use super::headers::Span;
-use super::parse::{Essentials, start_response};
+use super::parse::Essentials;
 use super::{CSeq, HeaderName, Headers, Message, Method, NameAddr, Params, ParseError, Refused, Via, chars};
 
 /// A request whose Via, From, To, Call-ID and CSeq were read and are sound. Cloning shares the bytes.
@@ -58,10 +58,8 @@ impl Request {
 }
 
 impl Response {
-    pub(crate) fn from_headers(headers: Headers) -> Result<Self, ParseError> {
-        let (status, reason) = start_response(&headers)?;
-        let essentials = Essentials::read(&headers, None)?;
-        Ok(Self { headers, status, reason, essentials })
+    pub(crate) const fn new(headers: Headers, status: u16, reason: Span, essentials: Essentials) -> Self {
+        Self { headers, status, reason, essentials }
     }
 
     /// Parses a message that must be a response.
@@ -169,5 +167,6 @@ essentials!(Response);
 
 fn name_addr(text: &str) -> NameAddr<'_> {
     // Parsed once already, so the fallback is never taken.
-    NameAddr::parse(text).unwrap_or(NameAddr { display: "", uri: text, params: Params::default() })
+    let unread = NameAddr { display: "", uri: text, parsed: None, params: Params::default() };
+    NameAddr::parse(text).unwrap_or(unread)
 }

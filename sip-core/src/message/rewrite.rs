@@ -49,9 +49,8 @@ impl<'m> Rewrite<'m> {
     pub fn prepend(&mut self, name: HeaderName, value: &str) {
         let at = self
             .headers
-            .fields()
-            .iter()
-            .find(|f| f.name == name)
+            .fields_of(name)
+            .next()
             .map_or_else(|| self.headers.start_line().len() + 2, |f| f.line.start as usize);
         self.edit(Span::new(at, at), line(name.as_str(), value));
     }
@@ -64,7 +63,7 @@ impl<'m> Rewrite<'m> {
 
     /// Replaces the value of the first field of this name, or appends the field.
     pub fn set(&mut self, name: HeaderName, value: &str) {
-        match self.headers.fields().iter().find(|f| f.name == name) {
+        match self.headers.fields_of(name).next() {
             Some(field) if field.value.start == field.value.end => {
                 let (line_span, text) = (field.line, line(name.as_str(), value));
                 self.edit(line_span, text);
@@ -76,14 +75,14 @@ impl<'m> Rewrite<'m> {
 
     /// Removes every field of this name.
     pub fn remove(&mut self, name: HeaderName) {
-        for field in self.headers.fields().iter().filter(|f| f.name == name) {
+        for field in self.headers.fields_of(name) {
             self.edit(field.line, String::new());
         }
     }
 
     /// Removes the fields of this name whose value satisfies `unwanted`.
     pub fn remove_if(&mut self, name: HeaderName, unwanted: impl Fn(&str) -> bool) {
-        for field in self.headers.fields().iter().filter(|f| f.name == name) {
+        for field in self.headers.fields_of(name) {
             if unwanted(self.headers.value_of(field)) {
                 self.edit(field.line, String::new());
             }
@@ -92,7 +91,7 @@ impl<'m> Rewrite<'m> {
 
     /// Replaces the first value of a list header, leaving the others.
     pub fn replace_first_value(&mut self, name: HeaderName, value: &str) {
-        if let Some(field) = self.headers.fields().iter().find(|f| f.name == name) {
+        if let Some(field) = self.headers.fields_of(name).next() {
             let text = self.headers.value_of(field);
             let Some(element) = first_value(text) else { return };
             let span = Span::of(self.headers.bytes(), chars::trim(&text[element]));
@@ -103,7 +102,7 @@ impl<'m> Rewrite<'m> {
     /// Removes the first `count` values of a list header, wherever its fields break.
     pub fn remove_first_values(&mut self, name: HeaderName, count: usize) {
         let mut left = count;
-        for field in self.headers.fields().iter().filter(|f| f.name == name) {
+        for field in self.headers.fields_of(name) {
             if left == 0 {
                 return;
             }

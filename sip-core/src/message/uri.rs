@@ -55,8 +55,16 @@ pub enum Host<'a> {
 impl<'a> Host<'a> {
     /// Parses a name, IPv4 address or bracketed IPv6 address.
     pub fn parse(text: &'a str) -> Option<Self> {
-        if let Some(inner) = text.strip_prefix('[') {
-            let inner = inner.strip_suffix(']')?;
+        let (host, end) = Self::read(text, 0)?;
+        (end == text.len()).then_some(host)
+    }
+
+    /// Reads the host that stands at `start`; also where it ends.
+    pub(crate) fn read(text: &'a str, start: usize) -> Option<(Self, usize)> {
+        let bytes = text.as_bytes();
+        if bytes.get(start) == Some(&b'[') {
+            let close = chars::find_byte(bytes, start, b']');
+            let inner = text.get(start + 1..close).filter(|_| close < text.len())?;
             // RFC 3261's grammar erroneously produced three colons before an IPv4 part (RFC 5118 §4.10).
             let address = match inner.split_once(":::") {
                 Some((left, right)) if right.parse::<Ipv4Addr>().is_ok() => {
@@ -64,22 +72,21 @@ impl<'a> Host<'a> {
                 }
                 _ => inner.parse(),
             };
-            return Some(Self::Ip(address.ok()?.into()));
+            return Some((Self::Ip(address.ok()?.into()), close + 1));
         }
-        if !chars::is_host(text) {
-            return None;
-        }
+        let end = chars::skip_host(bytes, start);
+        let name = &text[start..end];
         // No top label begins with a digit (§25.1), so only what ends in one can be an address, and is nothing else.
-        if text.as_bytes().last().is_some_and(u8::is_ascii_digit) {
-            if let Ok(address) = text.parse::<Ipv4Addr>() {
-                return Some(Self::Ip(address.into()));
+        if name.as_bytes().last()?.is_ascii_digit() {
+            if let Ok(address) = name.parse::<Ipv4Addr>() {
+                return Some((Self::Ip(address.into()), end));
             }
-            let top = text.rfind('.').map_or(0, |at| at + 1);
-            if text.as_bytes()[top].is_ascii_digit() {
+            let top = name.rfind('.').map_or(0, |at| at + 1);
+            if name.as_bytes()[top].is_ascii_digit() {
                 return None;
             }
         }
-        Some(Self::Name(text))
+        Some((Self::Name(name), end))
     }
 
     /// The address, if this is one.
@@ -121,24 +128,11 @@ impl fmt::Display for Host<'_> {
     }
 }
 
-/// Splits `host [ ":" port ]` and checks both.
-pub(crate) fn host_port(text: &str) -> Option<(Host<'_>, Option<u16>)> {
-    let bytes = text.as_bytes();
-    let host_end = match bytes.first()? {
-        b'[' => memchr::memchr(b']', bytes)? + 1,
-        _ => bytes.iter().position(|b| !chars::is_host_byte(*b)).unwrap_or(bytes.len()),
-    };
-    let host = Host::parse(&text[..host_end])?;
-    // White space around the colon is a Via's (§25.1: COLON); the URI parser refuses it before.
-    let colon = chars::skip_lws(bytes, host_end);
-    match bytes.get(colon) {
-        None => Some((host, None)),
-        Some(b':') => {
-            let port = chars::number(chars::trim(&text[colon + 1..]))?;
-            Some((host, Some(u16::try_from(port).ok()?)))
-        }
-        Some(_) => None,
-    }
+/// Reads the port that stands at `start`, its digits; also where it ends.
+pub(crate) fn read_port(text: &str, start: usize) -> Option<(u16, usize)> {
+    let digits = text[start..].bytes().take_while(u8::is_ascii_digit).count();
+    let port = chars::number(&text[start..start + digits])?;
+    Some((u16::try_from(port).ok()?, start + digits))
 }
 
 impl<'a> Uri<'a> {
@@ -180,48 +174,33 @@ impl<'a> Uri<'a> {
 
 impl<'a> SipUri<'a> {
     /// Parses what follows `sip:` or `sips:`.
-    fn parse_rest(rest: &'a str, secure: bool) -> Option<Self> {
+    fn parse_rest(text: &'a str, secure: bool) -> Option<Self> {
+        let bytes = text.as_bytes();
         // Neither parameters nor headers may hold a raw "@" (§25.1), so the first one ends the userinfo.
-        let (userinfo, rest) = match memchr::memchr(b'@', rest.as_bytes()) {
-            Some(at) => (Some(&rest[..at]), &rest[at + 1..]),
-            None => (None, rest),
-        };
-        let (user, password) = match userinfo {
-            None => (None, None),
-            Some(info) => {
-                let (user, password) = match memchr::memchr(b':', info.as_bytes()) {
-                    Some(at) => (&info[..at], Some(&info[at + 1..])),
-                    None => (info, None),
-                };
-                if user.is_empty() || !chars::is_user(user) || !password.is_none_or(chars::is_user) {
-                    return None;
-                }
-                (Some(user), password)
-            }
-        };
-        let (rest, headers) = match memchr::memchr(b'?', rest.as_bytes()) {
-            Some(at) => (&rest[..at], Some(&rest[at + 1..])),
-            None => (rest, None),
-        };
-        let params_at = memchr::memchr(b';', rest.as_bytes()).unwrap_or(rest.len());
-        let (host, port) = host_port(&rest[..params_at])?;
-        if rest[..params_at].bytes().any(chars::is_lws) {
-            return None;
-        }
-        let params = &rest[params_at..];
-        for (name, value) in params_of(params) {
-            // An empty value ("lr=") is no URI parameter by the grammar, yet some elements send it.
-            if name.is_empty() || !chars::is_uri_param(name) || !value.is_none_or(chars::is_uri_param) {
+        let at_sign = chars::find_byte(bytes, 0, b'@');
+        let (mut user, mut password, mut at) = (None, None, 0);
+        if at_sign < text.len() {
+            let colon = chars::find_byte(&bytes[..at_sign], 0, b':');
+            user = Some(&text[..colon]).filter(|user| !user.is_empty() && chars::is_user(user));
+            password = text.get(colon + 1..at_sign);
+            if user.is_none() || !password.is_none_or(chars::is_user) {
                 return None;
             }
+            at = at_sign + 1;
         }
-        let headers_ok = headers.is_none_or(|h| {
-            h.split('&').all(|pair| {
-                pair.split_once('=')
-                    .is_some_and(|(n, v)| !n.is_empty() && chars::is_uri_param(n) && chars::is_uri_param(v))
-            })
-        });
-        headers_ok.then_some(Self { secure, user, password, host, port, params_text: params, headers })
+        let (host, end) = Host::read(text, at)?;
+        let mut port = None;
+        at = end;
+        if bytes.get(at) == Some(&b':') {
+            let (number, end) = read_port(text, at + 1)?;
+            (port, at) = (Some(number), end);
+        }
+        let (params, headers) = match chars::find_byte(bytes, at, b'?') {
+            end if end < text.len() => (&text[at..end], Some(&text[end + 1..])),
+            _ => (&text[at..], None),
+        };
+        let sound = are_uri_params(params.as_bytes()) && headers.is_none_or(are_uri_headers);
+        sound.then_some(Self { secure, user, password, host, port, params_text: params, headers })
     }
 
     /// The address-of-record this URI names: `sip:user@host`, user unescaped and escaped again in one way, host in
@@ -259,6 +238,27 @@ impl<'a> SipUri<'a> {
     pub fn params(&self) -> impl Iterator<Item = (&'a str, Option<&'a str>)> + use<'a> {
         params_of(self.params_text)
     }
+}
+
+/// `uri-parameters`. An empty value ("lr=") is none by the grammar, yet some elements send it.
+fn are_uri_params(bytes: &[u8]) -> bool {
+    let mut at = 0;
+    while bytes.get(at) == Some(&b';') {
+        let end = chars::skip_uri_param(bytes, at + 1);
+        if end == at + 1 {
+            return false;
+        }
+        at = if bytes.get(end) == Some(&b'=') { chars::skip_uri_param(bytes, end + 1) } else { end };
+    }
+    at == bytes.len()
+}
+
+/// `headers` without its question mark.
+fn are_uri_headers(text: &str) -> bool {
+    text.split('&').all(|pair| {
+        pair.split_once('=')
+            .is_some_and(|(n, v)| !n.is_empty() && chars::is_uri_param(n) && chars::is_uri_param(v))
+    })
 }
 
 /// Splits `;name=value;name`, checking nothing.

@@ -2,8 +2,8 @@
 
 use core::fmt;
 
-use super::params::{quoted_len, unquote};
-use super::uri::host_port;
+use super::params::{self, quoted_len, unquote};
+use super::uri::read_port;
 use super::{Host, Method, Params, Uri, chars};
 use alloc::borrow::Cow;
 
@@ -15,6 +15,8 @@ pub struct NameAddr<'a> {
     pub display: &'a str,
     /// The URI as it stands.
     pub uri: &'a str,
+    /// The URI in its parts.
+    pub(crate) parsed: Option<Uri<'a>>,
     /// Parameters of the field, not of the URI.
     pub params: Params<'a>,
 }
@@ -22,42 +24,52 @@ pub struct NameAddr<'a> {
 impl<'a> NameAddr<'a> {
     /// Parses one value; a list must be split first. The URI inside is checked too.
     pub fn parse(text: &'a str) -> Option<Self> {
-        let text = chars::trim(text);
-        let (display, rest) = if text.starts_with('"') {
-            let (quoted, rest) = text.split_at(quoted_len(text)?);
-            (quoted, chars::trim(rest))
-        } else {
-            match memchr::memchr(b'<', text.as_bytes()) {
-                Some(at) => (chars::trim(&text[..at]), &text[at..]),
-                None => ("", text),
-            }
-        };
-        let Some(inner) = rest.strip_prefix('<') else {
-            // addr-spec: parameters after ";" are the field's; "?" and "," need brackets (§20).
-            if !display.is_empty() {
-                return None;
-            }
-            let end = rest.find(';').unwrap_or(rest.len());
-            let uri = chars::trim(&rest[..end]);
-            if uri.contains(['?', ',']) {
-                return None;
-            }
-            Uri::parse(uri)?;
-            return Some(Self { display, uri, params: Params::parse(&rest[end..])? });
-        };
-        if !display.starts_with('"') && display.bytes().any(|b| matches!(b, b',' | b';' | b'"' | b'>' | b':'))
-        {
-            return None;
-        }
-        let end = memchr::memchr(b'>', inner.as_bytes())?;
-        let uri = &inner[..end];
-        Uri::parse(uri)?;
-        Some(Self { display, uri, params: Params::parse(&inner[end + 1..])? })
+        Self::read(text).map(|(address, _)| address)
     }
 
-    /// The URI, parsed. [`NameAddr::parse`] has checked it, so `None` means a value made otherwise.
-    pub fn parsed_uri(&self) -> Option<Uri<'a>> {
-        Uri::parse(self.uri)
+    /// Parses one value; also its tag, met on the way.
+    pub(crate) fn read(text: &'a str) -> Option<(Self, Option<&'a str>)> {
+        let text = chars::trim(text);
+        let bytes = text.as_bytes();
+        let (display, open) = if bytes.first() == Some(&b'"') {
+            let end = quoted_len(text)?;
+            (&text[..end], chars::skip_lws(bytes, end))
+        } else {
+            let open = chars::find_byte(bytes, 0, b'<');
+            if open == text.len() {
+                return Self::read_addr_spec(text);
+            }
+            let display = chars::trim(&text[..open]);
+            if display.bytes().any(|b| matches!(b, b',' | b';' | b'"' | b'>' | b':')) {
+                return None;
+            }
+            (display, open)
+        };
+        if bytes.get(open) != Some(&b'<') {
+            return None;
+        }
+        let close = chars::find_byte(bytes, open, b'>');
+        let uri = text.get(open + 1..close).filter(|_| close < text.len())?;
+        let parsed = Some(Uri::parse(uri)?);
+        let read = Params::read(text, close + 1, "tag").filter(|read| read.end == text.len())?;
+        Some((Self { display, uri, parsed, params: read.params }, read.wanted))
+    }
+
+    /// `addr-spec`: parameters after ";" are the field's; "?" and "," need brackets (§20).
+    fn read_addr_spec(text: &'a str) -> Option<(Self, Option<&'a str>)> {
+        let end = chars::find_byte(text.as_bytes(), 0, b';');
+        let uri = chars::trim(&text[..end]);
+        if uri.contains(['?', ',']) {
+            return None;
+        }
+        let parsed = Some(Uri::parse(uri)?);
+        let read = Params::read(text, end, "tag").filter(|read| read.end == text.len())?;
+        Some((Self { display: "", uri, parsed, params: read.params }, read.wanted))
+    }
+
+    /// The URI in its parts. [`NameAddr::parse`] has read it, so `None` means a value made otherwise.
+    pub const fn parsed_uri(&self) -> Option<Uri<'a>> {
+        self.parsed
     }
 
     /// The `tag` parameter.
@@ -96,34 +108,47 @@ pub struct Via<'a> {
 impl<'a> Via<'a> {
     /// Parses one value; a list must be split first.
     pub fn parse(text: &'a str) -> Option<Self> {
+        let (via, read) = Self::read(text)?;
+        (read.end == text.len()).then_some(via)
+    }
+
+    /// Reads the value `text` begins with; also its branch, and where it ends.
+    pub(crate) fn read(text: &'a str) -> Option<(Self, params::Read<'a>)> {
         let bytes = text.as_bytes();
-        let name_end = memchr::memchr(b'/', bytes)?;
-        let version_end = name_end + 1 + memchr::memchr(b'/', &bytes[name_end + 1..])?;
-        // Any token is a protocol name or version by the grammar; a request of another version is answered 505,
-        // for which its Via must be understood.
-        let (name, version) = (&text[..name_end], &text[name_end + 1..version_end]);
-        if !chars::is_token(chars::trim(name)) || !chars::is_token(chars::trim(version)) {
-            return None;
-        }
-        let start = chars::skip_lws(bytes, version_end + 1);
-        let mut end = start;
-        while end < bytes.len() && chars::is_token_byte(bytes[end]) {
-            end += 1;
-        }
-        if start == end || !bytes.get(end).is_some_and(|b| chars::is_lws(*b)) {
+        let protocol_end = if bytes.starts_with(b"SIP/2.0/") { 8 } else { protocol_len(text)? };
+        let start = chars::skip_lws(bytes, protocol_end);
+        let end = chars::skip_token(bytes, start);
+        let host_at = chars::skip_lws(bytes, end);
+        if start == end || end == host_at {
             return None;
         }
         let transport = &text[start..end];
-        let rest = &text[end..];
-        let params_at = memchr::memchr(b';', rest.as_bytes()).unwrap_or(rest.len());
-        let (host, port) = host_port(chars::trim(&rest[..params_at]))?;
-        Some(Self { transport, host, port, params: Params::parse(&rest[params_at..])? })
+        let (host, end) = Host::read(text, host_at)?;
+        let mut at = chars::skip_lws(bytes, end);
+        let mut port = None;
+        if bytes.get(at) == Some(&b':') {
+            let (number, end) = read_port(text, chars::skip_lws(bytes, at + 1))?;
+            (port, at) = (Some(number), end);
+        }
+        let read = Params::read(text, at, "branch")?;
+        Some((Self { transport, host, port, params: read.params }, read))
     }
 
     /// The `branch` parameter.
     pub fn branch(&self) -> Option<&'a str> {
         self.params.value("branch")
     }
+}
+
+/// Length of a Via's protocol name and version, slashes included. Any token is one by the grammar; a request of another
+/// version is answered 505, for which its Via must be understood.
+fn protocol_len(text: &str) -> Option<usize> {
+    let name_end = chars::find_byte(text.as_bytes(), 0, b'/');
+    let version_end = chars::find_byte(text.as_bytes(), name_end + 1, b'/');
+    let name = text.get(..name_end)?;
+    let version = text.get(name_end + 1..version_end)?;
+    let sound = chars::is_token(chars::trim(name)) && chars::is_token(chars::trim(version));
+    (sound && version_end < text.len()).then_some(version_end + 1)
 }
 
 /// CSeq (RFC 3261 §20.16).
@@ -149,39 +174,42 @@ impl CSeq {
 /// Splits a comma list at its top level: commas inside quotes and angle brackets do not count. Empty elements
 /// are left out.
 pub fn split_list(text: &str) -> impl Iterator<Item = &str> {
-    let mut rest = Some(text);
-    core::iter::from_fn(move || {
-        loop {
-            let text = rest?;
-            let end = list_element_len(text);
-            rest = text.get(end + 1..);
-            let element = chars::trim(&text[..end]);
-            if !element.is_empty() {
-                return Some(element);
-            }
+    let mut rest = text;
+    core::iter::from_fn(move || next_element(&mut rest))
+}
+
+/// Takes the first element that is not empty off a comma list.
+pub(crate) fn next_element<'a>(rest: &mut &'a str) -> Option<&'a str> {
+    while !rest.is_empty() {
+        let text = *rest;
+        let end = list_element_len(text);
+        *rest = text.get(end + 1..).unwrap_or_default();
+        let element = chars::trim(&text[..end]);
+        if !element.is_empty() {
+            return Some(element);
         }
-    })
+    }
+    None
 }
 
 /// Length of the first list element, up to its comma or the end.
 pub(crate) fn list_element_len(text: &str) -> usize {
     let bytes = text.as_bytes();
     let mut at = 0;
-    while let Some(found) = memchr::memchr3(b',', b'"', b'<', &bytes[at..]) {
-        at += found;
-        at = match bytes[at] {
-            b',' => return at,
-            b'"' => match quoted_len(&text[at..]) {
+    loop {
+        at = chars::find_list_mark(bytes, at);
+        at = match bytes.get(at) {
+            None | Some(b',') => return at,
+            Some(b'"') => match quoted_len(&text[at..]) {
                 Some(len) => at + len,
                 // An open quote swallows the rest; the element's parser refuses it.
                 None => return bytes.len(),
             },
             // Neither commas nor quotes count inside brackets; an open one swallows the rest.
-            _ => match memchr::memchr(b'>', &bytes[at..]) {
-                Some(len) => at + len + 1,
-                None => return bytes.len(),
+            Some(_) => match chars::find_byte(bytes, at, b'>') {
+                close if close < bytes.len() => close + 1,
+                _ => return bytes.len(),
             },
         };
     }
-    bytes.len()
 }

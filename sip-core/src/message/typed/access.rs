@@ -5,7 +5,7 @@ use core::fmt;
 use super::HeaderError;
 use super::cursor::{no_controls, refused};
 use crate::message::headers::Span;
-use crate::message::{CSeq, Fault, HeaderName, Headers, NameAddr, ParseError, Via, split_list};
+use crate::message::{CSeq, Fault, HeaderName, Headers, NameAddr, ParseError, Via};
 
 /// How many values a header field may have (RFC 3261 §7.3.1).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -47,12 +47,11 @@ impl Headers {
     }
 
     fn typed_texts<'a, T: TypedHeader<'a>>(&'a self) -> impl Iterator<Item = &'a str> {
-        let split = T::CARDINALITY == Cardinality::List;
-        self.all(T::NAME).flat_map(move |value| {
-            let list = split.then(|| split_list(value));
-            let whole = (!split).then_some(value);
-            list.into_iter().flatten().chain(whole)
-        })
+        let (list, whole) = match T::CARDINALITY {
+            Cardinality::List => (Some(self.list(T::NAME)), None),
+            Cardinality::One | Cardinality::Repeated => (None, Some(self.all(T::NAME))),
+        };
+        list.into_iter().flatten().chain(whole.into_iter().flatten())
     }
 
     fn typed_value<'a, T: TypedHeader<'a>>(&'a self, text: &'a str) -> Result<T, ParseError> {

@@ -55,18 +55,25 @@ impl<'a> Cursor<'a> {
 
     /// `token`.
     pub(super) fn token(&mut self, what: &'static str) -> Result<&'a str, HeaderError> {
-        self.take(what, chars::is_token_byte)
+        let len = chars::skip_token(self.rest().as_bytes(), 0);
+        self.taken(what, len)
     }
 
     /// One byte or more of a class of ASCII bytes.
     pub(super) fn take(&mut self, what: &'static str, class: fn(u8) -> bool) -> Result<&'a str, HeaderError> {
         let rest = self.rest();
         let len = rest.bytes().position(|b| !b.is_ascii() || !class(b)).unwrap_or(rest.len());
+        self.taken(what, len)
+    }
+
+    /// The next `len` bytes, of which there must be one.
+    fn taken(&mut self, what: &'static str, len: usize) -> Result<&'a str, HeaderError> {
         if len == 0 {
             return Err(self.expected(what));
         }
+        let taken = &self.rest()[..len];
         self.at += len;
-        Ok(&rest[..len])
+        Ok(taken)
     }
 
     /// `1*DIGIT` no larger than `most`; leading zeros count for nothing.
@@ -162,12 +169,14 @@ pub(super) fn refused(text: &str, what: &'static str) -> HeaderError {
 
 /// No control character stands in `text` but in white space and, as RFC 4475 §3.1.1.2 has it, in quoted pairs.
 pub(super) fn no_controls(text: &str) -> Result<(), HeaderError> {
-    let mut escaped = false;
-    for (offset, byte) in text.bytes().enumerate() {
-        if byte.is_ascii_control() && !chars::is_lws(byte) && !escaped {
+    let bytes = text.as_bytes();
+    let mut offset = chars::find_control(bytes, 0);
+    while let Some(byte) = bytes.get(offset) {
+        let escapes = bytes[..offset].iter().rev().take_while(|b| **b == b'\\').count();
+        if !chars::is_lws(*byte) && escapes % 2 == 0 {
             return Err(HeaderError::Expected { what: "printable character", offset });
         }
-        escaped = byte == b'\\' && !escaped;
+        offset = chars::find_control(bytes, offset + 1);
     }
     Ok(())
 }
