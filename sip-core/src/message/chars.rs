@@ -95,11 +95,6 @@ pub(crate) fn skip_uri_param(bytes: &[u8], at: usize) -> usize {
     skip_escaped(bytes, at, PARAM)
 }
 
-/// Host-name characters.
-pub(crate) fn is_host(text: &str) -> bool {
-    !text.is_empty() && all(text, HOST)
-}
-
 /// Index of the first byte from `at` on that may not stand in a host name, or the length.
 pub(crate) fn skip_host(bytes: &[u8], at: usize) -> usize {
     skip(bytes, at, HOST)

@@ -160,7 +160,7 @@ fn read_message(bytes: &[u8]) {
     let headers = match Message::parse(Bytes::copy_from_slice(bytes)) {
         Err(refused) => {
             if let Some(headers) = &refused.request {
-                black_box(Writer::refusal(headers, refused.error, "t"));
+                black_box(Writer::refusal(headers, &refused.error.into(), "t"));
             }
             return;
         }
