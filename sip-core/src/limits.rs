@@ -118,6 +118,9 @@ pub const TOKEN_WAITERS: usize = 32;
 /// How long a request waits for a bearer token: a person may have to log in. Past it: as if there were none.
 pub const TOKEN_WAIT: Duration = Duration::from_secs(120);
 
+/// Contacts of 3xx answers that one call remembers. Past it further ones are not tried.
+pub const REDIRECTIONS: usize = 16;
+
 /// Provisional responses of one call that wait for the PRACK of the one before. A phone rings and plays something. Past
 /// it the newest is not sent.
 pub const PROVISIONALS: usize = 4;

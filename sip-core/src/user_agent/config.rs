@@ -171,6 +171,10 @@ pub struct Config {
     /// side that vanished ends after so long. 90 s to a day; `None` asks for no timer, but agrees to one. Default 1800 s,
     /// the RFC's advice; small values cost traffic.
     pub session_expires: Option<Duration>,
+    /// How many other addresses one call may try when it is answered with 3xx (RFC 3261 §8.1.3.4). Default 0: the call
+    /// fails, and [`Failure::contacts`](super::Failure::contacts) says where it could go, for the addresses come from
+    /// whoever answers and may cost money.
+    pub redirections: u8,
     /// Make and take only calls whose provisional answers are acknowledged (RFC 3262): callers without get 421. Default
     /// `false`: they are where both sides can.
     pub reliable_required: bool,
@@ -211,6 +215,7 @@ impl Config {
             no_answer: Duration::from_secs(60),
             dtls_required: false,
             session_expires: Some(Duration::from_secs(1800)),
+            redirections: 0,
             reliable_required: false,
             event_packages: Vec::new(),
             info_packages: Vec::new(),

@@ -337,7 +337,7 @@ pub struct Failure {
     pub status: Option<u16>,
     /// Its reason phrase, if it is not empty.
     pub reason: Option<SmolStr>,
-    /// Where a 3xx would have us call instead; not followed.
+    /// Where a 3xx would have us call instead, if [`Config::redirections`](super::Config::redirections) did not follow.
     pub contacts: Vec<SmolStr>,
 }
 

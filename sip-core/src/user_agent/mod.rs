@@ -3,8 +3,7 @@
 //!
 //! A call outlives its flow: while there is none, or it is not registered yet, requests within dialogs wait.
 //!
-//! What it does not do: media (descriptions come from outside and are judged, edited only for hold), and following
-//! redirections.
+//! What it does not do: media (descriptions come from outside and are judged, edited only for hold).
 
 mod binding;
 mod call;

@@ -5,7 +5,7 @@ use alloc::vec::Vec;
 use bytes::Bytes;
 use smol_str::SmolStr;
 
-use super::call::{Call, Direction, Taken, Terms, Usage, ack, description, reliable};
+use super::call::{Call, Direction, Taken, Targets, Terms, Usage, ack, description, reliable};
 use super::farewell::Last;
 use super::local::{Outside, SDP, SUPPORTED};
 use super::{
@@ -28,6 +28,7 @@ use crate::transport::Hop;
 pub(super) struct Outgoing {
     draft: Draft,
     attempt: Attempt,
+    targets: Targets,
     /// The INVITE as it was last sent.
     request: Request,
     /// Its transaction; `None` once that is over, or its flow was lost.
@@ -50,6 +51,8 @@ pub(super) struct Outgoing {
 #[derive(Debug)]
 struct Draft {
     uri: SmolStr,
+    /// Whom was called first: To stays when a 3xx leads elsewhere (§8.1.3.4).
+    to: SmolStr,
     call_id: SmolStr,
     tag: SmolStr,
     cseq: u32,
@@ -95,7 +98,9 @@ impl UserAgent {
 
     fn invite(&mut self, now: Instant, target: &str, sdp: Option<Bytes>) -> Result<CallId, CallError> {
         let (uri, hop) = self.callable(target)?;
+        let targets = Targets::new(uri.clone(), self.config.redirections);
         let draft = Draft {
+            to: uri.clone(),
             uri,
             call_id: entropy::token(&mut *self.entropy, 120).into(),
             tag: entropy::token(&mut *self.entropy, 80).into(),
@@ -112,6 +117,7 @@ impl UserAgent {
             direction: Direction::Outgoing(Outgoing {
                 draft,
                 attempt,
+                targets,
                 request,
                 client: Some(client),
                 early: Vec::new(),
@@ -193,7 +199,7 @@ impl UserAgent {
             method: &Method::Invite,
             uri: &draft.uri,
             via: &via,
-            to: &draft.uri,
+            to: &draft.to,
             from_tag: &draft.tag,
             call_id: &draft.call_id,
             cseq: draft.cseq,
@@ -237,7 +243,7 @@ impl UserAgent {
             // §13.2.2.3: after a 2xx another branch's refusal says nothing, but it cannot come then (§16.7).
             // RFC 4028 §7.3: 422 asks for a longer session interval.
             401 | 407 | 422 if !ended => self.challenged(now, id, client, &response),
-            _ => self.refused(id, client, &response),
+            _ => self.refused(now, id, client, &response),
         }
     }
 
@@ -413,6 +419,11 @@ impl UserAgent {
             422 => return Err(Failure::of_response(response)),
             _ => self.learn_challenge(&mut out.attempt, &out.draft.uri, response)?,
         }
+        self.send_invite_again(now, out)
+    }
+
+    /// With what the draft now says.
+    fn send_invite_again(&mut self, now: Instant, out: &mut Outgoing) -> Result<ClientId, Failure> {
         out.client = None;
         out.early.clear();
         out.draft.cseq += 1;
@@ -425,7 +436,7 @@ impl UserAgent {
     }
 
     /// A final answer that is no 2xx.
-    fn refused(&mut self, id: CallId, client: ClientId, response: &Response) {
+    fn refused(&mut self, now: Instant, id: CallId, client: ClientId, response: &Response) {
         let Some(out) = self.calls.get_mut(&id).and_then(Call::outgoing) else { return };
         if out.client != Some(client) {
             return;
@@ -435,7 +446,33 @@ impl UserAgent {
         if out.rang && failure.cause == Cause::Timeout {
             failure.cause = Cause::NoAnswer;
         }
-        self.fail(id, failure);
+        if !self.redirected(now, id, response) {
+            self.fail(id, failure);
+        }
+    }
+
+    /// §8.1.3.4: the INVITE goes to the next Contact that a 3xx named. `false`: there is none, or none is wanted.
+    fn redirected(&mut self, now: Instant, id: CallId, response: &Response) -> bool {
+        let Some(mut call) = self.calls.remove(&id) else { return false };
+        let sent = match &mut call.direction {
+            // §21.6: 6xx is the answer of all.
+            Direction::Outgoing(out) if !call.ended && response.status() < 600 => {
+                if response.status() < 400 {
+                    out.targets.extend(response.headers());
+                }
+                out.targets.next().and_then(|uri| {
+                    out.draft.uri = uri;
+                    out.attempt = Attempt::default();
+                    self.send_invite_again(now, out).ok()
+                })
+            }
+            _ => None,
+        };
+        if let Some(client) = sent {
+            self.purposes.insert(client, Purpose::Invite(id));
+        }
+        self.calls.insert(id, call);
+        sent.is_some()
     }
 
     /// The call cannot be; nothing needs to be said to the other side.

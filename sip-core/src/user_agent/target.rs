@@ -33,7 +33,7 @@ pub(super) fn parse(text: &str, domain: &str) -> Option<SmolStr> {
 }
 
 /// A URI's headers part and `method` have no place in a Request-URI (RFC 3261 §19.1.1, table 1).
-fn from_uri(text: &str) -> Option<SmolStr> {
+pub(super) fn from_uri(text: &str) -> Option<SmolStr> {
     let uri = Uri::parse(text)?;
     let sip = uri.sip()?;
     let mut out = format!("{}", SipUri { params_text: "", headers: None, ..*sip });

@@ -14,6 +14,8 @@ mod outbound;
 mod outgoing;
 mod pair;
 mod publications;
+mod races;
+mod redirection;
 mod registration;
 mod reliable;
 mod reliable_ours;

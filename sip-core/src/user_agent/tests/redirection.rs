@@ -1,0 +1,107 @@
+//! 3xx answers followed (RFC 3261 §8.1.3.4).
+
+use std::format;
+use std::string::String;
+use std::vec::Vec;
+
+use super::solo::Solo;
+use super::{ANSWER, OFFER};
+use crate::message::{Method, Request};
+use crate::transport::Transport;
+use crate::user_agent::{CallId, Cause, End, Event};
+
+fn calling(redirections: u8) -> (Solo, CallId, Request) {
+    let mut config = super::config("sip:alice@example.com");
+    config.redirections = redirections;
+    let mut solo = Solo::with(config, Transport::Wss);
+    let call = solo.ua.call(solo.now, "bob", OFFER).unwrap();
+    solo.drain();
+    let invite = solo.request(&Method::Invite);
+    (solo, call, invite)
+}
+
+/// The next INVITE after this answer.
+fn refused(solo: &mut Solo, invite: &Request, status: u16, contacts: &str) -> Request {
+    let fields = if contacts.is_empty() { String::new() } else { format!("Contact: {contacts}\r\n") };
+    solo.reply(invite, status, &fields, "");
+    solo.request(&Method::Ack);
+    solo.request(&Method::Invite)
+}
+
+#[track_caller]
+fn failed(solo: &mut Solo, cause: Cause) {
+    let Event::Ended { end: End::Failed(failure), .. } = solo.event() else { panic!() };
+    assert_eq!(failure.cause, cause);
+    assert!(matches!(solo.event(), Event::Released { .. }));
+    solo.nothing_sent();
+}
+
+#[test]
+fn rfc3261_8_1_3_4_contacts_are_tried_by_q() {
+    let (mut solo, call, first) = calling(5);
+    let contacts = "<sip:a@x.example>;q=0.3, <mailto:b@x.example>, <sip:c@x.example;method=BYE?Subject=x>;q=0.9, \
+                    <sip:d@x.example>;q=0.9";
+    let second = refused(&mut solo, &first, 302, contacts);
+    assert_eq!(second.uri(), "sip:c@x.example", "without method and headers");
+    // §8.1.3.4: To, From and Call-ID of the old one, a new branch and CSeq.
+    assert_eq!(second.to().uri, first.to().uri);
+    assert_eq!((second.call_id(), second.from_tag()), (first.call_id(), first.from_tag()));
+    assert_eq!(second.cseq().number, 2);
+    assert_ne!(second.branch(), first.branch());
+    assert_eq!(second.body(), first.body());
+    let third = refused(&mut solo, &second, 486, "");
+    assert_eq!(third.uri(), "sip:d@x.example");
+    let fourth = refused(&mut solo, &third, 404, "");
+    assert_eq!(fourth.uri(), "sip:a@x.example");
+    assert!(solo.events.is_empty());
+    solo.reply(&fourth, 200, "Contact: <sip:a@192.0.2.7>\r\n", ANSWER);
+    assert_eq!(solo.event(), Event::Accepted { call, sdp: Some(ANSWER.into()) });
+}
+
+/// §8.1.3.4: "a given URI MUST NOT be added to the target set more than once": redirections in a loop end.
+#[test]
+fn rfc3261_8_1_3_4_redirections_in_a_loop() {
+    let (mut solo, _, first) = calling(200);
+    let back = "<sip:b@x.example>, <sip:bob@EXAMPLE.com>";
+    let second = refused(&mut solo, &first, 302, "<sip:b@x.example>");
+    solo.reply(&second, 302, &format!("Contact: {back}\r\n"), "");
+    solo.request(&Method::Ack);
+    failed(&mut solo, Cause::Redirected);
+}
+
+#[test]
+fn rfc3261_8_1_3_4_redirections_without_end() {
+    // Each leads to a new place, and a hundred are named at once.
+    for (limit, tried) in [(3, 3), (200, crate::limits::REDIRECTIONS)] {
+        let (mut solo, _, mut invite) = calling(limit);
+        for round in 0..tried {
+            let many: Vec<String> = (0..100).map(|n| format!("<sip:u{n}@r{round}.example>")).collect();
+            invite = refused(&mut solo, &invite, 302, &many.join(", "));
+        }
+        solo.reply(&invite, 302, "Contact: <sip:one@more.example>\r\n", "");
+        solo.request(&Method::Ack);
+        failed(&mut solo, Cause::Redirected);
+    }
+}
+
+#[test]
+fn rfc3261_21_6_a_6xx_ends_all() {
+    let (mut solo, _, first) = calling(5);
+    let second = refused(&mut solo, &first, 300, "<sip:a@x.example>, <sip:b@x.example>");
+    solo.reply(&second, 603, "", "");
+    solo.request(&Method::Ack);
+    failed(&mut solo, Cause::Declined);
+}
+
+#[test]
+fn a_call_that_was_given_up_goes_nowhere() {
+    let (mut solo, call, invite) = calling(5);
+    solo.reply(&invite, 180, "", "");
+    solo.ua.cancel(solo.now, call).unwrap();
+    solo.drain();
+    solo.request(&Method::Cancel);
+    solo.reply(&invite, 302, "Contact: <sip:a@x.example>\r\n", "");
+    solo.request(&Method::Ack);
+    solo.nothing_sent();
+    assert_eq!(solo.events.back(), Some(&Event::Released { call }));
+}
