@@ -12,8 +12,8 @@ use core::net::IpAddr;
 use thiserror::Error;
 
 use super::typed::{
-    Accept, Contact, ContentDisposition, ContentEncoding, ContentType, Event, Expires, ReferTo, Replaces,
-    TypedHeader,
+    Accept, Contact, ContentDisposition, ContentEncoding, ContentType, Event, Expires, From, ReferTo,
+    Replaces, To, TypedHeader,
 };
 use super::{
     Fault, HeaderName, Headers, Method, ParseError, Refused, Request, Response, Uri, Via, split_list,
@@ -147,17 +147,14 @@ impl Rules<'_> {
         if *request.method() == Method::Cancel {
             return Ok(());
         }
-        match self.role {
-            Role::Proxy => self.extensions(headers, HeaderName::ProxyRequire),
-            Role::Registrar => {
-                self.extensions(headers, HeaderName::Require)?;
-                registration(request)
-            }
-            Role::UserAgent => {
-                self.extensions(headers, HeaderName::Require)?;
-                self.user_agent(request)
-            }
+        if self.role == Role::Proxy {
+            return self.extensions(headers, HeaderName::ProxyRequire);
         }
+        // A tag that stands twice names two dialogs (§7.3.1: "MUST NOT appear more than once").
+        one::<From<'_>>(headers)?;
+        one::<To<'_>>(headers)?;
+        self.extensions(headers, HeaderName::Require)?;
+        if self.role == Role::Registrar { registration(request) } else { self.user_agent(request) }
     }
 
     /// Judges a response.
@@ -353,13 +350,13 @@ impl Rejection {
     }
 }
 
-impl From<Fault> for Rejection {
+impl core::convert::From<Fault> for Rejection {
     fn from(fault: Fault) -> Self {
         syntax(fault)
     }
 }
 
-impl From<ParseError> for Rejection {
+impl core::convert::From<ParseError> for Rejection {
     fn from(error: ParseError) -> Self {
         syntax(error.fault)
     }

@@ -258,6 +258,21 @@ fn defects_beyond_the_vectors() {
 }
 
 #[test]
+fn a_tag_stands_once() {
+    let plain = String::from_utf8(request("REGISTER", "", "")).unwrap();
+    for (find, replace, name) in [
+        ("<sip:a@b>;tag=1", "<sip:a@b>;tag=1;tag=2", HeaderName::From),
+        ("<sip:a@b>;tag=1", "<sip:a@b>;tag=\"1\"", HeaderName::From),
+        ("To: <sip:a@b>", "To: <sip:a@b>;tag=1;TAG=1", HeaderName::To),
+    ] {
+        let message = plain.replace(find, replace);
+        let rejection = Rejection::of(400, Defect::Syntax(Fault::Malformed(name)));
+        assert_eq!(judge(&REGISTRAR, message.as_bytes()), Outcome::Reject(rejection), "{replace}");
+        assert_eq!(judge(&PROXY, message.as_bytes()), Outcome::Accept, "a proxy keeps no dialogs: {replace}");
+    }
+}
+
+#[test]
 fn what_looks_odd_and_is_not() {
     let cases: &[(Rules<'_>, &str, &str, &str)] = &[
         (USER_AGENT, "INVITE", "Contact: <sips:a@b>\r\nAccept: */*\r\n", ""),
