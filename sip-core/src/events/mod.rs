@@ -8,6 +8,8 @@ mod notifier;
 mod package;
 mod publication;
 mod subscriber;
+#[cfg(test)]
+mod tests;
 
 use smol_str::SmolStr;
 
