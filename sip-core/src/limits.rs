@@ -125,6 +125,12 @@ pub const REDIRECTIONS: usize = 16;
 /// it the newest is not sent.
 pub const PROVISIONALS: usize = 4;
 
+/// How long a snapshot of a call can be restored: longer than any call that is still wanted. Past it: refused by name.
+pub const SNAPSHOT_LIFETIME: Duration = Duration::from_secs(12 * 3600);
+
+/// Largest text of a snapshot, bytes: addresses, routes, and a line a medium. Past it: refused by name.
+pub const SNAPSHOT_BYTES: usize = MESSAGE_BYTES;
+
 /// BYEs of ended calls that one user agent keeps until they can be sent and are answered. Past it the oldest is
 /// given up.
 pub const FAREWELLS: usize = 32;

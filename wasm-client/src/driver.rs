@@ -425,6 +425,7 @@ impl Driver {
             // Nobody asks for them here, and a page takes no messages yet, so none is configured.
             Event::Bindings { .. }
             | Event::CredentialsNeeded { .. }
+            | Event::Snapshot { .. }
             | Event::Answered { .. }
             | Event::Subscription { .. }
             | Event::Watcher { .. }

@@ -13,6 +13,7 @@ use core::fmt::Display;
 use smol_str::SmolStr;
 
 pub use self::id::DialogId;
+use crate::limits;
 use crate::message::{HeaderName, Headers, Method, NameAddr, Params, Request, Response, Writer};
 
 /// Whether the INVITE that made the dialog has its 2xx.
@@ -41,6 +42,25 @@ pub struct Dialog {
     local_cseq: Option<u32>,
     /// CSeq of the other side's last request; `None` before the first.
     remote_cseq: Option<u32>,
+}
+
+/// What a dialog is made of, to be kept outside and made a dialog again.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Parts {
+    /// Its name.
+    pub id: DialogId,
+    /// Name and address of this side, without the tag.
+    pub local: SmolStr,
+    /// The other side's.
+    pub remote: SmolStr,
+    /// The remote target.
+    pub target: SmolStr,
+    /// The route set.
+    pub routes: Vec<SmolStr>,
+    /// CSeq of our last request, if there was one.
+    pub local_cseq: Option<u32>,
+    /// CSeq of the other side's last request, if there was one.
+    pub remote_cseq: Option<u32>,
 }
 
 /// A request whose CSeq is lower than one before: 500 (§12.2.2).
@@ -83,6 +103,58 @@ impl Dialog {
             local_cseq: None,
             remote_cseq: Some(request.cseq().number),
         }
+    }
+
+    /// A confirmed dialog from what was kept of it. `None` if that is no dialog's: nothing of it may do more in a
+    /// message than stand where it belongs.
+    pub fn restore(parts: Parts) -> Option<Self> {
+        let Parts { id, local, remote, target, routes, local_cseq, remote_cseq } = parts;
+        let clean = |text: &str| !text.chars().any(char::is_control);
+        let word = |text: &str| text.bytes().all(|b| b.is_ascii_graphic() && !b",;<>\"".contains(&b));
+        let names = [&id.call_id, &id.local_tag, &id.remote_tag];
+        let named = !id.call_id.is_empty()
+            && !id.local_tag.is_empty()
+            && names.into_iter().all(|name| word(name) && name.len() <= limits::IDENTIFIER_BYTES);
+        let address = |text: &SmolStr| {
+            let found = NameAddr::parse(text).filter(|_| clean(text));
+            found
+                .filter(|address| address.parsed_uri().is_some() && address.params.as_str().is_empty())
+                .is_some()
+        };
+        let routed = routes.len() <= limits::HEADER_FIELDS
+            && routes.iter().all(|route| {
+                clean(route) && NameAddr::parse(route).is_some_and(|r| r.parsed_uri().is_some())
+            });
+        let bare = target.bytes().all(|b| b.is_ascii_graphic() && !b"<>\"".contains(&b));
+        let sip = bare && crate::message::Uri::parse(&target).is_some_and(|uri| uri.sip().is_some());
+        (named && address(&local) && address(&remote) && routed && sip).then_some(Self {
+            id,
+            stage: Stage::Confirmed,
+            local,
+            remote,
+            target,
+            routes,
+            local_cseq,
+            remote_cseq,
+        })
+    }
+
+    /// What is to be kept of it.
+    pub fn parts(&self) -> Parts {
+        Parts {
+            id: self.id.clone(),
+            local: self.local.clone(),
+            remote: self.remote.clone(),
+            target: self.target.clone(),
+            routes: self.routes.clone(),
+            local_cseq: self.local_cseq,
+            remote_cseq: self.remote_cseq,
+        }
+    }
+
+    /// CSeq of our last request and of the other side's.
+    pub const fn sequence(&self) -> (Option<u32>, Option<u32>) {
+        (self.local_cseq, self.remote_cseq)
     }
 
     /// Takes a further response to the INVITE that made this dialog. A 2xx confirms the dialog and computes the

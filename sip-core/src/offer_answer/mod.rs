@@ -9,6 +9,7 @@
 
 mod description;
 mod fault;
+mod outline;
 #[cfg(test)]
 mod tests;
 
@@ -16,6 +17,7 @@ use bytes::Bytes;
 
 pub use description::{directions, refusal};
 pub use fault::Fault;
+pub use outline::{Outline, OutlineMedia};
 
 /// Whose turn it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

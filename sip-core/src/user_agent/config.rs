@@ -139,6 +139,8 @@ pub struct Config {
     /// that names one of them is told as [`Event::CredentialsNeeded`](super::Event::CredentialsNeeded), and a password
     /// is not tried before that. Default: none.
     pub authorization_servers: Vec<SmolStr>,
+    /// Tell [`Event::Snapshot`](super::Event::Snapshot). Default `false`.
+    pub snapshots: bool,
     /// Shown to those who are called.
     pub display_name: Option<SmolStr>,
     /// `urn:uuid:…` of this device or tab (RFC 5626 §4.1). Keep it: the registrar replaces a binding by it, and
@@ -203,6 +205,7 @@ impl Config {
             aor,
             password: None,
             authorization_servers: Vec::new(),
+            snapshots: false,
             display_name: None,
             instance: instance.into(),
             flows: vec![OutboundFlow { reg_id: 1, proxy: None }],

@@ -346,7 +346,7 @@ impl UserAgent {
             match self.calls.get(&id).map(|call| &call.direction) {
                 Some(Direction::Outgoing(_)) => self.outgoing_timeout(now, id),
                 Some(Direction::Incoming(_)) => self.incoming_timeout(now, id),
-                None => {}
+                Some(Direction::Restored { .. }) | None => {}
             }
         }
     }
@@ -373,6 +373,7 @@ impl UserAgent {
                 self.catch_up(now);
             }
         }
+        self.note_calls();
         self.sweep();
     }
 

@@ -30,6 +30,30 @@ pub enum TokenError {
     Malformed,
 }
 
+/// Why [`UserAgent::restore`](super::UserAgent::restore) was refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum RestoreError {
+    /// `shutdown` was called.
+    #[error("the user agent is shut down")]
+    ShutDown,
+    /// The snapshot is too old.
+    #[error("the snapshot has expired")]
+    Expired,
+    /// [`limits::CALLS`](crate::limits::CALLS) are held already.
+    #[error("too many calls")]
+    TooManyCalls,
+    /// It is no dialog that could be gone on with.
+    #[error("the snapshot has no dialog that could be gone on with")]
+    Invalid,
+    /// The call is here.
+    #[error("the call is here already")]
+    AlreadyHere,
+    /// The offer that was given is at fault.
+    #[error("{0}")]
+    Description(Fault),
+}
+
 /// Why [`UserAgent::call`](super::UserAgent::call) was refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]

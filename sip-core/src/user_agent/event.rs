@@ -139,6 +139,11 @@ pub enum Event {
         /// Realm, authorization server, scope, and what was wrong with the token before.
         challenge: BearerChallenge,
     },
+    /// The snapshot of a call is to be written anew: it has another CSeq or description.
+    Snapshot {
+        /// The call.
+        call: CallId,
+    },
     /// Somebody calls. Nothing rings at the caller before [`ring`](super::UserAgent::ring).
     Incoming {
         /// The new call.

@@ -262,7 +262,7 @@ impl UserAgent {
     pub(super) fn cancelled(&mut self, now: Instant, cancel: &Request, invite: ServerId) {
         let found = self.calls.iter().find(|(_, call)| match &call.direction {
             Direction::Incoming(i) => i.server == Some(invite) && matches!(i.phase, Phase::Offered { .. }),
-            Direction::Outgoing(_) => false,
+            Direction::Outgoing(_) | Direction::Restored { .. } => false,
         });
         let Some((id, _)) = found else {
             self.reinvite_cancelled(now, invite);
@@ -323,7 +323,7 @@ impl UserAgent {
     pub(super) fn offer_flow_lost(&mut self, now: Instant, server: ServerId) {
         let lost = self.calls.iter().find(|(_, call)| match &call.direction {
             Direction::Incoming(i) => i.server == Some(server) && matches!(i.phase, Phase::Offered { .. }),
-            Direction::Outgoing(_) => false,
+            Direction::Outgoing(_) | Direction::Restored { .. } => false,
         });
         if let Some((id, _)) = lost {
             self.refuse_offer(now, id, 480, None, End::Failed(Failure::of(Cause::FlowLost)));

@@ -28,6 +28,7 @@ mod received;
 mod registrar_answers;
 mod registration;
 mod requests;
+mod snapshot;
 mod subscriptions;
 mod target;
 #[cfg(test)]
@@ -38,7 +39,7 @@ pub use binding::Binding;
 pub use config::{Aor, AorError, Config, ContactAs, OutboundFlow, PushService, ThirdParty};
 pub use endpoint::{Counters, Load, UserAgent};
 pub use error::{
-    CallError, CommandError, EventsError, MessageError, RegisterError, RequestError, TokenError,
+    CallError, CommandError, EventsError, MessageError, RegisterError, RequestError, RestoreError, TokenError,
 };
 pub use event::{
     CallId, CallState, Cause, CredentialsId, End, Event, Failure, Identity, Input, MessageId, Output,
@@ -46,6 +47,7 @@ pub use event::{
 };
 pub use generic::{Addressee, Answer, Capabilities};
 pub use publications::{PublicationId, PublicationUpdate};
+pub use snapshot::{CallSnapshot, Continuation, SnapshotError};
 pub use subscriptions::{SubscriptionEnd, SubscriptionId, SubscriptionUpdate};
 pub use watchers::{WatcherEnd, WatcherId, WatcherUpdate};
 

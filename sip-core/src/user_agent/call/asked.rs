@@ -87,6 +87,11 @@ impl UserAgent {
         let sdp = Bytes::copy_from_slice(sdp.as_bytes());
         let dialog = self.asking(call)?;
         let Some(usage) = self.usage_mut(call, &dialog) else { return Err(CommandError::NoSuchCall) };
+        let sdp = match usage.negotiation.turn() {
+            Turn::RemoteOffer => usage.shaped_answer(sdp),
+            _ => usage.shaped_offer(sdp),
+        };
+        let sdp = sdp.map_err(CommandError::Description)?;
         let Some(asked) = usage.asked.take() else { return Err(CommandError::NoSuchCall) };
         let mut negotiation = usage.negotiation.clone();
         let agreed = match negotiation.turn() {
@@ -190,7 +195,7 @@ impl UserAgent {
         if call.state() != CallState::Established || call.is_unanswered() {
             return Err(match call.direction {
                 // §14.2: ours is in progress, or theirs is not answered.
-                Direction::Outgoing(_) => Refusal::of(491),
+                Direction::Outgoing(_) | Direction::Restored { .. } => Refusal::of(491),
                 Direction::Incoming(_) => Refusal::later(&mut *self.entropy),
             });
         }
@@ -469,7 +474,7 @@ impl Call {
     pub(crate) fn usages_mut(&mut self) -> impl Iterator<Item = &mut Usage> {
         let early = match &mut self.direction {
             Direction::Outgoing(out) => out.early.as_mut_slice(),
-            Direction::Incoming(_) => &mut [],
+            Direction::Incoming(_) | Direction::Restored { .. } => &mut [],
         };
         self.usage.iter_mut().chain(early.iter_mut().rev())
     }

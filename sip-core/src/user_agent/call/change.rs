@@ -108,7 +108,11 @@ impl UserAgent {
     /// in which a description is known to have arrived (RFC 3311 §5.1). [`Event::OfferAnswered`] or
     /// [`Event::OfferRefused`] tells what becomes of it. A refusal leaves the call as it was.
     pub fn offer(&mut self, now: Instant, call: CallId, sdp: &str) -> Result<(), CommandError> {
-        self.wish(now, call, Wish::Offer(Bytes::copy_from_slice(sdp.as_bytes())))
+        let mut sdp = Bytes::copy_from_slice(sdp.as_bytes());
+        if let Some(usage) = self.living(call)?.usage.as_mut() {
+            sdp = usage.shaped_offer(sdp).map_err(CommandError::Description)?;
+        }
+        self.wish(now, call, Wish::Offer(sdp))
     }
 
     /// Offers to send only (RFC 3264 §8.4): the description in force with other directions.
@@ -252,7 +256,7 @@ impl UserAgent {
             }
         }
         let Some(call) = self.calls.get_mut(&id) else { return };
-        let (ended, owner) = (call.ended, matches!(call.direction, Direction::Outgoing(_)));
+        let (ended, owner) = (call.ended, call.is_ours());
         let Some(usage) = call.usages_mut().find(|usage| usage.changes_by(client)) else { return };
         let dialog = usage.dialog.id().clone();
         if ended {
@@ -576,7 +580,7 @@ impl Call {
     pub(crate) fn awaits_ack(&self) -> bool {
         let initial = match &self.direction {
             Direction::Incoming(incoming) => incoming.awaits_ack(),
-            Direction::Outgoing(_) => false,
+            Direction::Outgoing(_) | Direction::Restored { .. } => false,
         };
         initial || self.usage.as_ref().is_some_and(|usage| usage.unacknowledged.is_some())
     }

@@ -48,6 +48,11 @@ pub(super) struct Call {
 pub(super) enum Direction {
     Outgoing(Outgoing),
     Incoming(Incoming),
+    /// It is an earlier run's.
+    Restored {
+        /// We made it.
+        caller: bool,
+    },
 }
 
 impl Call {
@@ -59,6 +64,7 @@ impl Call {
             Direction::Outgoing(_) if self.usage.is_some() => CallState::Established,
             Direction::Outgoing(out) if out.rang => CallState::Ringing,
             Direction::Outgoing(_) => CallState::Connecting,
+            Direction::Restored { .. } => CallState::Established,
             Direction::Incoming(incoming) => match incoming.phase {
                 Phase::Offered { .. } if incoming.reliable.accepting.is_some() => CallState::Established,
                 Phase::Offered { ringing: false, .. } => CallState::Connecting,
@@ -72,7 +78,7 @@ impl Call {
     fn usages(&self) -> impl Iterator<Item = &Usage> {
         let early = match &self.direction {
             Direction::Outgoing(out) => out.early.as_slice(),
-            Direction::Incoming(_) => &[],
+            Direction::Incoming(_) | Direction::Restored { .. } => &[],
         };
         self.usage.iter().chain(early)
     }
@@ -86,7 +92,7 @@ impl Call {
     fn is_over(&self) -> bool {
         let expects_success = match &self.direction {
             Direction::Outgoing(out) => out.client.is_some(),
-            Direction::Incoming(_) => false,
+            Direction::Incoming(_) | Direction::Restored { .. } => false,
         };
         let changing = self.usages().any(|usage| usage.change.is_some());
         self.ended && self.released && !expects_success && !changing
@@ -95,15 +101,20 @@ impl Call {
     pub(super) const fn outgoing(&mut self) -> Option<&mut Outgoing> {
         match &mut self.direction {
             Direction::Outgoing(out) => Some(out),
-            Direction::Incoming(_) => None,
+            Direction::Incoming(_) | Direction::Restored { .. } => None,
         }
     }
 
     pub(super) const fn incoming(&mut self) -> Option<&mut Incoming> {
         match &mut self.direction {
             Direction::Incoming(incoming) => Some(incoming),
-            Direction::Outgoing(_) => None,
+            Direction::Outgoing(_) | Direction::Restored { .. } => None,
         }
+    }
+
+    /// Whether we made it: who did waits longer after glare (RFC 3261 §14.1).
+    pub(super) const fn is_ours(&self) -> bool {
+        matches!(self.direction, Direction::Outgoing(_) | Direction::Restored { caller: true })
     }
 
     /// When something is due by itself.
@@ -111,6 +122,7 @@ impl Call {
         let own = match &self.direction {
             Direction::Outgoing(out) => out.timeout(),
             Direction::Incoming(incoming) => incoming.timeout(),
+            Direction::Restored { .. } => None,
         };
         own.into_iter().chain(self.usages().filter_map(Usage::timeout)).min()
     }

@@ -12,9 +12,10 @@ use super::session_timer::{SessionTimer, Terms};
 use crate::dialog::{Dialog, DialogId};
 use crate::message::typed::{ContentType, RecvInfo};
 use crate::message::{HeaderName, Headers, Request, Response};
-use crate::offer_answer::{Fault, Negotiation, Turn};
+use crate::offer_answer::{Fault, Negotiation, Outline, Turn};
 use crate::time::Instant;
 use crate::transaction::{ClientId, ServerId};
+use crate::user_agent::snapshot::Noted;
 
 /// One dialog of a call.
 #[derive(Debug)]
@@ -40,6 +41,10 @@ pub(crate) struct Usage {
     pub(crate) timer: Option<SessionTimer>,
     /// What we ask for in requests.
     pub(crate) terms: Terms,
+    /// Of a call that was restored: what our descriptions keep to.
+    pub(crate) outline: Option<Outline>,
+    /// What [`Event::Snapshot`](crate::user_agent::Event::Snapshot) was told for.
+    pub(crate) noted: Option<Noted>,
     /// CSeq and ACK of our last re-INVITE that was accepted.
     ack: Option<(u32, Bytes)>,
 }
@@ -55,6 +60,8 @@ impl Usage {
             next: None,
             asked: None,
             unacknowledged: None,
+            outline: None,
+            noted: None,
             settled: false,
             rseq: None,
             timer: None,

@@ -20,6 +20,7 @@ mod registration;
 mod reliable;
 mod reliable_ours;
 mod session_timers;
+mod snapshots;
 mod solo;
 mod subscriptions;
 mod tokens;
