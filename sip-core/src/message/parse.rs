@@ -66,7 +66,7 @@ enum Start {
 impl Content {
     fn read(index: &Index, head: &str) -> Result<Self, ParseError> {
         let line = index.start_line(head);
-        let start = if line.starts_with("SIP/") { start_response(line)? } else { start_request(line)? };
+        let start = if names_version(line) { start_response(line)? } else { start_request(line)? };
         let method = if let Start::Request(method, _) = &start { Some(method) } else { None };
         let essentials = Essentials::read(index, head, method)?;
         Ok(Self { start, essentials })
@@ -88,10 +88,15 @@ impl Refused {
     /// (§18.2.2).
     pub(crate) fn of(headers: Headers, error: ParseError) -> Self {
         let line = headers.start_line();
-        let is_request = !line.starts_with("ACK ") && !line.starts_with("SIP/") && line.contains(' ');
+        let is_request = !line.starts_with("ACK ") && !names_version(line) && line.contains(' ');
         let answerable = is_request && headers.list(HeaderName::Via).next().and_then(Via::parse).is_some();
         Self { error, request: answerable.then_some(headers) }
     }
+}
+
+/// What begins a Status-Line and ends a Request-Line, in any case (§7.1).
+fn names_version(text: &str) -> bool {
+    text.as_bytes().get(..4).is_some_and(|start| start.eq_ignore_ascii_case(b"SIP/"))
 }
 
 /// `Request-Line = Method SP Request-URI SP SIP-Version` (§7.1), single spaces and nothing after.
@@ -106,8 +111,10 @@ fn start_request(line: &str) -> Result<Start, ParseError> {
     }
     let (uri, version) = rest.rsplit_once(' ').ok_or(ParseError::new(Fault::StartLine, method.len()))?;
     if !version.eq_ignore_ascii_case("SIP/2.0") {
-        let other = version.get(..4).is_some_and(|v| v.eq_ignore_ascii_case("SIP/"));
-        return Err(malformed(if other { Fault::Version } else { Fault::StartLine }, version));
+        return Err(malformed(
+            if names_version(version) { Fault::Version } else { Fault::StartLine },
+            version,
+        ));
     }
     // A Request-URI has no headers part (§19.1.1, table 1) and no white space or brackets.
     let parsed = Uri::parse(uri).ok_or(malformed(Fault::RequestUri, uri))?;
@@ -119,7 +126,10 @@ fn start_request(line: &str) -> Result<Start, ParseError> {
 
 /// `Status-Line = SIP-Version SP Status-Code SP Reason-Phrase` (§7.2); an absent phrase is taken as empty.
 fn start_response(line: &str) -> Result<Start, ParseError> {
-    let rest = line.strip_prefix("SIP/2.0 ").ok_or(ParseError::new(Fault::Version, 0))?;
+    let (version, rest) = line.split_once(' ').unwrap_or((line, ""));
+    if !version.eq_ignore_ascii_case("SIP/2.0") {
+        return Err(ParseError::new(Fault::Version, 0));
+    }
     let (code, reason) = rest.split_once(' ').unwrap_or((rest, &rest[rest.len()..]));
     let status = (code.len() == 3).then(|| chars::number(code)).flatten();
     match status.and_then(|s| u16::try_from(s).ok()) {

@@ -171,6 +171,36 @@ fn a_line_that_is_no_field_is_answered_when_the_rest_says_where_to() {
     }
 }
 
+/// The version is one in any case (§7.1), so that no response is taken for a request and answered.
+#[test]
+fn status_lines() {
+    let rest = "Via: SIP/2.0/UDP h;branch=z9hG4bK1\r\nFrom: <sip:a@b>;tag=1\r\nTo: <sip:a@b>;tag=2\r\n\
+                Call-ID: 1\r\nCSeq: 1 INVITE\r\n\r\n";
+    let parsed = |line: &str| Message::parse(Bytes::from(format!("{line}\r\n{rest}")));
+    for (line, status, reason) in [
+        ("SIP/2.0 200 OK", 200, "OK"),
+        ("sip/2.0 699 \u{43d}\u{435}\u{442}  = ", 699, "\u{43d}\u{435}\u{442}  = "),
+        ("Sip/2.0 100 ", 100, ""),
+        ("SIP/2.0 100", 100, ""),
+    ] {
+        let Ok(Message::Response(response)) = parsed(line) else { panic!("{line}") };
+        assert_eq!((response.status(), response.reason()), (status, reason), "{line}");
+    }
+    for (line, fault) in [
+        ("SIP/3.0 200 OK", Fault::Version),
+        ("sip/2.00 200 OK", Fault::Version),
+        ("SIP/2.0", Fault::Status),
+        ("SIP/2.0  200 OK", Fault::Status),
+        ("SIP/2.0 099 No", Fault::Status),
+        ("SIP/2.0 700 No", Fault::Status),
+        ("sip/2.0 2000 No", Fault::Status),
+        ("SIP/2.0 +20 No", Fault::Status),
+    ] {
+        let refused = parsed(line).expect_err(line);
+        assert_eq!((refused.error.fault, refused.request.is_none()), (fault, true), "{line}");
+    }
+}
+
 #[test]
 fn an_ack_is_never_answered() {
     let refused = Message::parse(Bytes::from_static(
