@@ -38,6 +38,10 @@ pub const MULTIPART_DEPTH: usize = 4;
 /// Largest XML document, bytes: as large as the message around it. Past it: refused by name.
 pub const XML_BYTES: usize = MESSAGE_BYTES;
 
+/// Elements of one XML document. Sixteen bytes each fill the largest one, and real ones have more; without a cap, four bytes
+/// that say nothing become a hundred in memory. Past it: refused by name.
+pub const XML_ELEMENTS: usize = XML_BYTES / 16;
+
 /// Elements inside elements. Presence with location nests about twelve. Past it: refused by name.
 pub const XML_DEPTH: usize = 32;
 
@@ -47,6 +51,10 @@ pub const XML_ATTRIBUTES: usize = 32;
 /// Namespace prefixes in force at one place of an XML document. Rich presence declares about ten. Past it: refused by
 /// name.
 pub const XML_NAMESPACES: usize = 32;
+
+/// Longest namespace name, bytes. Those that IETF registers have up to about 60. A printer repeats it for every element in
+/// that namespace. Past it: refused by name.
+pub const XML_NAMESPACE_BYTES: usize = 256;
 
 /// Parameters in one digest challenge or one set of credentials; RFC 7616 knows twelve. Past it the header field
 /// counts as malformed. (CVE-2023-28098 was a digest parser's.)

@@ -7,6 +7,7 @@ use std::net::SocketAddr;
 
 use bytes::Bytes;
 use sip_core::entropy::SeededEntropy;
+use sip_core::limits;
 use sip_core::message::{HeaderName, Headers, Message, Method, Request, Response, Writer};
 use sip_core::proxy::{self, Inbound, Proxy, Settings, Target, Turn};
 use sip_core::time::Instant;
@@ -43,6 +44,12 @@ const REALM: &str = "corpus.invalid";
 const OURS: [&str; 7] =
     ["via", "v", "max-forwards", "route", "record-route", "p-asserted-identity", "proxy-authorization"];
 
+const PAST_A_CAP: Fate = Fate::Ends("with what we add it is past a cap");
+/// Most that is added: Via, two Record-Routes, Max-Forwards, Content-Length.
+const ADDED_FIELDS: usize = 5;
+/// The same in bytes, generously.
+const ADDED_BYTES: usize = 2_048;
+
 pub(super) fn forward(message: &Message, clock: &mut Stopwatch) -> Result<Fate, String> {
     match message {
         Message::Request(request) => forward_request(request, clock),
@@ -54,6 +61,7 @@ fn forward_request(request: &Request, clock: &mut Stopwatch) -> Result<Fate, Str
     let caller = hop(1, Transport::Tcp);
     let stamped = match clock.run(|| via::stamp(request.clone(), &caller)) {
         Ok(stamped) => stamped,
+        Err(_) if is_at_a_cap(request.headers()) => return Ok(PAST_A_CAP),
         Err(refused) => return Err(format!("stamped, it is refused: {}", refused.error)),
     };
     if stamped.max_forwards() == Some(0) {
@@ -67,13 +75,25 @@ fn forward_request(request: &Request, clock: &mut Stopwatch) -> Result<Fate, Str
     let (out, way) = if stateless {
         (clock.run(|| proxy::forward_ack(&stamped, routes, &hop(2, Transport::Tcp), REALM)), Way::Stateless)
     } else {
-        let out = clock.run(|| element.request(&stamped, caller, routes));
-        (out.ok_or("no request goes out")?, Way::Transaction)
+        match clock.run(|| element.request(&stamped, caller, routes)) {
+            Some(out) => (out, Way::Transaction),
+            None if is_at_a_cap(request.headers()) => return Ok(PAST_A_CAP),
+            None => return Err("no request goes out".into()),
+        }
     };
-    let forwarded =
-        Request::parse(out).map_err(|refused| format!("forwarded, it is refused: {}", refused.error))?;
+    let forwarded = match Request::parse(out) {
+        Ok(forwarded) => forwarded,
+        Err(_) if is_at_a_cap(request.headers()) => return Ok(PAST_A_CAP),
+        Err(refused) => return Err(format!("forwarded, it is refused: {}", refused.error)),
+    };
     compare(request, &stamped, &forwarded, routes)?;
     Ok(Fate::Forwarded(way))
+}
+
+/// Whether what a proxy adds to a message may make it longer than messages may be. Such a request is answered 513.
+fn is_at_a_cap(headers: &Headers) -> bool {
+    headers.fields().len() + ADDED_FIELDS > limits::HEADER_FIELDS
+        || headers.bytes().len() + ADDED_BYTES > limits::MESSAGE_BYTES
 }
 
 fn compare(original: &Request, stamped: &Request, forwarded: &Request, routes: usize) -> Result<(), String> {
@@ -147,8 +167,11 @@ fn forward_response(response: &Response, clock: &mut Stopwatch) -> Result<Fate, 
     let request = Request::parse(answered(response))
         .map_err(|refused| format!("the request it answers is refused: {}", refused.error))?;
     let mut element = Element::new();
-    let sent =
-        clock.run(|| element.request(&request, caller, 0)).ok_or("the request it answers does not go out")?;
+    let sent = match clock.run(|| element.request(&request, caller, 0)) {
+        Some(sent) => sent,
+        None if is_at_a_cap(response.headers()) => return Ok(PAST_A_CAP),
+        None => return Err("the request it answers does not go out".into()),
+    };
     let sent = Request::parse(sent)
         .map_err(|refused| format!("the request it answers went out wrong: {}", refused.error))?;
     let our_via = sent.headers().list(HeaderName::Via).next().ok_or("no Via went out")?;
@@ -157,9 +180,10 @@ fn forward_response(response: &Response, clock: &mut Stopwatch) -> Result<Fate, 
     let first_line = response.headers().start_line().len() + 2;
     let arriving =
         [&original[..first_line], b"Via: ", our_via.as_bytes(), b"\r\n", &original[first_line..]].concat();
-    // It may have been as long as a message may be.
-    let Ok(arriving) = clock.run(|| Response::parse(arriving.into())) else {
-        return Ok(Fate::Ends("with our Via it is too long to come back"));
+    let arriving = match clock.run(|| Response::parse(arriving.into())) {
+        Ok(arriving) => arriving,
+        Err(_) if is_at_a_cap(response.headers()) => return Ok(PAST_A_CAP),
+        Err(refused) => return Err(format!("with our Via, it is refused: {}", refused.error)),
     };
     let status = response.status();
     let out = clock.run(|| element.response(arriving));

@@ -9,6 +9,9 @@ pub enum XmlFault {
     /// Longer than [`crate::limits::XML_BYTES`].
     #[error("document too large")]
     TooLarge,
+    /// More elements than [`crate::limits::XML_ELEMENTS`].
+    #[error("too many elements")]
+    TooManyElements,
     /// Deeper than [`crate::limits::XML_DEPTH`].
     #[error("elements nested too deep")]
     TooDeep,
@@ -18,6 +21,9 @@ pub enum XmlFault {
     /// More namespaces in scope than [`crate::limits::XML_NAMESPACES`].
     #[error("too many namespaces")]
     TooManyNamespaces,
+    /// A namespace name longer than [`crate::limits::XML_NAMESPACE_BYTES`].
+    #[error("namespace too long")]
+    NamespaceTooLong,
     /// Not UTF-8, or declared as something else.
     #[error("not UTF-8")]
     NotUtf8,

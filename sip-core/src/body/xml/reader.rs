@@ -36,8 +36,8 @@ pub struct Reader<'a> {
     scope: Vec<(&'a str, SmolStr)>,
     /// The element just begun was empty.
     empty: bool,
-    /// The document's element has begun.
-    begun: bool,
+    /// How many elements have begun.
+    begun: usize,
 }
 
 impl<'a> Reader<'a> {
@@ -53,7 +53,7 @@ impl<'a> Reader<'a> {
             return Err(XmlError::new(XmlFault::Character, at));
         }
         let at = if text.starts_with('\u{feff}') { 3 } else { 0 };
-        let mut reader = Self { text, at, open: Vec::new(), scope: Vec::new(), empty: false, begun: false };
+        let mut reader = Self { text, at, open: Vec::new(), scope: Vec::new(), empty: false, begun: 0 };
         reader.declaration()?;
         Ok(reader)
     }
@@ -73,7 +73,7 @@ impl<'a> Reader<'a> {
         loop {
             let rest = self.rest();
             if rest.is_empty() {
-                let whole = self.begun && self.open.is_empty();
+                let whole = self.begun > 0 && self.open.is_empty();
                 return if whole { Ok(None) } else { Err(self.fault(XmlFault::Incomplete)) };
             }
             if let Some(after) = rest.strip_prefix("<!--") {
@@ -152,8 +152,11 @@ impl<'a> Reader<'a> {
     }
 
     fn start_tag(&mut self) -> Result<Event<'a>, XmlError> {
-        if self.begun && self.open.is_empty() {
+        if self.begun > 0 && self.open.is_empty() {
             return Err(self.fault(XmlFault::Outside));
+        }
+        if self.begun == limits::XML_ELEMENTS {
+            return Err(self.fault(XmlFault::TooManyElements));
         }
         if self.open.len() == limits::XML_DEPTH {
             return Err(self.fault(XmlFault::TooDeep));
@@ -196,7 +199,7 @@ impl<'a> Reader<'a> {
             }
         }
         self.open.push((name, outside));
-        self.begun = true;
+        self.begun += 1;
         let name = self.resolve(name, true, tag)?;
         let mut attributes: Vec<(Name, String)> = Vec::with_capacity(written.len());
         for (attribute, place, value) in written {
@@ -249,6 +252,9 @@ impl<'a> Reader<'a> {
         let prefixed = self.scope.iter().filter(|(declared, _)| !declared.is_empty()).count();
         if prefixed == limits::XML_NAMESPACES && !prefix.is_empty() {
             return Err(XmlError::new(XmlFault::TooManyNamespaces, place));
+        }
+        if namespace.len() > limits::XML_NAMESPACE_BYTES {
+            return Err(XmlError::new(XmlFault::NamespaceTooLong, place));
         }
         self.scope.push((prefix, namespace.into()));
         Ok(())

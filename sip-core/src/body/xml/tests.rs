@@ -100,6 +100,12 @@ fn caps() {
     let prefixes = |count| format!("<a {}/>", numbered(&|n| format!(" xmlns:a{n}='x'"), count));
     assert!(Element::parse(prefixes(limits::XML_NAMESPACES).as_bytes()).is_ok());
     assert_eq!(fault(&prefixes(limits::XML_NAMESPACES + 1)), XmlFault::TooManyNamespaces);
+    let elements = |count: usize| format!("<a>{}</a>", "<b/>".repeat(count - 1));
+    assert!(Element::parse(elements(limits::XML_ELEMENTS).as_bytes()).is_ok());
+    assert_eq!(fault(&elements(limits::XML_ELEMENTS + 1)), XmlFault::TooManyElements);
+    let namespace = |length| format!("<a xmlns=\"{}\"/>", "n".repeat(length));
+    assert!(Element::parse(namespace(limits::XML_NAMESPACE_BYTES).as_bytes()).is_ok());
+    assert_eq!(fault(&namespace(limits::XML_NAMESPACE_BYTES + 1)), XmlFault::NamespaceTooLong);
     assert_eq!(fault(&" ".repeat(limits::XML_BYTES + 1)), XmlFault::TooLarge);
 }
 
