@@ -8,7 +8,9 @@ use std::net::SocketAddr;
 use bytes::Bytes;
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use sip_core::entropy::SeededEntropy;
-use sip_core::message::{HeaderName, Message, Method, Request, Response, Rewrite, Writer};
+use sip_core::message::{
+    CSeq, HeaderName, Message, Method, Request, Response, Rewrite, Uri, Via, Writer, typed,
+};
 use sip_core::registrar::Binding;
 use sip_core::server::{self, Answer, Question, Server};
 use sip_core::time::{Duration, Instant};
@@ -44,6 +46,30 @@ fn invite() -> Bytes {
     ))
 }
 
+/// Every field of the INVITE in its typed view, with the URIs in their parts.
+fn read_everything(request: &Request) {
+    let headers = request.headers();
+    black_box(Uri::parse(request.uri()));
+    macro_rules! read {
+        ($($view:ty),*) => {$(
+            for value in headers.typed_all::<$view>() {
+                black_box(&value);
+            }
+        )*};
+    }
+    read!(
+        Via<'_>,
+        typed::Route<'_>,
+        typed::RecordRoute<'_>,
+        typed::From<'_>,
+        typed::To<'_>,
+        typed::Contact<'_>
+    );
+    read!(typed::CallIdValue<'_>, CSeq, typed::MaxForwards, typed::Allow, typed::Supported<'_>, typed::Date);
+    read!(typed::SessionExpires<'_>, typed::MinSe<'_>, typed::UserAgent<'_>, typed::Accept<'_>);
+    read!(typed::PPreferredIdentity<'_>, typed::ContentType<'_>, typed::ContentLength);
+}
+
 fn messages(c: &mut Criterion) {
     let bytes = invite();
     let mut group = c.benchmark_group("message");
@@ -55,6 +81,12 @@ fn messages(c: &mut Criterion) {
             };
             let route = request.headers().list(HeaderName::Route).next().map(str::len);
             black_box((request.uri().len(), request.branch().map(str::len), request.cseq().number, route));
+        });
+    });
+    group.bench_function("parse an INVITE and read everything", |b| {
+        b.iter(|| {
+            let Ok(request) = Request::parse(black_box(bytes.clone())) else { unreachable!() };
+            read_everything(&request);
         });
     });
     let Ok(request) = Request::parse(bytes.clone()) else { unreachable!() };

@@ -47,11 +47,9 @@ impl Headers {
     }
 
     fn typed_texts<'a, T: TypedHeader<'a>>(&'a self) -> impl Iterator<Item = &'a str> {
-        let (list, whole) = match T::CARDINALITY {
-            Cardinality::List => (Some(self.list(T::NAME)), None),
-            Cardinality::One | Cardinality::Repeated => (None, Some(self.all(T::NAME))),
-        };
-        list.into_iter().flatten().chain(whole.into_iter().flatten())
+        let (mut elements, mut values) = (self.list(T::NAME), self.all(T::NAME));
+        let next = move || if T::CARDINALITY == Cardinality::List { elements.next() } else { values.next() };
+        core::iter::from_fn(next)
     }
 
     fn typed_value<'a, T: TypedHeader<'a>>(&'a self, text: &'a str) -> Result<T, ParseError> {
