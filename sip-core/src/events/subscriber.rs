@@ -402,7 +402,7 @@ impl Subscriber {
                 }
                 at
             }
-            None => self.insert(now, notify, id, shared)?,
+            None => self.insert(now, notify, id, shared, entropy)?,
         };
         self.notified = true;
         let source = self.usages[at].source;
@@ -434,8 +434,11 @@ impl Subscriber {
                 usage.refresh_at = now;
             }
         } else if said.is_some() {
-            usage.expires_at = now + lifetime;
-            usage.refresh_at = now + refresh_after(lifetime, entropy);
+            let (expires_at, refresh_at) = (now + lifetime, now + refresh_after(lifetime, entropy));
+            // Only what lengthens it puts the refresh off: each NOTIFY says how little is left.
+            let longer = expires_at > usage.expires_at + Duration::from_secs(1);
+            usage.refresh_at = if longer { refresh_at } else { refresh_at.min(usage.refresh_at) };
+            usage.expires_at = expires_at;
         }
         lifetime
     }
@@ -447,6 +450,7 @@ impl Subscriber {
         notify: &Request,
         id: DialogId,
         shared: bool,
+        entropy: &mut dyn Entropy,
     ) -> Result<usize, NotifyError> {
         let taken = self.next_source > 0 && !self.forks;
         if taken || self.usages.len() >= limits::FORKS {
@@ -467,7 +471,7 @@ impl Subscriber {
             id,
             dialog,
             expires_at: now + lifetime,
-            refresh_at: now + lifetime.mul_f64(0.8),
+            refresh_at: now + refresh_after(lifetime, entropy),
             timer_n: None,
             in_flight: false,
         });

@@ -6,6 +6,7 @@ mod changes_asked;
 mod checks;
 mod continuity;
 mod digest;
+mod events;
 mod flows;
 mod forks;
 mod incoming;
