@@ -185,7 +185,7 @@ impl Bench {
         let peer = *peer;
         let caller = matches!(message, Message::Response(_));
         let branch = self.branches - u32::from(choices.byte() % 4).min(self.branches);
-        let text = wire::within(message, caller, method, &via(self.peers[peer].hop, branch), cseq, None);
+        let text = wire::within(message, caller, method, &via(self.peers[peer].hop, branch), cseq, "", None);
         let message = wire::perhaps_perturbed(text, choices);
         let peer = if choices.below(8) == 0 { choices.below(self.peers.len()) } else { peer };
         self.receive(peer, message);

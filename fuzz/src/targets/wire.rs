@@ -115,13 +115,14 @@ pub(crate) fn body(head: String, sdp: Option<&str>) -> String {
 }
 
 /// A request within the dialog that `message` belongs to, as the side that sent its From (`caller`) or the other one
-/// would send it.
+/// would send it. `fields` are whole lines.
 pub(crate) fn within(
     message: &Message,
     caller: bool,
     method: &str,
     via: &str,
     cseq: u32,
+    fields: &str,
     sdp: Option<&str>,
 ) -> String {
     let (headers, is_request) = match message {
@@ -150,7 +151,7 @@ pub(crate) fn within(
     };
     let head = format!(
         "{method} {target} SIP/2.0\r\n{via}Max-Forwards: 70\r\n{routes}From: {from}\r\nTo: {to}\r\nCall-ID: {call_id}\r\n\
-         CSeq: {cseq} {method}\r\nContact: <sip:peer@198.51.100.9>\r\n{acknowledged}"
+         CSeq: {cseq} {method}\r\nContact: <sip:peer@198.51.100.9>\r\n{acknowledged}{fields}"
     );
     body(head, sdp)
 }

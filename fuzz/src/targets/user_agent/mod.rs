@@ -14,6 +14,9 @@ use sip_core::user_agent::{
     UserAgent,
 };
 
+mod events;
+
+use self::events::Events;
 use super::wire::{self, SDP, SDPS, Sent};
 use crate::choices::Choices;
 
@@ -39,6 +42,9 @@ struct Bench {
     seen: Vec<Message>,
     calls: BTreeMap<CallId, Told>,
     ids: Vec<CallId>,
+    events: Events,
+    /// Whether this run is more about events than about calls.
+    watching: bool,
     /// Whether their end was told.
     requests: BTreeMap<RequestId, bool>,
     held: Vec<MessageId>,
@@ -53,6 +59,7 @@ pub(crate) fn holds(input: &[u8]) {
     let mut config = Config::new(Aor::parse("sip:alice@example.com").expect("an AoR"), "urn:uuid:1");
     config.password = Some("secret".into());
     config.dtls_required = choices.below(4) == 0;
+    config.event_packages = vec!["presence".into(), "dialog".into()];
     config.message_types = vec!["text/plain".into()];
     config.message_hold = Duration::from_secs(choices.below(2) as u64);
     if choices.below(2) == 0 {
@@ -66,6 +73,8 @@ pub(crate) fn holds(input: &[u8]) {
         seen: Vec::new(),
         calls: BTreeMap::new(),
         ids: Vec::new(),
+        events: Events::default(),
+        watching: choices.below(2) == 0,
         requests: BTreeMap::new(),
         held: Vec::new(),
         sent: Sent::default(),
@@ -116,6 +125,7 @@ impl Bench {
                 }
                 _ => drop(self.agent.register(now)),
             },
+            4..=7 if self.watching => self.events.command(&mut self.agent, now, choices),
             4 | 5 => {
                 let target = choices.pick(&[
                     "bob",
@@ -203,6 +213,7 @@ impl Bench {
             180..=199 if choices.below(2) == 0 => {
                 format!("Require: 100rel\r\nRSeq: {}\r\n", 1 + choices.below(4))
             }
+            _ if self.watching => events::answer_fields(choices).into(),
             _ => String::new(),
         };
         let sdp = match request.method().as_str() {
@@ -223,11 +234,18 @@ impl Bench {
         self.branches += 1;
         let via = self.via(self.branches);
         let call = choices.below(6);
-        let method = choices.pick(&["INVITE", "INVITE", "INVITE", "OPTIONS", "MESSAGE", "NOTIFY"]);
+        let (method, fields) = if self.watching {
+            (choices.pick(&["SUBSCRIBE", "SUBSCRIBE", "NOTIFY", "PUBLISH"]), events::fields(choices))
+        } else {
+            (
+                choices.pick(&["INVITE", "INVITE", "INVITE", "OPTIONS", "MESSAGE", "NOTIFY"]),
+                "Supported: 100rel\r\n",
+            )
+        };
         let head = format!(
             "{method} sip:alice@example.com SIP/2.0\r\n{via}Max-Forwards: 70\r\nFrom: \"B\" <sip:bob@example.com>;tag=f{call}\r\n\
              To: <sip:alice@example.com>\r\nCall-ID: in{call}\r\nCSeq: 1 {method}\r\nContact: <sip:bob@198.51.100.9>\r\n\
-             Record-Route: <sip:192.0.2.1;lr>\r\nSupported: 100rel\r\n"
+             Record-Route: <sip:192.0.2.1;lr>\r\n{fields}"
         );
         let sdp = some_sdp(choices);
         let message = wire::perhaps_perturbed(wire::body(head, sdp), choices);
@@ -237,7 +255,11 @@ impl Bench {
     /// A request in a dialog, or the CANCEL or ACK of something.
     fn within(&mut self, choices: &mut Choices<'_>) {
         self.branches += 1;
-        let method = choices.pick(&METHODS);
+        let (method, fields) = if self.watching {
+            (choices.pick(&["NOTIFY", "NOTIFY", "SUBSCRIBE", "BYE"]), events::fields(choices))
+        } else {
+            (choices.pick(&METHODS), "")
+        };
         let caller = choices.below(2) == 0;
         let cseq = u32::from(choices.byte()) % 8;
         let via = match choices.below(2) {
@@ -246,7 +268,7 @@ impl Bench {
         };
         let sdp = some_sdp(choices);
         let Some(message) = choices.recent(&self.seen) else { return };
-        let text = wire::within(message, caller, method, &via, cseq, sdp);
+        let text = wire::within(message, caller, method, &via, cseq, fields, sdp);
         let message = wire::perhaps_perturbed(text, choices);
         self.receive(message);
     }
@@ -298,6 +320,9 @@ impl Bench {
     }
 
     fn told(&mut self, event: &Event) {
+        if self.events.told(event) {
+            return;
+        }
         let (call, becomes) = match event {
             Event::Incoming { call, .. } => {
                 assert!(self.calls.insert(*call, Told::Living).is_none(), "{event:?} twice");
@@ -355,6 +380,7 @@ impl Bench {
         self.pass(Duration::from_secs(600));
         assert_eq!(self.agent.calls().count(), 0);
         assert!(self.calls.values().all(|told| *told == Told::Released), "{:?}", self.calls);
+        self.events.assert_over();
         assert!(self.requests.values().all(|told| *told), "the end of a request was not told");
         assert_eq!(self.agent.poll_timeout(), None, "something is still waited for");
     }
