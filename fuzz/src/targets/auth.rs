@@ -30,6 +30,8 @@ pub(crate) fn holds(input: &[u8]) {
             assert_eq!(Credentials::parse(&printed), Ok(credentials), "{printed}");
         }
     }
+    // Each costs a few digests in every round.
+    values.truncate(40);
     client(&values);
     server(&values);
 }

@@ -22,6 +22,8 @@ pub(crate) fn holds(input: &[u8]) {
     // One that stands in no part.
     for fresh in ["0123456789-fresh", "another=one?", "'(third)'"] {
         match parsed.print(fresh) {
+            // Delimiters may be longer than they were.
+            Ok(printed) if printed.len() > limits::MESSAGE_BYTES => {}
             Ok(printed) => {
                 assert_eq!(
                     Multipart::split(fresh, &printed),

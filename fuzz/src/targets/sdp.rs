@@ -2,6 +2,7 @@
 
 use sip_core::body::sdp::*;
 use sip_core::body::sdpfrag::SdpFrag;
+use sip_core::limits;
 
 pub(crate) fn holds(input: &[u8]) {
     fragment(input);
@@ -14,7 +15,10 @@ pub(crate) fn holds(input: &[u8]) {
         .map(|line| line.strip_suffix('\r').unwrap_or(line))
         .collect();
     assert!(printed.split_terminator("\r\n").eq(lines.iter().copied()), "{lines:?} prints as {printed:?}");
-    assert_eq!(SessionDescription::parse(printed.as_bytes()).as_ref(), Ok(&sdp));
+    // Line ends that were LF alone are longer now.
+    if printed.len() <= limits::SDP_BYTES {
+        assert_eq!(SessionDescription::parse(printed.as_bytes()).as_ref(), Ok(&sdp));
+    }
     for section in sections(&sdp) {
         typed(section);
     }
@@ -107,7 +111,9 @@ fn edited(sdp: &SessionDescription<'_>, lines: &[&str]) {
 fn fragment(input: &[u8]) {
     let Ok(fragment) = SdpFrag::parse(input) else { return };
     let printed = fragment.to_string();
-    assert_eq!(SdpFrag::parse(printed.as_bytes()).as_ref(), Ok(&fragment), "{printed}");
+    if printed.len() <= limits::SDP_BYTES {
+        assert_eq!(SdpFrag::parse(printed.as_bytes()).as_ref(), Ok(&fragment), "{printed}");
+    }
     let _ = fragment.candidates().count();
     for media in &fragment.media {
         let _ = (fragment.ufrag_of(media), fragment.is_end_of(media));
