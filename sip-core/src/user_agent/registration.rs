@@ -21,6 +21,9 @@ use crate::transport::{FlowId, Hop};
 const BASE_ALL_FAILED: Duration = Duration::from_secs(30);
 const BASE: Duration = Duration::from_secs(90);
 
+/// When it is looked again whether the REGISTER before was answered.
+const AGAIN: Duration = Duration::from_secs(1);
+
 /// RFC 5626 §4.5: "max-time".
 const MAX: Duration = Duration::from_secs(1800);
 
@@ -106,6 +109,7 @@ impl Registration {
 
     /// Starts afresh, as after a command of the user's.
     const fn encourage(&mut self) {
+        self.clear = false;
         self.failures = 0;
         self.raised = 0;
         self.next = None;
@@ -358,14 +362,21 @@ impl UserAgent {
         let registration = &mut self.flows[slot].registration;
         let worked = registration.held.take().is_some();
         registration.attempt = Attempt::default();
+        // What was asked of the registrar once is not asked again minutes later.
+        let mut clear = core::mem::take(&mut registration.clear);
+        let mut fetch = core::mem::take(&mut registration.fetch);
         if let Some(pending) = registration.pending.take() {
-            match pending.task {
-                Task::Fetch => registration.fetch = true,
-                Task::Clear => registration.clear = true,
-                Task::Bind | Task::Unbind => {}
-            }
+            clear |= pending.task == Task::Clear;
+            fetch |= pending.task == Task::Fetch;
             self.purposes.remove(&pending.client);
             self.layer.abandon(pending.client);
+        }
+        if fetch {
+            self.event(Event::Bindings { outcome: Err(Failure::of(Cause::FlowLost)) });
+        }
+        if clear {
+            let (reg_id, failure) = (self.flows[slot].reg_id, Failure::of(Cause::FlowLost));
+            self.event(Event::RegistrationFailed { reg_id, failure, retry_in: None });
         }
         if !self.wanted {
             return self.go_on(now, slot);
@@ -397,7 +408,10 @@ impl UserAgent {
         let Flow { hop, registration, .. } = &mut self.flows[slot];
         if registration.next.is_some_and(|at| at <= now) {
             registration.next = None;
-            if hop.is_some() {
+            if registration.pending.is_some() {
+                // One at a time (§10.2).
+                registration.next = Some(now + AGAIN);
+            } else if hop.is_some() {
                 self.send_register(now, slot, Task::Bind);
             } else {
                 self.open_flow(slot);

@@ -569,6 +569,52 @@ fn rfc3261_10_2_3_bindings_are_fetched_without_a_contact() {
 }
 
 #[test]
+fn rfc3261_10_2_a_refresh_waits_for_what_is_asked_before_it() {
+    let mut solo = Solo::registered();
+    let due = solo.ua.flows[0].registration.next.unwrap();
+    solo.advance((due - secs(1)).since(solo.now));
+    solo.ua.fetch_bindings(solo.now).unwrap();
+    solo.drain();
+    let (_, fetch) = register(&mut solo);
+    solo.advance(secs(2));
+    solo.nothing_sent();
+    solo.reply(&fetch, 200, "", "");
+    solo.advance(secs(1));
+    let (_, refresh) = register(&mut solo);
+    assert!(refresh.headers().has(HeaderName::Contact));
+    accept(&mut solo, &refresh, "");
+    solo.nothing_sent();
+}
+
+#[test]
+fn what_the_registrar_is_asked_once_ends_with_its_flow() {
+    let mut solo = Solo::registered();
+    solo.ua.fetch_bindings(solo.now).unwrap();
+    solo.drain();
+    register(&mut solo);
+    solo.close();
+    let Event::Bindings { outcome: Err(failure) } = solo.event() else { panic!() };
+    assert_eq!(failure.cause, Cause::FlowLost);
+    solo.reopen(2);
+    solo.accept_register(600);
+    solo.nothing_sent();
+    solo.events.clear();
+    // All the more what would remove other devices' Contacts later.
+    solo.ua.unregister_all(solo.now).unwrap();
+    solo.drain();
+    register(&mut solo);
+    solo.close();
+    assert!(matches!(solo.event(), Event::RegistrationFailed { retry_in: None, .. }));
+    assert_eq!(solo.events, [Event::Unregistered]);
+    solo.reopen(3);
+    solo.nothing_sent();
+    solo.ua.register(solo.now).unwrap();
+    solo.drain();
+    solo.accept_register(600);
+    solo.nothing_sent();
+}
+
+#[test]
 fn rfc3261_10_2_2_every_binding_is_removed_with_a_star() {
     let (mut solo, first, _) = both_registered();
     solo.hop = first;
