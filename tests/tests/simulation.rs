@@ -1,5 +1,6 @@
 //! Seeds of every scenario, and proof that a broken rule is noticed.
 
+use tests::simulation::flows;
 use tests::simulation::play;
 use tests::simulation::sabotage::Rule;
 use tests::simulation::scenario::{SCENARIOS, Scenario};
@@ -69,4 +70,11 @@ fn a_failing_seed_replays_identically() {
     let (first, drawn) = (failing(None), failing(Some(100)));
     assert_eq!((first.hash, &first.violation), (drawn.hash, &drawn.violation));
     assert!(drawn.ladder.contains("INVITE") && drawn.ladder.contains('✗'), "{}", drawn.ladder);
+}
+
+/// RFC 3665 §3, RFC 5359 §2, RFC 5407 §3.
+#[test]
+fn the_flows_of_the_rfcs() {
+    let different: Vec<String> = flows::all().filter_map(|flow| flow.check().err()).collect();
+    assert!(different.is_empty(), "{}", different.join("\n"));
 }

@@ -14,7 +14,7 @@ use std::time::Instant;
 use clap::Parser;
 use tests::simulation::sabotage::Rule;
 use tests::simulation::scenario::{SCENARIOS, Scenario};
-use tests::simulation::{LADDER, play};
+use tests::simulation::{LADDER, flows, play};
 
 /// Plays seeds of the simulation's scenarios and shows the first that breaks a rule.
 #[derive(Parser)]
@@ -28,6 +28,9 @@ struct Options {
     /// One scenario instead of all.
     #[arg(long)]
     scenario: Option<String>,
+    /// Plays the call flows of RFC 3665, RFC 5359 and RFC 5407 and compares them with the tables.
+    #[arg(long)]
+    flows: bool,
     /// Names the scenarios, and the rules that can be broken.
     #[arg(long)]
     list: bool,
@@ -54,6 +57,9 @@ fn main() -> ExitCode {
         SCENARIOS.iter().for_each(|s| println!("{:<16}{}", s.name, s.about));
         println!("\nRules to --break: {}", Rule::ALL.map(Rule::name).join(", "));
         return ExitCode::SUCCESS;
+    }
+    if options.flows {
+        return play_flows();
     }
     let scenarios: Vec<&Scenario> = match &options.scenario {
         None => SCENARIOS.iter().collect(),
@@ -117,6 +123,20 @@ fn main() -> ExitCode {
     }
     report("all", options.seeds, messages, calls, started);
     ExitCode::SUCCESS
+}
+
+fn play_flows() -> ExitCode {
+    let mut code = ExitCode::SUCCESS;
+    for flow in flows::all() {
+        match flow.check() {
+            Ok(()) => println!("{:<18}{}", flow.section, flow.about),
+            Err(difference) => {
+                code = ExitCode::FAILURE;
+                println!("{difference}");
+            }
+        }
+    }
+    code
 }
 
 fn report(name: &str, seeds: u64, messages: u64, calls: u64, started: f64) {

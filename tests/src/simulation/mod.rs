@@ -8,6 +8,7 @@
 
 pub mod directory;
 pub mod fault;
+pub mod flows;
 pub mod ladder;
 pub mod network;
 pub mod node;

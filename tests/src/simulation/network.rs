@@ -97,6 +97,8 @@ pub struct Network {
     lost: BTreeMap<(NodeId, NodeId, u64), u8>,
     connections: BTreeMap<ConnectionId, Connection>,
     opened: u64,
+    /// What a script wants lost: whose next message, and how it is called.
+    doomed: Vec<(NodeId, &'static str)>,
     /// What was sent over undisturbed links: repeated bytes there mean that somebody waited in vain.
     seen: Option<BTreeSet<(NodeId, NodeId, u64)>>,
 }
@@ -110,6 +112,7 @@ impl Network {
             lost: BTreeMap::new(),
             connections: BTreeMap::new(),
             opened: 0,
+            doomed: Vec::new(),
             seen: watch_repeats.then(BTreeSet::new),
         }
     }
@@ -130,6 +133,17 @@ impl Network {
         self.cuts.get(&pair(a, b)).copied().filter(|until| *until > now)
     }
 
+    /// This node's next message that is called so is lost.
+    pub fn lose_next(&mut self, from: NodeId, label: &'static str) {
+        self.doomed.push((from, label));
+    }
+
+    fn is_doomed(&mut self, from: NodeId, message: &Bytes) -> bool {
+        let label = || super::ladder::label(message);
+        let at = self.doomed.iter().position(|(who, name)| *who == from && label().starts_with(name));
+        at.map(|at| self.doomed.remove(at)).is_some()
+    }
+
     /// Decides about a datagram.
     pub fn datagram(
         &mut self,
@@ -139,6 +153,9 @@ impl Network {
         to: NodeId,
         message: &Bytes,
     ) -> Fate {
+        if !self.doomed.is_empty() && self.is_doomed(from, message) {
+            return Fate::Lost("as the script has it");
+        }
         if message.len() > self.profile.mtu {
             return Fate::Lost("larger than the MTU");
         }

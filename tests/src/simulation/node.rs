@@ -100,6 +100,7 @@ impl Phone {
             user_agent::Config::new(aor, format!("urn:uuid:00000000-0000-4000-8000-{:012}", id.0));
         config.password = Some(password(user));
         config.transport = transport;
+        config.message_types = vec!["text/plain".into()];
         let seed = stir(stir(seed, 1), id.0 as u64);
         Self {
             name: if device == 0 { user.to_owned() } else { format!("{user}/{}", device + 1) },

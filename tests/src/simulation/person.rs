@@ -1,11 +1,16 @@
 //! Who uses the phones when no script does: people who call each other, answer, refuse, lose patience and hang up, as
 //! the seed has it.
 
-use sip_core::user_agent::{CallError, CallId, CommandError, Event, RequestError, UserAgent};
+use sip_core::body::Content;
+use sip_core::offer_answer::{Fault, Negotiation};
+use sip_core::time::Instant;
+use sip_core::user_agent::{
+    Addressee, CallError, CallId, CommandError, Event, RequestError, RequestId, UserAgent,
+};
 
 use super::NodeId;
 use super::rules;
-use super::watch::{Stage, description};
+use super::watch::{self, Stage, description};
 use super::world::World;
 
 /// What people do. Chances are percent, times are milliseconds.
@@ -29,6 +34,12 @@ pub struct Habits {
     pub talk: (u64, u64),
     /// How many press keys in a call.
     pub dtmf: u64,
+    /// How many change the session, hold among them.
+    pub change: u64,
+    /// How many let the caller hear something before they answer.
+    pub early: u64,
+    /// How many send a message and ask for capabilities now and then.
+    pub chat: u64,
     /// How many leave the registrar and come back.
     pub leave: u64,
     /// How many offers are larger than a datagram of 1,300 bytes.
@@ -52,6 +63,16 @@ pub enum Action {
     GiveUp(CallId),
     /// Press a key.
     Dtmf(CallId),
+    /// Let the caller hear something.
+    Early(CallId),
+    /// Change the session.
+    Change(CallId),
+    /// Answer the other side's change.
+    Respond(CallId),
+    /// Send somebody a message.
+    Text,
+    /// Ask what somebody can do.
+    Probe,
     /// Leave the registrar.
     Leave,
     /// Come back.
@@ -64,6 +85,12 @@ pub fn wake(world: &mut World) {
     for phone in world.phones() {
         let after = world.between((0, habits.pause.1));
         world.plan_action(after, phone, Action::Call(habits.calls));
+        for action in [Action::Text, Action::Probe] {
+            if world.roll(100) < habits.chat {
+                let after = world.between((2_000, 60_000));
+                world.plan_action(after, phone, action);
+            }
+        }
         if world.roll(100) < habits.leave {
             let (after, away) = (world.between((5_000, 60_000)), world.between((0, 8_000)));
             world.plan_action(after, phone, Action::Leave);
@@ -79,6 +106,10 @@ pub fn react(world: &mut World, phone: NodeId, event: &Event) {
         Event::Incoming { call, .. } => {
             let after = world.between((0, 300));
             world.plan_action(after, phone, Action::Ring(*call));
+            if world.roll(100) < habits.early {
+                let after = world.between((0, 2_000));
+                world.plan_action(after, phone, Action::Early(*call));
+            }
             let after = world.between(habits.reflexes);
             world.plan_action(after, phone, Action::Decide(*call));
         }
@@ -87,9 +118,24 @@ pub fn react(world: &mut World, phone: NodeId, event: &Event) {
                 let after = world.between(habits.talk);
                 world.plan_action(after, phone, Action::HangUp(*call));
             }
+            while world.roll(100) < habits.change {
+                let after = world.between((0, habits.talk.1));
+                world.plan_action(after, phone, Action::Change(*call));
+            }
             if world.roll(100) < habits.dtmf {
                 let after = world.between((0, habits.talk.1));
                 world.plan_action(after, phone, Action::Dtmf(*call));
+            }
+        }
+        Event::Offered { call, .. } => {
+            let after = world.between((0, 3_000));
+            world.plan_action(after, phone, Action::Respond(*call));
+        }
+        Event::Message { content, .. } => {
+            let text = String::from_utf8_lossy(&content.body).into_owned();
+            // Who sends it again to a server that has forgotten it makes a new one of it.
+            if !world.phone(phone).watch.texts.insert(text.clone()) && habits.strict {
+                world.violate(phone, "a message is told twice", text);
             }
         }
         Event::Ended { call, end } => {
@@ -146,14 +192,42 @@ pub fn act(world: &mut World, phone: NodeId, action: Action) {
         }
         Action::Dtmf(call) if is_at(world, phone, call, &[Stage::Established]) => {
             let keys = ("application/dtmf-relay", "Signal=5\r\nDuration=160\r\n");
-            let done = world.command(phone, "info", |agent, now| agent.info(now, call, keys.0, keys.1));
-            match done {
-                // Its answer cannot come before the network has had its turn.
-                Ok(request) => drop(world.phone(phone).watch.requests.insert(request)),
-                // Without a flow it cannot be sent, and is told so.
-                Err(RequestError::Offline) => {}
-                Err(error) => world.violate(phone, "a legal command is refused", format!("info: {error}")),
+            request(world, phone, "info", |agent, now| agent.info(now, call, keys.0, keys.1));
+        }
+        Action::Early(call) if is_at(world, phone, call, &[Stage::Pending]) => {
+            let serial = world.phone(phone).watch.calls.get(&call).and_then(|call| call.serial);
+            let sdp = description(serial.unwrap_or_default(), 0);
+            let done = world.command(phone, "progress", |agent, now| agent.progress(now, call, &sdp));
+            must(world, phone, "progress", done);
+        }
+        Action::Change(call) if is_at(world, phone, call, &[Stage::Answered, Stage::Established]) => {
+            change(world, phone, call);
+        }
+        Action::Respond(call) => {
+            let watched = world.phone(phone).watch.calls.get(&call);
+            if let Some(offer) = watched.and_then(|call| call.offered.clone()) {
+                if world.roll(100) < 80 {
+                    answer_offer(world, phone, call, offer.as_deref());
+                } else {
+                    forget_offer(world, phone, call);
+                    let done = world.command(phone, "refuse", |agent, now| agent.refuse(now, call));
+                    must(world, phone, "refuse", done);
+                }
             }
+        }
+        Action::Text => {
+            let Some(target) = somebody(world, phone) else { return };
+            world.serial += 1;
+            let content = Content::new("text/plain", format!("message {}", world.serial).into_bytes());
+            let text = format!("message to {target}");
+            request(world, phone, &text, |agent, now| {
+                agent.message(now, Addressee::Target(&target), content)
+            });
+        }
+        Action::Probe => {
+            let Some(target) = somebody(world, phone) else { return };
+            let text = format!("options of {target}");
+            request(world, phone, &text, |agent, now| agent.options(now, Addressee::Target(&target)));
         }
         Action::Leave => {
             world.phone(phone).watch.unregistering = true;
@@ -175,11 +249,7 @@ pub fn act(world: &mut World, phone: NodeId, action: Action) {
 /// Calls anybody of the same domain, oneself on another device included.
 pub fn place_call(world: &mut World, phone: NodeId) {
     let habits = world.habits;
-    let domain = world.phone(phone).domain.clone();
-    let others: Vec<NodeId> =
-        world.phones().into_iter().filter(|id| *id != phone && world.phone(*id).domain == domain).collect();
-    let Some(callee) = others.get(world.roll(others.len() as u64) as usize).copied() else { return };
-    let target = world.phone(callee).user.clone();
+    let Some(target) = somebody(world, phone) else { return };
     let extra = if world.roll(100) < habits.large { 2_000 } else { 0 };
     if let Ok(call) = call(world, phone, &target, extra)
         && world.roll(100) < habits.cancel
@@ -187,6 +257,101 @@ pub fn place_call(world: &mut World, phone: NodeId) {
         let after = world.between((0, habits.reflexes.1));
         world.plan_action(after, phone, Action::GiveUp(call));
     }
+}
+
+/// The name of somebody else of the same domain, or one's own on another device.
+fn somebody(world: &mut World, phone: NodeId) -> Option<String> {
+    let domain = world.phone(phone).domain.clone();
+    let others: Vec<NodeId> =
+        world.phones().into_iter().filter(|id| *id != phone && world.phone(*id).domain == domain).collect();
+    let other = *others.get(world.roll(others.len() as u64) as usize)?;
+    Some(world.phone(other).user.clone())
+}
+
+/// Sends a request that has one answer.
+fn request(
+    world: &mut World,
+    phone: NodeId,
+    text: &str,
+    command: impl FnOnce(&mut UserAgent, Instant) -> Result<RequestId, RequestError>,
+) {
+    match world.command(phone, text, command) {
+        // Its answer cannot come before the network has had its turn.
+        Ok(request) => drop(world.phone(phone).watch.requests.insert(request)),
+        // Without a flow it cannot be sent, and is told so.
+        Err(RequestError::Offline) => {}
+        Err(error) => world.violate(phone, "a legal command is refused", format!("{text}: {error}")),
+    }
+}
+
+/// Holds, resumes, or offers something new.
+fn change(world: &mut World, phone: NodeId, call: CallId) {
+    let holds = world.phone(phone).agent.session(call).is_some_and(Negotiation::holds);
+    let done = match (world.roll(100) < 60, holds) {
+        (true, false) => world.command(phone, "hold", |agent, now| agent.hold(now, call)),
+        (true, true) => world.command(phone, "resume", |agent, now| agent.resume(now, call)),
+        (false, _) => {
+            let sdp = next_description(world, phone, call, None);
+            world.command(phone, "offer", |agent, now| agent.offer(now, call, &sdp))
+        }
+    };
+    match done {
+        Ok(()) => {
+            // Its outcome takes the network.
+            if let Some(call) = world.phone(phone).watch.calls.get_mut(&call) {
+                call.changes += 1;
+            }
+        }
+        // One at a time, and not without a flow.
+        Err(CommandError::Description(Fault::Turn(_)) | CommandError::Offline) => {}
+        Err(error) => world.violate(phone, "a legal command is refused", format!("change: {error}")),
+    }
+}
+
+/// Takes the other side's change.
+pub fn answer_offer(world: &mut World, phone: NodeId, call: CallId, offer: Option<&str>) {
+    let sdp = next_description(world, phone, call, offer);
+    let asked = forget_offer(world, phone, call);
+    let done = world.command(phone, "answer", |agent, now| agent.answer(now, call, &sdp));
+    if done == Err(CommandError::Offline) {
+        // It stays to be answered.
+        if let Some(call) = world.phone(phone).watch.calls.get_mut(&call) {
+            call.offered = asked;
+        }
+        return;
+    }
+    must(world, phone, "answer", done);
+    // Who had to offer hears of an answer.
+    if offer.is_none()
+        && let Some(call) = world.phone(phone).watch.calls.get_mut(&call)
+    {
+        call.changes += 1;
+    }
+}
+
+fn forget_offer(world: &mut World, phone: NodeId, call: CallId) -> Option<Option<String>> {
+    world.phone(phone).watch.calls.get_mut(&call).and_then(|call| call.offered.take())
+}
+
+/// Our description in its next version: an answer to `offer`, or a new offer.
+pub fn next_description(world: &mut World, phone: NodeId, call: CallId, offer: Option<&str>) -> String {
+    let phone = world.phone(phone);
+    let session = phone.agent.session(call);
+    let local =
+        session.and_then(|session| session.local()).map(|sdp| String::from_utf8_lossy(sdp).into_owned());
+    let holds = session.is_some_and(Negotiation::holds);
+    let version = local.as_deref().and_then(watch::version).unwrap_or_default() + 1;
+    let serial = local.as_deref().and_then(watch::serial).unwrap_or_default();
+    let has = |direction: &str| offer.is_some_and(|offer| offer.lines().any(|line| line == direction));
+    let direction = match holds {
+        _ if has("a=inactive") => "inactive",
+        true if has("a=sendonly") => "inactive",
+        true => "sendonly",
+        false if has("a=sendonly") => "recvonly",
+        false if has("a=recvonly") => "sendonly",
+        false => "sendrecv",
+    };
+    watch::versioned(serial, version, direction, 0)
 }
 
 /// Calls `target` with an offer `extra` bytes longer than it need be.

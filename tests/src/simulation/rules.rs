@@ -1,6 +1,7 @@
 //! What must hold of a node after every step, and of all when nothing is left to be done.
 
 use sip_core::limits;
+use sip_core::offer_answer::{Negotiation, Turn};
 use sip_core::user_agent::{CallState, Cause, End, RegistrationState};
 
 use super::NodeId;
@@ -134,6 +135,33 @@ pub fn check_registered(world: &mut World) {
     }
 }
 
+/// Of every call that stands: nothing is being changed any more, and both ends have the same pair of descriptions.
+pub fn check_sessions(world: &mut World, anew: bool) {
+    let mut pairs = std::collections::BTreeMap::new();
+    for id in world.phones() {
+        let phone = world.phone(id);
+        let session = |call| phone.agent.session(call).cloned();
+        let living: Vec<_> = phone.watch.living().map(|(id, c)| (id, c.clone(), session(id))).collect();
+        for (call, watched, session) in living {
+            let turn = session.as_ref().map(Negotiation::turn);
+            let detail = || format!("{call:?}: {watched:?}, {turn:?}");
+            if watched.changes > 0 || watched.offered.is_some() || turn != Some(Turn::Stable) {
+                let detail = detail();
+                return world.violate(id, "a change of the session had no end", detail);
+            }
+            let Some((session, serial)) = session.zip(watched.serial) else { continue };
+            let pair = (session.local().cloned(), session.remote().cloned());
+            if let Some((other, (local, remote))) = pairs.insert(serial, (id, pair.clone()))
+                && (local, remote) != (pair.1, pair.0)
+                && !anew
+            {
+                let detail = format!("call {serial}, {id:?} and {other:?}");
+                return world.violate(id, "the ends of a call have different sessions", detail);
+            }
+        }
+    }
+}
+
 /// Of a call that rang at one phone only: the refusal that was given is the one that was heard, unless the caller had
 /// given up.
 pub fn check_refusals(world: &mut World) {
@@ -162,7 +190,8 @@ pub fn check_refusals(world: &mut World) {
 pub fn check_agreement(world: &mut World, anew: bool) {
     let mut standing = std::collections::BTreeMap::<u64, [Vec<NodeId>; 2]>::new();
     for id in world.phones() {
-        let living: Vec<_> = world.phone(id).watch.living().map(|(call, watched)| (call, *watched)).collect();
+        let living: Vec<_> =
+            world.phone(id).watch.living().map(|(call, watched)| (call, watched.clone())).collect();
         for (call, watched) in living {
             let text = format!("{call:?}: {watched:?}");
             match (watched.stage, watched.serial) {

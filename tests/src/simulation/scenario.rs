@@ -71,6 +71,9 @@ const PEOPLE_AT_HOME: Habits = Habits {
     hang_up: 50,
     talk: (0, 15_000),
     dtmf: 30,
+    change: 40,
+    early: 25,
+    chat: 50,
     leave: 0,
     large: 0,
     strict: true,
@@ -219,6 +222,7 @@ impl Scenario {
         world.run(QUIESCENCE);
         if world.violation.is_none() {
             rules::check_agreement(world, self.faults.phone_restarts > 0);
+            rules::check_sessions(world, self.faults.phone_restarts > 0);
             rules::check_refusals(world);
             rules::check_registered(world);
         }

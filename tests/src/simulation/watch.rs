@@ -18,7 +18,7 @@ pub enum Stage {
 }
 
 /// A call as its user knows it.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Watched {
     /// We are the caller.
     pub outgoing: bool,
@@ -26,6 +26,16 @@ pub struct Watched {
     pub stage: Stage,
     /// The number in its offer, by which both ends know it.
     pub serial: Option<u64>,
+    /// Changes of the session that we asked for and that have no outcome yet.
+    pub changes: u32,
+    /// The other side asks for one: its offer, if it has one.
+    pub offered: Option<Option<String>>,
+}
+
+impl Watched {
+    const fn new(outgoing: bool, serial: Option<u64>) -> Self {
+        Self { outgoing, stage: Stage::Pending, serial, changes: 0, offered: None }
+    }
 }
 
 /// Follows the events of one user agent.
@@ -37,6 +47,8 @@ pub struct Watch {
     pub ended: BTreeMap<CallId, (u64, bool)>,
     /// Requests that await their one answer.
     pub requests: BTreeSet<RequestId>,
+    /// Texts that arrived.
+    pub texts: BTreeSet<String>,
     /// Calls there were.
     pub total: u64,
     /// `unregister`s that await their event.
@@ -47,7 +59,7 @@ impl Watch {
     /// We call.
     pub fn called(&mut self, call: CallId, serial: u64) {
         self.total += 1;
-        let watched = Watched { outgoing: true, stage: Stage::Pending, serial: Some(serial) };
+        let watched = Watched::new(true, Some(serial));
         self.calls.insert(call, watched);
     }
 
@@ -74,7 +86,7 @@ impl Watch {
             Event::Incoming { call, sdp, .. } => {
                 self.total += 1;
                 let serial = sdp.as_deref().and_then(serial);
-                let watched = Watched { outgoing: false, stage: Stage::Pending, serial };
+                let watched = Watched::new(false, serial);
                 match self.calls.insert(*call, watched) {
                     None => Ok(()),
                     Some(_) => Err("a call's name is used again"),
@@ -96,6 +108,25 @@ impl Watch {
                 call.stage = Stage::Established;
                 Ok(())
             }
+            Event::Offered { call, sdp } => {
+                let call = self.known(*call)?;
+                rule(
+                    call.stage != Stage::Ended && call.offered.is_none(),
+                    "offered twice, or outside a call",
+                )?;
+                call.offered = Some(sdp.clone());
+                Ok(())
+            }
+            Event::OfferWithdrawn { call } => {
+                let call = self.known(*call)?;
+                rule(call.offered.take().is_some(), "an offer is withdrawn that nobody knows of")
+            }
+            Event::OfferAnswered { call, .. } | Event::OfferRefused { call, .. } => {
+                let call = self.known(*call)?;
+                rule(call.changes > 0, "an offer that was never made has an outcome")?;
+                call.changes -= 1;
+                Ok(())
+            }
             Event::Info { call, .. } => {
                 let call = self.known(*call)?;
                 rule(call.stage >= Stage::Answered && call.stage != Stage::Ended, "INFO outside a call")
@@ -104,6 +135,8 @@ impl Watch {
                 let call = self.known(*ended)?;
                 rule(call.stage != Stage::Ended, "ended twice")?;
                 call.stage = Stage::Ended;
+                // The end is the outcome of whatever was going on.
+                (call.changes, call.offered) = (0, None);
                 let (serial, outgoing) = (call.serial, call.outgoing);
                 self.ended.extend(serial.map(|serial| (*ended, (serial, outgoing))));
                 Ok(())
@@ -136,10 +169,20 @@ pub fn serial(sdp: &str) -> Option<u64> {
     sdp.lines().find_map(|line| line.strip_prefix("o=sim "))?.split(' ').next()?.parse().ok()
 }
 
+/// The version of a description, from its origin.
+pub fn version(sdp: &str) -> Option<u64> {
+    sdp.lines().find_map(|line| line.strip_prefix("o=sim "))?.split(' ').nth(1)?.parse().ok()
+}
+
 /// An offer, or its answer, of call number `serial`, `extra` bytes longer than it need be.
 pub fn description(serial: u64, extra: usize) -> String {
+    versioned(serial, 1, "sendrecv", extra)
+}
+
+/// The same in a later version and for one direction.
+pub fn versioned(serial: u64, version: u64, direction: &str, extra: usize) -> String {
     let mut sdp = format!(
-        "v=0\r\no=sim {serial} 1 IN IP4 192.0.2.1\r\ns=-\r\nc=IN IP4 192.0.2.1\r\nt=0 0\r\nm=audio 4000 RTP/AVP 0\r\na=rtpmap:0 PCMU/8000\r\n"
+        "v=0\r\no=sim {serial} {version} IN IP4 192.0.2.1\r\ns=-\r\nc=IN IP4 192.0.2.1\r\nt=0 0\r\nm=audio 4000 RTP/AVP 0\r\na=rtpmap:0 PCMU/8000\r\na={direction}\r\n"
     );
     if extra > 0 {
         sdp.push_str("a=x-padding:");

@@ -1,0 +1,114 @@
+//! The call flows of RFC 3665 §3, RFC 5359 §2 and RFC 5407 §3, played by user agents and a server, and compared message
+//! by message with the tables here.
+//!
+//! A table names every message of a link in its order, lost ones included. Where messages cross, the order is that of
+//! each direction. Two proxies in a row stand as one here: the messages between them are left out. A 100 that a phone sends
+//! is left out too: the examples have none, and RFC 3261 §8.2.6.1 leaves it to the phone.
+
+pub mod rfc3665;
+pub mod rfc5359;
+pub mod rfc5407;
+pub mod stage;
+
+use stage::Stage;
+
+/// Who stands between alice and bob, and who alice is to it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Between {
+    /// Nobody.
+    Nobody,
+    /// The server of bob's domain, which is alice's too: she must say who she is.
+    TheirProxy,
+    /// The server of bob's domain, to which alice is a stranger.
+    HisProxy,
+}
+
+/// One flow.
+#[derive(Clone, Copy, Debug)]
+pub struct Flow {
+    /// `RFC 3665 §3.1`.
+    pub section: &'static str,
+    /// Its title, in few words.
+    pub about: &'static str,
+    /// Who stands between the two.
+    pub between: Between,
+    /// Messages cross: only the order in each direction counts.
+    pub crossing: bool,
+    /// The proxy's 100 is part of the table.
+    pub trying: bool,
+    /// `A>P INVITE, P>A 100 INVITE, …`
+    pub table: &'static str,
+    /// What alice and bob do.
+    pub script: fn(&mut Stage),
+}
+
+/// All of them.
+pub fn all() -> impl Iterator<Item = &'static Flow> {
+    rfc3665::FLOWS.iter().chain(rfc5359::FLOWS).chain(rfc5407::FLOWS)
+}
+
+impl Flow {
+    /// Plays it. `Err`: what is different, or which rule was broken, and the ladder.
+    pub fn check(&self) -> Result<(), String> {
+        let mut stage = Stage::new(self.between);
+        (self.script)(&mut stage);
+        let expected = self.expected();
+        let found = stage.messages(self.trying);
+        let same = match self.crossing {
+            true => by_direction(&expected) == by_direction(&found),
+            false => by_link(&expected) == by_link(&found),
+        };
+        if let Some(violation) = &stage.world.violation {
+            return Err(format!("{}: {violation}\n{}", self.section, stage.ladder()));
+        }
+        if !same {
+            let found: Vec<String> =
+                found.iter().map(|m| format!("{}>{} {}", m.from, m.to, m.label)).collect();
+            let found = found.join(", ");
+            return Err(format!("{}:\n{}\nis not\n{found}\n{}", self.section, self.table, stage.ladder()));
+        }
+        Ok(())
+    }
+
+    fn expected(&self) -> Vec<Message> {
+        let line = |line: &str| {
+            let (ends, label) = line.trim().split_once(' ').expect("A>B and what");
+            let (from, to) = ends.split_once('>').expect("A>B");
+            Message { from: letter(from), to: letter(to), label: label.to_owned() }
+        };
+        self.table.split(',').map(line).collect()
+    }
+}
+
+/// A message of a table or of a run.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Message {
+    /// Sender: A, B or P.
+    pub from: char,
+    /// Receiver.
+    pub to: char,
+    /// `INVITE`, `200 INVITE`.
+    pub label: String,
+}
+
+fn letter(name: &str) -> char {
+    name.chars().next().expect("a letter")
+}
+
+fn by_link(messages: &[Message]) -> Vec<Vec<(char, &str)>> {
+    let links = [('A', 'B'), ('A', 'P'), ('B', 'P')];
+    let of = |(one, other)| {
+        let on = messages.iter().filter(|m| (m.from, m.to) == (one, other) || (m.to, m.from) == (one, other));
+        on.map(|m| (m.from, m.label.as_str())).collect()
+    };
+    links.map(of).to_vec()
+}
+
+fn by_direction(messages: &[Message]) -> Vec<Vec<&str>> {
+    let directions = [('A', 'B'), ('B', 'A'), ('A', 'P'), ('P', 'A'), ('B', 'P'), ('P', 'B')];
+    let of = |ends| {
+        let sent = messages.iter().filter(|m| (m.from, m.to) == ends);
+        sent.map(|m| m.label.as_str()).collect()
+    };
+    directions.map(of).to_vec()
+}

@@ -1,0 +1,161 @@
+//! RFC 5407 §3: races. Blank are §3.1.3 (our callers leave an early dialog by CANCEL, never by BYE), §3.2.4 (our callees
+//! send no BYE before the ACK, RFC 3261 §15), §3.3.2 (an application cannot choose UPDATE once a call stands) and
+//! §3.3.3 (REFER).
+
+use super::Between::Nobody;
+use super::Flow;
+use super::stage::LATENCY;
+
+const PLAIN: Flow = Flow {
+    section: "",
+    about: "",
+    between: Nobody,
+    crossing: true,
+    trying: false,
+    table: "",
+    script: |_| {},
+};
+
+/// The flows.
+pub const FLOWS: &[Flow] = &[
+    Flow {
+        section: "RFC 5407 §3.1.1",
+        about: "INVITE is repeated as it is answered",
+        table: "A>B INVITE, B>A 180 INVITE, A>B INVITE, B>A 200 INVITE, A>B ACK",
+        script: |stage| {
+            stage.lose(stage.bob, "100");
+            stage.lose(stage.bob, "180");
+            stage.call();
+            stage.run(100);
+            stage.ring();
+            stage.run(400);
+            stage.accept();
+            stage.run(400);
+        },
+        ..PLAIN
+    },
+    Flow {
+        section: "RFC 5407 §3.1.2",
+        about: "CANCEL crosses the 2xx",
+        table: "A>B INVITE, B>A 180 INVITE, A>B CANCEL, B>A 200 INVITE, A>B ACK, B>A 200 CANCEL, A>B BYE, B>A 200 BYE",
+        script: |stage| {
+            stage.call();
+            stage.run(200);
+            stage.ring();
+            stage.run(200);
+            stage.hang_up(stage.alice);
+            stage.accept();
+            stage.run(1_000);
+        },
+        ..PLAIN
+    },
+    Flow {
+        section: "RFC 5407 §3.1.4",
+        about: "a re-INVITE before the ACK, which was lost",
+        table: "A>B INVITE, B>A 180 INVITE, B>A 200 INVITE, A>B ACK, A>B INVITE, B>A 200 INVITE, A>B ACK, \
+                B>A 200 INVITE, A>B ACK",
+        script: |stage| {
+            stage.lose(stage.alice, "ACK");
+            stage.call();
+            stage.run(200);
+            stage.ring();
+            stage.run(200);
+            stage.accept();
+            // When the 2xx is repeated.
+            stage.run(500);
+            stage.offer(stage.alice);
+            stage.run(400);
+        },
+        ..PLAIN
+    },
+    Flow {
+        section: "RFC 5407 §3.1.5",
+        about: "the same while the lost ACK had the answer",
+        table: "A>B INVITE, B>A 180 INVITE, B>A 200 INVITE, A>B ACK, A>B INVITE, B>A 200 INVITE, A>B ACK, \
+                B>A 491 INVITE, A>B ACK",
+        script: |stage| {
+            stage.lose(stage.alice, "ACK");
+            stage.call_offerless();
+            stage.run(200);
+            stage.ring();
+            stage.run(200);
+            stage.accept();
+            stage.run(500);
+            stage.offer(stage.alice);
+            stage.run(400);
+        },
+        ..PLAIN
+    },
+    Flow {
+        section: "RFC 5407 §3.1.6",
+        about: "BYE before the ACK, which was lost",
+        table: "A>B INVITE, B>A 180 INVITE, B>A 200 INVITE, A>B ACK, A>B BYE, B>A 200 INVITE, A>B ACK, B>A 200 BYE",
+        script: |stage| {
+            stage.lose(stage.alice, "ACK");
+            stage.call();
+            stage.run(200);
+            stage.ring();
+            stage.run(200);
+            stage.accept();
+            stage.run(500);
+            stage.hang_up(stage.alice);
+            stage.run(1_000);
+        },
+        ..PLAIN
+    },
+    Flow {
+        section: "RFC 5407 §3.2.1",
+        about: "both hang up",
+        table: "A>B INVITE, B>A 180 INVITE, B>A 200 INVITE, A>B ACK, A>B BYE, B>A BYE, A>B 200 BYE, B>A 200 BYE",
+        script: |stage| {
+            stage.talk();
+            stage.hang_up(stage.alice);
+            stage.hang_up(stage.bob);
+            stage.run(1_000);
+        },
+        ..PLAIN
+    },
+    Flow {
+        section: "RFC 5407 §3.2.2",
+        about: "a re-INVITE crosses a BYE",
+        table: "A>B INVITE, B>A 180 INVITE, B>A 200 INVITE, A>B ACK, A>B BYE, B>A INVITE, A>B 481 INVITE, \
+                B>A 200 BYE, B>A ACK",
+        script: |stage| {
+            stage.talk();
+            stage.hang_up(stage.alice);
+            stage.offer(stage.bob);
+            stage.run(1_000);
+        },
+        ..PLAIN
+    },
+    Flow {
+        section: "RFC 5407 §3.2.3",
+        about: "the 2xx to a re-INVITE crosses a BYE",
+        table: "A>B INVITE, B>A 180 INVITE, B>A 200 INVITE, A>B ACK, B>A INVITE, A>B 200 INVITE, B>A BYE, \
+                A>B 200 BYE, B>A ACK",
+        script: |stage| {
+            stage.talk();
+            stage.lose(stage.alice, "100");
+            stage.offer(stage.bob);
+            stage.run(LATENCY);
+            stage.hang_up(stage.bob);
+            stage.run(1_000);
+        },
+        ..PLAIN
+    },
+    Flow {
+        section: "RFC 5407 §3.3.1",
+        about: "re-INVITEs cross",
+        table: "A>B INVITE, B>A 180 INVITE, B>A 200 INVITE, A>B ACK, A>B INVITE, B>A INVITE, B>A 491 INVITE, \
+                A>B 491 INVITE, A>B ACK, B>A ACK, B>A INVITE, A>B 200 INVITE, B>A ACK, A>B INVITE, B>A 200 INVITE, \
+                A>B ACK",
+        script: |stage| {
+            stage.talk();
+            stage.offer(stage.alice);
+            stage.offer(stage.bob);
+            // Bob's next try comes within 2 s, alice's within 4 s.
+            stage.run(6_000);
+        },
+        ..PLAIN
+    },
+];
