@@ -140,6 +140,8 @@ pub fn apply(
                     }
                 }
             }
+            // Most have one: a vector's spare room would be three times as much.
+            changed.shrink_to_fit();
             *bindings = changed;
             Ok(())
         }

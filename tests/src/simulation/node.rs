@@ -120,6 +120,18 @@ impl Phone {
         }
     }
 
+    /// Registers for so many seconds from now on; to be called before it is switched on.
+    pub fn set_expires(&mut self, seconds: u32) {
+        self.config.expires = seconds;
+        self.agent = UserAgent::new(self.config.clone(), Box::new(SeededEntropy(self.seed)));
+    }
+
+    /// Its user agent, in whose place a fresh one stands.
+    pub fn take_agent(&mut self) -> UserAgent {
+        let fresh = UserAgent::new(self.config.clone(), Box::new(SeededEntropy(self.seed)));
+        core::mem::replace(&mut self.agent, fresh)
+    }
+
     /// Loses all it knows but who it is.
     pub fn restart(&mut self) {
         self.life += 1;

@@ -24,6 +24,9 @@ use crate::user_agent::{
 /// How often one change is tried while the other side asks us to wait (491, 500).
 const TRIES: u8 = 8;
 
+/// How long a re-INVITE may stay without its final answer once it was heard. Their user may think for a minute.
+const PATIENCE: Duration = Duration::from_secs(90);
+
 /// What our user, or the session timer, wants.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Wish {
@@ -48,6 +51,11 @@ pub(crate) struct Change {
     request: Option<Request>,
     stage: Stage,
     tries: u8,
+    /// When an INVITE that got a provisional answer is canceled: who gave it, or a proxy on the way, may have restarted,
+    /// and nothing else could be changed any more.
+    until: Option<Instant>,
+    /// It was canceled.
+    given_up: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -78,7 +86,8 @@ impl Change {
     pub(crate) const fn timeout(&self) -> Option<Instant> {
         match self.stage {
             Stage::Waiting(at) | Stage::Lost(at) => Some(at),
-            Stage::Sent(_) | Stage::Ended(_) => None,
+            Stage::Sent(_) => self.until,
+            Stage::Ended(_) => None,
         }
     }
 }
@@ -188,6 +197,8 @@ impl UserAgent {
             request: None,
             stage: Stage::Waiting(now),
             tries: 0,
+            until: None,
+            given_up: false,
         });
         if self.send_change(now, id, dialog, hop) {
             return Ok(());
@@ -224,6 +235,8 @@ impl UserAgent {
         let client = request.as_ref().and_then(|request| self.layer.send_request(now, request, hop));
         if let Some(client) = client {
             change.stage = Stage::Sent(client);
+            change.until = (change.method == Method::Invite).then(|| now + PATIENCE);
+            change.given_up = false;
             self.purposes.insert(client, Purpose::Change(id));
         }
         change.request = request;
@@ -418,7 +431,8 @@ impl UserAgent {
         let Some(call) = self.calls.get_mut(&id) else { return };
         let Some(usage) = call.usages_mut().find(|usage| usage.changes_by(client)) else { return };
         let dialog = usage.dialog.id().clone();
-        if usage.dialog.stage() == DialogStage::Early {
+        let given_up = usage.change.as_ref().is_some_and(|change| change.given_up);
+        if given_up || usage.dialog.stage() == DialogStage::Early {
             return self.change_refused(now, id, &dialog, Failure::of(Cause::Timeout));
         }
         usage.change = None;
@@ -480,6 +494,13 @@ impl UserAgent {
         let Some(change) = usage.change.as_mut().filter(|c| c.timeout().is_some_and(|at| at <= now)) else {
             return;
         };
+        if let Stage::Sent(client) = change.stage {
+            // §9.1: its 487 is the end, or 64·T1 of silence.
+            change.until = None;
+            change.given_up = true;
+            self.layer.cancel(now, client);
+            return;
+        }
         if matches!(change.stage, Stage::Lost(_)) {
             return self.change_refused(now, id, dialog, Failure::of(Cause::FlowLost));
         }

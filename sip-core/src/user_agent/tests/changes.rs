@@ -440,3 +440,21 @@ fn every_change_of_a_call_that_ends_leaves_nothing_behind() {
         let _ = format!("{:?}", pair.alice);
     }
 }
+
+/// §9.1: a re-INVITE that was heard and never answered, for a proxy has restarted, is canceled and given up; the call
+/// stays as it was.
+#[test]
+fn rfc3261_9_1_a_reinvite_without_a_final_answer_is_canceled() {
+    let (mut solo, call) = established();
+    let invite = reinvite(&mut solo, call);
+    solo.reply_tagged(&invite, 100, None, "", "");
+    solo.advance(secs(89));
+    solo.nothing_sent();
+    solo.advance(secs(2));
+    solo.request(&Method::Cancel);
+    solo.advance(secs(33));
+    assert!(matches!(solo.event(), Event::OfferRefused { .. }));
+    assert_eq!(solo.ua.call_state(call), Some(CallState::Established));
+    assert_eq!(solo.ua.session(call).unwrap().turn(), Turn::Stable);
+    solo.ua.hold(solo.now, call).unwrap();
+}

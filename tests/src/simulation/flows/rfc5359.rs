@@ -2,6 +2,8 @@
 //! Join or subscriptions to the dialog package, and §2.7–§2.9 and §2.12–§2.14, which take a proxy with rules of its own
 //! about whom to try.
 
+use sip_core::user_agent::UserAgent;
+
 use super::Between::HisProxy;
 use super::Flow;
 
@@ -19,9 +21,9 @@ pub const FLOWS: &[Flow] = &[Flow {
     script: |stage| {
         stage.talk();
         let bob = stage.bob;
-        stage.change(bob, "hold", |ua, now, call| ua.hold(now, call));
+        stage.change(bob, "hold", UserAgent::hold);
         stage.run(1_000);
-        stage.change(bob, "resume", |ua, now, call| ua.resume(now, call));
+        stage.change(bob, "resume", UserAgent::resume);
         stage.run(1_000);
         stage.hang_up(stage.alice);
         stage.run(1_000);

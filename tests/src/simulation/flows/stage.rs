@@ -97,21 +97,24 @@ impl Stage {
 
     /// Alice calls bob and wants him to offer.
     pub fn call_offerless(&mut self) {
-        let target = "bob@a.example";
-        let alice = self.alice;
-        let call = self.world.command(alice, "call without offer", |ua, now| ua.call_offerless(now, target));
-        self.world.phone(alice).watch.called(call.expect("alice can call"), 1);
+        let (alice, now) = (self.alice, self.world.now);
+        let phone = self.world.phone(alice);
+        let call = phone.agent.call_offerless(now, "bob@a.example").expect("alice can call");
+        phone.watch.called(call, 1);
+        self.world.after_command(alice);
     }
 
     /// It rings at bob's.
     pub fn ring(&mut self) {
-        let (bob, call) = (self.bob, self.call_of(self.bob));
+        let bob = self.bob;
+        let Some(call) = self.call_of(bob) else { return };
         self.world.command(bob, "ring", |ua, now| ua.ring(now, call)).expect("bob can ring");
     }
 
     /// Bob takes the call.
     pub fn accept(&mut self) {
-        let (bob, call) = (self.bob, self.call_of(self.bob));
+        let bob = self.bob;
+        let Some(call) = self.call_of(bob) else { return };
         self.world.phone(bob).watch.answered(call);
         let sdp = description(1, 0);
         self.world.command(bob, "accept", |ua, now| ua.accept(now, call, &sdp)).expect("bob can accept");
@@ -119,7 +122,8 @@ impl Stage {
 
     /// Bob refuses.
     pub fn reject(&mut self, status: u16) {
-        let (bob, call) = (self.bob, self.call_of(self.bob));
+        let bob = self.bob;
+        let Some(call) = self.call_of(bob) else { return };
         self.world
             .command(bob, "reject", |ua, now| ua.reject(now, call, status, None))
             .expect("bob can refuse");
@@ -127,13 +131,13 @@ impl Stage {
 
     /// Somebody hangs up, or gives up.
     pub fn hang_up(&mut self, who: NodeId) {
-        let call = self.call_of(who);
+        let Some(call) = self.call_of(who) else { return };
         self.world.command(who, "hangup", |ua, now| ua.hangup(now, call)).expect("a call can be left");
     }
 
     /// Somebody changes the session by a new description.
     pub fn offer(&mut self, who: NodeId) {
-        let call = self.call_of(who);
+        let Some(call) = self.call_of(who) else { return };
         let sdp = person::next_description(&mut self.world, who, call, None);
         self.change(who, "offer", |ua, now, call| ua.offer(now, call, &sdp));
     }
@@ -145,7 +149,7 @@ impl Stage {
         name: &str,
         command: impl FnOnce(&mut UserAgent, Instant, CallId) -> Result<(), CommandError>,
     ) {
-        let call = self.call_of(who);
+        let Some(call) = self.call_of(who) else { return };
         self.world.command(who, name, |ua, now| command(ua, now, call)).expect("a call can be changed");
         if let Some(call) = self.world.phone(who).watch.calls.get_mut(&call) {
             call.changes += 1;
@@ -196,9 +200,13 @@ impl Stage {
         }
     }
 
-    fn call_of(&mut self, who: NodeId) -> CallId {
+    /// `None`: the run is over, for a rule was broken; not to have a call breaks one.
+    fn call_of(&mut self, who: NodeId) -> Option<CallId> {
         let living = self.world.phone(who).watch.living().map(|(call, _)| call).next();
-        living.expect("a call")
+        if living.is_none() {
+            self.world.violate(who, "there is no call for the script to go on with", "");
+        }
+        living.filter(|_| self.world.violation.is_none())
     }
 }
 
