@@ -18,13 +18,14 @@ const DESCRIPTION = [
   "o=- 5 1 IN IP4 127.0.0.1",
   "s=SIP.js",
   "t=0 0",
-  "m=audio 9 UDP/TLS/RTP/SAVPF 0",
+  "m=audio 9 UDP/TLS/RTP/SAVPF 111",
   "c=IN IP4 0.0.0.0",
   "a=rtcp-mux",
   "a=ice-ufrag:efgh",
   "a=ice-pwd:abcdefghijklmnopqrstuvwx",
   `a=fingerprint:sha-256 ${Array(32).fill("CD").join(":")}`,
   "a=mid:0",
+  "a=rtpmap:111 opus/48000/2",
   "",
 ].join("\r\n");
 
