@@ -293,8 +293,8 @@ impl UserAgent {
         let dialog = usage.dialog.id().clone();
         let mut sdp = None;
         let mut answered = Ok(());
-        // Only where the INVITE had no offer does its answer come with the ACK.
-        if usage.negotiation.turn() == Turn::LocalOffer {
+        // Only where the INVITE had no offer does its answer come with the ACK. A later offer is an UPDATE's.
+        if usage.negotiation.turn() == Turn::LocalOffer && usage.negotiation.local().is_none() {
             sdp = description(ack.headers(), ack.body());
             answered = sdp.clone().map_or(Ok(()), |sdp| usage.negotiation.answered(sdp));
             if sdp.is_none() {

@@ -283,7 +283,7 @@ impl UserAgent {
                 // §13.2.1: the first description is the answer, and those after it are ignored, as is one that is
                 // illegal. Without an offer of ours only a reliable response may offer.
                 sdp = sdp.filter(|sdp| match usage.negotiation.turn() {
-                    Turn::LocalOffer if usage.change.is_none() => {
+                    Turn::LocalOffer if usage.negotiation.local().is_none() => {
                         usage.negotiation.answered(sdp.clone()).is_ok()
                     }
                     Turn::Stable if offered => usage.negotiation.offered(sdp.clone()).is_ok(),
@@ -370,14 +370,15 @@ impl UserAgent {
             self.solicited(now, id, &name, invite, sdp);
             return;
         }
-        let answered = match (usage.negotiation.turn(), sdp) {
-            (Turn::LocalOffer, Some(sdp)) => usage.negotiation.answered(sdp),
-            (Turn::LocalOffer, None) => {
+        let first = usage.negotiation.turn() == Turn::LocalOffer && usage.negotiation.local().is_none();
+        let answered = match sdp.filter(|_| first) {
+            Some(sdp) => usage.negotiation.answered(sdp),
+            None if first => {
                 usage.negotiation.roll_back();
                 Ok(())
             }
             // §13.2.1: the first description of the dialog was the answer; any after it is ignored.
-            _ => Ok(()),
+            None => Ok(()),
         };
         let answer = usage.negotiation.remote().map(|sdp| body_text(sdp));
         call.usage = Some(usage);

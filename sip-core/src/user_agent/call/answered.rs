@@ -12,6 +12,8 @@ pub(crate) struct Answered {
     /// CSeq of the INVITE, and of its ACK.
     pub(crate) cseq: u32,
     pub(crate) ok: Bytes,
+    /// It has our offer, so that its ACK brings the answer.
+    pub(crate) offers: bool,
     at: Instant,
     interval: Duration,
     until: Instant,
@@ -30,7 +32,7 @@ pub(crate) enum Due {
 impl Answered {
     pub(crate) fn new(now: Instant, timers: &Timers, server: ServerId, cseq: u32, ok: Bytes) -> Self {
         let (at, until) = (now + timers.t1, now + timers.t1 * 64);
-        Self { server: Some(server), cseq, ok, at, interval: timers.t1, until }
+        Self { server: Some(server), cseq, ok, offers: false, at, interval: timers.t1, until }
     }
 
     pub(crate) fn timeout(&self) -> Instant {

@@ -329,7 +329,9 @@ impl UserAgent {
             match request.method() {
                 Method::Invite => {
                     let cseq = request.cseq().number;
-                    usage.unacknowledged = Some(Answered::new(now, &timers, server, cseq, ok.clone()));
+                    let mut answered = Answered::new(now, &timers, server, cseq, ok.clone());
+                    answered.offers = request.body().is_empty() && sdp.is_some();
+                    usage.unacknowledged = Some(answered);
                     // §12.2.2: a target refresh request.
                     usage.dialog.refresh_target(request.headers());
                 }
@@ -385,10 +387,8 @@ impl UserAgent {
         let Some(name) = DialogId::of_request(ack) else { return };
         let Some(usage) = self.usage_mut(id, &name) else { return };
         let cseq = ack.cseq().number;
-        if usage.unacknowledged.take_if(|answered| answered.cseq == cseq).is_none() {
-            return;
-        }
-        if usage.negotiation.turn() == Turn::LocalOffer && usage.change.is_none() {
+        let Some(answered) = usage.unacknowledged.take_if(|answered| answered.cseq == cseq) else { return };
+        if answered.offers && usage.negotiation.turn() == Turn::LocalOffer {
             let answered = description(ack.headers(), ack.body())
                 .ok_or(Fault::Turn(Turn::LocalOffer))
                 .and_then(|sdp| usage.negotiation.answered(sdp));

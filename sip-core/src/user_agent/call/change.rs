@@ -145,6 +145,8 @@ impl UserAgent {
         let unacknowledged = found.awaits_ack();
         let usage = match state {
             CallState::Established => found.usage.as_mut(),
+            // What has no offer would have to be an INVITE.
+            _ if wish == Wish::Solicit => None,
             _ => found.changeable_early(),
         };
         let usage = usage.ok_or(CommandError::WrongState(state))?;
@@ -341,11 +343,14 @@ impl UserAgent {
             (Some(_), None) => Err(Fault::Turn(Turn::LocalOffer)),
             (None, _) => Ok(()),
         };
+        if outcome.is_err() {
+            usage.negotiation.roll_back();
+        }
         if let Some(invite) = change.request.filter(|_| change.method == Method::Invite) {
             self.acknowledge(id, dialog, &invite, None);
         }
         match outcome {
-            Err(_) => self.tell_refusal(id, dialog, &change.wish, Failure::of(Cause::NotAcceptable)),
+            Err(_) => self.tell_refusal(id, &change.wish, Failure::of(Cause::NotAcceptable)),
             Ok(()) if change.wish != Wish::Refresh => {
                 let sdp = body_text(response.body());
                 self.event(Event::OfferAnswered { call: id, sdp });
@@ -396,14 +401,15 @@ impl UserAgent {
         let Some(usage) = self.usage_mut(id, dialog) else { return };
         usage.refresh_later(now);
         let Some(change) = usage.change.take() else { return };
-        self.tell_refusal(id, dialog, &change.wish, failure);
+        // One that waits has nothing pending; what is, is something else's.
+        if !matches!(change.stage, Stage::Waiting(_)) {
+            usage.negotiation.roll_back();
+        }
+        self.tell_refusal(id, &change.wish, failure);
         self.next_change(now, id, dialog);
     }
 
-    fn tell_refusal(&mut self, id: CallId, dialog: &DialogId, wish: &Wish, failure: Failure) {
-        if let Some(usage) = self.usage_mut(id, dialog) {
-            usage.negotiation.roll_back();
-        }
+    fn tell_refusal(&mut self, id: CallId, wish: &Wish, failure: Failure) {
         if *wish != Wish::Refresh {
             self.event(Event::OfferRefused { call: id, failure });
         }
@@ -423,7 +429,7 @@ impl UserAgent {
                     usage.next = Some(wish);
                 }
             }
-            Err(_) => self.tell_refusal(id, dialog, &wish, Failure::of(Cause::NotAcceptable)),
+            Err(_) => self.tell_refusal(id, &wish, Failure::of(Cause::NotAcceptable)),
         }
     }
 
@@ -504,8 +510,9 @@ impl UserAgent {
         if matches!(change.stage, Stage::Lost(_)) {
             return self.change_refused(now, id, dialog, Failure::of(Cause::FlowLost));
         }
-        // The other side's own offer comes first.
-        if usage.asked.is_some() || hop.is_none() {
+        // What the other side asked for comes first.
+        let busy = usage.asked.is_some() || usage.unacknowledged.is_some();
+        if busy || usage.negotiation.turn() != Turn::Stable || hop.is_none() {
             change.stage = Stage::Waiting(now + patience / 16);
             return;
         }
@@ -516,6 +523,9 @@ impl UserAgent {
                     change.offer = offer;
                 }
                 if !self.send_change(now, id, dialog, hop) {
+                    if let Some(usage) = self.usage_mut(id, dialog) {
+                        usage.negotiation.roll_back();
+                    }
                     self.change_refused(now, id, dialog, Failure::of(Cause::FlowLost));
                 }
             }

@@ -229,8 +229,12 @@ impl UserAgent {
         })
     }
 
-    /// The descriptions in force in an established call, ours and the other side's.
+    /// The offers and answers of a call: of its dialog, or before the 2xx of the early one in which our user is asked,
+    /// else the newest. Descriptions in force, ours and the other side's, a pending offer, and hold.
     pub fn session(&self, call: CallId) -> Option<&Negotiation> {
-        self.calls.get(&call)?.usage.as_ref().map(|usage| &usage.negotiation)
+        let call = self.calls.get(&call)?;
+        let asking = || call.usages().find(|usage| usage.asked.is_some());
+        let usage = call.usage.as_ref().or_else(asking).or_else(|| call.usages().last());
+        usage.map(|usage| &usage.negotiation)
     }
 }

@@ -145,7 +145,8 @@ impl UserAgent {
         };
         let mut negotiation = usage.negotiation.clone();
         let described = match negotiation.turn() {
-            Turn::RemoteOffer => negotiation.answer(sdp.clone()),
+            // Later offers are an UPDATE's or a PRACK's.
+            Turn::RemoteOffer if negotiation.local().is_none() => negotiation.answer(sdp.clone()),
             // §13.2.1: an offer "MUST be in the first reliable non-failure message".
             Turn::Stable if negotiation.local().is_none() && known => negotiation.offer(sdp.clone()),
             turn => Err(Fault::Turn(turn)),

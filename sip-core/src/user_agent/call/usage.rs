@@ -125,11 +125,12 @@ impl Usage {
     /// before, or nothing where that arrived (RFC 6337 §3.1). With the negotiation as it then is.
     pub(crate) fn describe_success(&self, sdp: Bytes) -> Result<(Negotiation, Option<Bytes>), Fault> {
         let mut negotiation = self.negotiation.clone();
-        let said = match (negotiation.turn(), negotiation.local()) {
-            (Turn::RemoteOffer, _) => negotiation.answer(sdp.clone()).map(|()| Some(sdp)),
-            (_, None) => negotiation.offer(sdp.clone()).map(|()| Some(sdp)),
-            (_, Some(_)) if self.settled => Ok(None),
-            (_, Some(early)) => Ok(Some(early.clone())),
+        let said = match (negotiation.local(), negotiation.turn()) {
+            (None, Turn::RemoteOffer) => negotiation.answer(sdp.clone()).map(|()| Some(sdp)),
+            (None, _) => negotiation.offer(sdp.clone()).map(|()| Some(sdp)),
+            // What is pending now is an UPDATE's, not the INVITE's.
+            (Some(_), _) if self.settled => Ok(None),
+            (Some(early), _) => Ok(Some(early.clone())),
         };
         said.map(|said| (negotiation, said))
     }

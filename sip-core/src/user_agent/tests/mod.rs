@@ -16,6 +16,7 @@ mod outgoing;
 mod pair;
 mod publications;
 mod races;
+mod random_calls;
 mod redirection;
 mod registration;
 mod reliable;
