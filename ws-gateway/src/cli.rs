@@ -15,6 +15,7 @@ use crate::accounts::{self, AccountError};
 use crate::config::Config;
 use crate::data::{DataDirectory, write_atomically};
 use crate::gateway::{Addresses, Gateway};
+use crate::tls::Certificates;
 
 /// Done, or stopped as asked.
 const DONE: u8 = 0;
@@ -50,7 +51,7 @@ written, no such user); 2 it was asked wrongly (command line or configuration).
 
 TRAPEZOID_LOG sets what is logged, as in TRAPEZOID_LOG=ws_gateway=debug.";
 
-/// A SIP gateway: registers browsers over WebSocket and phones over UDP and TCP, and routes their calls.
+/// A SIP gateway: registers browsers over WebSocket and phones over UDP, TCP and TLS, and routes their calls.
 #[derive(Debug, Parser)]
 #[command(name = "ws-gateway", version, after_help = EXAMPLES)]
 struct Cli {
@@ -217,6 +218,7 @@ fn load(path: Option<PathBuf>) -> anyhow::Result<Config> {
 
 fn check(path: PathBuf) -> anyhow::Result<()> {
     let config = load(Some(path.clone()))?;
+    Certificates::open(config.certificates).map_err(|error| Wrong(error.into()))?;
     println!("{} is sound: domain {}", path.display(), config.domain);
     Ok(())
 }
@@ -274,9 +276,13 @@ fn print_addresses(addresses: &Addresses) {
     println!("domain     {}", addresses.domain);
     println!("page       {}", addresses.page);
     println!("websocket  {}", addresses.ws);
+    if let Some(wss) = &addresses.wss {
+        println!("           {wss}");
+    }
     let each = |name: &str, all: &[SocketAddr]| all.iter().for_each(|address| println!("{name}  {address}"));
     each("sip/udp  ", &addresses.all_udp);
     each("sip/tcp  ", &addresses.all_tcp);
+    each("sip/tls  ", &addresses.all_tls);
 }
 
 fn write_addresses(path: &std::path::Path, addresses: &Addresses) -> anyhow::Result<()> {

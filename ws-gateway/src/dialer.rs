@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use parking_lot::Mutex;
 use sip_core::server::{Answer, QuestionId};
-use sip_core::transport::Hop;
+use sip_core::transport::{Hop, Transport};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
@@ -108,6 +108,7 @@ async fn connect(exchange: Arc<Exchange>, remote: SocketAddr) {
     exchange.metrics.dials.inc();
     let local = dialer.locals.iter().copied().find(|l| l.is_ipv4() == local.is_ipv4()).unwrap_or(local);
     let opened = |flow: &crate::flows::Flow| dialer.answer(&exchange, remote, flow.hop());
-    serve_stream(Arc::clone(&exchange), stream, local, remote, dialer.stop.clone(), opened).await;
+    serve_stream(Arc::clone(&exchange), stream, Transport::Tcp, local, remote, dialer.stop.clone(), opened)
+        .await;
     drop(permit);
 }

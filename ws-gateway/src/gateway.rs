@@ -12,22 +12,24 @@ use sip_core::server::Config as CoreConfig;
 use sip_core::time::Duration;
 use sip_core::transport::Transport;
 use smol_str::SmolStr;
+use tokio::net::TcpListener;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::accounts::{self, Accounts};
 use crate::clock;
-use crate::config::{Config, Kept};
+use crate::config::{Config, Kept, SipListener};
 use crate::data::DataDirectory;
 use crate::dialer::Dialer;
 use crate::exchange::Exchange;
 use crate::http::{self, Origins, Scrape, Site, WEBSOCKET_PATH};
 use crate::keys::Keys;
-use crate::listener::{Admission, bind_tcp, bind_udp, serve_tcp, serve_udp};
+use crate::listener::{Admission, bind_tcp, bind_udp, serve_tcp, serve_tls, serve_udp};
 use crate::location::Location;
 use crate::metrics::Metrics;
 use crate::store::{Changes, Database, Writer};
+use crate::tls::{self, Certificates};
 
 /// What the gateway calls itself in its own responses.
 const SERVER: &str = concat!("Trapezoid/", env!("CARGO_PKG_VERSION"));
@@ -52,14 +54,22 @@ pub struct Addresses {
     pub ws: String,
     /// The page's URL.
     pub page: String,
+    /// The HTTPS port.
+    pub https: Option<SocketAddr>,
+    /// The secure SIP WebSocket's URL.
+    pub wss: Option<String>,
     /// The first UDP port.
     pub udp: Option<SocketAddr>,
     /// The first TCP port.
     pub tcp: Option<SocketAddr>,
+    /// The first TLS port.
+    pub tls: Option<SocketAddr>,
     /// All UDP ports.
     pub all_udp: Vec<SocketAddr>,
     /// All TCP ports.
     pub all_tcp: Vec<SocketAddr>,
+    /// All TLS ports.
+    pub all_tls: Vec<SocketAddr>,
     /// The SIP domain.
     pub domain: String,
 }
@@ -84,20 +94,23 @@ impl Gateway {
             let bound = socket.local_addr().context("SIP over UDP")?;
             udp.push((Arc::new(socket), bound, advertised(bound, listener.advertise)));
         }
-        let mut tcp = Vec::new();
-        for listener in &config.tcp {
-            let socket = bind_tcp(listener.listen, "SIP over TCP")?;
-            let bound = socket.local_addr().context("SIP over TCP")?;
-            tcp.push((socket, bound, advertised(bound, listener.advertise)));
-        }
+        let tcp = bind_streams(&config.tcp, "SIP over TCP")?;
+        let tls = bind_streams(&config.tls, "SIP over TLS")?;
+        let https_listener = config.https.map(|listen| bind_tcp(listen, "HTTPS")).transpose()?;
+        let https = https_listener.as_ref().map(TcpListener::local_addr).transpose().context("HTTPS")?;
+        let certificates = open_certificates(&config, &data)?;
         let addresses = Addresses {
             http: http_address,
             ws: format!("ws://{http_address}{WEBSOCKET_PATH}"),
             page: page_url(http_address),
+            https,
+            wss: https.map(|address| format!("wss://{address}{WEBSOCKET_PATH}")),
             udp: udp.first().map(|(_, bound, _)| *bound),
             tcp: tcp.first().map(|(_, bound, _)| *bound),
+            tls: tls.first().map(|(_, bound, _)| *bound),
             all_udp: udp.iter().map(|(_, bound, _)| *bound).collect(),
             all_tcp: tcp.iter().map(|(_, bound, _)| *bound).collect(),
+            all_tls: tls.iter().map(|(_, bound, _)| *bound).collect(),
             domain: config.domain.clone(),
         };
         let mut core = core_config(&config, &keys);
@@ -107,7 +120,13 @@ impl Gateway {
         for (listener, (_, _, seen)) in config.tcp.iter().zip(&tcp) {
             add_listener(&mut core, Transport::Tcp, *seen, &listener.digest);
         }
+        for (listener, (_, _, seen)) in config.tls.iter().zip(&tls) {
+            add_listener(&mut core, Transport::Tls, *seen, &listener.digest);
+        }
         add_listener(&mut core, Transport::Ws, http_address, &config.http.digest);
+        if let Some(address) = https {
+            add_listener(&mut core, Transport::Wss, address, &config.http.digest);
+        }
 
         let (tasks, stop) = (TaskTracker::new(), CancellationToken::new());
         let admission = Admission::new(&config.limits);
@@ -158,13 +177,28 @@ impl Gateway {
             stop: stop.clone(),
         });
 
-        tasks.spawn(http::serve(http_listener, site, Arc::clone(&admission)));
+        if let Some((listener, certificates)) = https_listener.zip(certificates.clone()) {
+            let acceptor = tls::acceptor(certificates, &[b"http/1.1"])?;
+            tasks.spawn(http::serve(listener, Some(acceptor), Arc::clone(&site), Arc::clone(&admission)));
+        }
+        tasks.spawn(http::serve(http_listener, None, site, Arc::clone(&admission)));
         for (flow, socket) in udp {
             tasks.spawn(serve_udp(socket, flow, Arc::clone(&exchange), stop.clone()));
         }
         for (listener, _, seen) in tcp {
             let (exchange, admission) = (Arc::clone(&exchange), Arc::clone(&admission));
             tasks.spawn(serve_tcp(listener, seen, exchange, admission, tasks.clone(), stop.clone()));
+        }
+        if let Some(certificates) = certificates {
+            let acceptor = tls::acceptor(Arc::clone(&certificates), &[])?;
+            for (listener, _, seen) in tls {
+                let (exchange, admission) = (Arc::clone(&exchange), Arc::clone(&admission));
+                let (acceptor, tasks_too) = (acceptor.clone(), tasks.clone());
+                let serving =
+                    serve_tls(listener, acceptor, seen, exchange, admission, tasks_too, stop.clone());
+                tasks.spawn(serving);
+            }
+            tasks.spawn(reload_certificates(certificates, stop.clone()));
         }
         tasks.spawn(Arc::clone(&exchange).run_timers(stop.clone()));
         tasks.spawn(reload_accounts(exchange, stop.clone()));
@@ -209,6 +243,48 @@ fn restore(database: &Database, exchange: &Exchange, away: Duration) -> anyhow::
     }
     tracing::info!(bindings = exchange.location.len(), "registrations of before");
     Ok(())
+}
+
+/// Binds ports for phones: each with the address it has and the one that peers see.
+fn bind_streams(
+    listeners: &[SipListener],
+    what: &str,
+) -> anyhow::Result<Vec<(TcpListener, SocketAddr, SocketAddr)>> {
+    let bind = |listener: &SipListener| {
+        let socket = bind_tcp(listener.listen, what)?;
+        let bound = socket.local_addr().context(what.to_owned())?;
+        Ok((socket, bound, advertised(bound, listener.advertise)))
+    };
+    listeners.iter().map(bind).collect()
+}
+
+/// The certificates of the configuration, or a development gateway's own; `None` if no port has TLS.
+fn open_certificates(config: &Config, data: &DataDirectory) -> anyhow::Result<Option<Arc<Certificates>>> {
+    if config.https.is_none() && config.tls.is_empty() {
+        return Ok(None);
+    }
+    let files = match config.certificates.as_slice() {
+        [] => vec![tls::development_certificate(data)?],
+        files => files.to_vec(),
+    };
+    Ok(Some(Arc::new(Certificates::open(files)?)))
+}
+
+async fn reload_certificates(certificates: Arc<Certificates>, stop: CancellationToken) {
+    let mut interval = tokio::time::interval(tls::RELOAD);
+    loop {
+        tokio::select! {
+            _ = interval.tick() => {}
+            () = stop.cancelled() => return,
+        }
+        let reading = Arc::clone(&certificates);
+        match tokio::task::spawn_blocking(move || reading.reload()).await {
+            Ok(Ok(false)) => {}
+            Ok(Ok(true)) => tracing::info!("certificates changed"),
+            Ok(Err(error)) => tracing::error!("certificates stay as they were: {error}"),
+            Err(_) => return,
+        }
+    }
 }
 
 /// Our address as peers see it.

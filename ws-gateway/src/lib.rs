@@ -23,6 +23,7 @@ pub mod location;
 pub mod metrics;
 pub mod shard;
 pub mod store;
+pub mod tls;
 
 pub use config::Config;
 pub use gateway::{Addresses, Gateway};

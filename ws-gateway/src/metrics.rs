@@ -21,6 +21,8 @@ pub enum Refusal {
     Origin,
     /// Not read from where it may be read.
     Audience,
+    /// A TLS handshake that failed, or took too long.
+    Tls,
 }
 
 impl Refusal {
@@ -32,6 +34,7 @@ impl Refusal {
             Self::Subprotocol => "subprotocol",
             Self::Origin => "origin",
             Self::Audience => "audience",
+            Self::Tls => "tls",
         }
     }
 
@@ -44,6 +47,7 @@ impl Refusal {
             Self::Subprotocol => "the WebSocket subprotocol `sip` must be offered (RFC 7118)",
             Self::Origin => "pages of this origin may not connect; add it to `http.allowed_origins`",
             Self::Audience => "not for this address",
+            Self::Tls => "no TLS handshake",
         }
     }
 }

@@ -90,6 +90,12 @@ fn check_says_what_is_wrong() {
     let (code, _, err) = run(gateway().arg("check").arg("--config").arg(&path));
     assert_eq!(code, 2);
     assert!(err.contains("gateway.toml:2: `http.listen` is missing"), "{err}");
+    let certificate = "[[certificate]]\nchain = \"/nonexistent.pem\"\nkey = \"/nonexistent.key\"\n";
+    fs::write(&path, format!("domain = \"example.com\"\n[http]\nlisten = \"127.0.0.1:0\"\n{certificate}"))
+        .unwrap();
+    let (code, _, err) = run(gateway().arg("check").arg("--config").arg(&path));
+    assert_eq!(code, 2);
+    assert!(err.contains("/nonexistent.pem: "), "{err}");
     assert_eq!(run(gateway().arg("check")).0, 2, "no file named");
     assert_eq!(run(gateway().args(["check", "--config", "/nonexistent"])).0, 2);
     assert_eq!(run(gateway().arg("--nonsense")).0, 2);

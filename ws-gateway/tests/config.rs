@@ -19,6 +19,9 @@ fn the_example_is_sound_and_shows_the_defaults() {
     assert_eq!(config.http.digest, [Algorithm::Sha256, Algorithm::Md5]);
     assert_eq!(config.udp[0].digest, [Algorithm::Md5]);
     assert_eq!(config.tcp[0].advertise, Some("192.0.2.1".parse().unwrap()));
+    assert_eq!(config.tls[0].listen.address.port(), 5061);
+    assert!(config.https.is_some());
+    assert_eq!(config.certificates.len(), 1);
     // The caps and times it shows are the defaults, as it says.
     let text = std::fs::read_to_string(&path).unwrap();
     let (head, _) = text.split_once("[limits]").unwrap();
@@ -51,7 +54,7 @@ fn faults_name_file_line_key_and_what_is_accepted() {
         ),
         (
             format!("doman = 1\n{HTTP}"),
-            "gateway.toml:1: unknown key `doman`; accepted here: development, domain, aliases, data, location, log, http, udp",
+            "gateway.toml:1: unknown key `doman`; accepted here: development, domain, aliases, data, location, log, http, https, udp",
         ),
         (HTTP.replace("domain = \"a\"", ""), "`domain` is missing; accepted: a host name"),
         (
@@ -72,11 +75,23 @@ fn faults_name_file_line_key_and_what_is_accepted() {
         ),
         (
             format!("{HTTP}digest = [\"MD5\",\n \"SHA-1\"]\n"),
-            "gateway.toml:5: `http.digest` is \"SHA-1\"; accepted: a list of \"SHA-256\", \"MD5\"",
+            "gateway.toml:5: `http.digest` is \"SHA-1\"; accepted: a list of \"SHA-512-256\", \"SHA-256\", \"MD5\"",
         ),
         (
             format!("{HTTP}digest = [\"SHA-512-256\"]\n"),
-            "gateway.toml:4: `http.digest` is \"SHA-512-256\"; accepted: a list of \"SHA-256\", \"MD5\"",
+            "gateway.toml:4: `http.digest` is \"SHA-512-256\"; accepted: a list of \"SHA-512-256\", \"SHA-256\", \"MD5\"",
+        ),
+        (
+            format!("{HTTP}[https]\nlisten = \"127.0.0.1:0\"\n"),
+            "`certificate` is missing; accepted: sections, [[certificate]], with `chain` and `key`",
+        ),
+        (
+            format!("{HTTP}[[certificate]]\nchain = \"a.pem\"\n"),
+            "gateway.toml:4: `certificate.key` is missing; accepted: a PEM file of the certificate's private key",
+        ),
+        (
+            format!("location = \"moon\"\n{HTTP}"),
+            "gateway.toml:1: `location` is \"moon\"; accepted: \"disk\", \"memory\"",
         ),
         (format!("{HTTP}digest = []\n"), "gateway.toml:4: `http.digest` is []; accepted: a list of"),
         (

@@ -59,7 +59,7 @@ async fn demo_accounts_are_for_pages_of_this_machine() {
     let (status, head, body) = http(address, "/api/demo", &[]).await;
     assert_eq!(status, 200);
     assert!(head.contains("cache-control: no-store"), "{head}");
-    let demo: serde_json::Value = serde_json::from_str(&body).unwrap();
+    let demo: serde_json::Value = serde_json::from_str(&body).expect(&body);
     assert_eq!(demo["domain"], "localhost");
     assert_eq!(demo["accounts"][0]["username"], "alice");
     assert_eq!(demo["accounts"][1]["username"], "bob");
@@ -77,7 +77,7 @@ async fn the_passwords_stay_and_are_not_in_the_accounts() {
     for _ in 0..2 {
         let gateway = Gateway::start(support::config(&data)).unwrap();
         let (_, _, body) = http(gateway.addresses().http, "/api/demo", &[]).await;
-        let demo: serde_json::Value = serde_json::from_str(&body).unwrap();
+        let demo: serde_json::Value = serde_json::from_str(&body).expect(&body);
         passwords.push(demo["accounts"][0]["password"].as_str().unwrap().to_owned());
         gateway.stop().await;
     }

@@ -11,7 +11,7 @@ use ws_gateway::data::DataDirectory;
 
 /// Alice calls Bob: INVITE, ringing, answer, ACK, a message, BYE from either side.
 async fn call<A: Peer, B: Peer>(running: &Running, alice: &mut A, bob: &mut B) {
-    let name = format!("{}to{}", A::VIA, B::VIA);
+    let name = format!("{}to{}", alice.via(), bob.via());
     let (alice_password, bob_password) = (running.password("alice"), running.password("bob"));
     let registered = alice.register("alice", &alice_password, &format!("ra{name}"), "").await;
     assert_eq!(registered.status(), 200, "{}", registered.0);
@@ -26,7 +26,7 @@ async fn call<A: Peer, B: Peer>(running: &Running, alice: &mut A, bob: &mut B) {
     let invite = alice.request("INVITE", "sip:bob@localhost", from, to, &call_id, 1, &contact);
     alice.send(&invite).await;
     let mut cseq = 1;
-    if A::VIA != "WS" {
+    if alice.via() != "WS" {
         let challenged = alice.receive_final().await;
         assert_eq!(challenged.status(), 407, "{}", challenged.0);
         let ack = ack_of_refusal(&invite, &challenged);

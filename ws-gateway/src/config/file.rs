@@ -8,13 +8,19 @@ use std::time::Duration;
 use sip_core::auth::Algorithm;
 
 use super::reader::{Section, Source, Value};
-use super::{Audience, Config, ConfigError, HttpListener, Kept, Limits, SipListener, Timeouts, defaults};
+use super::{
+    Audience, CertificateFiles, Config, ConfigError, HttpListener, Kept, Limits, SipListener, Timeouts,
+    defaults,
+};
 
 const ADDRESS: &str = "an IP address and port, as in \"192.0.2.1:5060\" or \"[::1]:0\" (0: any free port)";
 const LOOPBACK: &str =
     "a loopback address, since `development` is true: \"127.0.0.1:PORT\" or \"[::1]:PORT\"";
 const DOMAIN: &str = "a host name or IP address without port, as in \"example.com\"";
-const DIGEST: &str = "a list of \"SHA-256\", \"MD5\", each at most once";
+const DIGEST: &str = "a list of \"SHA-512-256\", \"SHA-256\", \"MD5\", each at most once";
+const CERTIFICATES: &str = "sections, [[certificate]], with `chain` and `key`; TLS needs one";
+const CHAIN: &str = "a PEM file of our certificate and those between it and its root";
+const KEY: &str = "a PEM file of the certificate's private key";
 const ORIGIN: &str = "origins as browsers send them, as in \"https://phone.example.com\"";
 
 pub(super) fn parse(path: &Path, text: &str) -> Result<Config, ConfigError> {
@@ -53,12 +59,56 @@ pub(super) fn parse(path: &Path, text: &str) -> Result<Config, ConfigError> {
         None => defaults::LOG.into(),
     };
     let http = http(top.section("http")?, development)?;
-    let udp = sip_listeners(top.take("udp"), development, true)?;
-    let tcp = sip_listeners(top.take("tcp"), development, false)?;
+    let https = match top.take("https") {
+        Some(value) => {
+            let mut section = value.section()?;
+            let address = listen(section.require("listen", ADDRESS)?, development)?;
+            section.finish()?;
+            Some(address.into())
+        }
+        None => None,
+    };
+    let udp = sip_listeners(top.take("udp"), development, "sections, [[udp]]")?;
+    let tcp = sip_listeners(top.take("tcp"), development, "sections, [[tcp]]")?;
+    let tls = sip_listeners(top.take("tls"), development, "sections, [[tls]]")?;
+    let certificates = match top.take("certificate") {
+        Some(value) => certificates(value)?,
+        // A development gateway makes its own.
+        None if development || (https.is_none() && tls.is_empty()) => Vec::new(),
+        None => certificates(top.require("certificate", CERTIFICATES)?)?,
+    };
     let limits = limits(top.section("limits")?)?;
     let timeouts = timeouts(top.section("timeouts")?)?;
     top.finish()?;
-    Ok(Config { domain, aliases, data, location, development, http, udp, tcp, limits, timeouts, log })
+    Ok(Config {
+        domain,
+        aliases,
+        data,
+        location,
+        development,
+        http,
+        https,
+        udp,
+        tcp,
+        tls,
+        certificates,
+        limits,
+        timeouts,
+        log,
+    })
+}
+
+fn certificates(value: Value<'_>) -> Result<Vec<CertificateFiles>, ConfigError> {
+    let refusal = value.refuse(CERTIFICATES);
+    let mut certificates = Vec::new();
+    for item in value.elements(CERTIFICATES)? {
+        let mut section = item.section()?;
+        let chain = section.require("chain", CHAIN)?.text(CHAIN, non_empty)?.into();
+        let key = section.require("key", KEY)?.text(KEY, non_empty)?.into();
+        section.finish()?;
+        certificates.push(CertificateFiles { chain, key });
+    }
+    if certificates.is_empty() { Err(refusal) } else { Ok(certificates) }
 }
 
 fn http(mut section: Section<'_>, development: bool) -> Result<HttpListener, ConfigError> {
@@ -88,10 +138,9 @@ fn http(mut section: Section<'_>, development: bool) -> Result<HttpListener, Con
 fn sip_listeners(
     value: Option<Value<'_>>,
     development: bool,
-    datagrams: bool,
+    accepted: &str,
 ) -> Result<Vec<SipListener>, ConfigError> {
     let Some(value) = value else { return Ok(Vec::new()) };
-    let accepted = if datagrams { "sections, [[udp]]" } else { "sections, [[tcp]]" };
     value.elements(accepted)?.into_iter().map(|item| sip_listener(item.section()?, development)).collect()
 }
 

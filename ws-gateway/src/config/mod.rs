@@ -32,10 +32,16 @@ pub struct Config {
     pub development: bool,
     /// The HTTP port: page, SIP WebSocket, metrics.
     pub http: HttpListener,
+    /// The same with TLS: HTTPS and secure WebSockets.
+    pub https: Option<Listen>,
     /// SIP over UDP.
     pub udp: Vec<SipListener>,
     /// SIP over TCP.
     pub tcp: Vec<SipListener>,
+    /// SIP over TLS.
+    pub tls: Vec<SipListener>,
+    /// What we show on ports with TLS, each to those who ask for one of its names; the first to all others.
+    pub certificates: Vec<CertificateFiles>,
     /// Caps.
     pub limits: Limits,
     /// How long things may take.
@@ -59,7 +65,7 @@ pub struct HttpListener {
     pub digest: Vec<Algorithm>,
 }
 
-/// A UDP or TCP port for phones.
+/// A UDP, TCP or TLS port for phones.
 #[derive(Clone, Debug)]
 pub struct SipListener {
     /// Where it listens.
@@ -68,6 +74,15 @@ pub struct SipListener {
     pub advertise: Option<IpAddr>,
     /// Digest algorithms offered there, in order.
     pub digest: Vec<Algorithm>,
+}
+
+/// A certificate with its key, in PEM. The files are read again when they change.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CertificateFiles {
+    /// The certificate, and after it those between it and its root.
+    pub chain: PathBuf,
+    /// Its private key.
+    pub key: PathBuf,
 }
 
 /// An address to bind.
@@ -144,6 +159,9 @@ impl Config {
             http: HttpListener::at(friendly(defaults::HTTP_PORT)),
             udp: vec![SipListener::at(friendly(defaults::SIP_PORT))],
             tcp: vec![SipListener::at(friendly(defaults::SIP_PORT))],
+            https: None,
+            tls: Vec::new(),
+            certificates: Vec::new(),
             limits: Limits::default(),
             timeouts: Timeouts::default(),
             log: defaults::LOG.into(),

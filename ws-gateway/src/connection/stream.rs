@@ -1,4 +1,4 @@
-//! SIP over a TCP connection (RFC 3261 §18.3).
+//! SIP over a TCP connection, plain or with TLS (RFC 3261 §18.3).
 
 use std::net::SocketAddr;
 use std::pin::Pin;
@@ -9,9 +9,7 @@ use bytes::Bytes;
 use sip_core::entropy::token;
 use sip_core::transport::Transport;
 use sip_core::transport::framing::{Frame, PONG, StreamError, StreamFramer};
-use tokio::io::{self, AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::TcpStream;
-use tokio::net::tcp::{ReadHalf, WriteHalf};
+use tokio::io::{self, AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _, ReadHalf, WriteHalf};
 use tokio::time::{Instant, Sleep, sleep_until, timeout};
 use tokio_util::sync::CancellationToken;
 
@@ -34,17 +32,18 @@ const GOODBYE: Duration = Duration::from_secs(1);
 /// Serves a connection until it ends. `opened` is called with its flow, once that can be sent to.
 pub async fn serve(
     exchange: Arc<Exchange>,
-    mut stream: TcpStream,
+    stream: impl AsyncRead + AsyncWrite,
+    transport: Transport,
     local: SocketAddr,
     remote: SocketAddr,
     stop: CancellationToken,
     opened: impl FnOnce(&Flow),
 ) {
     let (outbox, inbox) = outbox(&exchange.limits);
-    let flow = exchange.flows.open_connection(Transport::Tcp, local, remote, outbox, clock::now());
+    let flow = exchange.flows.open_connection(transport, local, remote, outbox, clock::now());
     let open = OpenFlow { flow: Arc::clone(&flow), exchange: Arc::clone(&exchange) };
     opened(&flow);
-    let (reader, writer) = stream.split();
+    let (reader, writer) = io::split(stream);
     let mut connection = Connection {
         exchange: &exchange,
         flow: &flow,
@@ -64,17 +63,17 @@ pub async fn serve(
     }
 }
 
-struct Connection<'a> {
+struct Connection<'a, S> {
     exchange: &'a Arc<Exchange>,
     flow: &'a Arc<Flow>,
-    reader: ReadHalf<'a>,
-    writer: WriteHalf<'a>,
+    reader: ReadHalf<S>,
+    writer: WriteHalf<S>,
     inbox: Inbox,
     framer: StreamFramer,
     batch: Vec<Bytes>,
 }
 
-impl Connection<'_> {
+impl<S: AsyncRead + AsyncWrite> Connection<'_, S> {
     async fn run(&mut self, stop: &CancellationToken) -> End {
         let timeouts = &self.exchange.timeouts;
         let mut idle = IdleTimer::new(timeouts);

@@ -9,8 +9,7 @@ use futures::{SinkExt as _, StreamExt as _};
 use sip_core::limits::MESSAGE_BYTES;
 use sip_core::transport::Transport;
 use sip_core::transport::framing::{self, Frame, PONG};
-use tokio::io::AsyncReadExt as _;
-use tokio::net::TcpStream;
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite};
 use tokio::time::timeout;
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::Utf8Bytes;
@@ -31,8 +30,13 @@ const READ_BUFFER: usize = 4096;
 /// How long a peer may take to answer our closing handshake.
 const GOODBYE: Duration = Duration::from_secs(1);
 
+/// What a WebSocket runs over.
+pub trait Stream: AsyncRead + AsyncWrite + Unpin {}
+
+impl<S: AsyncRead + AsyncWrite + Unpin> Stream for S {}
+
 /// Makes a WebSocket of a stream on which the HTTP handshake is done; `read` is what was read too far.
-pub async fn accept(stream: TcpStream, read: Vec<u8>) -> WebSocketStream<TcpStream> {
+pub async fn accept<S: Stream>(stream: S, read: Vec<u8>) -> WebSocketStream<S> {
     let config = WebSocketConfig::default()
         .read_buffer_size(READ_BUFFER)
         .write_buffer_size(0)
@@ -46,15 +50,16 @@ pub async fn accept(stream: TcpStream, read: Vec<u8>) -> WebSocketStream<TcpStre
 }
 
 /// Serves a WebSocket until it ends.
-pub async fn serve(
+pub async fn serve<S: Stream>(
     exchange: Arc<Exchange>,
-    mut socket: WebSocketStream<TcpStream>,
+    mut socket: WebSocketStream<S>,
+    transport: Transport,
     local: SocketAddr,
     remote: SocketAddr,
     stop: CancellationToken,
 ) {
     let (outbox, mut inbox) = outbox(&exchange.limits);
-    let flow = exchange.flows.open_connection(Transport::Ws, local, remote, outbox, clock::now());
+    let flow = exchange.flows.open_connection(transport, local, remote, outbox, clock::now());
     let open = OpenFlow { flow: Arc::clone(&flow), exchange };
     let end = run(&open.exchange, &flow, &mut socket, &mut inbox, &stop).await;
     open.log(end);
@@ -66,10 +71,10 @@ pub async fn serve(
     }
 }
 
-async fn run(
+async fn run<S: Stream>(
     exchange: &Arc<Exchange>,
     flow: &Arc<Flow>,
-    socket: &mut WebSocketStream<TcpStream>,
+    socket: &mut WebSocketStream<S>,
     inbox: &mut Inbox,
     stop: &CancellationToken,
 ) -> End {
@@ -108,10 +113,10 @@ async fn run(
 }
 
 /// RFC 7118 §5: one SIP message, text or binary alike. §6 leaves keep-alives to RFC 5626's CRLFs.
-async fn receive(
+async fn receive<S: Stream>(
     exchange: &Arc<Exchange>,
     flow: &Arc<Flow>,
-    socket: &mut WebSocketStream<TcpStream>,
+    socket: &mut WebSocketStream<S>,
     payload: Bytes,
 ) -> Result<(), Error> {
     match framing::websocket(payload) {
@@ -134,8 +139,8 @@ async fn receive(
     }
 }
 
-async fn write(
-    socket: &mut WebSocketStream<TcpStream>,
+async fn write<S: Stream>(
+    socket: &mut WebSocketStream<S>,
     inbox: &Inbox,
     batch: &mut Vec<Bytes>,
 ) -> Result<(), Error> {
@@ -155,7 +160,7 @@ fn frame(message: Bytes) -> Message {
     }
 }
 
-async fn say_goodbye(socket: &mut WebSocketStream<TcpStream>, inbox: &mut Inbox, reason: Closing) {
+async fn say_goodbye<S: Stream>(socket: &mut WebSocketStream<S>, inbox: &mut Inbox, reason: Closing) {
     if reason == Closing::SlowConsumer {
         // It would not read the goodbye either.
         return;

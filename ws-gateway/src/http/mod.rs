@@ -20,17 +20,18 @@ use hyper::server::conn::http1;
 use hyper::service::Service as _;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 use tokio::time::{sleep, timeout};
+use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::accounts::DemoAccount;
 use crate::config::HttpListener;
 use crate::exchange::Exchange;
-use crate::listener::{Admission, Permit, accept, canonical};
+use crate::listener::{Admission, Permit, accept, canonical, tls_handshake};
 use crate::metrics::{Closing, Refusal};
 
 pub use origin::Origins;
@@ -79,7 +80,14 @@ struct Peer {
 }
 
 /// Accepts connections until told to stop.
-pub async fn serve(listener: TcpListener, site: Arc<Site>, admission: Arc<Admission>) {
+///
+/// With an acceptor the port speaks HTTPS and the WebSocket on it is a secure one.
+pub async fn serve(
+    listener: TcpListener,
+    acceptor: Option<TlsAcceptor>,
+    site: Arc<Site>,
+    admission: Arc<Admission>,
+) {
     let router = router(Arc::clone(&site));
     let refusals = Arc::new(Semaphore::new(REFUSALS));
     loop {
@@ -90,12 +98,23 @@ pub async fn serve(listener: TcpListener, site: Arc<Site>, admission: Arc<Admiss
         match (admission.admit(remote.ip()), stream.local_addr()) {
             (Ok(permit), Ok(local)) => {
                 let peer = Peer { local: canonical(local), remote, permit: Arc::new(permit) };
-                site.tasks.spawn(connection(stream, peer, router.clone(), Arc::clone(&site)));
+                let (router, site, acceptor) = (router.clone(), Arc::clone(&site), acceptor.clone());
+                site.tasks.clone().spawn(async move {
+                    let Some(acceptor) = acceptor else {
+                        return connection(stream, peer, router, site).await;
+                    };
+                    if let Some(stream) = tls_handshake(&site.exchange, &acceptor, stream, remote).await {
+                        connection(stream, peer, router, site).await;
+                    }
+                });
             }
             (Err(refusal), _) => {
                 site.exchange.metrics.refused(refusal);
                 tracing::warn!(%remote, "HTTP connection refused: {}", refusal.sentence());
-                if let Ok(place) = Arc::clone(&refusals).try_acquire_owned() {
+                // Before a handshake there is nothing to be said that would be understood.
+                if acceptor.is_none()
+                    && let Ok(place) = Arc::clone(&refusals).try_acquire_owned()
+                {
                     site.tasks.spawn(async move {
                         // Whoever does not take note in time is closed all the same.
                         let _ = timeout(REFUSAL_TIME, refuse(stream, refusal)).await;
@@ -120,7 +139,10 @@ fn router(site: Arc<Site>) -> Router {
         .with_state(site)
 }
 
-async fn connection(stream: TcpStream, peer: Peer, router: Router, site: Arc<Site>) {
+async fn connection<S>(stream: S, peer: Peer, router: Router, site: Arc<Site>)
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
     let router = TowerToHyperService::new(router);
     let remote = peer.remote;
     let service = hyper::service::service_fn(move |mut request: hyper::Request<hyper::body::Incoming>| {

@@ -7,9 +7,12 @@ use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::http::{HeaderMap, HeaderName, StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
-use hyper::upgrade::{OnUpgrade, Upgraded};
+use hyper::upgrade::{OnUpgrade, Parts, Upgraded};
 use hyper_util::rt::TokioIo;
+use sip_core::transport::Transport;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
+use tokio_rustls::server::TlsStream;
 use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 
 use super::{Peer, Site, refusal};
@@ -52,13 +55,24 @@ pub(super) async fn websocket(
 
 async fn serve(site: Arc<Site>, peer: Peer, upgraded: Upgraded) {
     // The HTTP library steps aside: what was its stream is the WebSocket's alone, without its buffers.
-    let Ok(parts) = upgraded.downcast::<TokioIo<TcpStream>>() else {
-        tracing::error!("the upgraded connection is not the stream it was made of");
-        return;
-    };
+    match upgraded.downcast::<TokioIo<TcpStream>>() {
+        Ok(parts) => over(site, peer, Transport::Ws, parts).await,
+        Err(upgraded) => match upgraded.downcast::<TokioIo<TlsStream<TcpStream>>>() {
+            Ok(parts) => over(site, peer, Transport::Wss, parts).await,
+            Err(_) => tracing::error!("the upgraded connection is not the stream it was made of"),
+        },
+    }
+}
+
+async fn over<S: AsyncRead + AsyncWrite + Unpin>(
+    site: Arc<Site>,
+    peer: Peer,
+    transport: Transport,
+    parts: Parts<TokioIo<S>>,
+) {
     let socket = accept_websocket(parts.io.into_inner(), parts.read_buf.into()).await;
     let exchange = Arc::clone(&site.exchange);
-    serve_websocket(exchange, socket, peer.local, peer.remote, site.stop.clone()).await;
+    serve_websocket(exchange, socket, transport, peer.local, peer.remote, site.stop.clone()).await;
     drop(peer.permit);
 }
 

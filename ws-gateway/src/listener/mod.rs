@@ -2,6 +2,7 @@
 
 mod admission;
 mod tcp;
+mod tls;
 mod udp;
 
 use std::io;
@@ -16,6 +17,7 @@ use crate::config::Listen;
 
 pub use admission::{Admission, Permit};
 pub use tcp::serve as serve_tcp;
+pub use tls::{handshake as tls_handshake, serve as serve_tls};
 pub use udp::serve as serve_udp;
 
 /// Connections the system may hold that we have not accepted yet.

@@ -3,11 +3,12 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 
+use sip_core::transport::Transport;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use super::{Admission, accept};
+use super::{Admission, Permit, accept};
 use crate::connection::serve_stream;
 use crate::exchange::Exchange;
 
@@ -25,19 +26,28 @@ pub async fn serve(
             accepted = accept(&listener) => accepted,
             () = stop.cancelled() => return,
         };
-        let permit = match admission.admit(remote.ip()) {
-            Ok(permit) => permit,
-            Err(refusal) => {
-                // There is nothing to say in SIP before a request has come.
-                exchange.metrics.refused(refusal);
-                tracing::warn!(%remote, transport = "TCP", "connection refused: {}", refusal.sentence());
-                continue;
-            }
-        };
+        let Some(permit) = admit(&admission, &exchange, remote, Transport::Tcp) else { continue };
         let (exchange, stop) = (Arc::clone(&exchange), stop.clone());
         tasks.spawn(async move {
-            serve_stream(exchange, stream, advertised, remote, stop, |_| {}).await;
+            serve_stream(exchange, stream, Transport::Tcp, advertised, remote, stop, |_| {}).await;
             drop(permit);
         });
     }
+}
+
+/// A place for a new connection, if there is one. There is nothing to say in SIP before a request has come.
+pub(super) fn admit(
+    admission: &Arc<Admission>,
+    exchange: &Exchange,
+    remote: SocketAddr,
+    transport: Transport,
+) -> Option<Permit> {
+    admission
+        .admit(remote.ip())
+        .map_err(|refusal| {
+            exchange.metrics.refused(refusal);
+            let transport = transport.via_token();
+            tracing::warn!(%remote, transport, "connection refused: {}", refusal.sentence());
+        })
+        .ok()
 }

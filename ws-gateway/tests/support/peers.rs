@@ -4,9 +4,10 @@ use std::net::SocketAddr;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use futures::{SinkExt as _, StreamExt as _};
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::net::{TcpStream, UdpSocket};
 use tokio::time::timeout;
+use tokio_rustls::client::TlsStream;
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::protocol::Role;
@@ -15,8 +16,8 @@ use super::{PATIENCE, Sip, credentials};
 
 /// What every peer can do.
 pub(crate) trait Peer {
-    /// `UDP`, `TCP`, `WS`.
-    const VIA: &'static str;
+    /// `UDP`, `TCP`, `TLS`, `WS`, `WSS`.
+    fn via(&self) -> &'static str;
 
     async fn send(&mut self, text: &str);
 
@@ -38,7 +39,7 @@ pub(crate) trait Peer {
         headers: &str,
     ) -> String {
         static BRANCH: AtomicU32 = AtomicU32::new(0);
-        let (via, host) = (Self::VIA, self.host());
+        let (via, host) = (self.via(), self.host());
         let branch = BRANCH.fetch_add(1, Ordering::Relaxed);
         format!(
             "{method} {uri} SIP/2.0\r\nVia: SIP/2.0/{via} {host};branch=z9hG4bKtest{branch};rport\r\n\
@@ -48,7 +49,11 @@ pub(crate) trait Peer {
     }
 
     fn contact(&self, user: &str) -> String {
-        let transport = Self::VIA.to_ascii_lowercase();
+        let transport = match self.via() {
+            // RFC 7118 §5.2.1: one token for both.
+            "WSS" => "ws".into(),
+            via => via.to_ascii_lowercase(),
+        };
         format!("<sip:{user}@{};transport={transport}>", self.host())
     }
 
@@ -102,7 +107,9 @@ impl UdpPeer {
 }
 
 impl Peer for UdpPeer {
-    const VIA: &'static str = "UDP";
+    fn via(&self) -> &'static str {
+        "UDP"
+    }
 
     async fn send(&mut self, text: &str) {
         self.socket.send_to(text.as_bytes(), self.gateway).await.unwrap();
@@ -117,8 +124,11 @@ impl Peer for UdpPeer {
     }
 }
 
-pub(crate) struct TcpPeer {
-    stream: TcpStream,
+/// A phone on a stream: TCP, or TLS over it.
+pub(crate) struct TcpPeer<S = TcpStream> {
+    stream: S,
+    via: &'static str,
+    host: String,
     buffer: Vec<u8>,
 }
 
@@ -128,9 +138,19 @@ impl TcpPeer {
     }
 
     pub(crate) fn over(stream: TcpStream) -> Self {
-        Self { stream, buffer: Vec::new() }
+        let host = stream.local_addr().unwrap().to_string();
+        Self { stream, via: "TCP", host, buffer: Vec::new() }
     }
+}
 
+impl TcpPeer<TlsStream<TcpStream>> {
+    pub(crate) fn over_tls(stream: TlsStream<TcpStream>) -> Self {
+        let host = stream.get_ref().0.local_addr().unwrap().to_string();
+        Self { stream, via: "TLS", host, buffer: Vec::new() }
+    }
+}
+
+impl<S: AsyncRead + AsyncWrite + Unpin> TcpPeer<S> {
     /// Reads until at least `length` bytes are there, and takes them.
     pub(crate) async fn receive_bytes(&mut self, length: usize) -> Vec<u8> {
         while self.buffer.len() < length {
@@ -153,8 +173,10 @@ impl TcpPeer {
     }
 }
 
-impl Peer for TcpPeer {
-    const VIA: &'static str = "TCP";
+impl<S: AsyncRead + AsyncWrite + Unpin> Peer for TcpPeer<S> {
+    fn via(&self) -> &'static str {
+        self.via
+    }
 
     async fn send(&mut self, text: &str) {
         self.stream.write_all(text.as_bytes()).await.unwrap();
@@ -174,23 +196,31 @@ impl Peer for TcpPeer {
     }
 
     fn host(&self) -> String {
-        self.stream.local_addr().unwrap().to_string()
+        self.host.clone()
     }
 }
 
-pub(crate) struct WsPeer {
-    socket: WebSocketStream<TcpStream>,
+/// A page on a WebSocket, plain or secure.
+pub(crate) struct WsPeer<S = TcpStream> {
+    socket: WebSocketStream<S>,
+    via: &'static str,
     host: String,
 }
 
 impl WsPeer {
     pub(crate) async fn new(gateway: SocketAddr) -> Self {
-        let (stream, answer) = handshake(gateway, &[]).await;
+        Self::over(TcpStream::connect(gateway).await.unwrap(), gateway, "WS").await
+    }
+}
+
+impl<S: AsyncRead + AsyncWrite + Unpin> WsPeer<S> {
+    pub(crate) async fn over(mut stream: S, gateway: SocketAddr, via: &'static str) -> Self {
+        let answer = upgrade(&mut stream, gateway, &[]).await;
         assert!(answer.starts_with("HTTP/1.1 101 "), "{answer}");
         let socket = WebSocketStream::from_raw_socket(stream, Role::Client, None).await;
         static HOST: AtomicU32 = AtomicU32::new(0);
         let host = format!("p{}.invalid", HOST.fetch_add(1, Ordering::Relaxed));
-        Self { socket, host }
+        Self { socket, via, host }
     }
 
     pub(crate) async fn send_message(&mut self, message: Message) {
@@ -208,8 +238,10 @@ impl WsPeer {
     }
 }
 
-impl Peer for WsPeer {
-    const VIA: &'static str = "WS";
+impl<S: AsyncRead + AsyncWrite + Unpin> Peer for WsPeer<S> {
+    fn via(&self) -> &'static str {
+        self.via
+    }
 
     async fn send(&mut self, text: &str) {
         self.send_message(Message::text(text)).await;
@@ -230,6 +262,16 @@ impl Peer for WsPeer {
 /// A WebSocket handshake with some headers instead of the usual; one with an empty value is left out. Gives the
 /// stream and the head of the response.
 pub(crate) async fn handshake(gateway: SocketAddr, changed: &[(&str, &str)]) -> (TcpStream, String) {
+    let mut stream = TcpStream::connect(gateway).await.unwrap();
+    let head = upgrade(&mut stream, gateway, changed).await;
+    (stream, head)
+}
+
+async fn upgrade<S: AsyncRead + AsyncWrite + Unpin>(
+    stream: &mut S,
+    gateway: SocketAddr,
+    changed: &[(&str, &str)],
+) -> String {
     let host = gateway.to_string();
     let mut headers = vec![
         ("Host", host.as_str()),
@@ -246,7 +288,6 @@ pub(crate) async fn handshake(gateway: SocketAddr, changed: &[(&str, &str)]) -> 
         }
     }
     let lines: String = headers.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
-    let mut stream = TcpStream::connect(gateway).await.unwrap();
     stream.write_all(format!("GET /sip HTTP/1.1\r\n{lines}\r\n").as_bytes()).await.unwrap();
     let mut head = Vec::new();
     // Byte by byte: what follows the head is WebSocket.
@@ -256,7 +297,7 @@ pub(crate) async fn handshake(gateway: SocketAddr, changed: &[(&str, &str)]) -> 
             Err(_) => break,
         }
     }
-    (stream, String::from_utf8(head).unwrap())
+    String::from_utf8(head).unwrap()
 }
 
 /// GET. Gives status, head and body.

@@ -1,0 +1,60 @@
+//! SIP over TLS.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use sip_core::transport::Transport;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::time::timeout;
+use tokio_rustls::TlsAcceptor;
+use tokio_rustls::server::TlsStream;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use super::{Admission, accept, tcp};
+use crate::connection::serve_stream;
+use crate::exchange::Exchange;
+use crate::metrics::Refusal;
+
+/// Accepts connections until `stop`. `advertised` is our address as peers see it.
+pub async fn serve(
+    listener: TcpListener,
+    acceptor: TlsAcceptor,
+    advertised: SocketAddr,
+    exchange: Arc<Exchange>,
+    admission: Arc<Admission>,
+    tasks: TaskTracker,
+    stop: CancellationToken,
+) {
+    loop {
+        let (stream, remote) = tokio::select! {
+            accepted = accept(&listener) => accepted,
+            () = stop.cancelled() => return,
+        };
+        let Some(permit) = tcp::admit(&admission, &exchange, remote, Transport::Tls) else { continue };
+        let (exchange, acceptor, stop) = (Arc::clone(&exchange), acceptor.clone(), stop.clone());
+        tasks.spawn(async move {
+            if let Some(stream) = handshake(&exchange, &acceptor, stream, remote).await {
+                serve_stream(exchange, stream, Transport::Tls, advertised, remote, stop, |_| {}).await;
+            }
+            drop(permit);
+        });
+    }
+}
+
+/// Takes the handshake of a connection, in the time that one may take.
+pub async fn handshake(
+    exchange: &Exchange,
+    acceptor: &TlsAcceptor,
+    stream: TcpStream,
+    remote: SocketAddr,
+) -> Option<TlsStream<TcpStream>> {
+    let error = match timeout(exchange.timeouts.handshake, acceptor.accept(stream)).await {
+        Ok(Ok(stream)) => return Some(stream),
+        Ok(Err(error)) => error.to_string(),
+        Err(_) => "it took too long".into(),
+    };
+    exchange.metrics.refused(Refusal::Tls);
+    tracing::info!(%remote, error, "connection refused: {}", Refusal::Tls.sentence());
+    None
+}

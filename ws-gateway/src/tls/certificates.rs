@@ -1,0 +1,219 @@
+//! The certificates we show.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use parking_lot::RwLock;
+use rustls::crypto::aws_lc_rs;
+use rustls::pki_types::pem::PemObject as _;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::server::{ClientHello, ResolvesServerCert};
+use rustls::sign::CertifiedKey;
+use webpki::EndEntityCert;
+
+use crate::config::CertificateFiles;
+
+/// How often the files are looked at for changes.
+pub const RELOAD: Duration = Duration::from_secs(2);
+
+/// Why certificates cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum CertificateError {
+    /// A file cannot be read, or does not have what it should.
+    #[error("{}: {reason}", path.display())]
+    File {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        reason: String,
+    },
+    /// The key is not that of the certificate.
+    #[error("{} is not the key of {}", key.display(), chain.display())]
+    Mismatch {
+        /// The certificate's file.
+        chain: PathBuf,
+        /// The key's file.
+        key: PathBuf,
+    },
+}
+
+/// All certificates, as their files last had them.
+#[derive(Debug)]
+pub struct Certificates {
+    files: Vec<CertificateFiles>,
+    loaded: RwLock<Loaded>,
+}
+
+#[derive(Debug)]
+struct Loaded {
+    /// In the order of the configuration.
+    shown: Vec<Shown>,
+    changed: Vec<Option<SystemTime>>,
+}
+
+#[derive(Debug)]
+struct Shown {
+    /// Lower case; one may begin with `*.`.
+    names: Vec<String>,
+    key: Arc<CertifiedKey>,
+}
+
+impl Certificates {
+    /// Reads the files.
+    pub fn open(files: Vec<CertificateFiles>) -> Result<Self, CertificateError> {
+        let loaded = Loaded { changed: changed(&files), shown: load(&files)? };
+        Ok(Self { files, loaded: RwLock::new(loaded) })
+    }
+
+    /// Reads the files again if one changed. Tells whether one had. What was read before stays in use if they are
+    /// faulty: the error comes once for each change.
+    pub fn reload(&self) -> Result<bool, CertificateError> {
+        let changed = changed(&self.files);
+        if changed == self.loaded.read().changed {
+            return Ok(false);
+        }
+        let shown = load(&self.files);
+        let mut loaded = self.loaded.write();
+        loaded.changed = changed;
+        loaded.shown = shown?;
+        Ok(true)
+    }
+
+    /// The certificate for a name; the first for a name that none has, or none.
+    fn shown_to(&self, name: Option<&str>) -> Option<Arc<CertifiedKey>> {
+        let loaded = self.loaded.read();
+        let named = name.and_then(|name| loaded.shown.iter().find(|shown| shown.is_for(name)));
+        named.or(loaded.shown.first()).map(|shown| Arc::clone(&shown.key))
+    }
+}
+
+impl ResolvesServerCert for Certificates {
+    fn resolve(&self, hello: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
+        self.shown_to(hello.server_name())
+    }
+}
+
+impl Shown {
+    /// RFC 6125 §6.4.3: a wildcard stands for the whole leftmost label.
+    fn is_for(&self, name: &str) -> bool {
+        let name = name.to_ascii_lowercase();
+        let parent = name.split_once('.').map(|(_, parent)| parent);
+        self.names.iter().any(|own| match own.strip_prefix("*.") {
+            Some(suffix) => parent == Some(suffix),
+            None => *own == name,
+        })
+    }
+}
+
+fn changed(files: &[CertificateFiles]) -> Vec<Option<SystemTime>> {
+    let modified = |path: &Path| fs::metadata(path).and_then(|data| data.modified()).ok();
+    files.iter().flat_map(|files| [modified(&files.chain), modified(&files.key)]).collect()
+}
+
+fn load(files: &[CertificateFiles]) -> Result<Vec<Shown>, CertificateError> {
+    files.iter().map(shown).collect()
+}
+
+fn shown(files: &CertificateFiles) -> Result<Shown, CertificateError> {
+    let file = |path: &Path, reason: String| CertificateError::File { path: path.into(), reason };
+    let chain = CertificateDer::pem_file_iter(&files.chain)
+        .and_then(Iterator::collect::<Result<Vec<_>, _>>)
+        .map_err(|error| file(&files.chain, error.to_string()))?;
+    let Some(first) = chain.first() else {
+        return Err(file(&files.chain, "no certificate in PEM is in it".into()));
+    };
+    let end_entity = EndEntityCert::try_from(first)
+        .map_err(|error| file(&files.chain, format!("its first certificate cannot be read: {error}")))?;
+    let names = end_entity.valid_dns_names().map(str::to_ascii_lowercase).collect();
+    let key =
+        PrivateKeyDer::from_pem_file(&files.key).map_err(|error| file(&files.key, error.to_string()))?;
+    let key =
+        CertifiedKey::from_der(chain, key, &aws_lc_rs::default_provider()).map_err(|error| match error {
+            rustls::Error::InconsistentKeys(_) => {
+                CertificateError::Mismatch { chain: files.chain.clone(), key: files.key.clone() }
+            }
+            other => file(&files.key, other.to_string()),
+        })?;
+    Ok(Shown { names, key: Arc::new(key) })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn write(directory: &Path, stem: &str, names: &[&str]) -> CertificateFiles {
+        let names: Vec<String> = names.iter().map(|name| (*name).into()).collect();
+        let made = rcgen::generate_simple_self_signed(names).unwrap();
+        let files = CertificateFiles {
+            chain: directory.join(format!("{stem}.crt")),
+            key: directory.join(format!("{stem}.key")),
+        };
+        fs::write(&files.chain, made.cert.pem()).unwrap();
+        fs::write(&files.key, made.signing_key.serialize_pem()).unwrap();
+        files
+    }
+
+    #[test]
+    fn the_certificate_of_the_name_is_shown() {
+        let directory = tempfile::tempdir().unwrap();
+        let first = write(directory.path(), "first", &["a.example.com"]);
+        let second = write(directory.path(), "second", &["b.example.com", "*.wild.example.com"]);
+        let certificates = Certificates::open(vec![first, second]).unwrap();
+        let which = |name: Option<&str>| {
+            let shown = certificates.shown_to(name).unwrap();
+            certificates.loaded.read().shown.iter().position(|one| Arc::ptr_eq(&one.key, &shown)).unwrap()
+        };
+        for (name, expected) in [
+            (None, 0),
+            (Some("a.example.com"), 0),
+            (Some("B.example.com"), 1),
+            (Some("x.wild.example.com"), 1),
+            (Some("x.y.wild.example.com"), 0),
+            (Some("wild.example.com"), 0),
+            (Some("elsewhere.example.net"), 0),
+        ] {
+            assert_eq!(which(name), expected, "{name:?}");
+        }
+    }
+
+    #[test]
+    fn faults_name_the_file() {
+        let directory = tempfile::tempdir().unwrap();
+        let good = write(directory.path(), "good", &["a.example.com"]);
+        let other = write(directory.path(), "other", &["a.example.com"]);
+        let path = |name: &str| directory.path().join(name);
+        fs::write(path("empty"), "").unwrap();
+        fs::write(path("nonsense"), "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n")
+            .unwrap();
+        let error = |chain: &Path, key: &Path| {
+            let files = CertificateFiles { chain: chain.into(), key: key.into() };
+            Certificates::open(vec![files]).unwrap_err().to_string()
+        };
+        assert!(error(&path("absent"), &good.key).contains("absent: "));
+        assert!(error(&path("empty"), &good.key).contains("empty: no certificate"));
+        assert!(error(&path("nonsense"), &good.key).contains("nonsense: its first certificate"));
+        assert!(error(&good.chain, &path("empty")).contains("empty: "));
+        assert!(error(&good.chain, &other.key).contains("is not the key of"));
+    }
+
+    #[test]
+    fn faulty_files_leave_what_was_there() {
+        let directory = tempfile::tempdir().unwrap();
+        let files = write(directory.path(), "one", &["a.example.com"]);
+        let certificates = Certificates::open(vec![files.clone()]).unwrap();
+        let before = certificates.shown_to(None).unwrap();
+        assert!(!certificates.reload().unwrap());
+        fs::write(&files.chain, "").unwrap();
+        // Whatever the file system's clock can tell apart.
+        let later = SystemTime::now() + Duration::from_secs(10);
+        fs::File::options().write(true).open(&files.chain).unwrap().set_modified(later).unwrap();
+        certificates.reload().unwrap_err();
+        assert!(Arc::ptr_eq(&before, &certificates.shown_to(None).unwrap()));
+        assert!(!certificates.reload().unwrap(), "said once");
+        write(directory.path(), "one", &["a.example.com"]);
+        assert!(certificates.reload().unwrap());
+        assert!(!Arc::ptr_eq(&before, &certificates.shown_to(None).unwrap()));
+    }
+}

@@ -1,0 +1,162 @@
+//! HTTPS, secure WebSockets and SIP over TLS, with a client that checks certificates.
+
+mod support;
+
+use std::net::SocketAddr;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use rustls::pki_types::{CertificateDer, ServerName};
+use rustls::{ClientConfig, RootCertStore};
+use support::peers::{Peer, TcpPeer, WsPeer};
+use support::{PATIENCE, Running, start_with};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
+use tokio::time::timeout;
+use tokio_rustls::TlsConnector;
+use tokio_rustls::client::TlsStream;
+use ws_gateway::config::{CertificateFiles, Config, SipListener};
+
+const ANY: ([u8; 4], u16) = ([127, 0, 0, 1], 0);
+
+fn with_tls(config: &mut Config) {
+    config.https = Some(SocketAddr::from(ANY).into());
+    config.tls = vec![SipListener::at(SocketAddr::from(ANY).into())];
+}
+
+/// Certificates for `names`, in files of `directory`, and what a client must trust.
+fn certificate(directory: &Path, stem: &str, names: &[&str]) -> (CertificateFiles, CertificateDer<'static>) {
+    let names: Vec<String> = names.iter().map(|name| (*name).into()).collect();
+    let made = rcgen::generate_simple_self_signed(names).unwrap();
+    let files = CertificateFiles {
+        chain: directory.join(format!("{stem}.crt")),
+        key: directory.join(format!("{stem}.key")),
+    };
+    std::fs::write(&files.chain, made.cert.pem()).unwrap();
+    std::fs::write(&files.key, made.signing_key.serialize_pem()).unwrap();
+    (files, made.cert.der().clone())
+}
+
+/// Connects to a name and trusts these certificates alone.
+async fn connect(
+    gateway: SocketAddr,
+    name: &str,
+    trusted: &[&CertificateDer<'static>],
+) -> std::io::Result<TlsStream<TcpStream>> {
+    let mut roots = RootCertStore::empty();
+    for certificate in trusted {
+        roots.add((*certificate).clone()).unwrap();
+    }
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let config = ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_root_certificates(roots)
+        .with_no_client_auth();
+    let stream = TcpStream::connect(gateway).await?;
+    let name = ServerName::try_from(name.to_owned()).unwrap();
+    timeout(PATIENCE, TlsConnector::from(Arc::new(config)).connect(name, stream)).await.unwrap()
+}
+
+/// The certificate that a development gateway made for itself.
+fn own_certificate(running: &Running) -> CertificateDer<'static> {
+    use rustls::pki_types::pem::PemObject as _;
+    CertificateDer::from_pem_file(running.data.path().join("development.crt")).unwrap()
+}
+
+#[tokio::test]
+async fn a_call_from_a_page_over_wss_to_a_phone_over_tls() {
+    let running = start_with(with_tls);
+    let addresses = running.gateway.addresses().clone();
+    let own = own_certificate(&running);
+    let https = addresses.https.unwrap();
+    let stream = connect(https, "localhost", &[&own]).await.unwrap();
+    let mut alice = WsPeer::over(stream, https, "WSS").await;
+    let stream = connect(addresses.tls.unwrap(), "localhost", &[&own]).await.unwrap();
+    let mut bob = TcpPeer::over_tls(stream);
+    assert_eq!(alice.register("alice", &running.password("alice"), "ra", "").await.status(), 200);
+    assert_eq!(bob.register("bob", &running.password("bob"), "rb", "").await.status(), 200);
+    for transport in ["ws", "tls"] {
+        let flows = format!("trapezoid_flows{{transport=\"{transport}\"}}");
+        assert_eq!(running.metric(&flows).await, 1);
+    }
+
+    let (from, to) = ("sip:alice@localhost", "<sip:bob@localhost>");
+    let contact = format!("Contact: {}\r\n", alice.contact("alice"));
+    alice.send(&alice.request("INVITE", "sip:bob@localhost", from, to, "c", 1, &contact)).await;
+    let invite = bob.receive().await;
+    assert_eq!(invite.start_line(), format!("INVITE sip:bob@{};transport=tls SIP/2.0", bob.host()));
+    assert!(invite.header("Via").starts_with("SIP/2.0/TLS "), "{}", invite.0);
+    bob.send(&invite.response("200 OK", "b", &format!("Contact: {}\r\n", bob.contact("bob")))).await;
+    let ok = alice.receive_final().await;
+    assert_eq!(ok.status(), 200);
+    let routes: String = ok.all("Record-Route").iter().rev().map(|r| format!("Route: {r}\r\n")).collect();
+    let uri = invite.start_line().split(' ').nth(1).unwrap().to_owned();
+    let to_bob = "<sip:bob@localhost>;tag=b";
+    alice.send(&alice.request("ACK", &uri, from, to_bob, "c", 1, &routes)).await;
+    assert_eq!(bob.receive().await.method(), "ACK");
+    alice.send(&alice.request("BYE", &uri, from, to_bob, "c", 2, &routes)).await;
+    let bye = bob.receive().await;
+    assert_eq!(bye.method(), "BYE");
+    bob.send(&bye.response("200 OK", "b", "")).await;
+    assert_eq!(alice.receive_final().await.status(), 200);
+}
+
+#[tokio::test]
+async fn the_page_over_https() {
+    let running = start_with(with_tls);
+    let own = own_certificate(&running);
+    let mut stream = connect(running.gateway.addresses().https.unwrap(), "localhost", &[&own]).await.unwrap();
+    stream.write_all(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n").await.unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).await.unwrap();
+    assert!(answer.starts_with("HTTP/1.1 200 ") && answer.ends_with("ok\n"), "{answer}");
+}
+
+#[tokio::test]
+async fn each_name_has_its_certificate_and_a_new_one_needs_no_restart() {
+    let directory = tempfile::tempdir().unwrap();
+    let (first_files, first) = certificate(directory.path(), "first", &["localhost"]);
+    let (second_files, second) = certificate(directory.path(), "second", &["phone.example.com"]);
+    let running = start_with(|config| {
+        with_tls(config);
+        config.certificates = vec![first_files.clone(), second_files];
+    });
+    let port = running.gateway.addresses().tls.unwrap();
+    connect(port, "localhost", &[&first]).await.unwrap();
+    connect(port, "phone.example.com", &[&second]).await.unwrap();
+    connect(port, "phone.example.com", &[&first]).await.unwrap_err();
+
+    let (_, renewed) = certificate(directory.path(), "first", &["localhost"]);
+    // Whatever the file system's clock can tell apart.
+    let chain = std::fs::File::options().write(true).open(&first_files.chain).unwrap();
+    chain.set_modified(SystemTime::now() + Duration::from_secs(10)).unwrap();
+    let shown = async {
+        while connect(port, "localhost", &[&renewed]).await.is_err() {
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    };
+    timeout(PATIENCE, shown).await.expect("the new certificate is shown");
+}
+
+#[tokio::test]
+async fn whoever_makes_no_handshake_is_closed_and_counted() {
+    let running = start_with(|config| {
+        with_tls(config);
+        config.timeouts.handshake = Duration::from_millis(300);
+    });
+    let addresses = running.gateway.addresses().clone();
+    for port in [addresses.tls.unwrap(), addresses.https.unwrap()] {
+        let mut plain = TcpStream::connect(port).await.unwrap();
+        plain.write_all(b"OPTIONS sip:localhost SIP/2.0\r\n\r\n").await.unwrap();
+        let mut silent = TcpStream::connect(port).await.unwrap();
+        let mut answer = Vec::new();
+        // A TLS alert, or a reset.
+        let _ = timeout(PATIENCE, plain.read_to_end(&mut answer)).await.unwrap();
+        assert!(!answer.starts_with(b"SIP/2.0") && !answer.starts_with(b"HTTP"));
+        let closed = timeout(PATIENCE, silent.read_u8()).await.unwrap();
+        assert!(closed.is_err());
+    }
+    running.wait_for_metric("trapezoid_refusals_total{reason=\"tls\"}", 4).await;
+}
