@@ -130,10 +130,11 @@ async fn kill_9_loses_no_registration_older_than_100_ms() {
                 (Arc::clone(&known), Arc::clone(&stop), process.udp.parse().unwrap());
             tokio::spawn(async move {
                 let mut phone = UdpPeer::new(gateway).await;
-                for number in 0.. {
+                for number in 0u32.. {
                     let contact = format!("c{round}x{}@{}", number % 25, phone.host());
                     let header = format!("Contact: <sip:{contact}>;expires=600\r\n");
-                    let registering = register(&mut phone, user, PASSWORD, &contact, 2 * number + 1, &header);
+                    let call_id = format!("{user}r{round}n{number}");
+                    let registering = register(&mut phone, user, PASSWORD, &call_id, 1, &header);
                     let stopped = async {
                         while !stop.load(Ordering::Relaxed) {
                             tokio::time::sleep(Duration::from_millis(1)).await;
