@@ -393,7 +393,9 @@ impl UserAgent {
             return self.change_refused(now, id, dialog, Failure::of_response(response));
         }
         change.stage = Stage::Waiting(now + wait);
-        usage.negotiation.roll_back();
+        if change.offer.is_some() {
+            usage.negotiation.roll_back();
+        }
     }
 
     /// RFC 6141 §3.3, RFC 3261 §14.1: the session stays as it was.
@@ -401,8 +403,8 @@ impl UserAgent {
         let Some(usage) = self.usage_mut(id, dialog) else { return };
         usage.refresh_later(now);
         let Some(change) = usage.change.take() else { return };
-        // One that waits has nothing pending; what is, is something else's.
-        if !matches!(change.stage, Stage::Waiting(_)) {
+        // One that waits or has no offer has nothing pending; what is, is something else's.
+        if change.offer.is_some() && !matches!(change.stage, Stage::Waiting(_)) {
             usage.negotiation.roll_back();
         }
         self.tell_refusal(id, &change.wish, failure);
