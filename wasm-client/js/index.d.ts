@@ -48,6 +48,8 @@ export type CallEnd =
   | { readonly cause: "hangup"; readonly by: "local" | "remote"; readonly reason?: string }
   | { readonly cause: "canceled"; readonly by: "local" | "remote"; readonly reason?: string }
   | { readonly cause: "answered-elsewhere" }
+  /** Another call was accepted in its place. */
+  | { readonly cause: "replaced" }
   | { readonly cause: "rejected"; readonly status: number }
   | { readonly cause: "failed"; readonly error: TrapezoidError };
 

@@ -95,6 +95,7 @@ impl From<End> for EndEvent {
             End::Canceled { by, reason } => {
                 Self { by: Some(side(by)), reason: reason.map(Into::into), ..Self::of("canceled") }
             }
+            End::Replaced { .. } => Self::of("replaced"),
             End::AnsweredElsewhere => Self::of("answered-elsewhere"),
             End::Rejected { status } => Self { status: Some(status), ..Self::of("rejected") },
             End::Failed(failure) => Self::failed(crate::error::Failure::from(failure).into()),

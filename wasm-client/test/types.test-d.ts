@@ -70,6 +70,7 @@ export function describe(end: CallEnd): string {
       return end.by;
     }
     case "answered-elsewhere":
+    case "replaced":
       // @ts-expect-error: nobody of interest ended it
       return end.by;
     case "rejected":

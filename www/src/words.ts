@@ -124,6 +124,8 @@ export function ending(end: CallEnd, name: string, seconds: number | undefined):
       return { text: `You missed a call from ${name}.`, ...because(end.reason) };
     case "answered-elsewhere":
       return { text: `The call from ${name} was answered on another device.` };
+    case "replaced":
+      return { text: `Another call took the place of the one with ${name}.` };
     case "rejected":
       return { text: rejection(end.status, name), sip: String(end.status) };
     case "failed":

@@ -154,6 +154,11 @@ pub enum Event {
         to: Identity,
         /// The offer. `None`: the caller wants one in the 2xx and answers it in the ACK.
         sdp: Option<String>,
+        /// The call whose place it takes (RFC 3891): accepting this one ends that one, refusing leaves it as it is.
+        /// Nobody but the application judges whether the caller may (§3): a proxy's word on `from`, or `referred_by`.
+        replaces: Option<CallId>,
+        /// Who has sent the caller here, by the caller's word (RFC 3892).
+        referred_by: Option<Identity>,
     },
     /// An outgoing call got a provisional answer above 100.
     Progress {
@@ -324,6 +329,11 @@ pub enum End {
     },
     /// An incoming call was taken on another device of ours (RFC 3326: CANCEL with `Reason: SIP;cause=200`).
     AnsweredElsewhere,
+    /// Another call was accepted in its place (RFC 3891).
+    Replaced {
+        /// Which one.
+        by: CallId,
+    },
     /// We refused an incoming call.
     Rejected {
         /// What the caller was told.

@@ -7,11 +7,13 @@ use super::call::{Answered, Call, Direction, Due, Grant, Reliable, Terms, Usage,
 use super::checks::{self, Refusal};
 use super::failure::reason;
 use super::local::{SDP, SUPPORTED};
+use super::replaces::Replaced;
 use super::{
     CallId, CallState, Cause, CommandError, End, Event, Failure, Identity, Side, UserAgent, body_text,
 };
 use crate::dialog::Dialog;
 use crate::entropy;
+use crate::message::typed::ReferredBy;
 use crate::message::{HeaderName, Request, Response, Writer, reason_phrase};
 use crate::offer_answer::{Negotiation, Turn};
 use crate::time::{Duration, Instant};
@@ -34,6 +36,8 @@ pub(super) struct Incoming {
     pub(super) tag: SmolStr,
     pub(super) phase: Phase,
     pub(super) reliable: Reliable,
+    /// The call that it takes the place of.
+    pub(super) replaces: Option<Replaced>,
 }
 
 #[derive(Debug)]
@@ -96,6 +100,13 @@ impl UserAgent {
     /// Takes an incoming call, with the answer to its offer, or with an offer if it came without.
     pub fn accept(&mut self, now: Instant, call: CallId, sdp: &str) -> Result<(), CommandError> {
         let sdp = Bytes::copy_from_slice(sdp.as_bytes());
+        let replaced = self.offered(call)?.replaces;
+        if replaced.is_some_and(|replaced| !self.may_replace(replaced)) {
+            // RFC 3891 §7.1: somebody has taken it meanwhile.
+            self.refuse_offer(now, call, 486, None, End::Rejected { status: 486 });
+            self.settle(now);
+            return Err(CommandError::WrongState(CallState::Ended));
+        }
         let incoming = self.offered(call)?;
         if incoming.reliable.holds_success() {
             // RFC 3262 §3: the 2xx waits for the PRACK to what has a description.
@@ -143,7 +154,11 @@ impl UserAgent {
         usage.dialog.confirm();
         let cseq = incoming.request.cseq().number;
         incoming.phase = Phase::Answered(Answered::new(now, &timers, server, cseq, ok.clone()));
+        let replaced = incoming.replaces;
         self.layer.respond(now, server, 200, ok);
+        if let Some(replaced) = replaced {
+            self.replace(now, replaced, call);
+        }
         Ok(())
     }
 
@@ -217,6 +232,7 @@ impl UserAgent {
             return Err(Refusal::of(421).with(HeaderName::Require, reliable::TAG));
         }
         Grant::of(&self.config, request.headers())?;
+        let replaces = self.replaced_by(request)?;
         // §13.3.1: an invitation that expires gets 487.
         let (patience, late) = match expires(request) {
             Some(expires) if expires < RING => (expires, 487),
@@ -247,6 +263,7 @@ impl UserAgent {
                 tag,
                 phase: Phase::Offered { ringing: false, remind_at: None, until: now + patience, late },
                 reliable,
+                replaces,
             }),
             usage: Some(usage),
             way: self.way_over(self.layer.server_hop(server)),
@@ -254,7 +271,15 @@ impl UserAgent {
             ended: false,
             released: false,
         });
-        self.event(Event::Incoming { call: id, from, to: Identity::of(&request.to()), sdp });
+        let referred_by = request.headers().typed::<ReferredBy<'_>>().ok().flatten();
+        self.event(Event::Incoming {
+            call: id,
+            from,
+            to: Identity::of(&request.to()),
+            sdp,
+            replaces: replaces.map(|replaced| replaced.call),
+            referred_by: referred_by.map(|field| Identity::of(&field)),
+        });
         Ok(())
     }
 

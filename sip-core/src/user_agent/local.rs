@@ -15,7 +15,7 @@ use crate::transport::{Hop, Transport};
 const ALLOW: &str = "INVITE, ACK, CANCEL, BYE, OPTIONS, INFO, PRACK, UPDATE, NOTIFY";
 
 /// Extensions a peer may require (§20.37).
-pub(crate) const SUPPORTED: &str = "100rel, outbound, timer";
+pub(crate) const SUPPORTED: &str = "100rel, outbound, replaces, timer";
 
 /// The same in a re-INVITE, whose provisional responses say nothing.
 pub(crate) const WITHIN: &str = "outbound, timer";

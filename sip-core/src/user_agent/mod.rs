@@ -27,6 +27,7 @@ mod publications;
 mod received;
 mod registrar_answers;
 mod registration;
+mod replaces;
 mod requests;
 mod snapshot;
 mod subscriptions;
@@ -47,6 +48,7 @@ pub use event::{
 };
 pub use generic::{Addressee, Answer, Capabilities};
 pub use publications::{PublicationId, PublicationUpdate};
+pub use replaces::Replacement;
 pub use snapshot::{CallSnapshot, Continuation, SnapshotError};
 pub use subscriptions::{SubscriptionEnd, SubscriptionId, SubscriptionUpdate};
 pub use watchers::{WatcherEnd, WatcherId, WatcherUpdate};

@@ -8,6 +8,7 @@ use smol_str::SmolStr;
 use super::call::{Call, Direction, Taken, Targets, Terms, Usage, ack, description, reliable};
 use super::farewell::Last;
 use super::local::{Outside, SDP, SUPPORTED};
+use super::replaces::Replacement;
 use super::{
     CallError, CallId, CallState, Cause, CommandError, End, Event, Failure, Identity, Purpose, Side,
     UserAgent, body_text, target,
@@ -59,6 +60,17 @@ struct Draft {
     terms: Terms,
     /// The offer; without, the other side offers (§13.2.1).
     sdp: Option<Bytes>,
+    /// Why it is made.
+    occasion: Occasion,
+}
+
+/// What makes a call be made, beside a person's wish.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Occasion {
+    /// It takes another's place (RFC 3891).
+    pub(super) replaces: Option<Replacement>,
+    /// Referred-By (RFC 3892 §3).
+    pub(super) referred_by: Option<SmolStr>,
 }
 
 impl Outgoing {
@@ -88,15 +100,34 @@ impl Outgoing {
 impl UserAgent {
     /// Calls `bob`, `bob@example.com` or a SIP URI with an offer.
     pub fn call(&mut self, now: Instant, target: &str, sdp: &str) -> Result<CallId, CallError> {
-        self.invite(now, target, Some(Bytes::copy_from_slice(sdp.as_bytes())))
+        self.invite(now, target, Some(Bytes::copy_from_slice(sdp.as_bytes())), Occasion::default())
+    }
+
+    /// Calls in the place of one of the target's calls (RFC 3891 §4), which ends when this one is accepted: pickup of a
+    /// call that the target makes, or what a REFER asks for. The target should be the Contact of who has that call.
+    pub fn call_replacing(
+        &mut self,
+        now: Instant,
+        target: &str,
+        sdp: &str,
+        replaces: Replacement,
+    ) -> Result<CallId, CallError> {
+        let occasion = Occasion { replaces: Some(replaces), referred_by: None };
+        self.invite(now, target, Some(Bytes::copy_from_slice(sdp.as_bytes())), occasion)
     }
 
     /// Calls without an offer (§13.2.1): the other side's comes as [`Event::Offered`] after [`Event::Accepted`].
     pub fn call_offerless(&mut self, now: Instant, target: &str) -> Result<CallId, CallError> {
-        self.invite(now, target, None)
+        self.invite(now, target, None, Occasion::default())
     }
 
-    fn invite(&mut self, now: Instant, target: &str, sdp: Option<Bytes>) -> Result<CallId, CallError> {
+    pub(super) fn invite(
+        &mut self,
+        now: Instant,
+        target: &str,
+        sdp: Option<Bytes>,
+        occasion: Occasion,
+    ) -> Result<CallId, CallError> {
         let (uri, hop) = self.callable(target)?;
         let targets = Targets::new(uri.clone(), self.config.redirections);
         let draft = Draft {
@@ -107,6 +138,7 @@ impl UserAgent {
             cseq: 1,
             terms: Terms::of(&self.config),
             sdp,
+            occasion,
         };
         let mut attempt = Attempt::default();
         let request = self.write_invite(hop, &draft, &mut attempt).ok_or(CallError::TooLarge)?;
@@ -172,7 +204,7 @@ impl UserAgent {
     }
 
     /// Cancels (§9.1). A 2xx that comes all the same gets ACK and BYE.
-    fn give_up(&mut self, now: Instant, id: CallId, end: End) {
+    pub(super) fn give_up(&mut self, now: Instant, id: CallId, end: End) {
         self.end(id, end);
         let Some(call) = self.calls.get_mut(&id) else { return };
         let parting = call.parting.take();
@@ -217,6 +249,17 @@ impl UserAgent {
         let writer = match self.config.reliable_required {
             true => writer.header(HeaderName::Require, reliable::TAG),
             false => writer,
+        };
+        let writer = match &draft.occasion.replaces {
+            // Who does not know it would ring for a call of its own.
+            Some(replaces) => {
+                writer.header(HeaderName::Replaces, replaces).header(HeaderName::Require, "replaces")
+            }
+            None => writer,
+        };
+        let writer = match &draft.occasion.referred_by {
+            Some(value) => writer.header(HeaderName::ReferredBy, value),
+            None => writer,
         };
         let writer = draft.terms.write(writer, None);
         let body = draft.sdp.as_deref().unwrap_or_default();

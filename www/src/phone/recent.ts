@@ -41,6 +41,7 @@ export function outcomeOf(end: CallEnd, direction: CallDirection, answered: bool
   if (answered) return "answered";
   switch (end.cause) {
     case "answered-elsewhere":
+    case "replaced":
       return "elsewhere";
     case "rejected":
       return "declined";

@@ -70,7 +70,7 @@ fn success() {
     lines.push("Record-Route: <sip:p1.example;lr>");
     solo.send("INVITE", &lines, OFFER);
     solo.response(100);
-    let Event::Incoming { call, from, to, sdp } = solo.event() else { panic!() };
+    let Event::Incoming { call, from, to, sdp, .. } = solo.event() else { panic!() };
     assert_eq!((from.uri.as_str(), from.user.as_str()), ("sip:bob@example.com", "bob"));
     assert_eq!(from.display_name.as_deref(), Some("Bob"));
     assert_eq!(to.uri, "sip:alice@example.com");

@@ -21,6 +21,7 @@ mod redirection;
 mod registration;
 mod reliable;
 mod reliable_ours;
+mod replaces;
 mod session_timers;
 mod snapshots;
 mod solo;

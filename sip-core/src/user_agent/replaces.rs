@@ -1,0 +1,113 @@
+//! Calls that take the place of others (RFC 3891).
+
+use core::fmt;
+
+use smol_str::SmolStr;
+
+use super::checks::Refusal;
+use super::{CallId, CallState, End, UserAgent};
+use crate::dialog::DialogId;
+use crate::message::Request;
+use crate::message::typed::{HeaderError, Replaces, TypedHeader};
+use crate::time::Instant;
+
+/// The dialog that a new call takes the place of, as its target knows it (RFC 3891 §6.1). Shown as the value of a
+/// Replaces.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Replacement {
+    /// Its Call-ID.
+    pub call_id: SmolStr,
+    /// The target's own tag.
+    pub to_tag: SmolStr,
+    /// The tag of the side that is replaced.
+    pub from_tag: SmolStr,
+    /// Only while it is not answered: "pickup" of a call that somebody else took is not wanted.
+    pub early_only: bool,
+}
+
+impl Replacement {
+    /// Reads the value of a Replaces.
+    pub fn parse(text: &str) -> Result<Self, HeaderError> {
+        Replaces::parse(text).map(|field| Self::of(&field))
+    }
+
+    fn of(field: &Replaces<'_>) -> Self {
+        Self {
+            call_id: field.call_id.into(),
+            to_tag: field.to_tag.into(),
+            from_tag: field.from_tag.into(),
+            early_only: field.early_only(),
+        }
+    }
+
+    /// The dialog as we know it, if we are its target.
+    fn dialog(&self) -> DialogId {
+        let Self { call_id, to_tag, from_tag, .. } = self.clone();
+        DialogId { call_id, local_tag: to_tag, remote_tag: from_tag }
+    }
+}
+
+impl fmt::Display for Replacement {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{};to-tag={};from-tag={}", self.call_id, self.to_tag, self.from_tag)?;
+        f.write_str(if self.early_only { ";early-only" } else { "" })
+    }
+}
+
+/// The call that an incoming one would replace.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Replaced {
+    pub(super) call: CallId,
+    early_only: bool,
+}
+
+impl UserAgent {
+    /// The call whose place an INVITE is to take (§3); `None`: nobody's.
+    pub(super) fn replaced_by(&mut self, invite: &Request) -> Result<Option<Replaced>, Refusal> {
+        let Some(field) = invite.headers().typed::<Replaces<'_>>().ok().flatten() else { return Ok(None) };
+        let Replacement { early_only, .. } = Replacement::of(&field);
+        let mut dialog = Replacement::of(&field).dialog();
+        let mut call = self.call_of(&dialog);
+        if call.is_none() && dialog.remote_tag == "0" {
+            // §6.1: "0" is also who has no tag.
+            dialog.remote_tag = SmolStr::default();
+            call = self.call_of(&dialog);
+        }
+        let unknown = || Refusal::of(481);
+        let id = match call {
+            Some(id) => id,
+            // The BYE may still be on its way.
+            None if self.is_leaving(&dialog) => return Err(Refusal::of(603)),
+            None => return Err(unknown()),
+        };
+        let found = self.calls.get(&id).ok_or_else(unknown)?;
+        match found.state() {
+            CallState::Ended => Err(Refusal::of(603)),
+            CallState::Established if early_only => Err(Refusal::of(486)),
+            CallState::Established => Ok(Some(Replaced { call: id, early_only })),
+            // "an early dialog that was not initiated by this UA"
+            CallState::Connecting | CallState::Ringing if !found.is_ours() => Err(unknown()),
+            CallState::Connecting | CallState::Ringing => Ok(Some(Replaced { call: id, early_only })),
+        }
+    }
+
+    /// Whether the call can still be replaced, now that its successor is to be accepted.
+    pub(super) fn may_replace(&self, replaced: Replaced) -> bool {
+        let state = self.call_state(replaced.call);
+        !(replaced.early_only && state == Some(CallState::Established))
+    }
+
+    /// The successor is accepted: "shuts down the replaced dialog" by BYE or CANCEL.
+    pub(super) fn replace(&mut self, now: Instant, replaced: Replaced, by: CallId) {
+        let end = End::Replaced { by };
+        match self.call_state(replaced.call) {
+            Some(CallState::Established) => {
+                self.end(replaced.call, end);
+                self.say_bye(replaced.call);
+            }
+            Some(CallState::Connecting | CallState::Ringing) => self.give_up(now, replaced.call, end),
+            // It ended by itself meanwhile.
+            Some(CallState::Ended) | None => {}
+        }
+    }
+}
