@@ -430,6 +430,7 @@ impl Driver {
             | Event::Subscription { .. }
             | Event::Watcher { .. }
             | Event::Publication { .. }
+            | Event::Transfer { .. }
             | Event::Message { .. }
             | Event::ShutDown => {}
         }

@@ -603,6 +603,11 @@ impl Subscriber {
         self.next_source > 0
     }
 
+    /// Whether a notifier's dialog is a call's.
+    pub fn shares(&self, source: Source) -> bool {
+        self.usages.iter().any(|usage| usage.source == source && usage.dialog.is_none())
+    }
+
     /// The dialog of a notifier, to write the next SUBSCRIBE in it. `None` if it is a call's.
     pub fn dialog_mut(&mut self, source: Source) -> Option<&mut Dialog> {
         self.usage(source)?.dialog.as_mut()

@@ -311,6 +311,11 @@ pub fn escape_param(text: &str) -> String {
     escape(text, b"-_.!~*'()[]/:&+$")
 }
 
+/// Escapes what may not stand in the name or value of a SIP URI's header (RFC 3261 §25.1, hvalue).
+pub fn escape_header(text: &str) -> String {
+    escape(text, b"-_.!~*'()[]/?:+$")
+}
+
 fn escape(text: &str, plain: &[u8]) -> String {
     const HEX: &[u8; 16] = b"0123456789ABCDEF";
     let mut out = String::with_capacity(text.len());

@@ -8,7 +8,8 @@ use smol_str::SmolStr;
 
 use super::Binding;
 use super::{
-    Answer, PublicationId, PublicationUpdate, SubscriptionId, SubscriptionUpdate, WatcherId, WatcherUpdate,
+    Answer, PublicationId, PublicationUpdate, SubscriptionId, SubscriptionUpdate, TransferUpdate, WatcherId,
+    WatcherUpdate,
 };
 use crate::auth::BearerChallenge;
 use crate::body::Content;
@@ -270,6 +271,14 @@ pub enum Event {
         subscription: SubscriptionId,
         /// What.
         update: SubscriptionUpdate,
+    },
+    /// Something about a transfer of this call that we asked for. The last is
+    /// [`TransferUpdate::Ended`](super::TransferUpdate::Ended).
+    Transfer {
+        /// The call that is transferred; it may have ended.
+        call: CallId,
+        /// What.
+        update: TransferUpdate,
     },
     /// Something about somebody's subscription to us. The first is [`WatcherUpdate::Asked`], the last
     /// [`WatcherUpdate::Ended`].

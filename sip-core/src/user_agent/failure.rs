@@ -41,6 +41,12 @@ impl Failure {
     }
 }
 
+/// What a sipfrag says of a call that others tried.
+pub(super) fn of_status(status: u16, reason: &str) -> Failure {
+    let reason = Some(reason).filter(|reason| !reason.is_empty()).map(SmolStr::new);
+    Failure { cause: cause(status), status: Some(status), reason, contacts: Vec::new() }
+}
+
 const fn cause(status: u16) -> Cause {
     match status {
         300..=399 => Cause::Redirected,

@@ -224,6 +224,9 @@ impl UserAgent {
     }
 
     fn over(&mut self, farewell: &Farewell) {
+        if let Last::Bye(dialog, _) = &farewell.last {
+            self.bequeath(dialog);
+        }
         if let Some(call) = farewell.call {
             self.release(call);
         }

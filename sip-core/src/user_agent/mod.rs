@@ -34,6 +34,7 @@ mod subscriptions;
 mod target;
 #[cfg(test)]
 mod tests;
+mod transfer;
 mod watchers;
 
 pub use binding::Binding;
@@ -51,6 +52,7 @@ pub use publications::{PublicationId, PublicationUpdate};
 pub use replaces::Replacement;
 pub use snapshot::{CallSnapshot, Continuation, SnapshotError};
 pub use subscriptions::{SubscriptionEnd, SubscriptionId, SubscriptionUpdate};
+pub use transfer::{TransferEnd, TransferUpdate};
 pub use watchers::{WatcherEnd, WatcherId, WatcherUpdate};
 
 use endpoint::{Purpose, body_text};

@@ -114,6 +114,10 @@ impl UserAgent {
             return Ok(());
         }
         if state == CallState::Ended {
+            if *request.method() == Method::Notify {
+                // What is told of a REFER outlives the call (RFC 5057 §4.1).
+                return self.notified(now, server, request, dialog, true);
+            }
             return Err(Refusal::of(481));
         }
         self.in_call(now, server, request, id, dialog)

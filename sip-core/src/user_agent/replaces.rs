@@ -40,6 +40,14 @@ impl Replacement {
         }
     }
 
+    /// The dialog that we know by `id`, as its other side does.
+    pub(super) fn of_theirs(id: &DialogId) -> Self {
+        // §6.1: "0" is who has no tag.
+        let tag = |tag: &SmolStr| if tag.is_empty() { SmolStr::new_static("0") } else { tag.clone() };
+        let (to_tag, from_tag) = (tag(&id.remote_tag), tag(&id.local_tag));
+        Self { call_id: id.call_id.clone(), to_tag, from_tag, early_only: false }
+    }
+
     /// The dialog as we know it, if we are its target.
     fn dialog(&self) -> DialogId {
         let Self { call_id, to_tag, from_tag, .. } = self.clone();

@@ -48,6 +48,8 @@ pub(super) enum Whose {
     Nobody,
     /// A SUBSCRIBE, outside dialogs or at one notifier.
     Subscription(SubscriptionId, Option<Source>),
+    /// A REFER.
+    Transfer(SubscriptionId),
     /// A NOTIFY.
     Watcher(WatcherId),
     /// A PUBLISH.
@@ -198,6 +200,10 @@ impl UserAgent {
                     _ => {}
                 }
             }
+            Whose::Transfer(id) => {
+                let cseq = errand.request.as_ref().map_or(0, |request| request.cseq().number);
+                self.refer_sent(now, *id, cseq);
+            }
             Whose::Watcher(id) => {
                 if let Some(watcher) = self.watchers.get_mut(id) {
                     watcher.machine.sent();
@@ -261,9 +267,24 @@ impl UserAgent {
             Place::Call(call) => {
                 self.calls.get_mut(call).and_then(|call| call.usage.as_mut()).map(|usage| &mut usage.dialog)
             }
-            Place::Subscription(id, source) => self.subscriptions.get_mut(id)?.machine.dialog_mut(*source),
+            Place::Subscription(id, source) => {
+                let found = self.subscriptions.get(id)?;
+                match found.transfer.as_ref().filter(|_| found.machine.shares(*source)) {
+                    Some(transfer) => {
+                        let (call, dialog) = (transfer.call, transfer.dialog.clone());
+                        self.shared_dialog(call, &dialog)
+                    }
+                    None => self.subscriptions.get_mut(id)?.machine.dialog_mut(*source),
+                }
+            }
             Place::Watcher(id) => self.watchers.get_mut(id)?.machine.dialog_mut(),
         }
+    }
+
+    /// A call's dialog for the subscriptions in it. Not while its BYE is on the way, which has the next CSeq.
+    fn shared_dialog(&mut self, call: CallId, dialog: &DialogId) -> Option<&mut Dialog> {
+        let living = self.calls.get(&call).is_some_and(|call| !call.ended);
+        self.usage_mut(call, dialog).filter(|_| living).map(|usage| &mut usage.dialog)
     }
 
     pub(super) fn request_answered(&mut self, now: Instant, id: RequestId, response: Response) {
@@ -303,7 +324,8 @@ impl UserAgent {
     pub(super) fn request_flow_lost(&mut self, now: Instant, id: RequestId) {
         let patience = self.timers.t1 * 64;
         // The machines know of the flow and write anew.
-        let repeats = |errand: &Errand| matches!(errand.whose, Whose::Application | Whose::Nobody);
+        let repeats =
+            |errand: &Errand| matches!(errand.whose, Whose::Application | Whose::Nobody | Whose::Transfer(_));
         if self.requests.get(&id).is_some_and(|errand| !repeats(errand)) {
             self.requests.remove(&id);
         }
@@ -345,7 +367,7 @@ impl UserAgent {
     /// Tells whoever waits for it.
     fn concluded(&mut self, now: Instant, id: RequestId, errand: Errand, outcome: Outcome) {
         // §12.2.1.2: the other side knows nothing of the call, or is silent: "the UAC SHOULD terminate the dialog".
-        if let (Place::Call(call), Whose::Application) = (&errand.place, &errand.whose) {
+        if let (Place::Call(call), Whose::Application | Whose::Transfer(_)) = (&errand.place, &errand.whose) {
             let call = *call;
             match &outcome {
                 Outcome::Answered(response) if matches!(response.status(), 408 | 481) => {
@@ -368,6 +390,7 @@ impl UserAgent {
                 self.event(Event::Answered { request: id, result });
             }
             Whose::Subscription(id, source) => self.subscribe_concluded(now, *id, *source, &outcome),
+            Whose::Transfer(id) => self.refer_concluded(*id, &outcome),
             Whose::Watcher(id) => self.notify_concluded(*id, &outcome),
             Whose::Publication(id) => self.publish_concluded(now, *id, &outcome),
         }

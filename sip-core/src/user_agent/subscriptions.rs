@@ -7,6 +7,7 @@ use smol_str::{SmolStr, ToSmolStr};
 
 use super::checks::Refusal;
 use super::requests::{Errand, Outcome, Place, Whose};
+use super::transfer::Transfer;
 use super::{Cause, Event, EventsError, Failure, RequestError, UserAgent, target};
 use crate::body::Content;
 use crate::dialog::DialogId;
@@ -58,6 +59,15 @@ pub enum SubscriptionEnd {
 pub(super) struct Subscription {
     pub(super) machine: Subscriber,
     uri: SmolStr,
+    /// What it is about, where a REFER of ours made it.
+    pub(super) transfer: Option<Transfer>,
+}
+
+impl Subscription {
+    /// It is told as [`Event::Transfer`] and nothing else.
+    pub(super) const fn of_transfer(machine: Subscriber, transfer: Transfer) -> Self {
+        Self { machine, uri: SmolStr::new_static(""), transfer: Some(transfer) }
+    }
 }
 
 impl UserAgent {
@@ -101,7 +111,7 @@ impl UserAgent {
         }
         let id = SubscriptionId(self.next_event);
         self.next_event += 1;
-        self.subscriptions.insert(id, Subscription { machine, uri });
+        self.subscriptions.insert(id, Subscription { machine, uri, transfer: None });
         self.settle(now);
         Ok(id)
     }
@@ -195,6 +205,9 @@ impl UserAgent {
         verdict: Verdict,
         failure: Option<Failure>,
     ) {
+        if self.judge_transfer(id, &verdict) {
+            return;
+        }
         let update = match verdict {
             Verdict::GoesOn => return,
             Verdict::Retry(at) => SubscriptionUpdate::Retrying { failure, retry_in: at.since(now) },
@@ -237,8 +250,12 @@ impl UserAgent {
         let outcome = found.machine.receive(now, request, shared, &mut *self.entropy);
         let (notified, verdict) = outcome.map_err(|error| refusal(error, self))?;
         self.respond(now, server, request, 200, &[]);
-        let update = SubscriptionUpdate::Notified { notified, content };
-        self.event(Event::Subscription { subscription: id, update });
+        if self.subscriptions.get(&id).is_some_and(|found| found.transfer.is_some()) {
+            self.transfer_notified(now, id, content.as_ref());
+        } else {
+            let update = SubscriptionUpdate::Notified { notified, content };
+            self.event(Event::Subscription { subscription: id, update });
+        }
         self.judge_subscription(now, id, verdict, None);
         Ok(())
     }

@@ -199,7 +199,11 @@ impl UserAgent {
     pub(super) fn release(&mut self, id: CallId) {
         if let Some(call) = self.calls.get_mut(&id).filter(|call| call.ended && !call.released) {
             call.released = true;
+            let dialog = call.usage.as_ref().map(|usage| usage.dialog.clone());
             self.event(Event::Released { call: id });
+            if let Some(dialog) = dialog {
+                self.bequeath(&dialog);
+            }
         }
     }
 

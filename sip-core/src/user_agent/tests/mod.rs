@@ -28,6 +28,7 @@ mod solo;
 mod subscriptions;
 mod tokens;
 mod torture;
+mod transfer;
 mod watchers;
 
 use std::string::{String, ToString};

@@ -1,0 +1,206 @@
+//! Transfer of a call by its other side (RFC 3515, RFC 5589): REFER sent, and what is heard of it. Whatever comes of it, the
+//! call is as it was; whoever transferred it hangs up.
+
+use alloc::format;
+
+use smol_str::SmolStr;
+
+use super::replaces::Replacement;
+use super::requests::{Errand, Outcome, Place, Whose};
+use super::subscriptions::Subscription;
+use super::{
+    CallId, CallState, Cause, Event, Failure, RequestError, SubscriptionId, UserAgent, failure, target,
+};
+use crate::body::Content;
+use crate::body::sipfrag::SipFrag;
+use crate::dialog::{Dialog, DialogId};
+use crate::events::{Ending, Subscriber, Verdict};
+use crate::limits;
+use crate::message::typed::ReferSub;
+use crate::message::{HeaderName, Method, escape_header};
+use crate::time::Instant;
+
+/// What became of a transfer we asked for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum TransferUpdate {
+    /// The other side will try.
+    Accepted,
+    /// It tells how far its call has come.
+    Progress {
+        /// 100–199.
+        status: u16,
+        /// The reason phrase.
+        reason: SmolStr,
+    },
+    /// It is over. The last one.
+    Ended(TransferEnd),
+}
+
+/// How a transfer ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum TransferEnd {
+    /// The other side has its new call: ours can be hung up.
+    Done,
+    /// The other side refused, or its call failed with this status.
+    Failed(Failure),
+    /// The other side tried and does not tell more (RFC 4488, or its subscription ended early).
+    Unknown,
+}
+
+/// The transfer that a subscription is about.
+#[derive(Debug)]
+pub(super) struct Transfer {
+    pub(super) call: CallId,
+    /// The dialog the REFER was sent in, the call's.
+    pub(super) dialog: DialogId,
+    /// [`TransferUpdate::Ended`] was told; the subscription may last longer.
+    told: bool,
+}
+
+impl UserAgent {
+    /// Asks the other side of an established call to call `target` instead ("blind" transfer, RFC 5589 §6). Hold the call
+    /// before, and hang up when [`Event::Transfer`] tells that it is done. One at a time for each call.
+    pub fn transfer(&mut self, now: Instant, call: CallId, target: &str) -> Result<(), RequestError> {
+        let uri = target::parse(target, self.config.aor.domain()).ok_or(RequestError::InvalidTarget)?;
+        self.refer(now, call, &uri)
+    }
+
+    /// Asks the other side of an established call to take our place in another established call ("attended" transfer,
+    /// RFC 5589 §7): it calls who is there with a Replaces for our call. That one ends by itself when it succeeds.
+    pub fn transfer_to(&mut self, now: Instant, call: CallId, other: CallId) -> Result<(), RequestError> {
+        let state = self.call_state(other).ok_or(RequestError::NoDialog)?;
+        let usage = self.calls.get(&other).and_then(|found| found.usage.as_ref());
+        let dialog = match (state, usage) {
+            (CallState::Established, Some(usage)) if other != call => &usage.dialog,
+            _ => return Err(RequestError::WrongState(state)),
+        };
+        let replaces = format!("{}", Replacement::of_theirs(dialog.id()));
+        let uri = target::from_uri(dialog.target()).ok_or(RequestError::InvalidTarget)?;
+        let replaces = escape_header(&replaces);
+        self.refer(now, call, &format!("{uri}?Replaces={replaces}&Require=replaces"))
+    }
+
+    fn refer(&mut self, now: Instant, call: CallId, refer_to: &str) -> Result<(), RequestError> {
+        if self.is_shutting_down() {
+            return Err(RequestError::ShutDown);
+        }
+        let state = self.call_state(call).ok_or(RequestError::NoDialog)?;
+        let usage = self.calls.get(&call).and_then(|found| found.usage.as_ref());
+        let dialog = match (state, usage) {
+            (CallState::Established, Some(usage)) => usage.dialog.id().clone(),
+            _ => return Err(RequestError::WrongState(state)),
+        };
+        let busy = self
+            .subscriptions
+            .values()
+            .filter_map(|found| found.transfer.as_ref())
+            .any(|transfer| transfer.call == call && !transfer.told);
+        if busy || self.subscriptions.len() >= limits::SUBSCRIPTIONS {
+            return Err(RequestError::TooMany);
+        }
+        let id = SubscriptionId(self.next_event);
+        self.next_event += 1;
+        // Its CSeq is known when it is sent.
+        let machine = Subscriber::of_refer(now, &dialog, 0, false, self.timers.t1 * 64);
+        let transfer = Transfer { call, dialog, told: false };
+        self.subscriptions.insert(id, Subscription::of_transfer(machine, transfer));
+        let errand = Errand::new(Whose::Transfer(id), Method::Refer, Place::Call(call))
+            .with(HeaderName::ReferTo, format!("<{refer_to}>"))
+            .with(HeaderName::ReferredBy, format!("<{}>", self.config.aor))
+            .with(HeaderName::Allow, self.local.allow.clone());
+        if let Err(error) = self.dispatch(now, errand) {
+            self.subscriptions.remove(&id);
+            return Err(error);
+        }
+        self.settle(now);
+        Ok(())
+    }
+
+    /// The REFER went out with this CSeq, by which its NOTIFYs may be named (RFC 3515 §2.4.6).
+    pub(super) fn refer_sent(&mut self, now: Instant, id: SubscriptionId, cseq: u32) {
+        let timer_n = self.timers.t1 * 64;
+        let Some(found) = self.subscriptions.get_mut(&id) else { return };
+        let Some(transfer) = &found.transfer else { return };
+        found.machine = Subscriber::of_refer(now, &transfer.dialog, cseq, false, timer_n);
+    }
+
+    pub(super) fn refer_concluded(&mut self, id: SubscriptionId, outcome: &Outcome) {
+        // NOTIFYs may have told everything before.
+        let Some(transfer) = self.subscriptions.get(&id).and_then(|found| found.transfer.as_ref()) else {
+            return;
+        };
+        let call = transfer.call;
+        let end = match outcome {
+            Outcome::Answered(response) if response.is_success() => {
+                let refer_sub = response.headers().typed::<ReferSub<'_>>().ok().flatten();
+                if refer_sub.is_none_or(|refer_sub| refer_sub.subscribe) {
+                    self.event(Event::Transfer { call, update: TransferUpdate::Accepted });
+                    return;
+                }
+                // RFC 4488 §4: nobody will tell more.
+                TransferEnd::Unknown
+            }
+            Outcome::Answered(response) => TransferEnd::Failed(Failure::of_response(response)),
+            Outcome::Failed(failure) => TransferEnd::Failed(failure.clone()),
+        };
+        self.transfer_ended(id, end);
+        self.subscriptions.remove(&id);
+    }
+
+    /// A NOTIFY of a REFER.
+    pub(super) fn transfer_notified(&mut self, now: Instant, id: SubscriptionId, content: Option<&Content>) {
+        let Some(transfer) = self.subscriptions.get(&id).and_then(|found| found.transfer.as_ref()) else {
+            return;
+        };
+        let call = transfer.call;
+        let fragment = content.and_then(|content| SipFrag::parse(&content.body).ok());
+        let Some((status, reason)) = fragment.as_ref().and_then(SipFrag::status) else { return };
+        match status {
+            ..200 if transfer.told => {}
+            ..200 => {
+                let update = TransferUpdate::Progress { status, reason: reason.into() };
+                self.event(Event::Transfer { call, update });
+            }
+            200..300 => self.transfer_ended(id, TransferEnd::Done),
+            _ => self.transfer_ended(id, TransferEnd::Failed(failure::of_status(status, reason))),
+        }
+        if status >= 200
+            && let Some(found) = self.subscriptions.get_mut(&id)
+        {
+            // Whoever does not end it with that is asked to.
+            found.machine.unsubscribe(now);
+        }
+    }
+
+    /// The subscription to a REFER is over, or not. `true`: it was one's.
+    pub(super) fn judge_transfer(&mut self, id: SubscriptionId, verdict: &Verdict) -> bool {
+        if self.subscriptions.get(&id).is_none_or(|found| found.transfer.is_none()) {
+            return false;
+        }
+        if let Verdict::Over(ending) = verdict {
+            let end = match ending {
+                Ending::Silence => TransferEnd::Failed(Failure::of(Cause::Timeout)),
+                Ending::Done | Ending::Terminated(_) | Ending::Refused => TransferEnd::Unknown,
+            };
+            self.transfer_ended(id, end);
+            self.subscriptions.remove(&id);
+        }
+        true
+    }
+
+    /// Tells it, once.
+    fn transfer_ended(&mut self, id: SubscriptionId, end: TransferEnd) {
+        let found = self.subscriptions.get_mut(&id).and_then(|found| found.transfer.as_mut());
+        if let Some(transfer) = found.filter(|transfer| !transfer.told) {
+            transfer.told = true;
+            let call = transfer.call;
+            self.event(Event::Transfer { call, update: TransferUpdate::Ended(end) });
+        }
+    }
+
+    /// A call's dialog has said its last: subscriptions that share it go on alone (RFC 5057 §4.1).
+    pub(super) fn bequeath(&mut self, dialog: &Dialog) {
+        self.subscriptions.values_mut().for_each(|found| found.machine.inherit(dialog));
+        self.watchers.values_mut().for_each(|found| found.machine.inherit(dialog));
+    }
+}
