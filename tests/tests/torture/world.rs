@@ -50,7 +50,10 @@ const CALL_ID: &[&str] = &["call-id", "i"];
 const FROM: &[&str] = &["from", "f"];
 const TO: &[&str] = &["to", "t"];
 
-/// The fields that a proxy changes (RFC 3261 §16.6).
+/// Methods that may begin a dialog (RFC 3261 §12.1, RFC 6665 §4.1, RFC 3515 §2.4.4).
+const DIALOGS: &[&str] = &["INVITE", "SUBSCRIBE", "REFER"];
+
+/// The fields that a proxy changes (RFC 3261 §16.6); how, [`World::changes`] compares.
 const OURS: &[&str] = &["via", "v", "max-forwards", "route", "record-route", "proxy-authorization"];
 
 /// How a caller is connected.
@@ -161,9 +164,13 @@ impl World {
         let sent_vias: Vec<&[u8]> = sent.named(VIA).collect();
         ensure!(vias.len() == sent_vias.len() + 1, "{received:?}");
         ensure!(vias[2..] == sent_vias[1..], "Vias below the sender's changed: {received:?}");
-        let (kept, whole) = (received.others(OURS), sent.others(OURS));
-        ensure!(kept == whole, "fields changed:\n{received:?}\n{sent:?}");
+        self.changes(sent, &received, line)?;
         let length: Option<usize> = sent.value(&["content-length", "l"]).and_then(|text| text.parse().ok());
+        // §16.6 step 9: where a datagram's end told the length, a field tells it.
+        let measured = format!("Content-Length: {}\r\n", sent.rest.len().saturating_sub(2));
+        let mut whole = sent.others(OURS);
+        whole.extend(length.is_none().then_some(measured.as_bytes()));
+        ensure!(received.others(OURS) == whole, "fields changed:\n{received:?}\n{sent:?}");
         let end = length.map_or(sent.rest.len(), |length| 2 + length);
         ensure!(received.rest == sent.rest[..end], "the body changed: {received:?}");
         // A call is refused, anything else done.
@@ -185,6 +192,43 @@ impl World {
             }
         }
         bail!("the phone's answer did not come back")
+    }
+
+    /// What a proxy does to a request on its way, and no more.
+    fn changes(&self, sent: &Raw, received: &Raw, line: &Line) -> Result<()> {
+        // §16.6 step 3
+        let left = match sent.value(&["max-forwards"]) {
+            Some(hops) => hops.parse::<u8>()? - 1,
+            None => 70,
+        };
+        let hops: Vec<&[u8]> = received.named(&["max-forwards"]).collect();
+        ensure!(hops.len() == 1, "{received:?}");
+        ensure!(
+            received.value(&["max-forwards"]) == Some(left.to_string()),
+            "{left} hops left: {received:?}"
+        );
+        // §16.4: a Route whose topmost value were not the gateway's would lead elsewhere.
+        ensure!(received.named(&["route"]).eq(sent.named(&["route"]).skip(1)), "Route: {received:?}");
+        // Step 4, one a side (RFC 5658 §3.3); a route set is settled by what begins the dialog (§12.2).
+        let method = sent.start_line().split(' ').next().unwrap_or_default().to_owned();
+        let ours = match DIALOGS.contains(&method.as_str()) && !is_tagged(sent) {
+            true => vec![format!("@{};transport=udp;lr>", self.gateway.udp), line.record_route()?],
+            false => Vec::new(),
+        };
+        let recorded: Vec<&[u8]> = received.named(&["record-route"]).collect();
+        ensure!(recorded.len() >= ours.len(), "{received:?}");
+        let (added, below) = recorded.split_at(ours.len());
+        for (field, end) in added.iter().zip(ours) {
+            let field = String::from_utf8_lossy(field);
+            ensure!(field.trim_end().ends_with(&end), "{field:?}, not {end}");
+        }
+        ensure!(below.iter().copied().eq(sent.named(&["record-route"])), "Record-Route: {received:?}");
+        // §22.3: the credentials for the gateway stay there.
+        let for_others = sent
+            .named(&["proxy-authorization"])
+            .filter(|field| !String::from_utf8_lossy(field).contains("realm=\"localhost\""));
+        ensure!(received.named(&["proxy-authorization"]).eq(for_others), "{received:?}");
+        Ok(())
     }
 
     /// The request from `sender` as the phone gets it, and from where.
@@ -288,6 +332,12 @@ fn finals(heard: &[Raw]) -> impl Iterator<Item = &Raw> {
     heard.iter().filter(|answer| !answer.start.starts_with(b"SIP/2.0 1"))
 }
 
+/// Whether To has a tag: a parameter behind the address.
+fn is_tagged(message: &Raw) -> bool {
+    let to: String = message.value(TO).unwrap_or_default().split_whitespace().collect();
+    to.rsplit('>').next().is_some_and(|params| params.to_ascii_lowercase().contains(";tag="))
+}
+
 /// Whose credentials the sender has: whom From names, or somebody's.
 fn account_of(message: &Raw) -> &'static str {
     let from = message.value(FROM).unwrap_or_default();
@@ -332,6 +382,14 @@ impl Line {
         Ok(match self {
             Self::Datagrams { socket, .. } => socket.local_addr()?,
             Self::Stream { stream, .. } => stream.local_addr()?,
+        })
+    }
+
+    /// What a Record-Route that leads back over this line ends with.
+    fn record_route(&self) -> Result<String> {
+        Ok(match self {
+            Self::Datagrams { gateway, .. } => format!("@{gateway};transport=udp;lr>"),
+            Self::Stream { stream, .. } => format!("@{};transport=tcp;lr>", stream.peer_addr()?),
         })
     }
 
