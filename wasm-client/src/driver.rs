@@ -431,6 +431,7 @@ impl Driver {
             | Event::Watcher { .. }
             | Event::Publication { .. }
             | Event::Transfer { .. }
+            | Event::Referred { .. }
             | Event::Message { .. }
             | Event::ShutDown => {}
         }

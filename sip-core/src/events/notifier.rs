@@ -223,6 +223,11 @@ impl Notifier {
         &self.id
     }
 
+    /// Whether its dialog is a call's.
+    pub const fn shares(&self) -> bool {
+        self.dialog.is_none()
+    }
+
     /// Its dialog; `None` if that is a call's.
     pub const fn dialog_mut(&mut self) -> Option<&mut Dialog> {
         self.dialog.as_mut()

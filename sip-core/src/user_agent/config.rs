@@ -183,6 +183,9 @@ pub struct Config {
     /// Event packages whose state others may subscribe to (RFC 6665), `presence` for one. Default: none, and
     /// SUBSCRIBE is refused.
     pub event_packages: Vec<SmolStr>,
+    /// The other side of a call may ask us to call somebody else (REFER, RFC 3515). Default `false`, and REFER gets 405:
+    /// an application that does not know [`Event::Referred`](super::Event::Referred) would leave it waiting.
+    pub referrals: bool,
     /// Info Packages taken in INFO (RFC 6086 §5.2). Default: none. DTMF in legacy INFO is always taken.
     pub info_packages: Vec<SmolStr>,
     /// Media types taken in MESSAGE (RFC 3428), `text/plain` for one. Default: none, and MESSAGE is refused: nobody
@@ -221,6 +224,7 @@ impl Config {
             redirections: 0,
             reliable_required: false,
             event_packages: Vec::new(),
+            referrals: false,
             info_packages: Vec::new(),
             message_types: Vec::new(),
             message_hold: Duration::ZERO,

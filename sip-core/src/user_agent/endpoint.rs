@@ -475,6 +475,7 @@ impl UserAgent {
     }
 
     pub(super) fn event(&mut self, event: Event) {
+        self.note_for_referrer(&event);
         // A few for each call and registration, so they need no cap of their own.
         self.outputs.push_back(Output::Event(event));
     }

@@ -131,6 +131,21 @@ pub enum EventsError {
     WrongState(NotifierState),
 }
 
+/// Why a call that the other side asks for was not made or refused.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum ReferralError {
+    /// There is no such request, it is decided, or nobody waits for it any more.
+    #[error("there is no such request for a call")]
+    Unknown,
+    /// A refusal's status is 300–699.
+    #[error("{0} is no status to refuse with")]
+    InvalidStatus(u16),
+    /// The call cannot be made.
+    #[error("{0}")]
+    Call(CallError),
+}
+
 /// Why a MESSAGE was not answered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]

@@ -8,8 +8,8 @@ use smol_str::SmolStr;
 
 use super::Binding;
 use super::{
-    Answer, PublicationId, PublicationUpdate, SubscriptionId, SubscriptionUpdate, TransferUpdate, WatcherId,
-    WatcherUpdate,
+    Answer, PublicationId, PublicationUpdate, ReferralId, Replacement, SubscriptionId, SubscriptionUpdate,
+    TransferUpdate, WatcherId, WatcherUpdate,
 };
 use crate::auth::BearerChallenge;
 use crate::body::Content;
@@ -271,6 +271,22 @@ pub enum Event {
         subscription: SubscriptionId,
         /// What.
         update: SubscriptionUpdate,
+    },
+    /// The other side of a call asks us to call somebody else instead (RFC 3515), which
+    /// [`Config::referrals`](super::Config::referrals) lets it. Answer with
+    /// [`accept_refer`](super::UserAgent::accept_refer) or [`refuse_refer`](super::UserAgent::refuse_refer); after two
+    /// seconds it is told to wait. The call itself goes on until somebody hangs up.
+    Referred {
+        /// The call in which it asks.
+        call: CallId,
+        /// Names the answer.
+        referral: ReferralId,
+        /// A SIP URI, which may be anybody's: to be shown to the person, for a call may cost money.
+        target: SmolStr,
+        /// The target's call that the new one takes the place of.
+        replaces: Option<Replacement>,
+        /// Who asks, by its own word (RFC 3892).
+        referred_by: Option<Identity>,
     },
     /// Something about a transfer of this call that we asked for. The last is
     /// [`TransferUpdate::Ended`](super::TransferUpdate::Ended).

@@ -15,7 +15,7 @@ use crate::transport::{Hop, Transport};
 const ALLOW: &str = "INVITE, ACK, CANCEL, BYE, OPTIONS, INFO, PRACK, UPDATE, NOTIFY";
 
 /// Extensions a peer may require (§20.37).
-pub(crate) const SUPPORTED: &str = "100rel, outbound, replaces, timer";
+pub(crate) const SUPPORTED: &str = "100rel, norefersub, outbound, replaces, timer";
 
 /// The same in a re-INVITE, whose provisional responses say nothing.
 pub(crate) const WITHIN: &str = "outbound, timer";
@@ -41,9 +41,11 @@ pub(super) struct Local {
 impl Local {
     pub(super) fn new(config: &Config, entropy: &mut dyn Entropy) -> Self {
         let mut allow = String::from(ALLOW);
-        for (taken, method) in
-            [(!config.event_packages.is_empty(), "SUBSCRIBE"), (!config.message_types.is_empty(), "MESSAGE")]
-        {
+        for (taken, method) in [
+            (!config.event_packages.is_empty(), "SUBSCRIBE"),
+            (!config.message_types.is_empty(), "MESSAGE"),
+            (config.referrals, "REFER"),
+        ] {
             if taken {
                 allow.push_str(", ");
                 allow.push_str(method);

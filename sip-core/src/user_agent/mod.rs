@@ -25,6 +25,7 @@ mod messages;
 mod outgoing;
 mod publications;
 mod received;
+mod referrals;
 mod registrar_answers;
 mod registration;
 mod replaces;
@@ -41,7 +42,8 @@ pub use binding::Binding;
 pub use config::{Aor, AorError, Config, ContactAs, OutboundFlow, PushService, ThirdParty};
 pub use endpoint::{Counters, Load, UserAgent};
 pub use error::{
-    CallError, CommandError, EventsError, MessageError, RegisterError, RequestError, RestoreError, TokenError,
+    CallError, CommandError, EventsError, MessageError, ReferralError, RegisterError, RequestError,
+    RestoreError, TokenError,
 };
 pub use event::{
     CallId, CallState, Cause, CredentialsId, End, Event, Failure, Identity, Input, MessageId, Output,
@@ -49,6 +51,7 @@ pub use event::{
 };
 pub use generic::{Addressee, Answer, Capabilities};
 pub use publications::{PublicationId, PublicationUpdate};
+pub use referrals::ReferralId;
 pub use replaces::Replacement;
 pub use snapshot::{CallSnapshot, Continuation, SnapshotError};
 pub use subscriptions::{SubscriptionEnd, SubscriptionId, SubscriptionUpdate};

@@ -161,6 +161,10 @@ impl UserAgent {
                 checks::validate(request, &self.local)?;
                 self.updated(now, server, request, id, dialog)?;
             }
+            Method::Refer if self.config.referrals => self.referred(now, server, request, id, dialog)?,
+            Method::Subscribe if self.watchers.values().any(|found| found.machine.id() == dialog) => {
+                self.resubscribed(now, server, request, dialog)?;
+            }
             other => return Err(Refusal::of_method(other, &self.local)),
         }
         Ok(())

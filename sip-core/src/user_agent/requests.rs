@@ -277,7 +277,16 @@ impl UserAgent {
                     None => self.subscriptions.get_mut(id)?.machine.dialog_mut(*source),
                 }
             }
-            Place::Watcher(id) => self.watchers.get_mut(id)?.machine.dialog_mut(),
+            Place::Watcher(id) => {
+                let found = self.watchers.get(id)?;
+                match found.referral.as_ref().filter(|_| found.machine.shares()) {
+                    Some(referral) => {
+                        let (call, dialog) = (referral.call, found.machine.id().clone());
+                        self.shared_dialog(call, &dialog)
+                    }
+                    None => self.watchers.get_mut(id)?.machine.dialog_mut(),
+                }
+            }
         }
     }
 

@@ -5,8 +5,9 @@ use alloc::vec::Vec;
 use smol_str::{SmolStr, ToSmolStr};
 
 use super::checks::Refusal;
+use super::referrals::{Referral, ReferralId};
 use super::requests::{Errand, Outcome, Place, Whose};
-use super::{Event, EventsError, Failure, Identity, PublicationId, SubscriptionId, UserAgent};
+use super::{CallState, Event, EventsError, Failure, Identity, PublicationId, SubscriptionId, UserAgent};
 use crate::body::Content;
 use crate::dialog::DialogId;
 use crate::entropy;
@@ -67,14 +68,30 @@ pub enum WatcherEnd {
 #[derive(Debug)]
 pub(super) struct Watcher {
     pub(super) machine: Notifier,
-    /// The SUBSCRIBE without an answer.
-    asked: Option<Asked>,
+    /// The SUBSCRIBE or REFER without an answer.
+    pub(super) asked: Option<Asked>,
+    /// What it is about, where a REFER made it. Then its events are told otherwise.
+    pub(super) referral: Option<Referral>,
+}
+
+impl Watcher {
+    pub(super) fn of_refer(
+        now: Instant,
+        machine: Notifier,
+        referral: Referral,
+        request: Request,
+        server: ServerId,
+        expires: Duration,
+    ) -> Self {
+        let asked = Asked { request, server, tag: SmolStr::default(), expires, until: now + DECISION };
+        Self { machine, asked: Some(asked), referral: Some(referral) }
+    }
 }
 
 #[derive(Debug)]
-struct Asked {
-    request: Request,
-    server: ServerId,
+pub(super) struct Asked {
+    pub(super) request: Request,
+    pub(super) server: ServerId,
     tag: SmolStr,
     expires: Duration,
     /// When it is answered by itself.
@@ -201,7 +218,7 @@ impl UserAgent {
         let asked = Asked { request: request.clone(), server, tag, expires, until: now + DECISION };
         let id = WatcherId(self.next_event);
         self.next_event += 1;
-        self.watchers.insert(id, Watcher { machine, asked: Some(asked) });
+        self.watchers.insert(id, Watcher { machine, asked: Some(asked), referral: None });
         let (from, to) = (Identity::of(&request.from()), Identity::of(&request.to()));
         let update = WatcherUpdate::Asked { event, from, to, expires };
         self.event(Event::Watcher { watcher: id, update });
@@ -211,6 +228,9 @@ impl UserAgent {
     /// 200 to the SUBSCRIBE; the NOTIFY follows (§4.2.1.2).
     fn answer_subscribe(&mut self, now: Instant, id: WatcherId) {
         let Some(found) = self.watchers.get_mut(&id) else { return };
+        if found.referral.is_some() {
+            return self.answer_refer(now, id);
+        }
         let Some(Asked { request, server, tag, expires, .. }) = found.asked.take() else { return };
         found.machine.accepted(now, expires);
         self.confirm_subscribe(now, server, &request, Some(&tag), expires);
@@ -243,10 +263,14 @@ impl UserAgent {
         request: &Request,
         dialog: &DialogId,
     ) -> Result<(), Refusal> {
-        let found = self.watchers.iter_mut().find(|(_, found)| found.machine.id() == dialog);
-        let (id, found) = found.ok_or(Refusal::of(481))?;
         let event = request.headers().typed::<EventField<'_>>().ok().flatten();
-        if !event.is_some_and(|event| found.machine.event().matches(&event)) {
+        let about = |found: &Watcher| event.is_some_and(|event| found.machine.event().matches(&event));
+        let of_dialog = || self.watchers.iter().filter(|(_, found)| found.machine.id() == dialog);
+        // Several REFERs in one dialog are told apart by the event's id.
+        let found = of_dialog().find(|(_, found)| about(found)).or_else(|| of_dialog().next());
+        let id = found.map(|(id, _)| id).ok_or(Refusal::of(481))?;
+        let found = self.watchers.get_mut(&id).ok_or(Refusal::of(481))?;
+        if !about(found) {
             return Err(Refusal::of(489).with(HeaderName::AllowEvents, self.config.allow_events()));
         }
         if let Some(dialog) = found.machine.dialog_mut() {
@@ -260,17 +284,25 @@ impl UserAgent {
             dialog.refresh_target(request.headers());
         }
         found.machine.accepted(now, expires);
+        let told = found.referral.is_none();
         self.confirm_subscribe(now, server, request, None, expires);
-        if !expires.is_zero() {
+        if told && !expires.is_zero() {
             self.event(Event::Watcher { watcher: id, update: WatcherUpdate::Refreshed { expires } });
         }
         Ok(())
     }
 
     fn send_notifies(&mut self, now: Instant) {
+        self.tell_referrers(now);
         let all: Vec<WatcherId> = self.watchers.keys().collect();
         for id in all {
-            let Some(found) = self.watchers.get(&id) else { continue };
+            let Some(found) = self.watchers.get(&id).filter(|found| found.asked.is_none()) else { continue };
+            let ended = |call| self.call_state(call) == Some(CallState::Ended);
+            // While the call's BYE is on its way its dialog is no subscription's.
+            if found.machine.shares() && found.referral.as_ref().is_some_and(|referral| ended(referral.call))
+            {
+                continue;
+            }
             let Some(notice) = found.machine.due(now).filter(|_| self.may_send_events()) else { continue };
             let errand = Errand::new(Whose::Watcher(id), Method::Notify, Place::Watcher(id))
                 .with(HeaderName::Event, found.machine.event().to_smolstr())
@@ -303,7 +335,7 @@ impl UserAgent {
     }
 
     fn forget_watcher(&mut self, id: WatcherId, end: WatcherEnd) {
-        if self.watchers.remove(&id).is_some() {
+        if self.watchers.remove(&id).is_some_and(|found| found.referral.is_none()) {
             self.event(Event::Watcher { watcher: id, update: WatcherUpdate::Ended(end) });
         }
     }
@@ -370,6 +402,8 @@ impl UserAgent {
         }
         let watchers: Vec<WatcherId> = self.watchers.keys().collect();
         for id in watchers {
+            // What was asked for will not be done here.
+            let _ = self.refuse_refer(now, ReferralId(id), 480);
             // §4.1.3: a watcher may find another device of ours.
             let _ = self.terminate_watcher(now, id, Reason::Deactivated, None);
         }

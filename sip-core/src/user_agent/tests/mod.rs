@@ -18,6 +18,7 @@ mod publications;
 mod races;
 mod random_calls;
 mod redirection;
+mod referrals;
 mod registration;
 mod reliable;
 mod reliable_ours;
