@@ -27,6 +27,7 @@ mod session_timers;
 mod snapshots;
 mod solo;
 mod subscriptions;
+mod three;
 mod tokens;
 mod torture;
 mod transfer;
