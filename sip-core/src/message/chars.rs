@@ -5,10 +5,11 @@ use core::ops::ControlFlow;
 const TOKEN: u8 = 1;
 const URI_USER: u8 = 2;
 const PARAM: u8 = 4;
-const HOST: u8 = 8;
+const LABEL: u8 = 8;
 const WORD: u8 = 16;
 const PARAM_NAME: u8 = 32;
 const VALUE_END: u8 = 64;
+const PASSWORD: u8 = 128;
 
 const TABLE: [u8; 256] = build();
 
@@ -25,13 +26,16 @@ const fn build() -> [u8; 256] {
         if alnum || contains(b"-_.!~*'()&=+$,;?/", c) {
             table[b] |= URI_USER;
         }
+        if alnum || contains(b"-_.!~*'()&=+$,", c) {
+            table[b] |= PASSWORD;
+        }
         // paramchar and hnv characters: unreserved / "[" "]" "/" ":" "&" "+" "$" / "?"; escapes as above
         if alnum || contains(b"-_.!~*'()[]/:&+$?", c) {
             table[b] |= PARAM;
         }
-        // the underscore is no host character, yet deployed names have it
-        if alnum || contains(b"-._", c) {
-            table[b] |= HOST;
+        // the underscore is no character of host names, yet deployed ones have it
+        if alnum || contains(b"-_", c) {
+            table[b] |= LABEL;
         }
         if alnum || contains(b"-.!%*_+`'~()<>:\\\"/[]?{}", c) {
             table[b] |= WORD;
@@ -80,9 +84,14 @@ pub(crate) fn skip_token(bytes: &[u8], at: usize) -> usize {
     skip(bytes, at, TOKEN)
 }
 
-/// `user`, or `password` with the colon the caller has cut at: every `%` begins an escape.
+/// `user`: every `%` begins an escape.
 pub(crate) fn is_user(text: &str) -> bool {
     skip_escaped(text.as_bytes(), 0, URI_USER) == text.len()
+}
+
+/// `password`. Without the `;`, `/` and `?` of users: `sip:host:5060;lr?x@evil` has no other reading than none.
+pub(crate) fn is_password(text: &str) -> bool {
+    skip_escaped(text.as_bytes(), 0, PASSWORD) == text.len()
 }
 
 /// `pname` or `pvalue` of a URI parameter, `hname` or `hvalue` of a URI header.
@@ -95,9 +104,9 @@ pub(crate) fn skip_uri_param(bytes: &[u8], at: usize) -> usize {
     skip_escaped(bytes, at, PARAM)
 }
 
-/// Index of the first byte from `at` on that may not stand in a host name, or the length.
-pub(crate) fn skip_host(bytes: &[u8], at: usize) -> usize {
-    skip(bytes, at, HOST)
+/// Index of the first byte from `at` on that may not stand in a label of a host name, or the length.
+pub(crate) fn skip_label(bytes: &[u8], at: usize) -> usize {
+    skip(bytes, at, LABEL)
 }
 
 /// `callid = word [ "@" word ]`.
@@ -207,6 +216,13 @@ pub(crate) fn find_list_mark(bytes: &[u8], at: usize) -> usize {
     let is = |word, byte: u8| below(word ^ (ONES * u64::from(byte)), 1);
     let marks = |word| is(word, b',') | is(word, b'"') | is(word, b'<');
     find(bytes, at, marks, |b| matches!(b, b',' | b'"' | b'<'))
+}
+
+/// Index of the first quote, backslash or control character from `at` on, or the length.
+pub(crate) fn find_quoted_mark(bytes: &[u8], at: usize) -> usize {
+    let is = |word, byte: u8| below(word ^ (ONES * u64::from(byte)), 1);
+    let marks = |word| is(word, b'"') | is(word, b'\\') | is(word, 0x7f) | below(word, b' ');
+    find(bytes, at, marks, |b| matches!(b, b'"' | b'\\') || b.is_ascii_control())
 }
 
 /// Visits the places of all bytes up to CR, which the ends of lines are among, in order. Now and then another control

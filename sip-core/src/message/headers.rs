@@ -183,6 +183,12 @@ impl Headers {
         self.list(name).any(|o| o.eq_ignore_ascii_case(option))
     }
 
+    /// Whether an answer can repeat a field of a message that was refused: its bytes are text.
+    pub(crate) fn is_text(&self, field: &Field) -> bool {
+        let line = self.bytes.get(field.line.range()).unwrap_or_default();
+        core::str::from_utf8(line).is_ok() && stray_nul(&self.bytes[field.value.range()]).is_none()
+    }
+
     /// The header part was checked to be UTF-8 and spans lie on field boundaries, so this never is empty by failure.
     pub(crate) fn slice(&self, span: Span) -> &str {
         self.bytes.get(span.range()).and_then(|b| core::str::from_utf8(b).ok()).unwrap_or("")
@@ -201,11 +207,36 @@ fn line_end(text: &[u8], start: usize, at: usize) -> Result<bool, ParseError> {
         // The second half of the CRLF before.
         b'\n' if at + 1 == start => Ok(false),
         b'\n' => Err(ParseError::new(Fault::BareLineEnd, at)),
-        // quoted-pair admits NUL, and RFC 4475 §3.1.1.2 sends one
-        0 if at == start || text[at - 1] != b'\\' => Err(ParseError::new(Fault::Nul, at)),
+        // A quoted-pair admits NUL, and RFC 4475 §3.1.1.2 sends one; whether this is a pair, the whole field tells. The
+        // start line has none.
+        0 if start == 0 || text[at - 1] != b'\\' => Err(ParseError::new(Fault::Nul, at)),
         // Other control characters are for the field's reader.
         _ => Ok(false),
     }
+}
+
+/// The first NUL of a field's value that is no quoted-pair of a quoted string. (Comments have quoted-pairs too, yet
+/// which field has comments only its reader knows, and whoever takes NUL for the end would lose what follows.)
+#[cold]
+fn stray_nul(value: &[u8]) -> Option<usize> {
+    let (mut quoted, mut escaped, mut pair) = (false, false, None);
+    for (at, byte) in value.iter().enumerate() {
+        match byte {
+            0 if !escaped => return Some(at),
+            0 => pair = pair.or(Some(at)),
+            _ => {}
+        }
+        match byte {
+            _ if escaped => escaped = false,
+            b'"' => {
+                quoted = !quoted;
+                pair = None;
+            }
+            _ => escaped = quoted && *byte == b'\\',
+        }
+    }
+    // A quote that nothing closes opens no quoted string.
+    pair
 }
 
 /// Length of a line without its CRLF or LF.
@@ -248,6 +279,13 @@ impl Index {
             ControlFlow::Continue(()) => return Err(ParseError::new(Fault::Unterminated, bytes.len())),
         };
         index.body = end as u32;
+        if memchr::memchr(0, &bytes[..end]).is_some() {
+            for Field { value, .. } in &index.fields {
+                if let Some(at) = stray_nul(&bytes[value.range()]) {
+                    return Err(ParseError::new(Fault::Nul, value.start as usize + at));
+                }
+            }
+        }
         match core::str::from_utf8(&bytes[..end]) {
             Ok(head) => Ok((index, head)),
             Err(error) => Err(ParseError::new(Fault::NotUtf8, error.valid_up_to())),

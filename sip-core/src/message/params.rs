@@ -18,7 +18,8 @@ impl<'a> Params<'a> {
         (read.end == text.len()).then_some(read.params)
     }
 
-    /// Reads the parameters that stand from `at` on, and looks for `wanted` on the way.
+    /// Reads the parameters that stand from `at` on, and looks for `wanted` on the way. `None` also if that stands
+    /// twice (§7.3.1): elements that took different ones would see different dialogs or transactions.
     pub(crate) fn read(text: &'a str, at: usize, wanted: &str) -> Option<Read<'a>> {
         let bytes = text.as_bytes();
         let start = chars::skip_lws(bytes, at);
@@ -28,8 +29,8 @@ impl<'a> Params<'a> {
             let (name, value) = read_param(bytes, at)?;
             end = value.end;
             at = chars::skip_lws(bytes, end);
-            if found.is_none() && text[name].eq_ignore_ascii_case(wanted) {
-                found = Some(&text[value]);
+            if text[name].eq_ignore_ascii_case(wanted) && found.replace(&text[value]).is_some() {
+                return None;
             }
         }
         Some(Read {
@@ -74,7 +75,7 @@ impl<'a> Params<'a> {
 /// Parameters, and what else reading them tells.
 pub(crate) struct Read<'a> {
     pub(crate) params: Params<'a>,
-    /// The first value of the parameter that was looked for.
+    /// The value of the parameter that was looked for.
     pub(crate) wanted: Option<&'a str>,
     /// The place after the parameters and the white space there.
     pub(crate) end: usize,
@@ -104,18 +105,21 @@ fn read_param(bytes: &[u8], at: usize) -> Option<(Range<usize>, Range<usize>)> {
     (start < end).then_some((name, start..end))
 }
 
-/// Where the quoted string that begins at `start` ends, quotes included.
+/// Where the quoted string that begins at `start` ends, quotes included. Control characters stand in it only as folds and
+/// in quoted pairs (§25.1 `qdtext`).
 fn quoted_end(bytes: &[u8], start: usize) -> Option<usize> {
     if bytes.get(start) != Some(&b'"') {
         return None;
     }
     let mut at = start + 1;
     loop {
-        at += memchr::memchr2(b'"', b'\\', bytes.get(at..)?)?;
-        if bytes[at] == b'"' {
-            return Some(at + 1);
+        at = chars::find_quoted_mark(bytes, at);
+        match *bytes.get(at)? {
+            b'"' => return Some(at + 1),
+            b'\\' => at += 2,
+            byte if chars::is_lws(byte) => at += 1,
+            _ => return None,
         }
-        at += 2;
     }
 }
 

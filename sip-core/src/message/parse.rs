@@ -7,6 +7,10 @@ use super::value::{CSeq, NameAddr, Via, split_list};
 use super::{Fault, Field, HeaderName, Headers, Method, ParseError, Request, Response, Uri, chars};
 use crate::limits;
 
+/// The fields an answer repeats (§8.2.6.2).
+const ECHOED: [HeaderName; 5] =
+    [HeaderName::Via, HeaderName::From, HeaderName::To, HeaderName::CallId, HeaderName::CSeq];
+
 /// A parsed message.
 #[derive(Clone, Debug)]
 pub enum Message {
@@ -33,8 +37,6 @@ impl Message {
             Ok(read) => read,
             // The fault may stand beside all that an answer needs.
             Err(error) => {
-                const ECHOED: [HeaderName; 5] =
-                    [HeaderName::Via, HeaderName::From, HeaderName::To, HeaderName::CallId, HeaderName::CSeq];
                 let whole = Headers::salvage(bytes).filter(|h| ECHOED.iter().all(|name| h.has(*name)));
                 return Err(match whole {
                     Some(headers) => Refused::of(headers, error),
@@ -85,11 +87,14 @@ impl Content {
 
 impl Refused {
     /// An ACK is never answered (§17.1.1.3), nor what does not look like a request, nor what does not say where to
-    /// (§18.2.2).
+    /// (§18.2.2), nor what says it in bytes that no message may repeat.
     pub(crate) fn of(headers: Headers, error: ParseError) -> Self {
         let line = headers.start_line();
         let is_request = !line.starts_with("ACK ") && !names_version(line) && line.contains(' ');
-        let answerable = is_request && headers.list(HeaderName::Via).next().and_then(Via::parse).is_some();
+        let mut echoed = headers.fields().iter().filter(|field| ECHOED.contains(&field.name));
+        let answerable = is_request
+            && echoed.all(|field| headers.is_text(field))
+            && headers.list(HeaderName::Via).next().and_then(Via::parse).is_some();
         Self { error, request: answerable.then_some(headers) }
     }
 }

@@ -117,7 +117,8 @@ impl<'m> Rewrite<'m> {
                     None => at = text.len(),
                 }
             }
-            if at >= text.len() {
+            // Commas that are left are no list.
+            if text.get(at..).and_then(first_value).is_none() {
                 self.edit(field.line, String::new());
             } else {
                 at += text[at..].len() - text[at..].trim_start_matches([' ', '\t', '\r', '\n']).len();
@@ -127,15 +128,17 @@ impl<'m> Rewrite<'m> {
         }
     }
 
-    /// The edited message. Overlapping edits apply the first asked for; the rest of an overlap is dropped.
+    /// The edited message. What is added where something is taken away comes before it. Edits of the same bytes are a
+    /// mistake of the caller's: the first asked for applies.
     pub fn finish(mut self) -> Bytes {
-        self.edits.sort_by_key(|e| (e.cut.start, e.order));
+        self.edits.sort_by_key(|e| (e.cut.start, e.cut.end > e.cut.start, e.order));
         let source = self.headers.bytes();
         let grown: usize = self.edits.iter().map(|e| e.insert.len()).sum();
         let mut out = Vec::with_capacity(source.len() + grown);
         let mut at = 0;
         for edit in &self.edits {
             let (start, end) = (edit.cut.start as usize, edit.cut.end as usize);
+            debug_assert!(start >= at, "two edits of the bytes from {start} on");
             if start < at {
                 continue;
             }

@@ -171,6 +171,27 @@ fn a_line_that_is_no_field_is_answered_when_the_rest_says_where_to() {
     }
 }
 
+/// What no message may repeat goes into no answer.
+#[test]
+fn fields_that_are_no_text_are_not_echoed() {
+    let base = b"OPTIONS sip:a@b SIP/2.0\r\nVia: SIP/2.0/UDP h;branch=z9hG4bK1\r\nFrom: \"{\" <sip:a@b>;tag=1\r\n\
+                 To: \"}\" <sip:a@b>\r\nVia: SIP/2.0/UDP i;x=$\r\nCall-ID: ?\r\nCSeq: 1 OPTIONS\r\nX: !\r\n\r\n";
+    for (place, answered) in [(b'{', false), (b'}', false), (b'$', false), (b'?', false), (b'!', true)] {
+        for bad in [0xff, 0] {
+            let bytes: Vec<u8> = base.iter().map(|b| if *b == place { bad } else { *b }).collect();
+            let refused = Message::parse(Bytes::from(bytes)).expect_err("no text");
+            assert_eq!(refused.request.is_some(), answered, "{} {bad}", char::from(place));
+        }
+    }
+    // Quoted pairs stand in the answer as in the request (§8.2.6.2).
+    let odd = "OPTIONS sip:a@b SIP/2.0\nVia: SIP/2.0/UDP h;branch=z9hG4bK1\nFrom: \"a\\\0\\\u{7}\" <sip:a@b>;tag=1\n\
+               To: \"b\\\0\n c\" <sip:a@b>\nCall-ID: 1\nCSeq: 1 OPTIONS\n\n";
+    let answer = Response::parse(Writer::response(&request(odd), 200, "OK", Some("t")).finish());
+    let answer = answer.expect("an answer");
+    assert_eq!(answer.headers().first(HeaderName::From), Some("\"a\\\0\\\u{7}\" <sip:a@b>;tag=1"));
+    assert_eq!(answer.headers().first(HeaderName::To), Some("\"b\\\0   c\" <sip:a@b>;tag=t"));
+}
+
 /// The version is one in any case (§7.1), so that no response is taken for a request and answered.
 #[test]
 fn status_lines() {
@@ -246,6 +267,12 @@ fn smuggling_and_ambiguity_are_refused_with_the_place() {
         ("X: a\rb\r\n", Fault::BareLineEnd, 4),
         ("X: a\r\r\n", Fault::BareLineEnd, 4),
         ("X: a\0b\r\n", Fault::Nul, 4),
+        // A quoted pair is one only in a quoted string, and a backslash may be the second half of one.
+        ("X: a\\\0b\r\n", Fault::Nul, 5),
+        ("X: \"a\\\\\0b\"\r\n", Fault::Nul, 7),
+        ("X: \"a\"\\\0\r\n", Fault::Nul, 7),
+        ("X: \"\\\"\\\\\\\0\"\r\n Y\\\0\r\n", Fault::Nul, 16),
+        ("X: \"a\\\0b\r\n", Fault::Nul, 6),
         ("Call-ID: 2\r\n", Fault::Duplicate(HeaderName::CallId), 0),
         ("X: y\r\ni: 1\r\n", Fault::Duplicate(HeaderName::CallId), 6),
         ("CSEQ : 2 OPTIONS\r\n", Fault::Duplicate(HeaderName::CSeq), 0),
@@ -279,6 +306,20 @@ fn smuggling_and_ambiguity_are_refused_with_the_place() {
         ("<sip:a@b>;tag=1", "<sip:a@b>;tag=1\u{1}2", Fault::Malformed(HeaderName::From)),
         ("<sip:a@b>\r\nCall", "<sip:a@b>, <sip:c@d>\r\nCall", Fault::Malformed(HeaderName::To)),
         ("<sip:a@b>\r\nCall", "<sip:a@b> <sip:c@d>\r\nCall", Fault::Malformed(HeaderName::To)),
+        // Two tags name two dialogs, two branches two transactions (§7.3.1).
+        ("<sip:a@b>;tag=1", "<sip:a@b>;tag=1;x;TAG=1", Fault::Malformed(HeaderName::From)),
+        ("<sip:a@b>\r\nCall", "<sip:a@b>;tag=1;tag=2\r\nCall", Fault::Malformed(HeaderName::To)),
+        ("<sip:a@b>\r\nCall", "<sip:a@b>;tag;tag=2\r\nCall", Fault::Malformed(HeaderName::To)),
+        (
+            "SIP/2.0/UDP h;branch=z9hG4bK1",
+            "SIP/2.0/UDP h;branch=z9hG4bK1;branch=z9hG4bK1",
+            Fault::Malformed(HeaderName::Via),
+        ),
+        // Terminals that show a name obey control characters.
+        ("<sip:a@b>;tag=1", "\u{7}\u{1b}[2J <sip:a@b>;tag=1", Fault::Malformed(HeaderName::From)),
+        ("<sip:a@b>;tag=1", "a\u{7f} <sip:a@b>;tag=1", Fault::Malformed(HeaderName::From)),
+        ("<sip:a@b>;tag=1", "\"a\u{7}\" <sip:a@b>;tag=1", Fault::Malformed(HeaderName::From)),
+        ("<sip:a@b>;tag=1", "<sip:a@b>;tag=1;x=\"\u{1b}\"", Fault::Malformed(HeaderName::From)),
         ("1\r\nCSeq", "1, 2\r\nCSeq", Fault::Malformed(HeaderName::CallId)),
         ("1\r\nCSeq", "1 2\r\nCSeq", Fault::Malformed(HeaderName::CallId)),
         ("1\r\nCSeq", "\r\nCSeq", Fault::Malformed(HeaderName::CallId)),
@@ -341,11 +382,30 @@ fn uris_fall_into_their_parts() {
     assert_eq!(uri.headers, Some("subject=x&to=a"));
     assert_eq!(uri.aor(), "sips:al%20ice@[2001:db8::1]");
     assert_eq!(uri.to_string(), "sips:al%20ice:pw@[2001:db8::1]:5061;transport=tcp;lr?subject=x&to=a");
-    for text in
-        ["sip:", "sip:@h", "sip:a@", "sip:a b@h", "sip:a@h:99999", "sip:a@[::1", "sip:a%2@h", "a", "sip:a@h;"]
-    {
+    for text in [
+        "sip:",
+        "sip:@h",
+        "sip:a@",
+        "sip:a b@h",
+        "sip:a@h:99999",
+        "sip:a@[::1",
+        "sip:a%2@h",
+        "a",
+        "sip:a@h;",
+        // Userinfo to one reader, host and parameters to another.
+        "sip:host:5060;lr?x@evil.com",
+        "sip:host:5060;lr@evil.com",
+        "sip:host:5060/x@evil.com",
+        "sip:a@h;lr;LR",
+        "sip:a@h;transport=udp;x;transport=tcp",
+        "sip:a@h;maddr=1.2.3.4;Maddr=1.2.3.4",
+        "sip:a@h;ttl=1;ttl=1",
+        "sip:a@h;user=ip;user=phone",
+        "sip:a@h;method=BYE;method=BYE",
+    ] {
         assert!(Uri::parse(text).is_none(), "{text}");
     }
+    assert!(Uri::parse("sip:a:b&=+$,c@h;x;x").is_some());
     assert!(Host::Name("x1.INVALID").is_invalid());
     assert_eq!(
         Uri::parse("sip:ALICE@Example.COM:5060").and_then(|u| u.sip().map(SipUri::aor)).as_deref(),
@@ -395,6 +455,31 @@ fn empty_list_elements_are_no_values() {
     let values = |name| -> Vec<&str> { edited.headers().list(name).collect() };
     assert_eq!(values(HeaderName::Via), ["SIP/2.0/UDP h;received=192.0.2.1", "SIP/2.0/UDP i"]);
     assert_eq!(values(HeaderName::Route), ["<sip:3>"]);
+}
+
+#[test]
+fn what_is_left_of_a_list_is_a_list_or_nothing() {
+    let request = request(
+        "BYE sip:a@b SIP/2.0\nVia: SIP/2.0/UDP h\nRoute: <sip:1>, ,\nFrom: <sip:a@b>;tag=1\nTo: <sip:a@b>;tag=2\n\
+         Call-ID: x\nCSeq: 1 BYE\n\n",
+    );
+    let mut edit = Rewrite::new(request.headers());
+    edit.remove_first_values(HeaderName::Route, 1);
+    let edited = Request::parse(edit.finish()).expect("a request");
+    assert!(!edited.headers().has(HeaderName::Route));
+    // Whichever is asked for first, what is added stays.
+    for removed_first in [true, false] {
+        let mut edit = Rewrite::new(request.headers());
+        if removed_first {
+            edit.remove(HeaderName::Route);
+        }
+        edit.prepend(HeaderName::Route, "<sip:2>");
+        if !removed_first {
+            edit.remove(HeaderName::Route);
+        }
+        let edited = Request::parse(edit.finish()).expect("a request");
+        assert_eq!(edited.headers().list(HeaderName::Route).collect::<Vec<_>>(), ["<sip:2>"]);
+    }
 }
 
 #[test]

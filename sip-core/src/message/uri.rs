@@ -74,19 +74,14 @@ impl<'a> Host<'a> {
             };
             return Some((Self::Ip(address.ok()?.into()), close + 1));
         }
-        let end = chars::skip_host(bytes, start);
+        let (top, end) = labels(bytes, start)?;
         let name = &text[start..end];
-        // No top label begins with a digit (§25.1), so only what ends in one can be an address, and is nothing else.
-        if name.as_bytes().last()?.is_ascii_digit() {
-            if let Ok(address) = name.parse::<Ipv4Addr>() {
-                return Some((Self::Ip(address.into()), end));
-            }
-            let top = name.rfind('.').map_or(0, |at| at + 1);
-            if name.as_bytes()[top].is_ascii_digit() {
-                return None;
-            }
+        // Top labels begin with a letter (§25.1): what does not is an address or nothing. Resolvers would take the rest,
+        // "0x7f.1" for one, for addresses that nobody here has looked at.
+        if bytes[top].is_ascii_alphabetic() {
+            return Some((Self::Name(name), end));
         }
-        Some((Self::Name(name), end))
+        Some((Self::Ip(name.parse::<Ipv4Addr>().ok()?.into()), end))
     }
 
     /// The address, if this is one.
@@ -104,13 +99,34 @@ impl<'a> Host<'a> {
     }
 
     /// Whether both name the same host: names in any case and with or without the root's dot (§25.1 `hostname`),
-    /// addresses by value, an IPv4 address in IPv6 being that IPv4 address.
+    /// addresses by value. An IPv4 address in IPv6 is another than that IPv4 address (§19.1.4); they are one only
+    /// for sockets.
     pub fn matches(self, other: Host<'_>) -> bool {
         match (self, other) {
             (Self::Name(a), Host::Name(b)) => rootless(a).eq_ignore_ascii_case(rootless(b)),
-            (Self::Ip(a), Host::Ip(b)) => a.to_canonical() == b.to_canonical(),
+            (Self::Ip(a), Host::Ip(b)) => a == b,
             _ => false,
         }
+    }
+}
+
+/// The labels of the name that stands at `start`: where the last one begins, and the end, past the root's dot. None is
+/// empty or has a hyphen at its edge (§25.1 `domainlabel`).
+fn labels(bytes: &[u8], start: usize) -> Option<(usize, usize)> {
+    let (mut label, mut at) = (start, start);
+    loop {
+        let end = chars::skip_label(bytes, at);
+        if end == at {
+            return (at > start).then_some((label, at));
+        }
+        label = at;
+        if bytes[label] == b'-' || bytes[end - 1] == b'-' {
+            return None;
+        }
+        if bytes.get(end) != Some(&b'.') {
+            return Some((label, end));
+        }
+        at = end + 1;
     }
 }
 
@@ -183,7 +199,7 @@ impl<'a> SipUri<'a> {
             let colon = chars::find_byte(&bytes[..at_sign], 0, b':');
             user = Some(&text[..colon]).filter(|user| !user.is_empty() && chars::is_user(user));
             password = text.get(colon + 1..at_sign);
-            if user.is_none() || !password.is_none_or(chars::is_user) {
+            if user.is_none() || !password.is_none_or(chars::is_password) {
                 return None;
             }
             at = at_sign + 1;
@@ -240,13 +256,26 @@ impl<'a> SipUri<'a> {
     }
 }
 
-/// `uri-parameters`. An empty value ("lr=") is none by the grammar, yet some elements send it.
+/// The parameters that say where and how a request goes (§19.1.1).
+const STEERING: [&[u8]; 6] = [b"lr", b"ttl", b"user", b"maddr", b"method", b"transport"];
+
+/// `uri-parameters`. An empty value ("lr=") is none by the grammar, yet some elements send it. No
+/// name may stand twice: of those that steer, two elements that took different ones would send a request two ways; with
+/// others nobody is hurt.
 fn are_uri_params(bytes: &[u8]) -> bool {
     let mut at = 0;
+    let mut steered = 0u8;
     while bytes.get(at) == Some(&b';') {
         let end = chars::skip_uri_param(bytes, at + 1);
         if end == at + 1 {
             return false;
+        }
+        let name = &bytes[at + 1..end];
+        if let Some(which) = STEERING.iter().position(|known| known.eq_ignore_ascii_case(name)) {
+            if steered & 1 << which != 0 {
+                return false;
+            }
+            steered |= 1 << which;
         }
         at = if bytes.get(end) == Some(&b'=') { chars::skip_uri_param(bytes, end + 1) } else { end };
     }

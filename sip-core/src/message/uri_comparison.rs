@@ -182,6 +182,7 @@ mod tests {
             ("sip:carol@chicago.com", "sip:carol@chicago.com?Subject=next%20meeting"),
             ("sip:bob@phone21.boxesbybob.com", "sip:bob@192.0.2.4"),
             ("sip:carol@chicago.com;security=on", "sip:carol@chicago.com;security=off"),
+            ("sip:a@[::ffff:192.0.2.1]", "sip:a@192.0.2.1"),
             ("sip:a@b", "sips:a@b"),
             ("sip:a@b", "sip:b"),
             ("sip:a@b", "sip:a:x@b"),

@@ -150,7 +150,7 @@ impl Rules<'_> {
         if self.role == Role::Proxy {
             return self.extensions(headers, HeaderName::ProxyRequire);
         }
-        // A tag that stands twice names two dialogs (§7.3.1: "MUST NOT appear more than once").
+        // That a tag stands once, the parser saw to; that it is a token matters to who keeps dialogs.
         one::<From<'_>>(headers)?;
         one::<To<'_>>(headers)?;
         self.extensions(headers, HeaderName::Require)?;

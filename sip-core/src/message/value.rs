@@ -40,7 +40,7 @@ impl<'a> NameAddr<'a> {
                 return Self::read_addr_spec(text);
             }
             let display = chars::trim(&text[..open]);
-            if display.bytes().any(|b| matches!(b, b',' | b';' | b'"' | b'>' | b':')) {
+            if !display.bytes().all(may_be_in_display_name) {
                 return None;
             }
             (display, open)
@@ -90,6 +90,12 @@ impl fmt::Display for NameAddr<'_> {
         }
         write!(f, "<{}>{}", self.uri, self.params.as_str())
     }
+}
+
+/// By the grammar an unquoted display name is tokens. Deployed ones have "(", "@", "/" and letters of any script, too, which
+/// are nobody's delimiters here; these are, and no reader expects control characters.
+const fn may_be_in_display_name(byte: u8) -> bool {
+    !matches!(byte, b',' | b';' | b'"' | b'>' | b':') && (!byte.is_ascii_control() || chars::is_lws(byte))
 }
 
 /// One Via value (RFC 3261 §20.42).

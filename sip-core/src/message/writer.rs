@@ -56,16 +56,17 @@ impl Writer {
 
     fn echo(mut self, headers: &Headers, to_tag: Option<&str>) -> Self {
         for via in headers.all(HeaderName::Via) {
-            self = self.header(HeaderName::Via, via);
+            self = self.repeat(HeaderName::Via, via).end_line();
         }
         for name in [HeaderName::From, HeaderName::To, HeaderName::CallId, HeaderName::CSeq] {
             let Some(value) = headers.first(name) else { continue };
             let untagged =
                 name == HeaderName::To && NameAddr::parse(value).is_none_or(|to| to.tag().is_none());
-            self = match to_tag {
-                Some(tag) if untagged => self.header(name, format_args!("{value};tag={tag}")),
-                _ => self.header(name, value),
-            };
+            self = self.repeat(name, value);
+            if let Some(tag) = to_tag.filter(|_| untagged) {
+                let _ = write!(self, ";tag={tag}");
+            }
+            self = self.end_line();
         }
         self
     }
@@ -74,8 +75,16 @@ impl Writer {
     #[must_use]
     pub fn copy(mut self, headers: &Headers, name: HeaderName) -> Self {
         for value in headers.all(name) {
-            self = self.header(name, value);
+            self = self.repeat(name, value).end_line();
         }
+        self
+    }
+
+    /// Begins a field with a value out of another message, where NUL is part of a quoted-pair: it "MUST equal" that
+    /// value (§8.2.6.2), so that only folds become spaces.
+    fn repeat(mut self, name: HeaderName, value: &str) -> Self {
+        let _ = write!(self, "{name}: ");
+        self.out.extend(value.bytes().map(|b| if matches!(b, b'\r' | b'\n') { b' ' } else { b }));
         self
     }
 

@@ -22,7 +22,8 @@ impl Domain {
 
     /// Whether `host` is us for a request that came to `local`.
     pub fn is(&self, host: Host<'_>, local: IpAddr) -> bool {
-        Host::Ip(local).matches(host)
+        // Of a socket for both, an IPv4 peer's address is one in IPv6.
+        host.ip().is_some_and(|ip| ip.to_canonical() == local.to_canonical())
             || core::iter::once(&self.name)
                 .chain(&self.aliases)
                 .any(|name| Host::parse(name).is_some_and(|name| name.matches(host)))

@@ -5,7 +5,7 @@ use core::fmt;
 
 use super::cursor::{Cursor, limited, number_param, once, place};
 use super::{HeaderError, TypedHeader};
-use crate::message::{HeaderName, Method, Params};
+use crate::message::{HeaderName, Method, Params, chars};
 
 macro_rules! numbers {
     ($($(#[$doc:meta])* $name:ident $least:literal..=$most:expr, $large:expr;)*) => {$(
@@ -223,7 +223,8 @@ impl fmt::Display for RetryAfter<'_> {
     }
 }
 
-/// Length of the comment `text` begins with; comments nest (RFC 3261 §25.1).
+/// Length of the comment `text` begins with; comments nest, and control characters stand in them only as folds and in
+/// quoted pairs (RFC 3261 §25.1 `ctext`).
 fn comment_len(text: &str) -> Option<usize> {
     let mut depth = 0usize;
     let mut escaped = false;
@@ -231,6 +232,7 @@ fn comment_len(text: &str) -> Option<usize> {
         match byte {
             _ if escaped => escaped = false,
             b'\\' => escaped = true,
+            _ if byte.is_ascii_control() && !chars::is_lws(byte) => return None,
             b'(' => depth += 1,
             b')' => {
                 depth = depth.checked_sub(1)?;

@@ -25,9 +25,20 @@ fn hosts() {
         let address: IpAddr = address.parse().unwrap();
         assert_eq!(Host::parse(text), Some(Host::Ip(address)), "{text}");
     }
-    for name in
-        ["localhost", "a", "a.", "a-b.c", "3com.com", "1.example", "x1.invalid", "a_b.example", "host5"]
-    {
+    for name in [
+        "localhost",
+        "a",
+        "a.",
+        "a-b.c",
+        "a--b.c",
+        "_sip._udp.a.b.",
+        "1.2.3.a",
+        "3com.com",
+        "1.example",
+        "x1.invalid",
+        "a_b.example",
+        "host5",
+    ] {
         assert_eq!(Host::parse(name), Some(Host::Name(name)));
     }
     let none = [
@@ -60,6 +71,24 @@ fn hosts() {
         "192.0.2.01",
         "123",
         "a.1",
+        "1.2.3.4.",
+        "0x7fffffff",
+        "a.0x1",
+        "a.1b",
+        "a._b",
+        "_",
+        // Labels are not empty and have no hyphen at their edges.
+        ".",
+        "..",
+        ".a",
+        "a..",
+        "a..b",
+        "-",
+        "-a",
+        "a-",
+        "a.-b",
+        "a-.b",
+        "a-.",
         "a b",
         "a@b",
         "a/b",
@@ -132,7 +161,7 @@ fn escapes() {
         "sip:%61%00%ff@h",
         "sip:a;b=c&d,e/f?g$+@h",
         "sip:-_.!~*'()@h",
-        "sip:a:%40;@h",
+        "sip:a:%40,@h",
         "sip:a:@h",
         "sip:h;%6cr=%6C",
         "sip:h;a=[x]/:&+$",

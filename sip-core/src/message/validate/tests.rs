@@ -258,12 +258,11 @@ fn defects_beyond_the_vectors() {
 }
 
 #[test]
-fn a_tag_stands_once() {
+fn a_tag_is_a_token() {
     let plain = String::from_utf8(request("REGISTER", "", "")).unwrap();
     for (find, replace, name) in [
-        ("<sip:a@b>;tag=1", "<sip:a@b>;tag=1;tag=2", HeaderName::From),
         ("<sip:a@b>;tag=1", "<sip:a@b>;tag=\"1\"", HeaderName::From),
-        ("To: <sip:a@b>", "To: <sip:a@b>;tag=1;TAG=1", HeaderName::To),
+        ("To: <sip:a@b>", "To: <sip:a@b>;tag=[1]", HeaderName::To),
     ] {
         let message = plain.replace(find, replace);
         let rejection = Rejection::of(400, Defect::Syntax(Fault::Malformed(name)));

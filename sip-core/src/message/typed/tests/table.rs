@@ -86,7 +86,7 @@ pub(super) const TABLE: &[Row] = &[
             ("<sip:a@b> tag=1", 0),
             ("<sip:a@b>;tag=\"1\"", 14),
             ("<sip:a@b>;tag=", 0),
-            ("<sip:a@b>;tag=a;tag=b", 16),
+            ("<sip:a@b>;tag=a;tag=b", 0),
             ("<sip:a@b>, <sip:c@d>", 9),
             ("Bell, A <sip:a@b>", 4),
             ("\"open <sip:a@b>", 0)
@@ -177,6 +177,7 @@ pub(super) const TABLE: &[Row] = &[
             ("Digest", 6),
             ("Digest a=1, A=2", 12),
             ("Digest a=\"x", 9),
+            ("Digest a=\"\u{1}\"", 9),
             ("Bearer a b", 8),
             ("Digest a=1;b=2 x", 15),
             ("Digest a=1, b", 13)
@@ -244,7 +245,7 @@ pub(super) const TABLE: &[Row] = &[
     row!(
         RetryAfter<'_>,
         ["18000;duration=3600", "120 (I'm in a (meeting\\))) ;x", "3600"],
-        [("a", 0), ("120 (open", 4), ("120 x", 4), ("1;duration=x", 11), ("1, 2", 1)]
+        [("a", 0), ("120 (open", 4), ("1 (\u{1})", 2), ("120 x", 4), ("1;duration=x", 11), ("1, 2", 1)]
     ),
     row!(Server<'_>, ["HomeServer v2", "FPBX-16.0.40.7(18.13.0)"], [("\u{0}", 0)]),
     row!(UserAgent<'_>, ["Softphone Beta1.5", "a/1 (b (c))"], [("a\u{1b}[0m", 1)]),
@@ -261,6 +262,7 @@ pub(super) const TABLE: &[Row] = &[
             ("30 a \"b\"", 0),
             ("3000 a \"b\"", 0),
             ("301 a b", 6),
+            ("301 a \"\u{1}\u{7}\"", 6),
             ("301 a \"b\", 302 c \"d\"", 9),
             ("301 \"b\"", 4)
         ]
