@@ -15,6 +15,10 @@ pub const HEADER_FIELDS: usize = 256;
 /// ones.)
 pub const IDENTIFIER_BYTES: usize = 512;
 
+/// Longest Request-URI, bytes. A sealed route of ours takes about 150, a GRUU or a service with its arguments some
+/// hundred more. Past it: 414.
+pub const REQUEST_URI_BYTES: usize = 8_192;
+
 /// Largest session description, bytes: as large as the message around it. Past it: refused by name.
 pub const SDP_BYTES: usize = MESSAGE_BYTES;
 

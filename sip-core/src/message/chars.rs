@@ -94,6 +94,12 @@ pub(crate) fn is_password(text: &str) -> bool {
     skip_escaped(text.as_bytes(), 0, PASSWORD) == text.len()
 }
 
+/// What follows the colon of an `absoluteURI`. Web pages' have brackets and one fragment, too (RFC 3986).
+pub(crate) fn is_absolute_uri(text: &str) -> bool {
+    let sound = |part: &str| skip_escaped(part.as_bytes(), 0, URI_USER | PARAM) == part.len();
+    text.splitn(2, '#').flat_map(|part| part.split('@')).all(sound)
+}
+
 /// `pname` or `pvalue` of a URI parameter, `hname` or `hvalue` of a URI header.
 pub(crate) fn is_uri_param(text: &str) -> bool {
     skip_uri_param(text.as_bytes(), 0) == text.len()

@@ -54,7 +54,10 @@ pub enum Fault {
     /// A field's value does not follow its grammar.
     #[error("Malformed {0}")]
     Malformed(HeaderName),
-    /// A branch, tag or Call-ID longer than [`crate::limits::IDENTIFIER_BYTES`].
+    /// A Request-URI longer than [`crate::limits::REQUEST_URI_BYTES`]: 414 (§21.4.12).
+    #[error("Request-URI Too Long")]
+    RequestUriTooLong,
+    /// A branch, tag, Call-ID or CSeq method longer than [`crate::limits::IDENTIFIER_BYTES`].
     #[error("Overlong {0}")]
     Overlong(HeaderName),
     /// CSeq's method differs from the request's (§8.1.1.5).
@@ -69,6 +72,7 @@ impl Fault {
     /// The status a request with this fault is answered with.
     pub const fn status(self) -> u16 {
         match self {
+            Self::RequestUriTooLong => 414,
             Self::Version => 505,
             Self::TooLarge => 513,
             _ => 400,

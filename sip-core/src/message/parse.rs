@@ -121,6 +121,9 @@ fn start_request(line: &str) -> Result<Start, ParseError> {
             version,
         ));
     }
+    if uri.len() > limits::REQUEST_URI_BYTES {
+        return Err(malformed(Fault::RequestUriTooLong, uri));
+    }
     // A Request-URI has no headers part (§19.1.1, table 1) and no white space or brackets.
     let parsed = Uri::parse(uri).ok_or(malformed(Fault::RequestUri, uri))?;
     if parsed.sip().is_some_and(|sip| sip.headers.is_some()) {
@@ -199,6 +202,10 @@ impl Essentials {
         let cseq_text = single(HeaderName::CSeq)?;
         let cseq = CSeq::parse(cseq_text)
             .ok_or(ParseError::new(Fault::Malformed(HeaderName::CSeq), at(cseq_text)))?;
+        // A request's first line bounds its method, too; a response has none.
+        if cseq.method.as_str().len() > limits::IDENTIFIER_BYTES {
+            return Err(ParseError::new(Fault::Overlong(HeaderName::CSeq), at(cseq_text)));
+        }
         if method.is_some_and(|method| *method != cseq.method) {
             return Err(ParseError::new(Fault::CSeqMethod, at(cseq_text)));
         }

@@ -338,6 +338,19 @@ fn smuggling_and_ambiguity_are_refused_with_the_place() {
         let error = parse(format!("{}\r\n", base.replace(from, to)).as_bytes()).expect_err(to);
         assert_eq!((error.fault, error.offset), (*fault, base.find(from).unwrap()), "{to:?}");
     }
+    // A response's CSeq names a method that no first line bounds.
+    let response = base.replace("OPTIONS sip:a@b SIP/2.0", "SIP/2.0 200 OK");
+    let most = crate::limits::IDENTIFIER_BYTES;
+    for (length, fault) in [(most, None), (most + 1, Some(Fault::Overlong(HeaderName::CSeq)))] {
+        let long = response.replace("1 OPTIONS", &format!("1 {}", "x".repeat(length)));
+        assert_eq!(parse(format!("{long}\r\n").as_bytes()).err().map(|error| error.fault), fault);
+    }
+    let most = crate::limits::REQUEST_URI_BYTES;
+    for (length, fault) in [(most, None), (most + 1, Some(Fault::RequestUriTooLong))] {
+        let long = base.replacen("sip:a@b", &format!("sip:{}@b", "a".repeat(length - 6)), 1);
+        assert_eq!(parse(format!("{long}\r\n").as_bytes()).err().map(|error| error.fault), fault);
+    }
+    assert_eq!(Fault::RequestUriTooLong.status(), 414);
     let overlong = "x".repeat(600);
     let long_branch = base.replace("z9hG4bK1", &format!("z9hG4bK{overlong}"));
     let error = parse(format!("{long_branch}\r\n").as_bytes()).expect_err("overlong branch");

@@ -167,10 +167,7 @@ impl<'a> Uri<'a> {
         }
         let scheme_ok = scheme.bytes().next().is_some_and(|b| b.is_ascii_alphabetic())
             && scheme.bytes().all(|b| b.is_ascii_alphanumeric() || b"+-.".contains(&b));
-        // RFC 3986's characters: printable US-ASCII without delimiters that cannot stand in a URI.
-        let rest_ok =
-            !rest.is_empty() && rest.bytes().all(|b| b.is_ascii_graphic() && !b"<>\"\\^`{|}".contains(&b));
-        if !scheme_ok || !rest_ok {
+        if !scheme_ok || rest.is_empty() || !chars::is_absolute_uri(rest) {
             return None;
         }
         if scheme.eq_ignore_ascii_case("tel") {

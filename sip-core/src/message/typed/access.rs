@@ -5,7 +5,7 @@ use core::fmt;
 use super::HeaderError;
 use super::cursor::{no_controls, refused};
 use crate::message::headers::Span;
-use crate::message::{CSeq, Fault, HeaderName, Headers, NameAddr, ParseError, Via};
+use crate::message::{CSeq, Fault, HeaderName, Headers, NameAddr, ParseError, Via, chars};
 
 /// How many values a header field may have (RFC 3261 §7.3.1).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -69,7 +69,12 @@ impl<'a> TypedHeader<'a> for Via<'a> {
 
     fn parse(text: &'a str) -> Result<Self, HeaderError> {
         no_controls(text)?;
-        Self::parse(text).ok_or_else(|| refused(text, "Via value"))
+        let via = Self::parse(text).ok_or_else(|| refused(text, "Via value"))?;
+        // What is read is written again, and that is SIP/2.0.
+        let mut protocol = text.splitn(3, '/').map(chars::trim);
+        let is_ours = protocol.next().is_some_and(|name| name.eq_ignore_ascii_case("SIP"))
+            && protocol.next() == Some("2.0");
+        if is_ours { Ok(via) } else { Err(HeaderError::Expected { what: "SIP/2.0", offset: 0 }) }
     }
 }
 

@@ -157,7 +157,8 @@ impl<'a> TypedHeader<'a> for Contact<'a> {
         };
         let reg_id = number_param(text, address.params, "reg-id", (1 << 31) - 1)?;
         if reg_id == Some(0) {
-            return Err(HeaderError::Range { what: "reg-id", offset: 0 });
+            let offset = address.params.value("reg-id").map_or(0, |value| place(text, value));
+            return Err(HeaderError::Range { what: "reg-id", offset });
         }
         Ok(Self::Address(ContactAddress { address, q, expires, reg_id }))
     }

@@ -99,6 +99,7 @@ impl<'a> TypedHeader<'a> for Date {
         let mut cursor = Cursor::new(text);
         one_of(&mut cursor, &DAYS, "day of the week")?;
         cursor.separator(b',', ",")?;
+        let day_at = cursor.offset();
         let day = two_digits(&mut cursor, "day", 31)?;
         cursor.space("white space")?;
         let month = one_of(&mut cursor, &MONTHS, "month")?;
@@ -121,7 +122,7 @@ impl<'a> TypedHeader<'a> for Date {
         cursor.end()?;
         let date = Self { year, month: month + 1, day, hour, minute, second };
         if day == 0 || day > date.month_length() {
-            return Err(HeaderError::Range { what: "day", offset: 5 });
+            return Err(HeaderError::Range { what: "day", offset: day_at });
         }
         Ok(date)
     }

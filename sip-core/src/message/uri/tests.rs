@@ -149,7 +149,23 @@ fn schemes() {
     for text in ["urn:service:sos", "http://a/b?c#d", "soap.beep://h", "a+b-c.d:x", "mailto:a@b", "im:x"] {
         assert!(matches!(Uri::parse(text), Some(Uri::Other { .. })), "{text}");
     }
-    for text in ["", ":", "a:", "1a:x", "a b:x", "a:b c", "a:<b>", "a:\u{e4}", "a:b\u{7f}", "sip", "sip:"] {
+    for text in [
+        "",
+        ":",
+        "a:",
+        "1a:x",
+        "a b:x",
+        "a:b c",
+        "a:<b>",
+        "a:\u{e4}",
+        "a:b\u{7f}",
+        "sip",
+        "sip:",
+        "http:%zz",
+        "a:%4",
+        "x:#a#b",
+        "http://h/#a#b",
+    ] {
         assert_eq!(Uri::parse(text), None, "{text}");
     }
 }
