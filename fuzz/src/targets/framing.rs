@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use sip_core::limits;
-use sip_core::message::{Fault, Writer};
+use sip_core::message::{Fault, Message, Refused, Response, Writer};
 use sip_core::transport::framing::{Frame, StreamFramer, datagram, websocket};
 
 #[derive(Debug, Default, PartialEq)]
@@ -46,15 +46,13 @@ fn read(input: &[u8], size: usize) -> Stream {
                 Ok(Some(Frame::Message(message))) => {
                     assert!(message.len() <= limits::MESSAGE_BYTES);
                     taken += message.len();
+                    delimited(&message);
                     stream.messages.push(message);
                 }
                 Err(error) => {
                     assert!(stream.error.is_none(), "an error is told once");
                     if let Some(refusal) = error.refusal("tag") {
-                        assert!(
-                            refusal.starts_with(b"SIP/2.0 ")
-                                && refusal.ends_with(b"Content-Length: 0\r\n\r\n")
-                        );
+                        refused(&refusal, error.head.as_deref().unwrap_or_default());
                     }
                     stream.error = Some((error.fault, error.head));
                 }
@@ -70,6 +68,32 @@ fn read(input: &[u8], size: usize) -> Stream {
         }
     }
     stream
+}
+
+/// The answer is one message, with the sender's Via; any other fault in it is one of the fields it echoes.
+fn refused(refusal: &Bytes, head: &[u8]) {
+    let shown = String::from_utf8_lossy(refusal);
+    assert!(refusal.starts_with(b"SIP/2.0 ") && refusal.ends_with(b"Content-Length: 0\r\n\r\n"), "{shown}");
+    match Response::parse(refusal.clone()) {
+        Ok(response) => {
+            assert_eq!(response.headers().bytes().len(), refusal.len(), "an answer is one message");
+            assert!(response.headers().body().is_empty() && response.to_tag().is_some(), "{shown}");
+        }
+        Err(Refused { error, .. }) => {
+            let full = head.len() > limits::MESSAGE_BYTES - 400;
+            assert!(full || super::message::is_of_an_echo(error.fault), "{error}: {shown}");
+        }
+    }
+}
+
+/// The framer and the parser agree on where a message ends.
+fn delimited(message: &Bytes) {
+    let length = match Message::parse(message.clone()) {
+        Ok(Message::Request(request)) => request.headers().bytes().len(),
+        Ok(Message::Response(response)) => response.headers().bytes().len(),
+        Err(_) => return,
+    };
+    assert_eq!(length, message.len(), "{:?}", String::from_utf8_lossy(message));
 }
 
 /// Several messages behind one another, keep-alives in between.

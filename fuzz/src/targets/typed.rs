@@ -59,6 +59,10 @@ pub(crate) fn busy_message() -> Vec<u8> {
 
 macro_rules! row {
     ($type:ty, [$($valid:expr),*]) => {
+        row!($type, |_, _| {}, [$($valid),*])
+    };
+    // With what else can be asked of a value.
+    ($type:ty, $asked:expr, [$($valid:expr),*]) => {
         Row {
             name: <$type as TypedHeader<'_>>::NAME,
             round: |text| {
@@ -69,6 +73,8 @@ macro_rules! row {
                         return false;
                     }
                 };
+                let asked: fn(&str, &$type) = $asked;
+                asked(text, &value);
                 let printed = value.to_string();
                 let again = <$type as TypedHeader<'_>>::parse(&printed);
                 assert_eq!(again.as_ref(), Ok(&value), "{text:?} prints as {printed:?}");
@@ -86,7 +92,14 @@ macro_rules! row {
 }
 
 const TABLE: &[Row] = &[
-    row!(Via<'_>, ["SIP / 2.0 / WSS [2001:db8::1]:5061;rport", "SIP/2.0/UDP h;branch=z9hG4bK1"]),
+    row!(
+        Via<'_>,
+        overload,
+        [
+            "SIP / 2.0 / WSS [2001:db8::1]:5061;rport",
+            "SIP/2.0/UDP h;branch=z9hG4bK1;oc=20;oc-algo=\"loss,A\";oc-validity=500;oc-seq=1282321615.782"
+        ]
+    ),
     row!(
         From<'_>,
         [
@@ -104,8 +117,9 @@ const TABLE: &[Row] = &[
     row!(CSeq, ["0009  INVITE", "4711 INVITE"]),
     row!(
         Contact<'_>,
+        contact,
         [
-            "<sip:a@b>;reg-id=1;+sip.instance=\"<urn:uuid:00000000-0000-1000-8000-AABBCCDDEEFF>\"",
+            "<sip:a@b>;reg-id=1;+sip.instance=\"<urn:uuid:00000000-0000-1000-8000-AABBCCDDEEFF>\";pub-gruu=\"sip:a@b;gr=u\";temp-gruu=\"sip:t@b;gr\"",
             "\"Mr. Watson\" <sip:watson@worcester.bell-telephone.com>;q=0.7;expires=3600"
         ]
     ),
@@ -168,7 +182,7 @@ const TABLE: &[Row] = &[
     ),
     row!(RSeq, ["4294967295", "988789"]),
     row!(RAck, ["776656 1 INVITE"]),
-    row!(Privacy<'_>, ["header;session ; critical", "id"]),
+    row!(Privacy<'_>, privacy, ["header;session ; critical", "id"]),
     row!(PAssertedIdentity<'_>, ["\"Cullen Jennings\" <sip:fluffy@cisco.com>", "tel:+14085264000"]),
     row!(PPreferredIdentity<'_>, ["\"Cullen Jennings\" <sip:fluffy@cisco.com>"]),
     row!(
@@ -187,7 +201,11 @@ const TABLE: &[Row] = &[
             "<sip:carol@c;method=SUBSCRIBE>"
         ]
     ),
-    row!(ReferredBy<'_>, ["sip:r@ref.example;cid=\"2UWQFN309shb3@ref.example\"", "<sip:r@ref.example>"]),
+    row!(
+        ReferredBy<'_>,
+        referred_by,
+        ["sip:r@ref.example;cid=\"2UWQFN309shb3@ref.example\"", "<sip:r@ref.example>"]
+    ),
     row!(ReferSub<'_>, ["TRUE;x=y", "false"]),
     row!(TargetDialog<'_>, ["fa77as7dad8-sd98ajzz@host.example.com ;local-tag=kkaz- ;remote-tag=6544"]),
     row!(AcceptContact<'_>, ["*;video;explicit;methods=\"INVITE,BYE\"", "*;audio;require"]),
@@ -230,7 +248,11 @@ const TABLE: &[Row] = &[
         SubscriptionState<'_>,
         ["terminated;reason=probation;retry-after=60", "terminated;reason=noresource"]
     ),
-    row!(UserToUser<'_>, ["56a390f3d2b7310023a2;encoding=hex;purpose=foo;content=bar", "\"a, b\""]),
+    row!(
+        UserToUser<'_>,
+        user_to_user,
+        ["56a390f3d2b7310023a2;encoding=hex;purpose=foo;content=bar", "\"a, b\""]
+    ),
     row!(
         SessionId<'_>,
         [
@@ -240,12 +262,72 @@ const TABLE: &[Row] = &[
     ),
     row!(
         Identity<'_>,
+        identity,
         [
             "eyJhbGciOiJFUzI1NiIs.eyJkZXN0Ijp7In.rq3pjT1hoRwakEGjHCnWSwUnshd0-zJ6F1VOgFWSjHBr8Qjpjlk-cpFYpFYsojN;info=<https://biloxi.example.org/biloxi.cer>;alg=ES256;ppt=shaken",
             "..sig;alg=ES256 ; info = <https://a/b;c>"
         ]
     ),
 ];
+
+/// Overload control's parameters print to equal ones; a refusal lies within all of them.
+fn overload(_: &str, via: &Via<'_>) {
+    let overload = match via.overload() {
+        Ok(Some(overload)) => overload,
+        Ok(None) => return,
+        Err(error) => return assert!(error.offset() <= via.params.as_str().len(), "{via}: {error}"),
+    };
+    assert!(overload.algorithms().all(|name| name.bytes().all(|byte| byte.is_ascii_alphanumeric())));
+    let printed = format!("SIP/2.0/TLS h{overload}");
+    let again = Via::parse(&printed).expect("a Via").overload().map(Option::unwrap);
+    // The list's blanks are its writer's.
+    assert_eq!(again, Ok(overload), "{via} prints as {printed}");
+}
+
+fn contact(text: &str, contact: &Contact<'_>) {
+    let Contact::Address(contact) = contact else { return assert_eq!(text.trim(), "*") };
+    let params = contact.address.params;
+    if let Some(instance) = contact.instance() {
+        assert_eq!(params.value("+sip.instance"), Some(&*format!("\"<{instance}>\"")), "{text}");
+    }
+    for (gruu, name) in [(contact.pub_gruu(), "pub-gruu"), (contact.temp_gruu(), "temp-gruu")] {
+        assert_eq!(gruu.is_some(), params.value(name).is_some(), "{name} of {text}");
+        assert!(gruu.is_none_or(|gruu| gruu.len() <= text.len()), "{name} of {text}");
+    }
+}
+
+fn referred_by(text: &str, referred_by: &ReferredBy<'_>) {
+    let Some(cid) = referred_by.cid() else { return assert_eq!(referred_by.params.value("cid"), None) };
+    assert!(
+        cid.contains('@') && !cid.contains('"') && text.contains(&format!("\"{cid}\"")),
+        "{cid} of {text}"
+    );
+}
+
+fn identity(text: &str, identity: &Identity<'_>) {
+    assert_eq!(identity.param("alg"), identity.alg, "{text}");
+    assert_eq!(identity.param("PPT"), identity.ppt, "{text}");
+}
+
+fn privacy(text: &str, privacy: &Privacy<'_>) {
+    assert_eq!(privacy.values().count(), text.split(';').count(), "{text}");
+    assert!(
+        privacy.values().all(|value| !value.is_empty() && privacy.has(&value.to_ascii_uppercase())),
+        "{text}"
+    );
+}
+
+fn user_to_user(text: &str, data: &UserToUser<'_>) {
+    let quoted = data.data.starts_with('"');
+    assert!(
+        if quoted { data.text().len() + 2 <= data.data.len() } else { data.text() == data.data },
+        "{text}"
+    );
+    assert!(
+        data.params.value("purpose") == data.purpose && data.params.value("content") == data.content,
+        "{text}"
+    );
+}
 
 #[cfg(test)]
 mod tests {
