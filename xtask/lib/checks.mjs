@@ -83,6 +83,11 @@ export const checks = [
     count: counts.libtest,
   },
   {
+    name: "worst",
+    title: "no message takes two milliseconds",
+    run: program(["cargo", "bench", "-p", "sip-core", "--bench", "worst", "--locked"]),
+  },
+  {
     name: "fuzz",
     title: "fuzz targets",
     needs: ["machine"],

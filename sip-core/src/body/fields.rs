@@ -9,7 +9,7 @@ use thiserror::Error;
 
 use super::one_line;
 use crate::limits;
-use crate::message::HeaderName;
+use crate::message::{HeaderName, chars};
 
 /// Why text is not a body of its type.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
@@ -129,7 +129,7 @@ impl Display for Fields<'_> {
 }
 
 /// Without the line end.
-fn line_length(line: &[u8]) -> usize {
+pub(super) fn line_length(line: &[u8]) -> usize {
     let line = line.strip_suffix(b"\n").unwrap_or(line);
     line.strip_suffix(b"\r").unwrap_or(line).len()
 }
@@ -147,8 +147,7 @@ fn field(bytes: &[u8], base: usize) -> Result<(Cow<'_, str>, Cow<'_, str>), Body
     }
     let (name, value) = text.split_once(':').ok_or(BodyError::new(BodyFault::Field, base))?;
     let name = name.trim_end_matches([' ', '\t']);
-    let is_name = |b: u8| b.is_ascii_alphanumeric() || b"-.!%*_+`'~".contains(&b);
-    if name.is_empty() || !name.bytes().all(is_name) {
+    if !chars::is_token(name) {
         return Err(BodyError::new(BodyFault::Field, base));
     }
     Ok((Cow::Borrowed(name), Cow::Borrowed(value.trim_matches([' ', '\t', '\r', '\n']))))

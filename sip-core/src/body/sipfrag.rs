@@ -4,7 +4,7 @@ use alloc::borrow::Cow;
 use alloc::string::String;
 use alloc::vec::Vec;
 
-use super::fields::{BodyError, BodyFault, Fields};
+use super::fields::{BodyError, BodyFault, Fields, line_length};
 use super::{number, one_line};
 use crate::limits;
 
@@ -32,9 +32,7 @@ impl<'a> SipFrag<'a> {
             return Err(BodyError::new(BodyFault::TooLarge, limits::MESSAGE_BYTES));
         }
         let end = memchr::memchr(b'\n', body).map_or(body.len(), |at| at + 1);
-        let first = &body[..end];
-        let first = first.strip_suffix(b"\n").unwrap_or(first);
-        let first = first.strip_suffix(b"\r").unwrap_or(first);
+        let first = &body[..line_length(&body[..end])];
         let mut fragment = Self::default();
         let mut at = 0;
         if is_start_line(first) {
