@@ -92,6 +92,8 @@ fn at_the_caps(headers: &Headers) -> bool {
 /// what else there is to say, and the length: found without the parser's index.
 fn echoes(answer: &[u8], request: &Headers) {
     let shown = String::from_utf8_lossy(answer);
+    let mut echoed = request.fields().iter().filter(|field| ECHOED.contains(&field.name));
+    assert!(echoed.all(|field| !request.name_of(field).is_empty()), "a field that is not UTF-8: {shown}");
     let mut answered = lines(answer).into_iter().map(value);
     for name in ECHOED {
         let most = if name == HeaderName::Via { usize::MAX } else { 1 };
