@@ -23,7 +23,8 @@ pub(crate) fn holds(input: &[u8]) {
                     Some(aor),
                     "canonical once is canonical"
                 );
-                for (name, value) in sip.params() {
+                // Each is looked for among all: a few are enough.
+                for (name, value) in sip.params().take(50) {
                     assert!(sip.has_param(name));
                     assert!(value.is_none() || sip.params().any(|(_, v)| v == value));
                 }

@@ -263,7 +263,7 @@ impl<'a> Reader<'a> {
     /// A name as written → namespace and local part. An attribute without prefix is in no namespace.
     fn resolve(&self, written: &str, element: bool, place: usize) -> Result<Name, XmlError> {
         let (prefix, local) = match written.split_once(':') {
-            Some((prefix, local)) if prefix.is_empty() || local.is_empty() || local.contains(':') => {
+            Some((prefix, local)) if prefix.is_empty() || local.contains(':') || !begins_name(local) => {
                 return Err(XmlError::new(XmlFault::Markup, place));
             }
             Some((prefix, local)) => (prefix, local),
@@ -284,7 +284,7 @@ impl<'a> Reader<'a> {
         let rest = self.rest();
         let len = rest.find(|c| !is_name_char(c)).unwrap_or(rest.len());
         let name = &rest[..len];
-        if name.is_empty() || name.starts_with(|c: char| matches!(c, '-' | '.') || c.is_ascii_digit()) {
+        if !begins_name(name) {
             return Err(self.fault(XmlFault::Markup));
         }
         self.at += len;
@@ -391,6 +391,11 @@ const fn is_space(byte: u8) -> bool {
 
 const fn is_space_char(c: char) -> bool {
     matches!(c, ' ' | '\t' | '\r' | '\n')
+}
+
+/// Whether a name begins as one may, and so each part of a qualified one (§2.3 `NameStartChar`).
+fn begins_name(name: &str) -> bool {
+    !name.is_empty() && !name.starts_with(|c: char| matches!(c, '-' | '.') || c.is_ascii_digit())
 }
 
 /// `NameChar` (§2.3), with everything beyond ASCII.

@@ -74,6 +74,7 @@ fn dangerous_and_malformed_documents_are_refused() {
         ("< a/>", Markup),
         ("<1/>", Markup),
         ("<a:b:c xmlns:a='x'/>", Markup),
+        ("<a:.b xmlns:a='x'/>", Markup),
         ("<a b/>", Markup),
         ("<a b=1/>", Markup),
         ("<a b='1'c='2'/>", Markup),
