@@ -20,6 +20,8 @@ const AT_ONCE: usize = 2;
 const INPUT_BYTES: u32 = 6000;
 /// Seconds after which one input counts as hanging, on a machine that does other things too.
 const HANG: u32 = 60;
+/// Seconds from which on a run is a search, and not a check.
+const LONG: u32 = 60;
 /// MiB of memory past which a target counts as leaking.
 const MEMORY: u32 = 1024;
 /// How often a long run says where it is.
@@ -128,6 +130,8 @@ fn fuzz(fuzzer: &Path, folder: &Path, target: &str, seconds: u32) -> Result<Outc
     let mut child = Command::new(fuzzer)
         .env("FUZZ_TARGET", target)
         .arg(format!("-max_total_time={seconds}"))
+        // A short run is a check, the same for everybody; a long one looks for what is new.
+        .arg(format!("-seed={}", u8::from(seconds < LONG)))
         .arg(format!("-max_len={INPUT_BYTES}"))
         .arg(format!("-timeout={HANG}"))
         .arg(format!("-rss_limit_mb={MEMORY}"))

@@ -99,14 +99,15 @@ impl<'m> Rewrite<'m> {
         }
     }
 
-    /// Removes the first `count` values of a list header, wherever its fields break.
+    /// Removes the first `count` values of a list header, wherever its fields break, and fields without a value up to the
+    /// next: what was second is topmost.
     pub fn remove_first_values(&mut self, name: HeaderName, count: usize) {
         let mut left = count;
         for field in self.headers.fields_of(name) {
-            if left == 0 {
+            let text = self.headers.value_of(field);
+            if left == 0 && first_value(text).is_some() {
                 return;
             }
-            let text = self.headers.value_of(field);
             let mut at = 0;
             while left > 0 && at < text.len() {
                 match first_value(&text[at..]) {
