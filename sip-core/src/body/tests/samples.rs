@@ -1,6 +1,6 @@
 //! Bodies in the shape of what is met.
 
-pub(super) const MULTIPART: &str = "preamble\r\n\
+pub(crate) const MULTIPART: &str = "preamble\r\n\
 --unique-boundary-1\r\n\
 Content-Type: multipart/alternative;\r\n boundary=\"unique-boundary-1-inner\"\r\n\
 \r\n\
@@ -22,14 +22,14 @@ plain --unique-boundary-1 text\r\n\
 --unique-boundary-1--\r\n\
 epilogue";
 
-pub(super) const SIPFRAG: &str = "INVITE sip:alice@atlanta.example SIP/2.0\r\n\
+pub(crate) const SIPFRAG: &str = "INVITE sip:alice@atlanta.example SIP/2.0\r\n\
 From: <sip:bob@biloxi.example>;tag=1\r\n\
 Subject: one\r\n  folded\r\n\
 i: abc@h\r\n\
 \r\n\
 a body\r\n";
 
-pub(super) const SUMMARY: &str = "Messages-Waiting: yes\r\n\
+pub(crate) const SUMMARY: &str = "Messages-Waiting: yes\r\n\
 Message-Account: sip:alice@vmail.example.com\r\n\
 Voice-Message: 4/8 (1/2)\r\n\
 Fax-Message: 0/2\r\n\
@@ -40,7 +40,7 @@ Subject: carpool tomorrow?\r\n\
 To: <alice@example.com>\r\n\
 Urgent: no\r\n";
 
-pub(super) const SDPFRAG: &str = "a=group:BUNDLE 1 2\r\n\
+pub(crate) const SDPFRAG: &str = "a=group:BUNDLE 1 2\r\n\
 a=ice-pwd:asd88fgpdd777uzjYhagZg\r\n\
 a=ice-ufrag:8hhY\r\n\
 m=audio 9 RTP/AVP 0\r\n\
@@ -53,7 +53,7 @@ a=mid:2\r\n\
 a=ice-ufrag:other\r\n\
 a=candidate:1 1 UDP 2130706432 2001:db8:a0b:12f0::1 6000 typ host\r\n";
 
-pub(super) const PIDF: &str = r#"<?xml version="1.0" encoding="UTF-8"?>
+pub(crate) const PIDF: &str = r#"<?xml version="1.0" encoding="UTF-8"?>
 <impp:presence xmlns:impp="urn:ietf:params:xml:ns:pidf" xmlns:dm="urn:ietf:params:xml:ns:pidf:data-model"
     xmlns:rpid="urn:ietf:params:xml:ns:pidf:rpid" entity="pres:someone@example.com">
   <impp:tuple id="sg89ae">
@@ -69,7 +69,7 @@ pub(super) const PIDF: &str = r#"<?xml version="1.0" encoding="UTF-8"?>
 </impp:presence>
 "#;
 
-pub(super) const DIALOG_INFO: &str = r#"<?xml version="1.0"?>
+pub(crate) const DIALOG_INFO: &str = r#"<?xml version="1.0"?>
 <dialog-info xmlns="urn:ietf:params:xml:ns:dialog-info" version="3" state="partial" entity="sip:alice@example.com">
   <dialog id="as7d900as8" call-id="a84b4c76e66710" local-tag="1928301774" remote-tag="456887766" direction="recipient">
     <state event="rejected" code="486">terminated</state>
@@ -90,7 +90,7 @@ o=- 1 1 IN IP4 h</session-description>
   <dialog id="b"><state>early</state></dialog>
 </dialog-info>"#;
 
-pub(super) const REGINFO: &str = r#"<?xml version="1.0"?>
+pub(crate) const REGINFO: &str = r#"<?xml version="1.0"?>
 <reginfo xmlns="urn:ietf:params:xml:ns:reginfo" xmlns:gr="urn:ietf:params:xml:ns:gruuinfo" version="1" state="full">
   <registration aor="sip:user@example.com" id="as9" state="active">
     <contact id="76" state="active" event="registered" duration-registered="7322" expires="600" q="0.8"
@@ -105,12 +105,12 @@ pub(super) const REGINFO: &str = r#"<?xml version="1.0"?>
   <registration aor="sip:other@example.com" id="b" state="init"/>
 </reginfo>"#;
 
-pub(super) const IS_COMPOSING: &str = r#"<?xml version="1.0" encoding="UTF-8"?>
+pub(crate) const IS_COMPOSING: &str = r#"<?xml version="1.0" encoding="UTF-8"?>
 <isComposing xmlns="urn:ietf:params:xml:ns:im-iscomposing" xmlns:xsi="http://www.w3.org/2001/XMLSchema-instance"
     xsi:schemaLocation="urn:ietf:params:xml:ns:im-composing iscomposing.xsd">
   <state>active</state><lastactive>2026-01-27T10:43:00Z</lastactive>
   <contenttype>text/plain</contenttype><refresh>90</refresh>
 </isComposing>"#;
 
-pub(super) const DOCUMENTS: [&str; 4] = [PIDF, DIALOG_INFO, REGINFO, IS_COMPOSING];
-pub(super) const LINES: [&str; 4] = [MULTIPART, SIPFRAG, SUMMARY, SDPFRAG];
+pub(crate) const DOCUMENTS: [&str; 4] = [PIDF, DIALOG_INFO, REGINFO, IS_COMPOSING];
+pub(crate) const LINES: [&str; 4] = [MULTIPART, SIPFRAG, SUMMARY, SDPFRAG];

@@ -1,6 +1,6 @@
 //! Descriptions in the shape of what is met: browsers, a soft phone, a desk phone.
 
-pub(super) const CHROME: &str = "v=0\r\n\
+pub(crate) const CHROME: &str = "v=0\r\n\
 o=- 4611731400430051336 2 IN IP4 127.0.0.1\r\n\
 s=-\r\n\
 t=0 0\r\n\
@@ -62,7 +62,7 @@ a=tls-id:91bbf309c0990a6bec11e38ba2933cee\r\n\
 a=sctp-port:5000\r\n\
 a=max-message-size:262144\r\n";
 
-pub(super) const FIREFOX: &str = "v=0\r\n\
+pub(crate) const FIREFOX: &str = "v=0\r\n\
 o=mozilla...THIS_IS_SDPARTA-99.0 8115129867498137284 0 IN IP4 0.0.0.0\r\n\
 s=-\r\n\
 t=0 0\r\n\
@@ -87,7 +87,7 @@ a=rtpmap:9 G722/8000/1\r\n\
 a=rtpmap:101 telephone-event/8000/1\r\n\
 a=setup:active\r\n";
 
-pub(super) const BARESIP: &str = "v=0\r\n\
+pub(crate) const BARESIP: &str = "v=0\r\n\
 o=- 3190134212 1207352710 IN IP4 198.51.100.20\r\n\
 s=-\r\n\
 c=IN IP4 198.51.100.20\r\n\
@@ -106,7 +106,7 @@ a=rtcp-rsize\r\n\
 a=ptime:20\r\n";
 
 /// Everything the session part may hold, keys in the description, and an attribute nobody knows.
-pub(super) const DESK_PHONE: &str = "v=0\r\n\
+pub(crate) const DESK_PHONE: &str = "v=0\r\n\
 o=root 20055 20056 IN IP6 2001:db8::20\r\n\
 s=call with ü\r\n\
 i=a lobby phone\r\n\
@@ -131,4 +131,4 @@ a=ptime:20\r\n\
 m=image 0 udptl t38\r\n\
 m=video 0 RTP/AVP\r\n";
 
-pub(super) const ALL: [&str; 4] = [CHROME, FIREFOX, BARESIP, DESK_PHONE];
+pub(crate) const ALL: [&str; 4] = [CHROME, FIREFOX, BARESIP, DESK_PHONE];
