@@ -177,3 +177,9 @@ pub const WATCHERS: usize = 64;
 
 /// States one user agent publishes. Past it `publish` is refused.
 pub const PUBLICATIONS: usize = 16;
+
+/// Hosts of one domain that a request is tried at, after RFC 3263. Past it the rest is left out.
+pub const TARGETS: usize = 8;
+
+/// Addresses of one host that are tried. Past it the rest is left out.
+pub const TARGET_ADDRESSES: usize = 6;

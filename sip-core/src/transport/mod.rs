@@ -1,10 +1,12 @@
-//! The transport layer (RFC 3261 §18): framing, flows, Via's `received` and `rport`, route tokens.
+//! The transport layer (RFC 3261 §18): framing, flows, Via's `received` and `rport`, route tokens, and where a URI
+//! leads (RFC 3263).
 //!
-//! What it does not do: open sockets, or look names up.
+//! What it does not do: open sockets, or ask DNS.
 
 mod flow;
 pub mod framing;
 mod registration;
+pub mod target;
 mod token;
 pub mod via;
 
