@@ -73,9 +73,9 @@ impl Flow {
     }
 
     /// Remembers who it proved to be. A datagram socket is many peers and never anybody.
-    pub fn identify(&self, identity: Option<Arc<Identity>>) {
+    pub fn identify(&self, identity: Arc<Identity>) {
         if matches!(self.sink, Sink::Connection(_)) {
-            *self.identity.lock() = identity;
+            *self.identity.lock() = Some(identity);
         }
     }
 
@@ -208,7 +208,7 @@ impl Flows {
     }
 
     /// Remembers who a flow proved to be.
-    pub fn identify(&self, flow: FlowId, identity: Option<Arc<Identity>>) {
+    pub fn identify(&self, flow: FlowId, identity: Arc<Identity>) {
         if let Some(flow) = self.table.read().flows.get(&flow) {
             flow.identify(identity);
         }

@@ -26,6 +26,9 @@ const LOCKS: usize = 64;
 /// cannot be reached: one account does not take the room of all.
 const WAITING_PER_AOR: usize = 100;
 
+/// Registrations of one address-of-record that ended before their connection did and are still known.
+const LEFT_PER_AOR: usize = 10;
+
 /// Who asked for a registration that is away.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Waiter {
@@ -70,6 +73,8 @@ pub struct Location {
 #[derive(Debug, Default)]
 struct Entry {
     bindings: Vec<Binding>,
+    /// Registrations that ended while their connection stands: dialogs that began with them are still reached over it.
+    left: Vec<(RegistrationKey, Hop)>,
     waiters: Vec<(RegistrationKey, Instant, Waiter)>,
 }
 
@@ -124,7 +129,9 @@ impl Location {
         let mut part = self.part(&update.aor).lock();
         let entry = part.entry(update.aor.clone()).or_default();
         entry.refresh(now, flows);
+        let before = entry.bindings.clone();
         let applied = registrar::apply(&mut entry.bindings, update, now, self.caps);
+        entry.leave(&before);
         let woken = self.wake(entry, now);
         let result = applied.map(|()| entry.bindings.clone());
         if entry.is_empty() {
@@ -141,7 +148,7 @@ impl Location {
         let mut part = self.part(&key.aor).lock();
         let entry = part.entry(key.aor.clone()).or_default();
         entry.refresh(now, flows);
-        if let Some(hop) = registrar::reach(&entry.bindings, key, now) {
+        if let Some(hop) = registrar::reach(&entry.bindings, key, now).or_else(|| entry.way_to_left(key)) {
             return Reach::Now(hop);
         }
         self.forget(entry, now);
@@ -197,7 +204,7 @@ impl Location {
     }
 
     fn wake(&self, entry: &mut Entry, now: Instant) -> Vec<Woken> {
-        let Entry { bindings, waiters } = entry;
+        let Entry { bindings, waiters, .. } = entry;
         let mut woken = Vec::new();
         waiters.retain(|(key, _, waiter)| match registrar::reach(bindings, key, now) {
             Some(hop) => {
@@ -220,17 +227,46 @@ impl Location {
 
 impl Entry {
     fn refresh(&mut self, now: Instant, flows: &Flows) {
-        self.bindings.retain_mut(|binding| {
+        let Self { bindings, left, .. } = self;
+        left.retain(|(_, hop)| flows.is_open(hop.flow));
+        bindings.retain_mut(|binding| {
             if binding.hop.is_some_and(|hop| !flows.is_open(hop.flow)) {
                 binding.hop = None;
             }
-            binding.expires_at > now
+            let lasts = binding.expires_at > now;
+            if !lasts {
+                note(left, binding);
+            }
+            lasts
         });
     }
 
-    fn is_empty(&self) -> bool {
-        self.bindings.is_empty() && self.waiters.is_empty()
+    /// Takes note of the bindings that are no more.
+    fn leave(&mut self, before: &[Binding]) {
+        let Self { bindings, left, .. } = self;
+        left.retain(|(key, _)| !bindings.iter().any(|binding| binding.key == *key));
+        for gone in before.iter().filter(|old| !bindings.iter().any(|binding| binding.key == old.key)) {
+            note(left, gone);
+        }
     }
+
+    fn way_to_left(&self, key: &RegistrationKey) -> Option<Hop> {
+        self.left.iter().find(|(left, _)| left == key).map(|(_, hop)| *hop)
+    }
+
+    fn is_empty(&self) -> bool {
+        self.bindings.is_empty() && self.waiters.is_empty() && self.left.is_empty()
+    }
+}
+
+/// Of a datagram's sender there is nothing to keep: its dialogs know its address.
+fn note(left: &mut Vec<(RegistrationKey, Hop)>, binding: &Binding) {
+    let Some(hop) = binding.hop.filter(|hop| hop.transport.is_reliable()) else { return };
+    left.retain(|(key, _)| *key != binding.key);
+    if left.len() >= LEFT_PER_AOR {
+        left.remove(0);
+    }
+    left.push((binding.key.clone(), hop));
 }
 
 #[cfg(test)]
@@ -323,8 +359,8 @@ mod tests {
     #[test]
     fn what_ends_is_forgotten() {
         let mut world = World::new();
-        world.register(&world.connect(1), 1);
-        let flow = world.connect(2);
+        let flow = world.connect(1);
+        world.register(&flow, 1);
         world.flows.close(&flow).for_each(drop);
         world.now += Duration::from_secs(61);
         assert_eq!(world.location.lookup(AOR, world.now, &world.flows), []);
@@ -333,6 +369,31 @@ mod tests {
         world.location.sweep(world.now, &world.flows);
         assert!(world.location.parts.iter().all(|part| part.lock().is_empty()));
         assert_eq!(world.location.waiting.load(Ordering::Relaxed), 0);
+    }
+
+    #[test]
+    fn a_registration_that_ended_is_reached_in_its_dialogs_while_its_connection_stands() {
+        let mut world = World::new();
+        let flow = world.connect(1);
+        world.register(&flow, 1);
+        let update = BindingUpdate {
+            aor: AOR.into(),
+            call_id: "c".into(),
+            cseq: 2,
+            hop: flow.hop().unwrap(),
+            change: Change::RemoveAll,
+        };
+        assert_eq!(world.location.update(&update, world.now, &world.flows).0, Ok(vec![]));
+        assert_eq!(world.location.lookup(AOR, world.now, &world.flows), [], "nobody is called there");
+        assert_eq!(world.reach(1), Reach::Now(flow.hop().unwrap()));
+        world.register(&flow, 3);
+        world.now += Duration::from_secs(61);
+        assert_eq!(world.reach(1), Reach::Now(flow.hop().unwrap()), "it ran out");
+        world.flows.close(&flow).for_each(drop);
+        assert_eq!(world.reach(2), Reach::Later);
+        world.now += HOLD;
+        world.location.sweep(world.now, &world.flows);
+        assert!(world.location.parts.iter().all(|part| part.lock().is_empty()));
     }
 
     #[test]

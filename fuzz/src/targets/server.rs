@@ -296,11 +296,8 @@ impl Bench {
                     let answer = self.truth(question);
                     self.server.handle_input(self.now, Input::Answer(id, answer));
                 }
-                Output::Authenticated { flow, identity: Some(identity) } => {
+                Output::Authenticated { flow, identity } => {
                     self.identities.insert(flow, identity);
-                }
-                Output::Authenticated { flow, identity: None } => {
-                    self.identities.remove(&flow);
                 }
             }
         }

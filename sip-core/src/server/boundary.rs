@@ -18,7 +18,7 @@ pub struct Identity {
     pub username: SmolStr,
     /// The registration; its `aor` is what From must name.
     pub registration: RegistrationKey,
-    /// When the registration ends, unless it is refreshed. From then on the flow speaks for the account only in the
+    /// When the registration ends, unless it is refreshed, or when it was removed. From then on the flow speaks for the account only in the
     /// dialogs it is in.
     pub expires_at: Instant,
 }
@@ -55,13 +55,12 @@ pub enum Output {
     },
     /// Find something out. Unanswered questions time out inside the core.
     Ask(QuestionId, Question),
-    /// A REGISTER over this flow succeeded: pass `identity` with all that arrives on it from now on. `None`: the
-    /// flow's registration was removed.
+    /// A REGISTER over this flow succeeded: pass `identity` with all that arrives on it from now on.
     Authenticated {
         /// The flow.
         flow: FlowId,
         /// Who it is.
-        identity: Option<Arc<Identity>>,
+        identity: Arc<Identity>,
     },
 }
 

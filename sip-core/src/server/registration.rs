@@ -56,7 +56,7 @@ impl Server {
         self.counters.registered += 1;
         // A datagram socket is everybody's.
         if arrival.from.transport.is_reliable() {
-            self.identify(&arrival, identity, &bindings);
+            self.identify(now, &arrival, identity, &bindings);
         }
         let Some(server) = arrival.server else { return };
         let tag = self.fresh_tag();
@@ -66,23 +66,28 @@ impl Server {
         self.layer.respond(now, server, 200, message);
     }
 
-    fn identify(&mut self, arrival: &Arrival, change: IdentityChange, bindings: &[Binding]) {
-        let current = arrival.identity.as_ref().map(|identity| &identity.registration);
+    fn identify(&mut self, now: Instant, arrival: &Arrival, change: IdentityChange, bindings: &[Binding]) {
+        let current = arrival.identity.as_deref();
+        let lost = match &change {
+            IdentityChange::Loses { registrations } => {
+                current.filter(|current| registrations.iter().any(|lost| lost.is_same(&current.registration)))
+            }
+            IdentityChange::LosesAll { aor } => current.filter(|current| current.registration.aor == *aor),
+            IdentityChange::Becomes { .. } | IdentityChange::None => None,
+        };
         let identity = match change {
             IdentityChange::Becomes { username, registration } => {
                 let Some(binding) = bindings.iter().find(|b| b.key.is_same(&registration)) else { return };
                 let (registration, expires_at) = (binding.key.clone(), binding.expires_at);
-                Some(Arc::new(Identity { username, registration, expires_at }))
+                Identity { username, registration, expires_at }
             }
-            IdentityChange::Loses { registrations }
-                if current.is_some_and(|current| registrations.iter().any(|lost| lost.is_same(current))) =>
-            {
-                None
-            }
-            IdentityChange::LosesAll { aor } if current.is_some_and(|c| c.aor == aor) => None,
-            _ => return,
+            // Calls go on without a registration, and their requests come from who it was.
+            _ => match lost {
+                Some(lost) => Identity { expires_at: now, ..lost.clone() },
+                None => return,
+            },
         };
-        self.emit(Output::Authenticated { flow: arrival.from.flow, identity });
+        self.emit(Output::Authenticated { flow: arrival.from.flow, identity: Arc::new(identity) });
     }
 }
 

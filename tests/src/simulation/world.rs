@@ -392,12 +392,8 @@ impl World {
                 server::Output::Transmit { to, message } => self.transmit(id, to, message),
                 server::Output::Authenticated { flow, identity } => {
                     // Datagrams have no flow of their own to authenticate.
-                    if flow == SOCKET {
-                        continue;
-                    }
-                    match identity {
-                        Some(identity) => drop(node.identities.insert(flow, identity)),
-                        None => drop(node.identities.remove(&flow)),
+                    if flow != SOCKET {
+                        node.identities.insert(flow, identity);
                     }
                 }
                 server::Output::Ask(question, asked) => {

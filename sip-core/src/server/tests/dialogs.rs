@@ -269,3 +269,31 @@ fn a_caller_that_does_not_come_back_is_given_up() {
     net.request(&bob, &Method::Ack);
     net.quiet();
 }
+
+#[test]
+fn who_unregisters_during_a_call_speaks_in_it_and_nowhere_else() {
+    for star in [false, true] {
+        let (mut net, mut caller, callee) = talking();
+        let (alice, bob) = (caller.peer.clone(), callee.peer.clone());
+        net.send_with_digest(&alice, "alice", &|cseq, extra| {
+            let contact = match star {
+                true => String::from("Contact: *\r\nExpires: 0\r\n"),
+                false => format!("Expires: 0\r\n{}", alice.contact_field()),
+            };
+            alice.register(cseq + 100, &format!("{contact}{extra}"))
+        });
+        net.expect(&alice, 200);
+        net.quiet();
+        // A new call has to be proven.
+        let invite = alice.invite("bob", 77, "").replace("Call-ID: call", "Call-ID: another");
+        net.send(&alice, invite.clone());
+        let challenge = net.expect(&alice, 407);
+        net.send(&alice, ack_to_failure(&invite, &challenge));
+        works(&mut net, &mut caller, &bob, "BYE");
+        // Over another flow it is a thief's.
+        let thief = ws("alice", 9);
+        let mut stolen = Side { peer: thief.clone(), cseq: 40, ..caller.clone() };
+        net.send(&thief, stolen.next("INFO"));
+        net.expect(&thief, 403);
+    }
+}

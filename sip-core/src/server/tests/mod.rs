@@ -8,6 +8,7 @@ mod hostile;
 mod refusals;
 mod register;
 mod strangers;
+mod user_agents;
 
 use alloc::boxed::Box;
 use alloc::collections::{BTreeMap, VecDeque};
@@ -117,11 +118,8 @@ impl Net {
         while let Some(output) = self.server.poll_output() {
             match output {
                 Output::Transmit { to, message } => self.sent.push_back((to, message)),
-                Output::Authenticated { flow, identity: Some(identity) } => {
+                Output::Authenticated { flow, identity } => {
                     self.identities.insert(flow, identity);
-                }
-                Output::Authenticated { flow, identity: None } => {
-                    self.identities.remove(&flow);
                 }
                 Output::Ask(id, question) => match self.answer_of(&question) {
                     Some(answer) if !self.silent => {
