@@ -11,6 +11,7 @@ mod checks;
 mod config;
 mod continuity;
 mod credentials;
+mod dialog_info;
 mod endpoint;
 mod error;
 mod event;

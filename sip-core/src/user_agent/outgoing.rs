@@ -82,6 +82,11 @@ impl Outgoing {
         self.acks.iter().find(|(id, _)| id == dialog).map(|(_, ack)| ack.clone())
     }
 
+    /// Call-ID and our tag.
+    pub(super) fn name(&self) -> (&str, &str) {
+        (&self.draft.call_id, &self.draft.tag)
+    }
+
     /// Whether the INVITE that made the call has this CSeq.
     pub(super) const fn is_initial(&self, cseq: u32) -> bool {
         self.draft.cseq == cseq

@@ -75,7 +75,7 @@ impl Call {
     }
 
     /// Every dialog of the call: the one of the 2xx, then the early ones.
-    fn usages(&self) -> impl Iterator<Item = &Usage> {
+    pub(super) fn usages(&self) -> impl Iterator<Item = &Usage> {
         let early = match &self.direction {
             Direction::Outgoing(out) => out.early.as_slice(),
             Direction::Incoming(_) | Direction::Restored { .. } => &[],

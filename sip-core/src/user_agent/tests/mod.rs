@@ -5,6 +5,7 @@ mod changes;
 mod changes_asked;
 mod checks;
 mod continuity;
+mod dialog_info;
 mod digest;
 mod events;
 mod flows;
