@@ -146,7 +146,7 @@ fn populated(phones: usize, seed: u64, batch: usize) -> World {
         let id = NodeId(world.nodes.len());
         let mut phone = Phone::new(id, user, 0, "a.example", home, Transport::Udp, seed);
         // None is refreshed while we look.
-        phone.set_expires(3_600);
+        phone.configure(|config| config.expires = 3_600);
         world.add(Node::Phone(phone));
     }
     for first in (1..=phones).step_by(batch) {

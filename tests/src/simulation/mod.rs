@@ -10,6 +10,7 @@ pub mod directory;
 pub mod fault;
 pub mod flows;
 pub mod ladder;
+pub mod mesh;
 pub mod network;
 pub mod node;
 pub mod person;

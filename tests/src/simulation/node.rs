@@ -120,9 +120,9 @@ impl Phone {
         }
     }
 
-    /// Registers for so many seconds from now on; to be called before it is switched on.
-    pub fn set_expires(&mut self, seconds: u32) {
-        self.config.expires = seconds;
+    /// Changes how it behaves; to be called before it is switched on.
+    pub fn configure(&mut self, change: impl FnOnce(&mut user_agent::Config)) {
+        change(&mut self.config);
         self.agent = UserAgent::new(self.config.clone(), Box::new(SeededEntropy(self.seed)));
     }
 

@@ -11,6 +11,7 @@ use sip_core::user_agent::{self, CallId, End, Event, UserAgent};
 
 use super::directory::SOCKET;
 use super::fault::Fault;
+use super::mesh::{self, MESH};
 use super::network::{ConnectionId, Network, Profile};
 use super::node::{Node, Phone, ServerNode};
 use super::person::{Action, Habits};
@@ -438,7 +439,11 @@ impl World {
             }
             return;
         }
-        let Some(to) = NodeId::of(hop.remote).filter(|to| to.0 < self.nodes.len()) else {
+        let addressed = match NodeId::of(hop.remote) {
+            Some(MESH) => mesh::recipient(&self.nodes, &message),
+            other => other,
+        };
+        let Some(to) = addressed.filter(|to| to.0 < self.nodes.len()) else {
             return self.violate(from, "sent to nobody", format!("{hop:?}"));
         };
         let fate = self.network.datagram(now, &mut self.dice, from, to, &message);

@@ -10,6 +10,8 @@ pub mod rfc5359;
 pub mod rfc5407;
 pub mod stage;
 
+use std::collections::BTreeMap;
+
 use stage::Stage;
 
 /// Who stands between alice and bob, and who alice is to it.
@@ -32,13 +34,15 @@ pub struct Flow {
     pub about: &'static str,
     /// Who stands between the two.
     pub between: Between,
+    /// Who is there beside them.
+    pub others: &'static [&'static str],
     /// Messages cross: only the order in each direction counts.
     pub crossing: bool,
     /// The proxy's 100 is part of the table.
     pub trying: bool,
     /// `A>P INVITE, P>A 100 INVITE, …`
     pub table: &'static str,
-    /// What alice and bob do.
+    /// What they do.
     pub script: fn(&mut Stage),
 }
 
@@ -50,7 +54,7 @@ pub fn all() -> impl Iterator<Item = &'static Flow> {
 impl Flow {
     /// Plays it. `Err`: what is different, or which rule was broken, and the ladder.
     pub fn check(&self) -> Result<(), String> {
-        let mut stage = Stage::new(self.between);
+        let mut stage = Stage::new(self.between, self.others);
         (self.script)(&mut stage);
         let expected = self.expected();
         let found = stage.messages(self.trying);
@@ -74,7 +78,7 @@ impl Flow {
         let line = |line: &str| {
             let (ends, label) = line.trim().split_once(' ').expect("A>B and what");
             let (from, to) = ends.split_once('>').expect("A>B");
-            Message { from: letter(from), to: letter(to), label: label.to_owned() }
+            Message { from: from.to_owned(), to: to.to_owned(), label: label.to_owned() }
         };
         self.table.split(',').map(line).collect()
     }
@@ -83,32 +87,28 @@ impl Flow {
 /// A message of a table or of a run.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Message {
-    /// Sender: A, B or P.
-    pub from: char,
+    /// Sender, by the first letter: A, B, P.
+    pub from: String,
     /// Receiver.
-    pub to: char,
+    pub to: String,
     /// `INVITE`, `200 INVITE`.
     pub label: String,
 }
 
-fn letter(name: &str) -> char {
-    name.chars().next().expect("a letter")
+/// What was sent over each link, by whom, in this order.
+fn by_link(messages: &[Message]) -> BTreeMap<(&str, &str), Vec<(&str, &str)>> {
+    let mut links = BTreeMap::<_, Vec<_>>::new();
+    for Message { from, to, label } in messages {
+        let link = (from.min(to).as_str(), from.max(to).as_str());
+        links.entry(link).or_default().push((from.as_str(), label.as_str()));
+    }
+    links
 }
 
-fn by_link(messages: &[Message]) -> Vec<Vec<(char, &str)>> {
-    let links = [('A', 'B'), ('A', 'P'), ('B', 'P')];
-    let of = |(one, other)| {
-        let on = messages.iter().filter(|m| (m.from, m.to) == (one, other) || (m.to, m.from) == (one, other));
-        on.map(|m| (m.from, m.label.as_str())).collect()
-    };
-    links.map(of).to_vec()
-}
-
-fn by_direction(messages: &[Message]) -> Vec<Vec<&str>> {
-    let directions = [('A', 'B'), ('B', 'A'), ('A', 'P'), ('P', 'A'), ('B', 'P'), ('P', 'B')];
-    let of = |ends| {
-        let sent = messages.iter().filter(|m| (m.from, m.to) == ends);
-        sent.map(|m| m.label.as_str()).collect()
-    };
-    directions.map(of).to_vec()
+fn by_direction(messages: &[Message]) -> BTreeMap<(&str, &str), Vec<&str>> {
+    let mut directions = BTreeMap::<_, Vec<_>>::new();
+    for Message { from, to, label } in messages {
+        directions.entry((from.as_str(), to.as_str())).or_default().push(label.as_str());
+    }
+    directions
 }

@@ -8,6 +8,7 @@ const PLAIN: Flow = Flow {
     section: "",
     about: "",
     between: HisProxy,
+    others: &[],
     crossing: false,
     trying: true,
     table: "",

@@ -1,31 +1,306 @@
-//! RFC 5359 §2. Only hold is here so far. Blank are §2.2–§2.6, §2.10, §2.11 and §2.15–§2.18, which take REFER, Replaces,
-//! Join or subscriptions to the dialog package, and §2.7–§2.9 and §2.12–§2.14, which take a proxy with rules of its own
-//! about whom to try.
+//! RFC 5359 §2. A REFER is answered with 200 where the examples have 202 (RFC 6665 §8.3.1).
 
-use sip_core::user_agent::UserAgent;
+use sip_core::body::Content;
+use sip_core::body::dialog_info::Dialog;
+use sip_core::events::{Document, EventName, Package};
+use sip_core::message::{escape_header, unescape};
+use sip_core::user_agent::{
+    Addressee, Event, Replacement, SubscriptionId, SubscriptionUpdate, UserAgent, WatcherId, WatcherUpdate,
+};
 
-use super::Between::HisProxy;
+use super::super::NodeId;
+use super::super::watch::description;
+use super::Between::{HisProxy, Nobody};
 use super::Flow;
+use super::stage::Stage;
 
-/// The flows.
-pub const FLOWS: &[Flow] = &[Flow {
-    section: "RFC 5359 §2.1",
-    about: "hold, and back",
-    between: HisProxy,
+const PLAIN: Flow = Flow {
+    section: "",
+    about: "",
+    between: Nobody,
+    others: &[],
     crossing: false,
     trying: false,
-    table: "A>P INVITE, P>B INVITE, B>P 180 INVITE, P>A 180 INVITE, B>P 200 INVITE, P>A 200 INVITE, A>P ACK, P>B ACK, \
-            B>P INVITE, P>A INVITE, A>P 200 INVITE, P>B 200 INVITE, B>P ACK, P>A ACK, \
-            B>P INVITE, P>A INVITE, A>P 200 INVITE, P>B 200 INVITE, B>P ACK, P>A ACK, \
-            A>P BYE, P>B BYE, B>P 200 BYE, P>A 200 BYE",
-    script: |stage| {
-        stage.talk();
-        let bob = stage.bob;
-        stage.change(bob, "hold", UserAgent::hold);
-        stage.run(1_000);
-        stage.change(bob, "resume", UserAgent::resume);
-        stage.run(1_000);
-        stage.hang_up(stage.alice);
-        stage.run(1_000);
+    table: "",
+    script: |_| {},
+};
+
+/// The flows.
+pub const FLOWS: &[Flow] = &[
+    Flow {
+        section: "RFC 5359 §2.1",
+        about: "hold, and back",
+        between: HisProxy,
+        table: "A>P INVITE, P>B INVITE, B>P 180 INVITE, P>A 180 INVITE, B>P 200 INVITE, P>A 200 INVITE, A>P ACK, \
+                P>B ACK, B>P INVITE, P>A INVITE, A>P 200 INVITE, P>B 200 INVITE, B>P ACK, P>A ACK, \
+                B>P INVITE, P>A INVITE, A>P 200 INVITE, P>B 200 INVITE, B>P ACK, P>A ACK, \
+                A>P BYE, P>B BYE, B>P 200 BYE, P>A 200 BYE",
+        script: |stage| {
+            stage.talk();
+            stage.change(stage.bob, "hold", UserAgent::hold);
+            stage.run(1_000);
+            stage.change(stage.bob, "resume", UserAgent::resume);
+            stage.run(1_000);
+            stage.hang_up(stage.alice);
+            stage.run(1_000);
+        },
+        ..PLAIN
     },
-}];
+    Flow {
+        section: "RFC 5359 §2.2",
+        about: "hold, and a call to somebody else meanwhile",
+        between: HisProxy,
+        others: &["carol"],
+        table: "A>P INVITE, P>B INVITE, B>P 180 INVITE, P>A 180 INVITE, B>P 200 INVITE, P>A 200 INVITE, A>P ACK, \
+                P>B ACK, B>P INVITE, P>A INVITE, A>P 200 INVITE, P>B 200 INVITE, B>P ACK, P>A ACK, \
+                B>P INVITE, P>C INVITE, C>P 180 INVITE, P>B 180 INVITE, C>P 200 INVITE, P>B 200 INVITE, B>P ACK, \
+                P>C ACK, B>P BYE, P>C BYE, C>P 200 BYE, P>B 200 BYE, \
+                B>P INVITE, P>A INVITE, A>P 200 INVITE, P>B 200 INVITE, B>P ACK, P>A ACK, \
+                A>P BYE, P>B BYE, B>P 200 BYE, P>A 200 BYE",
+        script: |stage| {
+            stage.is_known(stage.bob);
+            stage.talk();
+            stage.change(stage.bob, "hold", UserAgent::hold);
+            stage.run(1_000);
+            stage.talks(stage.bob, stage.third);
+            stage.hang_up_with(stage.bob, stage.third);
+            stage.run(1_000);
+            stage.change(stage.bob, "resume", UserAgent::resume);
+            stage.run(1_000);
+            stage.hang_up(stage.alice);
+            stage.run(1_000);
+        },
+        ..PLAIN
+    },
+    Flow {
+        section: "RFC 5359 §2.4",
+        about: "unattended transfer; bob tells of the 180 too, one NOTIFY more than the example has",
+        others: &["carol"],
+        table: "B>A INVITE, A>B 180 INVITE, A>B 200 INVITE, B>A ACK, A>B REFER, B>A 200 REFER, B>A NOTIFY, \
+                A>B 200 NOTIFY, A>B BYE, B>A 200 BYE, B>C INVITE, C>B 180 INVITE, B>A NOTIFY, A>B 200 NOTIFY, \
+                C>B 200 INVITE, B>C ACK, B>A NOTIFY, A>B 200 NOTIFY",
+        script: |stage| {
+            let (alice, bob, carol) = (stage.alice, stage.bob, stage.third);
+            stage.talks(bob, alice);
+            stage.transfers(alice, bob, carol);
+            stage.run(200);
+            stage.obeys(bob);
+            stage.run(200);
+            stage.hang_up_with(alice, bob);
+            stage.run(200);
+            stage.rings(carol);
+            stage.run(400);
+            stage.accepts(carol);
+            stage.run(1_000);
+        },
+        ..PLAIN
+    },
+    Flow {
+        section: "RFC 5359 §2.5",
+        about: "attended transfer",
+        others: &["carol"],
+        table: "A>B INVITE, B>A 180 INVITE, B>A 200 INVITE, A>B ACK, B>A INVITE, A>B 200 INVITE, B>A ACK, \
+                B>C INVITE, C>B 180 INVITE, C>B 200 INVITE, B>C ACK, B>C INVITE, C>B 200 INVITE, B>C ACK, \
+                B>A REFER, A>B 200 REFER, A>B NOTIFY, B>A 200 NOTIFY, A>C INVITE, C>A 200 INVITE, A>C ACK, \
+                C>B BYE, B>C 200 BYE, A>B NOTIFY, B>A 200 NOTIFY, B>A BYE, A>B 200 BYE",
+        script: |stage| {
+            let (alice, bob, carol) = (stage.alice, stage.bob, stage.third);
+            stage.talk();
+            stage.change(bob, "hold", UserAgent::hold);
+            stage.run(500);
+            stage.talks(bob, carol);
+            stage.change(bob, "hold", UserAgent::hold);
+            stage.run(500);
+            let (Some(call), Some(other)) = (stage.call_with(bob, alice), stage.call_with(bob, carol)) else {
+                return;
+            };
+            let done = stage.world.command(bob, "refer", |ua, now| ua.transfer_to(now, call, other));
+            done.expect("a call can be transferred");
+            stage.run(200);
+            stage.obeys(alice);
+            stage.run(200);
+            stage.accepts(carol);
+            stage.run(500);
+            stage.hang_up_with(bob, alice);
+            stage.run(1_000);
+        },
+        ..PLAIN
+    },
+    Flow {
+        section: "RFC 5359 §2.6",
+        about: "transfer by a message that says whose place to take",
+        others: &["carol"],
+        table: "A>B INVITE, B>A 180 INVITE, B>A 200 INVITE, A>B ACK, B>C MESSAGE, C>B 200 MESSAGE, C>A INVITE, \
+                A>C 200 INVITE, C>A ACK, A>B BYE, B>A 200 BYE",
+        script: |stage| {
+            let (alice, bob, carol) = (stage.alice, stage.bob, stage.third);
+            stage.talk();
+            let Some(uri) = own_dialog(stage, bob).as_ref().and_then(replaceable) else { return };
+            stage.sends(bob, carol, &uri);
+            stage.run(200);
+            let text = stage.take(carol, |event| match event {
+                Event::Message { content, .. } => Some(String::from_utf8_lossy(&content.body).into_owned()),
+                _ => None,
+            });
+            let Some(text) = text else { return };
+            stage.clicks(carol, &text);
+            stage.run(200);
+            stage.accepts(alice);
+            stage.run(1_000);
+        },
+        ..PLAIN
+    },
+    Flow {
+        section: "RFC 5359 §2.10",
+        about: "a third one is added to a call; our Contact has no isfocus, which is the mixer's",
+        others: &["carol"],
+        table: "A>B INVITE, B>A 180 INVITE, B>A 200 INVITE, A>B ACK, B>A INVITE, A>B 200 INVITE, B>A ACK, \
+                B>C INVITE, C>B 180 INVITE, C>B 200 INVITE, B>C ACK",
+        script: |stage| {
+            stage.talk();
+            stage.offer(stage.bob);
+            stage.run(500);
+            stage.talks(stage.bob, stage.third);
+        },
+        ..PLAIN
+    },
+    Flow {
+        section: "RFC 5359 §2.16",
+        about: "pickup; carol is the example's bill",
+        others: &["carol"],
+        table: "A>B INVITE, B>A 180 INVITE, C>B SUBSCRIBE, B>C 200 SUBSCRIBE, B>C NOTIFY, C>B 200 NOTIFY, \
+                C>A INVITE, A>C 200 INVITE, A>B CANCEL, B>A 200 CANCEL, B>A 487 INVITE, A>B ACK, C>A ACK, A>C BYE, \
+                C>A 200 BYE",
+        script: |stage| {
+            let (alice, bob, carol) = (stage.alice, stage.bob, stage.third);
+            stage.call();
+            stage.run(200);
+            stage.ring();
+            stage.run(200);
+            let watched = EventName { package: Package::Dialog, id: None };
+            let target = stage.address(bob);
+            let done = stage.world.command(carol, "fetch", |ua, now| ua.fetch(now, &target, watched));
+            done.expect("a state can be asked for");
+            stage.run(100);
+            stage.tells(bob, 0);
+            stage.run(200);
+            let Some(told) = told_dialog(stage, carol) else { return };
+            stage.takes_over(carol, &told, true);
+            stage.run(200);
+            stage.accepts(alice);
+            stage.run(500);
+            stage.hang_up_with(alice, carol);
+            stage.run(1_000);
+        },
+        ..PLAIN
+    },
+    Flow {
+        section: "RFC 5359 §2.17",
+        about: "automatic redial",
+        table: "A>B INVITE, B>A 486 INVITE, A>B ACK, A>B SUBSCRIBE, B>A 200 SUBSCRIBE, B>A NOTIFY, A>B 200 NOTIFY, \
+                B>A NOTIFY, A>B 200 NOTIFY, A>B INVITE, B>A 180 INVITE, B>A 200 INVITE, A>B ACK, B>A NOTIFY, \
+                A>B 200 NOTIFY, A>B SUBSCRIBE, B>A 200 SUBSCRIBE, B>A NOTIFY, A>B 200 NOTIFY",
+        script: |stage| {
+            let (alice, bob) = (stage.alice, stage.bob);
+            stage.call();
+            stage.run(200);
+            stage.reject(486);
+            stage.run(500);
+            let watched = EventName { package: Package::Dialog, id: None };
+            let target = stage.address(bob);
+            let done =
+                stage.world.command(alice, "subscribe", |ua, now| ua.subscribe(now, &target, watched, None));
+            let subscription: SubscriptionId = done.expect("a state can be subscribed to");
+            stage.run(100);
+            let Some(watcher) = stage.tells(bob, 0) else { return };
+            stage.run(5_000);
+            // Bob is available.
+            stage.tells_again(bob, watcher, 1);
+            stage.run(500);
+            stage.talk();
+            stage.tells_again(bob, watcher, 2);
+            stage.run(500);
+            let done = stage.world.command(alice, "unsubscribe", |ua, now| ua.unsubscribe(now, subscription));
+            done.expect("a subscription can be left");
+            stage.run(1_000);
+        },
+        ..PLAIN
+    },
+];
+
+/// What the services of this RFC take beside calls.
+impl Stage {
+    /// Somebody asks another, with whom there is a call, to call a third instead.
+    fn transfers(&mut self, who: NodeId, whom: NodeId, third: NodeId) {
+        let Some(call) = self.call_with(who, whom) else { return };
+        let target = self.address(third);
+        let done = self.world.command(who, "refer", |ua, now| ua.transfer(now, call, &target));
+        done.expect("a call can be transferred");
+    }
+
+    /// Somebody sends another a message.
+    fn sends(&mut self, who: NodeId, whom: NodeId, text: &str) {
+        let target = self.address(whom);
+        let content = Content::new("text/plain", text.as_bytes().to_vec());
+        let sent = self
+            .world
+            .command(who, "message", |ua, now| ua.message(now, Addressee::Target(&target), content));
+        let request = sent.expect("a message can be sent");
+        self.world.phone(who).watch.requests.insert(request);
+    }
+
+    /// Somebody calls a URI that says whose place to take, Replaces in its headers (RFC 3891 §4).
+    fn clicks(&mut self, who: NodeId, uri: &str) {
+        let replaces = uri.split_once("?Replaces=").map(|(_, value)| unescape(value).into_owned());
+        let named = replaces.and_then(|value| Replacement::parse(&value).ok());
+        let named = named.expect("a URI with Replaces");
+        self.world.serial += 1;
+        let (serial, now) = (self.world.serial, self.world.now);
+        let call = self.world.phone(who).agent.call_replacing(now, uri, &description(serial, 0), named);
+        self.world.phone(who).watch.called(call.expect("a call can be made"), serial);
+        self.world.after_command(who);
+    }
+
+    /// Somebody tells who has just subscribed to his calls what they are.
+    fn tells(&mut self, who: NodeId, version: u32) -> Option<WatcherId> {
+        let watcher = self.take(who, |event| match event {
+            Event::Watcher { watcher, update: WatcherUpdate::Asked { .. } } => Some(*watcher),
+            _ => None,
+        })?;
+        let content = Document::Dialog(self.world.phone(who).agent.dialog_info(version)).content();
+        let done = self.world.command(who, "grant", |ua, now| ua.accept_watcher(now, watcher, Some(content)));
+        done.expect("a subscription can be granted");
+        Some(watcher)
+    }
+
+    /// Somebody tells who is subscribed to his calls what they are now.
+    fn tells_again(&mut self, who: NodeId, watcher: WatcherId, version: u32) {
+        let content = Document::Dialog(self.world.phone(who).agent.dialog_info(version)).content();
+        let done = self.world.command(who, "notify", |ua, now| ua.notify(now, watcher, Some(content)));
+        done.expect("a watcher can be told");
+    }
+}
+
+/// The one dialog somebody has.
+fn own_dialog(stage: &mut Stage, who: NodeId) -> Option<Dialog> {
+    stage.world.phone(who).agent.dialog_info(0).dialogs.pop()
+}
+
+/// The one dialog of a document somebody was sent.
+fn told_dialog(stage: &mut Stage, who: NodeId) -> Option<Dialog> {
+    let content = stage.take(who, |event| match event {
+        Event::Subscription { update: SubscriptionUpdate::Notified { content, .. }, .. } => content.clone(),
+        _ => None,
+    })?;
+    match Document::parse(&Package::Dialog, &content) {
+        Ok(Document::Dialog(mut info)) => info.dialogs.pop(),
+        _ => None,
+    }
+}
+
+/// Where a dialog's other side is, and that its place may be taken.
+fn replaceable(dialog: &Dialog) -> Option<String> {
+    let target = dialog.remote.as_ref()?.target.as_ref()?;
+    let replaces = Replacement::of_dialog(dialog)?.to_string();
+    Some(format!("{}?Replaces={}", target.uri, escape_header(&replaces)))
+}

@@ -10,6 +10,7 @@ const PLAIN: Flow = Flow {
     section: "",
     about: "",
     between: Nobody,
+    others: &[],
     crossing: true,
     trying: false,
     table: "",

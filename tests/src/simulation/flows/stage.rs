@@ -1,16 +1,18 @@
-//! Where a flow is played: alice, bob, perhaps a proxy, and links that take 50 ms.
+//! Where a flow is played: alice, bob, others, perhaps a proxy, and links that take 50 ms.
 
+use sip_core::body::dialog_info::Dialog;
 use sip_core::time::{Duration, Instant};
 use sip_core::transport::Transport;
-use sip_core::user_agent::{CallId, CommandError, Event, UserAgent};
+use sip_core::user_agent::{Addressee, CallId, CommandError, Event, Replacement, UserAgent};
 
 use super::super::NodeId;
 use super::super::ladder;
+use super::super::mesh::MESH;
 use super::super::network::Profile;
 use super::super::node::{Node, Phone, ServerNode, password};
 use super::super::person::{self, Habits};
 use super::super::trace::Entry;
-use super::super::watch::description;
+use super::super::watch::{Stage as CallStage, description};
 use super::super::world::{Setting, World};
 use super::{Between, Message};
 
@@ -19,7 +21,10 @@ pub const LATENCY: u64 = 50;
 
 const LINKS: Profile = Profile { latency: (LATENCY, LATENCY), ..Profile::SMOOTH };
 
-/// Two phones and what is between them.
+/// The domain of everybody who has an account with the proxy, and of all where there is none.
+const DOMAIN: &str = "a.example";
+
+/// The phones and what is between them.
 #[derive(Debug)]
 pub struct Stage {
     /// With its whole trace.
@@ -28,42 +33,59 @@ pub struct Stage {
     pub alice: NodeId,
     /// Is called.
     pub bob: NodeId,
+    /// The first of the others, if there are any; bob if not.
+    pub third: NodeId,
     /// The trace's entries before the flow begins.
     prelude: usize,
 }
 
 impl Stage {
-    /// Bob is registered, if there is anybody to register with, and nothing is going on.
-    pub fn new(between: Between) -> Self {
+    /// Everybody but a stranger is registered, if there is anybody to register with, and nothing is going on.
+    pub fn new(between: Between, others: &[&str]) -> Self {
         let setting = Setting { whole_trace: true, ..Setting::default() };
         let mut world = World::new(1, LINKS, Habits::NONE, setting);
         world.scripted = true;
         let proxied = between != Between::Nobody;
-        let (first, alice, bob) = match proxied {
-            true => (1, NodeId(0), NodeId(2)),
-            false => (0, NodeId(0), NodeId(1)),
+        let home = if proxied { NodeId(1) } else { MESH };
+        let mut phones = Vec::new();
+        let mut add = |world: &mut World, user: &str, domain: &str| {
+            let id = NodeId(world.nodes.len());
+            let mut phone = Phone::new(id, user, 0, domain, home, Transport::Udp, 1);
+            phone.registers = proxied && domain == DOMAIN;
+            phone.configure(|config| {
+                config.referrals = true;
+                config.event_packages = vec!["dialog".into(), "presence".into()];
+            });
+            phones.push(id);
+            world.add(Node::Phone(phone))
         };
-        let home = |phone: NodeId| match proxied {
-            true => NodeId(1),
-            false => NodeId(1 - phone.0),
-        };
-        let domain = if between == Between::HisProxy { "elsewhere.example" } else { "a.example" };
-        let phone = |id, user, domain, registers| {
-            let mut phone = Phone::new(id, user, 0, domain, home(id), Transport::Udp, 1);
-            phone.registers = registers;
-            Node::Phone(phone)
-        };
-        world.add(phone(alice, "alice", domain, between == Between::TheirProxy));
+        let alices = if between == Between::HisProxy { "elsewhere.example" } else { DOMAIN };
+        let alice = add(&mut world, "alice", alices);
         if proxied {
-            let mut server = ServerNode::new(NodeId(first), "a.example", 1);
-            ["alice", "bob"].iter().for_each(|user| server.directory.add("a.example", user, &password(user)));
+            let mut server = ServerNode::new(NodeId(1), DOMAIN, 1);
+            let everybody = ["alice", "bob"].iter().chain(others);
+            everybody.for_each(|user| server.directory.add(DOMAIN, user, &password(user)));
             world.add(Node::Server(server));
         }
-        world.add(phone(bob, "bob", "a.example", proxied));
-        [alice, bob].into_iter().for_each(|id| world.switch_on(id));
+        let bob = add(&mut world, "bob", DOMAIN);
+        for user in others {
+            add(&mut world, user, DOMAIN);
+        }
+        let third = phones.get(2).copied().unwrap_or(bob);
+        phones.into_iter().for_each(|id| world.switch_on(id));
         world.run(Duration::from_secs(10));
         let prelude = world.trace.entries().len();
-        Self { world, alice, bob, prelude }
+        Self { world, alice, bob, third, prelude }
+    }
+
+    /// Somebody has said who he is before the flow begins, and is not challenged in it.
+    pub fn is_known(&mut self, who: NodeId) {
+        let asked =
+            self.world.command(who, "options", |ua, now| ua.options(now, Addressee::Target("nobody")));
+        let request = asked.expect("an account can be asked for");
+        self.world.phone(who).watch.requests.insert(request);
+        self.run(1_000);
+        self.prelude = self.world.trace.entries().len();
     }
 
     /// Time passes. Changes of the session that somebody is asked about are taken at once.
@@ -71,12 +93,12 @@ impl Stage {
         let end = self.world.now + Duration::from_millis(millis);
         loop {
             let left = end.since(self.world.now);
-            let (alice, bob) = (self.alice, self.bob);
             let asked = |world: &mut World| {
-                [alice, bob].into_iter().find_map(|id| {
-                    let events = &mut world.phone(id).events;
-                    let at = events.iter().position(|event| matches!(event, Event::Offered { .. }))?;
-                    events.remove(at).map(|event| (id, event))
+                world.phones().into_iter().find_map(|id| {
+                    take_event(world, id, |event| match event {
+                        Event::Offered { call, sdp } => Some((id, *call, sdp.clone())),
+                        _ => None,
+                    })
                 })
             };
             let mut found = None;
@@ -84,15 +106,20 @@ impl Stage {
                 found = asked(world);
                 found.is_some()
             });
-            let Some((id, Event::Offered { call, sdp })) = found else { return };
+            let Some((id, call, sdp)) = found else { return };
             person::answer_offer(&mut self.world, id, call, sdp.as_deref());
         }
     }
 
     /// Alice calls bob.
     pub fn call(&mut self) {
-        let target = "bob@a.example";
-        person::call(&mut self.world, self.alice, target, 0).expect("alice can call");
+        self.calls(self.alice, self.bob);
+    }
+
+    /// One calls another.
+    pub fn calls(&mut self, who: NodeId, whom: NodeId) {
+        let target = self.address(whom);
+        person::call(&mut self.world, who, &target, 0).expect("a phone can call");
     }
 
     /// Alice calls bob and wants him to offer.
@@ -106,32 +133,55 @@ impl Stage {
 
     /// It rings at bob's.
     pub fn ring(&mut self) {
-        let bob = self.bob;
-        let Some(call) = self.call_of(bob) else { return };
-        self.world.command(bob, "ring", |ua, now| ua.ring(now, call)).expect("bob can ring");
+        self.rings(self.bob);
+    }
+
+    /// It rings at somebody's.
+    pub fn rings(&mut self, who: NodeId) {
+        let Some(call) = self.call_of(who) else { return };
+        self.world.command(who, "ring", |ua, now| ua.ring(now, call)).expect("a call can ring");
     }
 
     /// Bob takes the call.
     pub fn accept(&mut self) {
-        let bob = self.bob;
-        let Some(call) = self.call_of(bob) else { return };
-        self.world.phone(bob).watch.answered(call);
-        let sdp = description(1, 0);
-        self.world.command(bob, "accept", |ua, now| ua.accept(now, call, &sdp)).expect("bob can accept");
+        self.accepts(self.bob);
+    }
+
+    /// Somebody takes the newest call.
+    pub fn accepts(&mut self, who: NodeId) {
+        let Some(call) = self.call_of(who) else { return };
+        let watch = &mut self.world.phone(who).watch;
+        let serial = watch.calls.get(&call).and_then(|call| call.serial);
+        watch.answered(call);
+        let sdp = description(serial.unwrap_or(1), 0);
+        self.world.command(who, "accept", |ua, now| ua.accept(now, call, &sdp)).expect("a call can be taken");
     }
 
     /// Bob refuses.
     pub fn reject(&mut self, status: u16) {
-        let bob = self.bob;
-        let Some(call) = self.call_of(bob) else { return };
-        self.world
-            .command(bob, "reject", |ua, now| ua.reject(now, call, status, None))
-            .expect("bob can refuse");
+        self.rejects(self.bob, status);
     }
 
-    /// Somebody hangs up, or gives up.
+    /// Somebody refuses the newest call.
+    pub fn rejects(&mut self, who: NodeId, status: u16) {
+        let Some(call) = self.call_of(who) else { return };
+        let done = self.world.command(who, "reject", |ua, now| ua.reject(now, call, status, None));
+        done.expect("a call can be refused");
+    }
+
+    /// Somebody leaves the newest call, or gives it up.
     pub fn hang_up(&mut self, who: NodeId) {
         let Some(call) = self.call_of(who) else { return };
+        self.hang_up_call(who, call);
+    }
+
+    /// Somebody leaves the call with this one.
+    pub fn hang_up_with(&mut self, who: NodeId, whom: NodeId) {
+        let Some(call) = self.call_with(who, whom) else { return };
+        self.hang_up_call(who, call);
+    }
+
+    fn hang_up_call(&mut self, who: NodeId, call: CallId) {
         self.world.command(who, "hangup", |ua, now| ua.hangup(now, call)).expect("a call can be left");
     }
 
@@ -142,7 +192,7 @@ impl Stage {
         self.change(who, "offer", |ua, now, call| ua.offer(now, call, &sdp));
     }
 
-    /// Somebody changes the session by this command.
+    /// Somebody changes the session of the newest call by this command.
     pub fn change(
         &mut self,
         who: NodeId,
@@ -156,6 +206,42 @@ impl Stage {
         }
     }
 
+    /// Who was sent a REFER makes the call it asks for.
+    pub fn obeys(&mut self, who: NodeId) {
+        let referral = self.take(who, |event| match event {
+            Event::Referred { referral, .. } => Some(*referral),
+            _ => None,
+        });
+        let Some(referral) = referral else { return };
+        self.world.serial += 1;
+        let (serial, now) = (self.world.serial, self.world.now);
+        let sdp = description(serial, 0);
+        let placed = self.world.phone(who).agent.accept_refer(now, referral, &sdp);
+        self.world.phone(who).watch.called(placed.expect("a call can be made"), serial);
+        self.world.after_command(who);
+    }
+
+    /// Somebody takes over the call that a document of the package `dialog` tells of (RFC 4235).
+    pub fn takes_over(&mut self, who: NodeId, told: &Dialog, early_only: bool) {
+        let named = Replacement::of_dialog(told);
+        let target = told.remote.as_ref().and_then(|remote| remote.target.as_ref());
+        let (Some(named), Some(target)) = (named, target) else {
+            return self.world.violate(
+                who,
+                "the document does not say whose place to take",
+                format!("{told:?}"),
+            );
+        };
+        self.world.serial += 1;
+        let serial = self.world.serial;
+        let sdp = description(serial, 0);
+        let replaces = Replacement { early_only, ..named };
+        let now = self.world.now;
+        let call = self.world.phone(who).agent.call_replacing(now, &target.uri, &sdp, replaces);
+        self.world.phone(who).watch.called(call.expect("a call can be made"), serial);
+        self.world.after_command(who);
+    }
+
     /// The next message of somebody that is called so is lost.
     pub fn lose(&mut self, who: NodeId, label: &'static str) {
         self.world.network.lose_next(who, label);
@@ -163,19 +249,40 @@ impl Stage {
 
     /// Alice calls, it rings, bob accepts, alice acknowledges.
     pub fn talk(&mut self) {
-        self.call();
+        self.talks(self.alice, self.bob);
+    }
+
+    /// One calls, it rings, the other accepts, the first acknowledges.
+    pub fn talks(&mut self, who: NodeId, whom: NodeId) {
+        self.calls(who, whom);
         self.run(200);
-        self.ring();
+        self.rings(whom);
         self.run(200);
-        self.accept();
+        self.accepts(whom);
         self.run(200);
+    }
+
+    /// How others call somebody.
+    pub fn address(&mut self, who: NodeId) -> String {
+        let phone = self.world.phone(who);
+        format!("{}@{}", phone.user, phone.domain)
+    }
+
+    /// Takes somebody's first event that `pick` picks. Not to have one breaks a rule.
+    pub fn take<T>(&mut self, who: NodeId, pick: impl Fn(&Event) -> Option<T>) -> Option<T> {
+        let found = take_event(&mut self.world, who, pick);
+        if found.is_none() {
+            let events = format!("{:?}", self.world.phone(who).events);
+            self.world.violate(who, "somebody was not told what the script goes on with", events);
+        }
+        found
     }
 
     /// All messages since the beginning.
     pub fn messages(&self, trying: bool) -> Vec<Message> {
         let entries = &self.world.trace.entries()[self.prelude..];
         let sent = entries.iter().filter_map(|(_, entry)| match entry {
-            Entry::Sent { from, to, message, .. } => Some((self.letter(*from), self.letter(*to), message)),
+            Entry::Sent { from, to, message, .. } => Some((self.name(*from), self.name(*to), message)),
             _ => None,
         });
         let named = sent.map(|(from, to, message)| {
@@ -183,7 +290,7 @@ impl Stage {
             let label = label.rsplit_once(' ').map_or(label.as_str(), |(label, _)| label).to_owned();
             Message { from, to, label }
         });
-        named.filter(|m| !m.label.starts_with("100") || (trying && m.from == 'P')).collect()
+        named.filter(|m| !m.label.starts_with("100") || (trying && m.from.starts_with('P'))).collect()
     }
 
     /// The whole run.
@@ -192,22 +299,44 @@ impl Stage {
         ladder::draw(&names, &self.world.trace, 200)
     }
 
-    fn letter(&self, node: NodeId) -> char {
-        match node {
-            _ if node == self.alice => 'A',
-            _ if node == self.bob => 'B',
-            _ => 'P',
+    /// As the tables have it.
+    fn name(&self, node: NodeId) -> String {
+        match &self.world.nodes[node.0] {
+            Node::Phone(phone) => phone.user[..1].to_uppercase(),
+            Node::Server(_) => "P".to_owned(),
         }
     }
 
-    /// `None`: the run is over, for a rule was broken; not to have a call breaks one.
+    /// The call of somebody's with this one. `None`: as for `call_of`.
+    pub fn call_with(&mut self, who: NodeId, whom: NodeId) -> Option<CallId> {
+        let other = self.world.phone(whom).user.clone();
+        let phone = self.world.phone(who);
+        let with = |call: &CallId| phone.agent.remote(*call).is_some_and(|remote| remote.user == other);
+        let found = phone.watch.living().map(|(call, _)| call).filter(with).last();
+        self.existing(who, found)
+    }
+
+    /// The newest call of somebody's. `None`: the run is over, for a rule was broken; not to have a call breaks one.
     fn call_of(&mut self, who: NodeId) -> Option<CallId> {
-        let living = self.world.phone(who).watch.living().map(|(call, _)| call).next();
-        if living.is_none() {
+        let watch = &self.world.phone(who).watch;
+        let pending = watch.living().filter(|(_, call)| call.stage == CallStage::Pending).last();
+        let found = pending.or_else(|| watch.living().last()).map(|(call, _)| call);
+        self.existing(who, found)
+    }
+
+    fn existing(&mut self, who: NodeId, call: Option<CallId>) -> Option<CallId> {
+        if call.is_none() {
             self.world.violate(who, "there is no call for the script to go on with", "");
         }
-        living.filter(|_| self.world.violation.is_none())
+        call.filter(|_| self.world.violation.is_none())
     }
+}
+
+fn take_event<T>(world: &mut World, who: NodeId, pick: impl Fn(&Event) -> Option<T>) -> Option<T> {
+    let events = &mut world.phone(who).events;
+    let (at, found) = events.iter().enumerate().find_map(|(at, event)| Some((at, pick(event)?)))?;
+    events.remove(at);
+    Some(found)
 }
 
 /// What nobody does.
