@@ -86,6 +86,10 @@ pub const CONTACTS_PER_REGISTER: usize = 10;
 /// Branches one request forks to. Past it the remaining contacts are not tried.
 pub const FORKS: usize = 10;
 
+/// Most Max-Breadth of one request (RFC 5393 §5.3.3 recommends 60): how many copies of it all proxies together have on
+/// their way at once. Past it: lowered to this; at 0, 440.
+pub const BREADTH: u32 = 60;
+
 /// Transactions one transaction layer holds, client and server together. Past it: a new request gets 503 with
 /// Retry-After, sent statelessly.
 pub const TRANSACTIONS: usize = 100_000;

@@ -129,6 +129,26 @@ impl<'m> Rewrite<'m> {
         }
     }
 
+    /// Removes the last value of a list header.
+    pub fn remove_last_value(&mut self, name: HeaderName) {
+        let headers = self.headers;
+        let last = headers.fields_of(name).filter(|f| first_value(headers.value_of(f)).is_some()).last();
+        let Some(field) = last else { return };
+        let text = headers.value_of(field);
+        let (mut at, mut kept) = (0, 0);
+        while let Some(element) = text.get(at..).and_then(first_value) {
+            kept = at;
+            at += element.end + 1;
+        }
+        if kept == 0 {
+            self.edit(field.line, String::new());
+        } else {
+            // The comma before it, too.
+            let end = field.value.end as usize;
+            self.edit(Span::new(field.value.start as usize + kept - 1, end), String::new());
+        }
+    }
+
     /// The edited message. What is added where something is taken away comes before it. Edits of the same bytes are a
     /// mistake of the caller's: the first asked for applies.
     pub fn finish(mut self) -> Bytes {

@@ -1,12 +1,19 @@
-//! The response context (§16.7): one request, its branches, and what went back for it.
+//! The response context (§16.7): one request, its targets and branches, and what went back for it.
 
+use alloc::collections::VecDeque;
+use alloc::string::String;
 use alloc::vec::Vec;
 
+use smol_str::SmolStr;
+
 use super::best::{Final, best};
-use crate::message::{Method, Request};
+use super::branch::LoopMark;
+use super::table::{Inbound, Target};
+use crate::message::Method;
+use crate::message::typed::QValue;
 use crate::time::{Duration, Instant};
 use crate::transaction::ClientId;
-use crate::transport::{FlowId, RouteTarget};
+use crate::transport::FlowId;
 
 /// Timer C (§16.6 step 11): "MUST be larger than 3 minutes".
 pub(super) const TIMER_C: Duration = Duration::from_secs(185);
@@ -17,11 +24,25 @@ pub(super) const LOST_CALLER: Duration = Duration::from_secs(10);
 /// One request on its way, in one copy or several.
 #[derive(Debug)]
 pub(super) struct Context {
-    /// As it was received.
-    pub(super) request: Request,
-    /// Who sent it.
-    pub(super) sender: RouteTarget,
+    /// As it was received, and from whom.
+    pub(super) inbound: Inbound,
+    /// What a copy that comes back here is known by.
+    pub(super) mark: LoopMark,
+    /// The Record-Route that leads back to the sender, if the request begins a dialog.
+    pub(super) back: Option<String>,
+    /// Incoming Max-Breadth (RFC 5393 §5.3.2).
+    pub(super) breadth: u32,
     pub(super) branches: Vec<Branch>,
+    /// Targets still to be tried, in order of preference (§16.6: "ordered ... by qvalue").
+    pub(super) waiting: VecDeque<Target>,
+    /// The weight of what is being tried now.
+    pub(super) level: QValue,
+    /// When those that ring make way for the next, if there are any.
+    pub(super) ring: Option<Instant>,
+    /// URIs whose targets are being looked for (§16.5: a 3xx that is followed).
+    pub(super) awaited: usize,
+    /// URIs that a 3xx named and were followed.
+    pub(super) followed: Vec<SmolStr>,
     /// A final response went back.
     pub(super) answered: bool,
     /// The caller sent CANCEL.
@@ -38,6 +59,12 @@ pub(super) struct Branch {
     /// Its client transaction, while there is one.
     pub(super) client: Option<ClientId>,
     pub(super) state: State,
+    /// Its share of Max-Breadth, until it has its final response.
+    pub(super) breadth: u32,
+    /// It rang too long: the next target does not wait for its end.
+    pub(super) given_up: bool,
+    /// Other flows of the same instance (RFC 5626 §7).
+    pub(super) spares: Vec<Target>,
 }
 
 #[derive(Debug)]
@@ -48,20 +75,35 @@ pub(super) enum State {
     Accepted,
     /// Over.
     Ended(Final),
+    /// Over, and other branches stand for it: another flow of the instance, or what its 3xx named.
+    Replaced,
 }
 
 impl Branch {
+    /// One that never was sent.
+    pub(super) const fn failed(status: u16) -> Self {
+        let state = State::Ended(Final::Local(status));
+        Self { client: None, state, breadth: 0, given_up: false, spares: Vec::new() }
+    }
+
     pub(super) const fn is_pending(&self) -> bool {
         matches!(self.state, State::Pending { .. })
     }
 }
 
 impl Context {
-    pub(super) const fn new(request: Request, sender: RouteTarget) -> Self {
+    pub(super) const fn new(inbound: Inbound, mark: LoopMark, back: Option<String>, breadth: u32) -> Self {
         Self {
-            request,
-            sender,
+            inbound,
+            mark,
+            back,
+            breadth,
             branches: Vec::new(),
+            waiting: VecDeque::new(),
+            level: QValue::ONE,
+            ring: None,
+            awaited: 0,
+            followed: Vec::new(),
             answered: false,
             cancelled: false,
             lost: None,
@@ -70,7 +112,7 @@ impl Context {
     }
 
     pub(super) fn is_invite(&self) -> bool {
-        *self.request.method() == Method::Invite
+        *self.inbound.request.method() == Method::Invite
     }
 
     pub(super) fn branch_of(&mut self, client: ClientId) -> Option<&mut Branch> {
@@ -90,12 +132,27 @@ impl Context {
         })
     }
 
-    /// The best response, once every branch is over and none went back yet (§16.7 step 6).
+    /// What of Max-Breadth no branch uses (RFC 5393 §5.3.3.1).
+    pub(super) fn breadth_left(&self) -> u32 {
+        let outgoing: u32 = self.branches.iter().filter(|b| b.is_pending()).map(|b| b.breadth).sum();
+        self.breadth.saturating_sub(outgoing)
+    }
+
+    /// Whether no further target is tried: an answer went back, nobody waits for one, or a 6xx speaks for all (§16.7
+    /// step 5).
+    pub(super) fn is_settled(&self) -> bool {
+        self.answered || self.cancelled || self.finals().any(|end| end.status() >= 600)
+    }
+
+    /// The best response, once every branch is over, no target is left and none went back yet (§16.7 step 6).
     pub(super) fn conclusion(&self) -> Option<&Final> {
-        if self.answered || self.branches.iter().any(Branch::is_pending) {
+        const CANCELLED: &Final = &Final::Local(487);
+        let searching = !self.is_settled() && (self.awaited > 0 || !self.waiting.is_empty());
+        if self.answered || searching || self.branches.iter().any(Branch::is_pending) {
             return None;
         }
-        best(self.finals())
+        // Without any, the caller cancelled what had not been sent yet.
+        Some(best(self.finals()).unwrap_or(CANCELLED))
     }
 
     /// Nothing more can come of it.
@@ -104,7 +161,7 @@ impl Context {
             && self.branches.iter().all(|branch| match branch.state {
                 State::Pending { .. } => false,
                 State::Accepted => branch.client.is_none(),
-                State::Ended(_) => true,
+                State::Ended(_) | State::Replaced => true,
             })
     }
 
@@ -114,6 +171,6 @@ impl Context {
             State::Pending { timer_c } => timer_c,
             _ => None,
         });
-        timers.chain(self.lost.map(|(at, _)| at)).min()
+        timers.chain(self.lost.map(|(at, _)| at)).chain(self.ring).min()
     }
 }

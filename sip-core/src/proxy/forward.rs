@@ -7,7 +7,7 @@ use alloc::string::{String, ToString};
 use bytes::Bytes;
 
 use crate::auth::Credentials;
-use crate::message::{HeaderName, Headers, Request, Response, Rewrite};
+use crate::message::{HeaderName, Headers, NameAddr, Request, Response, Rewrite, Uri};
 use crate::transport::Hop;
 
 /// Max-Forwards of a request that came without (§16.6 step 3).
@@ -26,6 +26,8 @@ pub(super) struct Change<'a> {
     pub(super) hop: &'a Hop,
     /// The branch of our Via.
     pub(super) branch: &'a str,
+    /// What the copy has of Max-Breadth.
+    pub(super) breadth: u32,
     /// Credentials for this realm end here (§22.3: "MUST NOT be forwarded" but by one who needs them).
     pub(super) realm: &'a str,
 }
@@ -34,7 +36,8 @@ pub(super) struct Change<'a> {
 pub(super) fn request(request: &Request, change: &Change<'_>) -> Bytes {
     let headers = request.headers();
     let mut rewrite = Rewrite::new(headers);
-    if let Some(uri) = change.request_uri {
+    let strict = strict(headers, change.routes);
+    if let Some(uri) = strict.or(change.request_uri) {
         rewrite.request_uri(request, uri);
     }
     // Step 8. Said first, so that it stands above a Record-Route at the same place.
@@ -51,13 +54,48 @@ pub(super) fn request(request: &Request, change: &Change<'_>) -> Bytes {
         Some(hops) => rewrite.set(HeaderName::MaxForwards, &hops.saturating_sub(1).to_string()),
         None => rewrite.append(HeaderName::MaxForwards, &MAX_FORWARDS.to_string()),
     }
-    rewrite.remove_first_values(HeaderName::Route, change.routes);
+    set_breadth(&mut rewrite, headers, change.breadth);
+    match strict {
+        None => rewrite.remove_first_values(HeaderName::Route, change.routes),
+        // Step 6: "the proxy MUST place the Request-URI into the Route header field as the last value", and the strict
+        // router's URI in its place.
+        Some(_) => {
+            rewrite.remove_first_values(HeaderName::Route, change.routes + 1);
+            let target = change.request_uri.unwrap_or_else(|| request.uri());
+            rewrite.append(HeaderName::Route, &format!("<{target}>"));
+        }
+    }
     rewrite.remove_if(HeaderName::ProxyAuthorization, |value| {
         Credentials::parse(value).is_ok_and(|credentials| credentials.realm == change.realm)
     });
     distrust(&mut rewrite);
     delimit(&mut rewrite, headers);
     rewrite.finish()
+}
+
+/// The next router behind our own Routes, if it is a strict one (RFC 2543): its URI has no `lr`.
+fn strict(headers: &Headers, routes: usize) -> Option<&str> {
+    let route = NameAddr::parse(headers.list(HeaderName::Route).nth(routes)?)?;
+    match route.parsed_uri()? {
+        Uri::Sip(uri) if !uri.has_param("lr") => Some(request_uri(route.uri)),
+        _ => None,
+    }
+}
+
+/// RFC 5393 §5.3.3: "All proxied requests MUST contain a single Max-Breadth".
+fn set_breadth(rewrite: &mut Rewrite<'_>, headers: &Headers, breadth: u32) {
+    let mut there = headers.all(HeaderName::MaxBreadth);
+    let breadth = breadth.to_string();
+    match (there.next(), there.next()) {
+        (Some(value), None) if value == breadth => {}
+        (Some(_), None) => rewrite.set(HeaderName::MaxBreadth, &breadth),
+        (first, _) => {
+            if first.is_some() {
+                rewrite.remove(HeaderName::MaxBreadth);
+            }
+            rewrite.prepend(HeaderName::MaxBreadth, &breadth);
+        }
+    }
 }
 
 /// §16.6 step 9, here for every transport: a datagram's end is no longer there on a stream, where the body would be

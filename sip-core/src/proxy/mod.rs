@@ -3,7 +3,7 @@
 //! [`validate`] and [`Path::read`] say what a request is, whoever drives the proxy finds the targets and calls
 //! [`Proxy::fork`], and everything the transaction layer then tells about the branches goes to the proxy.
 //!
-//! What it does not do: look up bindings, authenticate, look into bodies, follow redirections, or know dialogs. A
+//! What it does not do: look up bindings, authenticate, look into bodies, or know dialogs. A
 //! contact is reached over the flow it registered over and nothing else.
 
 mod best;
@@ -15,18 +15,20 @@ mod record_route;
 mod refusal;
 mod route;
 mod table;
+mod targets;
 mod validate;
 
 pub use domain::Domain;
 pub use refusal::Refusal;
-pub use route::{Path, Sender};
-pub use table::{Counters, Inbound, Proxy, Settings, Target, Turn};
+pub use route::{Path, Sender, loosen};
+pub use table::{Counters, Inbound, Proxy, Settings, Target, Turn, Wanted};
 pub use validate::{RULES, validate};
 
 use alloc::string::String;
 
 use bytes::Bytes;
 
+use crate::limits;
 use crate::message::Request;
 use crate::transport::Hop;
 
@@ -34,7 +36,15 @@ use crate::transport::Hop;
 /// `routes` of its Routes were ours.
 pub fn forward_ack(ack: &Request, routes: usize, hop: &Hop, realm: &str) -> Bytes {
     let branch: String = branch::stateless(ack);
-    let change =
-        forward::Change { request_uri: None, routes, record_routes: &[], hop, branch: &branch, realm };
+    let breadth = targets::incoming_breadth(ack, limits::BREADTH);
+    let change = forward::Change {
+        request_uri: None,
+        routes,
+        record_routes: &[],
+        hop,
+        branch: &branch,
+        breadth,
+        realm,
+    };
     forward::request(ack, &change)
 }

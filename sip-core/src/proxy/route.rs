@@ -1,8 +1,10 @@
 //! Route information preprocessing (§16.4): which of a request's Routes are ours and what they say.
 
+use alloc::format;
+
 use super::{Domain, Refusal};
 use crate::message::typed::Route;
-use crate::message::{Fault, HeaderName, Request, Uri};
+use crate::message::{Fault, HeaderName, NameAddr, Refused, Request, Rewrite, Uri};
 use crate::time::Instant;
 use crate::transport::{Hop, RegistrationKey, RouteTarget, RouteTokens};
 
@@ -78,6 +80,20 @@ impl Path {
             None => Ok(Self::Outside { routes }),
         }
     }
+}
+
+/// §16.4: a strict router (RFC 2543) put our Record-Route into the Request-URI and what had stood there behind the Routes.
+/// The request as a loose router would have sent it; `None` if it is one.
+pub fn loosen(request: &Request, tokens: &RouteTokens, now: Instant) -> Option<Result<Request, Refused>> {
+    let Some(Uri::Sip(uri)) = Uri::parse(request.uri()) else { return None };
+    tokens.open(uri.user?, request.call_id(), now)?;
+    let headers = request.headers();
+    let last = NameAddr::parse(headers.list(HeaderName::Route).last()?)?;
+    let mut rewrite = Rewrite::new(headers);
+    rewrite.request_uri(request, last.uri);
+    rewrite.prepend(HeaderName::Route, &format!("<{}>", request.uri()));
+    rewrite.remove_last_value(HeaderName::Route);
+    Some(Request::parse(rewrite.finish()))
 }
 
 impl Sender {

@@ -1,22 +1,21 @@
 //! The table of response contexts, driven by what the transaction layer tells.
 
-use alloc::collections::{BTreeMap, BTreeSet};
-use alloc::string::String;
+use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
 use alloc::vec::Vec;
 
 use bytes::Bytes;
 use smol_str::SmolStr;
 
 use super::best::Final;
-use super::branch::{self, LoopMark};
-use super::context::{Branch, Context, LOST_CALLER, State, TIMER_C};
-use super::{forward, record_route};
+use super::context::{Context, LOST_CALLER, State, TIMER_C};
+use super::forward;
 use crate::entropy::{self, Entropy};
 use crate::limits;
-use crate::message::{HeaderName, Method, Request, Response, Writer, reason_phrase};
-use crate::time::Instant;
+use crate::message::typed::{Contact, QValue};
+use crate::message::{HeaderName, Request, Response, Uri, Writer, reason_phrase};
+use crate::time::{Duration, Instant};
 use crate::transaction::{ClientId, Event, Layer, ServerId};
-use crate::transport::{Hop, RouteTarget, RouteTokens, Transport};
+use crate::transport::{Hop, RouteTarget, RouteTokens};
 
 /// What a proxy is told once.
 #[derive(Clone, Debug)]
@@ -25,8 +24,22 @@ pub struct Settings {
     pub realm: SmolStr,
     /// Most branches of one request; see [`limits::FORKS`].
     pub forks: usize,
+    /// Most Max-Breadth of one request (RFC 5393 §5.3.3); see [`limits::BREADTH`](crate::limits::BREADTH).
+    pub breadth: u32,
+    /// How long targets ring before those of the next lower weight are tried.
+    pub ring: Duration,
+    /// Whether the contacts of a 3xx are tried here and not told to the caller (§16.7 step 4).
+    pub recurse: bool,
     /// The Server field of responses it makes itself, if there shall be one.
     pub server: Option<SmolStr>,
+}
+
+impl Settings {
+    /// What is usual.
+    pub const fn new(realm: SmolStr) -> Self {
+        let (forks, breadth) = (limits::FORKS, limits::BREADTH);
+        Self { realm, forks, breadth, ring: Duration::from_secs(20), recurse: false, server: None }
+    }
 }
 
 /// What a proxy needs for every step.
@@ -66,6 +79,29 @@ pub struct Target {
     pub hop: Hop,
     /// What the receiver's Record-Route will lead to.
     pub receiver: RouteTarget,
+    /// Its weight among the others.
+    pub q: QValue,
+    /// Other flows of the same instance, newest first: one is tried when this one has failed (RFC 5626 §7).
+    pub spares: Vec<Self>,
+}
+
+impl Target {
+    /// The only one of its weight and instance.
+    pub const fn new(contact: Option<SmolStr>, hop: Hop, receiver: RouteTarget) -> Self {
+        Self { contact, hop, receiver, q: QValue::ONE, spares: Vec::new() }
+    }
+}
+
+/// A URI that a request on its way is to go to as well. Whoever drives the proxy finds its targets and calls
+/// [`Proxy::extend`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Wanted {
+    /// The request's transaction.
+    pub server: ServerId,
+    /// Where to.
+    pub uri: SmolStr,
+    /// Its weight among the others.
+    pub q: QValue,
 }
 
 /// What a proxy counts.
@@ -84,11 +120,12 @@ pub struct Counters {
 /// All requests on their way through a proxy.
 #[derive(Debug)]
 pub struct Proxy {
-    settings: Settings,
-    contexts: BTreeMap<ServerId, Context>,
-    clients: BTreeMap<ClientId, ServerId>,
+    pub(super) settings: Settings,
+    pub(super) contexts: BTreeMap<ServerId, Context>,
+    pub(super) clients: BTreeMap<ClientId, ServerId>,
     deadlines: BTreeSet<(Instant, ServerId)>,
-    counters: Counters,
+    wanted: VecDeque<Wanted>,
+    pub(super) counters: Counters,
 }
 
 impl Proxy {
@@ -99,77 +136,17 @@ impl Proxy {
             contexts: BTreeMap::new(),
             clients: BTreeMap::new(),
             deadlines: BTreeSet::new(),
+            wanted: VecDeque::new(),
             counters: Counters { forwarded: 0, responses_forwarded: 0, forks_over_cap: 0, unreachable: 0 },
         }
     }
 
-    /// Forwards a request to all targets at once (§16.6). Whoever drives the proxy has answered an INVITE with 100.
-    pub fn fork(&mut self, turn: &mut Turn<'_>, inbound: Inbound, targets: &[Target]) {
-        let mut context = Context::new(inbound.request.clone(), inbound.sender.clone());
-        let tried = targets.len().min(self.settings.forks);
-        self.counters.forks_over_cap += (targets.len() - tried) as u64;
-        // A dialog's route set is settled by the request that began it (§12.2).
-        let records =
-            record_route::begins_dialog(context.request.method()) && context.request.to_tag().is_none();
-        let back = records
-            .then(|| record_route::value(turn, &inbound.sender, inbound.request.call_id(), &inbound.from));
-        let mark = LoopMark::of(&inbound.request);
-        for target in &targets[..tried] {
-            let branch = self.send(turn, &inbound, target, back.as_deref(), mark);
-            if let Some(client) = branch.client {
-                self.clients.insert(client, inbound.server);
-            }
-            context.branches.push(branch);
-        }
-        if tried == 0 {
-            context.branches.push(Branch { client: None, state: State::Ended(Final::Local(480)) });
-        }
-        self.settle(turn, inbound.server, context);
-    }
-
-    fn send(
-        &mut self,
-        turn: &mut Turn<'_>,
-        inbound: &Inbound,
-        target: &Target,
-        back: Option<&str>,
-        mark: LoopMark,
-    ) -> Branch {
-        let failed = |status| Branch { client: None, state: State::Ended(Final::Local(status)) };
-        let request = &inbound.request;
-        let mut record_routes: Vec<String> = Vec::with_capacity(2);
-        if let Some(back) = back {
-            record_routes.push(record_route::value(turn, &target.receiver, request.call_id(), &target.hop));
-            record_routes.push(back.into());
-        }
-        let branch = branch::fresh(mark, turn.entropy);
-        let change = forward::Change {
-            request_uri: target.contact.as_deref().map(forward::request_uri),
-            routes: inbound.routes,
-            record_routes: &record_routes,
-            hop: &target.hop,
-            branch: &branch,
-            realm: &self.settings.realm,
-        };
-        let bytes = forward::request(request, &change);
-        // What we added may have been too much for it.
-        if target.hop.transport == Transport::Udp && bytes.len() > limits::DATAGRAM_BYTES {
-            return failed(513);
-        }
-        let Ok(forwarded) = Request::parse(bytes) else { return failed(513) };
-        let Some(client) = turn.layer.send_request(turn.now, &forwarded, target.hop) else {
-            return failed(503);
-        };
-        self.counters.forwarded += 1;
-        let timer_c = (*request.method() == Method::Invite).then(|| turn.now + TIMER_C);
-        Branch { client: Some(client), state: State::Pending { timer_c } }
-    }
-
-    /// Cancels a request's branches because its sender sent CANCEL (§16.10). `false`: it is not on its way here.
-    pub fn cancel(&mut self, turn: &mut Turn<'_>, server: ServerId) -> bool {
+    /// Cancels a request's branches because its sender sent CANCEL (§16.10). `reason` is what its Reason says, which goes
+    /// on (RFC 3326 §2). `false`: it is not on its way here.
+    pub fn cancel(&mut self, turn: &mut Turn<'_>, server: ServerId, reason: Option<&str>) -> bool {
         let Some(mut context) = self.contexts.remove(&server) else { return false };
         context.cancelled = true;
-        cancel_pending(turn, &context, None);
+        cancel_pending(turn, &context, reason);
         self.settle(turn, server, context);
         true
     }
@@ -180,7 +157,7 @@ impl Proxy {
     /// Returns who the sender is.
     pub fn caller_lost(&mut self, turn: &mut Turn<'_>, server: ServerId) -> Option<RouteTarget> {
         let mut context = self.contexts.remove(&server)?;
-        let sender = context.sender.clone();
+        let sender = context.inbound.sender.clone();
         if !context.answered {
             let flow = turn.layer.server_hop(server).map(|hop| hop.flow);
             context.lost = flow.map(|flow| (turn.now + LOST_CALLER, flow));
@@ -203,7 +180,13 @@ impl Proxy {
         let Some(mut context) = self.contexts.remove(&server) else { return };
         match event {
             Event::Response { response, .. } => self.receive(turn, server, &mut context, client, response),
-            Event::TimedOut { .. } => end(&mut context, client, Final::Local(408)),
+            Event::TimedOut { .. } => {
+                end(&mut context, client, Final::Local(408));
+                // RFC 4320 §4.2: its sender's own timer has fired as well, and nobody waits for another answer.
+                if !context.is_invite() {
+                    context.waiting.clear();
+                }
+            }
             Event::TransportFailed { .. } => {
                 self.counters.unreachable += 1;
                 end(&mut context, client, Final::Local(480));
@@ -257,6 +240,7 @@ impl Proxy {
                 // It lost the caller's Via on its way.
                 None => end(context, client, Final::Local(502)),
             },
+            300..=399 if self.follow(server, context, &response) => replace(context, client),
             300.. => {
                 let global = response.status() >= 600;
                 end(context, client, Final::Far(response));
@@ -274,8 +258,43 @@ impl Proxy {
         turn.layer.respond(turn.now, server, status, bytes);
     }
 
-    /// Answers if it is time, and puts the context back unless it is over.
-    fn settle(&mut self, turn: &mut Turn<'_>, server: ServerId, mut context: Context) {
+    /// Whether the contacts of a 3xx are followed here (§16.7 step 4). Only all of them, so that none is lost; each once;
+    /// and only where they take the place of the target: 305 and 380 say something else.
+    fn follow(&mut self, server: ServerId, context: &mut Context, response: &Response) -> bool {
+        let recurses = self.settings.recurse && matches!(response.status(), 300..=302);
+        if !recurses || context.is_settled() {
+            return false;
+        }
+        let mut found: Vec<Wanted> = Vec::new();
+        for contact in response.headers().typed_all::<Contact<'_>>() {
+            let Ok(Contact::Address(contact)) = contact else { return false };
+            let uri = contact.address.uri;
+            if !matches!(contact.address.parsed_uri(), Some(Uri::Sip(_))) {
+                return false;
+            }
+            let known = |other: &SmolStr| *other == uri;
+            if !context.followed.iter().any(known) && !found.iter().any(|wanted| known(&wanted.uri)) {
+                found.push(Wanted { server, uri: uri.into(), q: contact.q.unwrap_or_default() });
+            }
+        }
+        let tried = context.branches.len() + context.waiting.len() + context.awaited;
+        if found.is_empty() || tried + found.len() > self.settings.forks {
+            return false;
+        }
+        context.awaited += found.len();
+        context.followed.extend(found.iter().map(|wanted| wanted.uri.clone()));
+        self.wanted.extend(found);
+        true
+    }
+
+    /// The next URI that targets are to be found for.
+    pub fn poll_wanted(&mut self) -> Option<Wanted> {
+        self.wanted.pop_front()
+    }
+
+    /// Tries what is to be tried, answers if it is time, and puts the context back unless it is over.
+    pub(super) fn settle(&mut self, turn: &mut Turn<'_>, server: ServerId, mut context: Context) {
+        self.advance(turn, &mut context);
         self.conclude(turn, server, &mut context);
         let next = if context.is_over() { None } else { context.next() };
         if next != context.deadline {
@@ -302,6 +321,8 @@ impl Proxy {
         let far = match best {
             // Step 6: a 503 is one element's trouble, not the domain's.
             Final::Far(response) if response.status() == 503 => Err(500),
+            // RFC 5626 §11.5: that one flow failed is between proxies.
+            Final::Far(response) if response.status() == 430 => Err(480),
             Final::Far(response) if matches!(response.status(), 401 | 407) => {
                 let others = context.finals().filter_map(|other| match other {
                     Final::Far(other) if matches!(other.status(), 401 | 407) => Some(other),
@@ -320,7 +341,7 @@ impl Proxy {
             Err(status) => {
                 let tag = entropy::token(turn.entropy, 80);
                 let mut writer =
-                    Writer::response(&context.request, status, reason_phrase(status), Some(&tag));
+                    Writer::response(&context.inbound.request, status, reason_phrase(status), Some(&tag));
                 if let Some(name) = &self.settings.server {
                     writer = writer.header(HeaderName::Server, name);
                 }
@@ -341,6 +362,11 @@ impl Proxy {
                     context.cancelled = true;
                     cancel_pending(turn, &context, None);
                 }
+            }
+            // Those that ring make way; what they answer to the CANCEL still counts.
+            if context.ring.take_if(|at| *at <= turn.now).is_some() {
+                cancel_pending(turn, &context, None);
+                context.branches.iter_mut().for_each(|branch| branch.given_up = true);
             }
             // §16.8: "the proxy MUST generate a CANCEL", and the layer ends what is not answered after that.
             for branch in &mut context.branches {
@@ -391,9 +417,26 @@ fn cancel_pending(turn: &mut Turn<'_>, context: &Context, reason: Option<&str>) 
     }
 }
 
-/// Ends a branch, unless it has ended or was accepted.
+/// Ends a branch, unless it has ended or was accepted. A flow that failed makes way for another of the same instance
+/// (RFC 5626 §7), which is tried before anything else.
 fn end(context: &mut Context, client: ClientId, how: Final) {
-    if let Some(branch) = context.branch_of(client).filter(|branch| branch.is_pending()) {
+    let (level, settled) = (context.level, context.is_settled());
+    let Some(branch) = context.branch_of(client).filter(|branch| branch.is_pending()) else { return };
+    let failed = matches!(how.status(), 408 | 430) || matches!(how, Final::Local(480));
+    if failed && !branch.given_up && !settled && !branch.spares.is_empty() {
+        let mut next = branch.spares.remove(0);
+        next.spares = core::mem::take(&mut branch.spares);
+        next.q = level;
+        branch.state = State::Replaced;
+        context.waiting.push_front(next);
+    } else {
         branch.state = State::Ended(how);
+    }
+}
+
+/// Ends a branch whose targets others are.
+fn replace(context: &mut Context, client: ClientId) {
+    if let Some(branch) = context.branch_of(client) {
+        branch.state = State::Replaced;
     }
 }

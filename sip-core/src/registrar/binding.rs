@@ -2,6 +2,8 @@
 
 use smol_str::SmolStr;
 
+use crate::message::Params;
+use crate::message::typed::QValue;
 use crate::time::{Duration, Instant};
 use crate::transport::{Hop, RegistrationKey};
 
@@ -26,6 +28,12 @@ pub struct Binding {
 }
 
 impl Binding {
+    /// Its weight among the contacts of its address-of-record (§20.10); 1 unless it says otherwise.
+    pub fn q(&self) -> QValue {
+        let params = Params::parse(&self.params);
+        params.and_then(|params| params.value("q")).and_then(QValue::parse).unwrap_or_default()
+    }
+
     /// Time left, zero when it has ended.
     pub const fn remaining(&self, now: Instant) -> Duration {
         self.expires_at.since(now)

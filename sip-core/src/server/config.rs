@@ -38,6 +38,8 @@ pub struct Config {
     pub route_key: [u8; 32],
     /// Keys that sealed before; their tokens are still accepted.
     pub previous_route_keys: Vec<[u8; 32]>,
+    /// How requests are routed.
+    pub routing: Routing,
     /// What the transaction timers derive from.
     pub timers: Timers,
     /// How long contacts may be bound.
@@ -61,6 +63,7 @@ impl Config {
             nonce_key,
             route_key,
             previous_route_keys: Vec::new(),
+            routing: Routing::default(),
             timers: Timers::default(),
             expiry: Bounds::default(),
             server: None,
@@ -89,6 +92,21 @@ impl core::fmt::Debug for Config {
     }
 }
 
+/// How requests are routed: policy, not protocol.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Routing {
+    /// How long contacts ring before those of the next lower `q` are tried.
+    pub ring: Duration,
+    /// Whether the contacts of a 3xx are tried (§16.7 step 4). Otherwise the caller is told of them.
+    pub recurse: bool,
+}
+
+impl Default for Routing {
+    fn default() -> Self {
+        Self { ring: Duration::from_secs(20), recurse: false }
+    }
+}
+
 /// Caps of one server instance.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
@@ -104,6 +122,8 @@ pub struct Limits {
     pub answer: Duration,
     /// See [`limits::FORKS`].
     pub forks: usize,
+    /// See [`limits::BREADTH`].
+    pub breadth: u32,
     /// See [`limits::OUTPUTS`].
     pub outputs: usize,
 }
@@ -117,6 +137,7 @@ impl Default for Limits {
             hold: limits::HOLD,
             answer: limits::ANSWER,
             forks: limits::FORKS,
+            breadth: limits::BREADTH,
             outputs: limits::OUTPUTS,
         }
     }

@@ -81,7 +81,8 @@ impl Server {
             let message = proxy::forward_ack(&arrival.request, TOKENS, &hop, &self.config.realm);
             return self.transmit(hop, message);
         }
-        self.forward(now, &arrival, sender, TOKENS, &[Target { contact: None, hop, receiver }]);
+        let target = Target::new(None, hop, receiver);
+        self.forward(now, &arrival, sender, TOKENS, [target].into());
     }
 
     /// The flow of a pending request's sender closed. A registration may come back over another.

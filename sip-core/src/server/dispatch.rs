@@ -1,5 +1,7 @@
 //! What a request is for, and what is done when an answer comes or does not.
 
+use alloc::vec::Vec;
+
 use super::questions::{Arrival, Pending};
 use super::reply::Reply;
 use super::{Answer, Question, QuestionId, Server};
@@ -13,7 +15,14 @@ const NOTICEABLE: Duration = Duration::from_millis(20);
 
 impl Server {
     /// §16.3, §16.4.
-    pub(super) fn dispatch(&mut self, now: Instant, arrival: Arrival) {
+    pub(super) fn dispatch(&mut self, now: Instant, mut arrival: Arrival) {
+        match proxy::loosen(&arrival.request, &self.tokens, now) {
+            None => {}
+            Some(Ok(request)) => arrival.request = request,
+            Some(Err(refused)) => {
+                return self.refuse(now, &arrival, Refusal::from(refused.error).into());
+            }
+        }
         if let Err(refusal) = proxy::validate(&arrival.request) {
             return self.refuse(now, &arrival, refusal.into());
         }
@@ -96,6 +105,9 @@ impl Server {
                 self.sender_reached(now, arrival, sender, receiver, hop);
             }
             (Pending::Caller { server }, Answer::Reachable(hop)) => self.caller_back(server, hop),
+            (Pending::Extend { server, q }, Answer::Bindings(bindings)) => {
+                self.extend(now, server, q, bindings.unwrap_or_default());
+            }
             // No way to the receiver; or the answer to another question than was asked, which is as good as none.
             (pending, _) => self.give_up(now, pending),
         }
@@ -116,6 +128,7 @@ impl Server {
                 self.refuse(now, &arrival, Reply::new(480).later());
             }
             Pending::Caller { .. } => {}
+            Pending::Extend { server, q } => self.extend(now, server, q, Vec::new()),
         }
     }
 

@@ -7,9 +7,12 @@ use smol_str::SmolStr;
 use super::questions::{Arrival, Pending};
 use super::reply::Reply;
 use super::{Question, Server};
-use crate::proxy::{Inbound, Target};
+use crate::message::Uri;
+use crate::message::typed::QValue;
+use crate::proxy::{Inbound, Target, Wanted};
 use crate::registrar::Binding;
 use crate::time::Instant;
+use crate::transaction::ServerId;
 use crate::transport::{Hop, RegistrationKey, RouteTarget, Transport};
 
 impl Server {
@@ -42,7 +45,7 @@ impl Server {
             return self.refuse(now, &arrival, Reply::new(480));
         }
         self.trying(now, &arrival);
-        self.forward(now, &arrival, sender, routes, &targets);
+        self.forward(now, &arrival, sender, routes, targets);
     }
 
     pub(super) fn forward(
@@ -51,7 +54,7 @@ impl Server {
         arrival: &Arrival,
         sender: RouteTarget,
         routes: usize,
-        targets: &[Target],
+        targets: Vec<Target>,
     ) {
         let Some(server) = arrival.server else { return };
         let inbound =
@@ -59,32 +62,60 @@ impl Server {
         let (proxy, mut turn) = self.turn(now);
         proxy.fork(&mut turn, inbound, targets);
     }
-}
 
-/// Everybody who is there. A user agent that registered over several flows is reached over the latest (RFC 5626 §5.3:
-/// not over more than one).
-fn targets(bindings: &[Binding], now: Instant) -> Vec<Target> {
-    let mut chosen: Vec<(&Binding, Hop)> = Vec::new();
-    for binding in bindings.iter().filter(|b| b.expires_at > now) {
-        // It is away: the branch fails at once, the others ring.
-        let Some(hop) = binding.hop else { continue };
-        let outbound = |other: &Binding| {
-            binding.key.reg_id > 0 && other.key.reg_id > 0 && other.key.instance == binding.key.instance
+    /// Finds targets for a URI that a request on its way is to go to as well: one of our addresses-of-record.
+    pub(super) fn want(&mut self, now: Instant, wanted: Wanted) {
+        let Wanted { server, uri, q } = wanted;
+        let local = self.layer.server_hop(server).map(|hop| hop.local.ip());
+        let aor = match (Uri::parse(&uri), local) {
+            (Some(Uri::Sip(uri)), Some(local)) => self.domain.aor(&uri, local),
+            _ => None,
         };
-        match chosen.iter_mut().find(|(other, _)| outbound(other)) {
-            Some(other) if other.0.expires_at < binding.expires_at => *other = (binding, hop),
-            Some(_) => {}
-            None => chosen.push((binding, hop)),
+        let Some(aor) = aor else { return self.extend(now, server, q, Vec::new()) };
+        let pending = Pending::Extend { server, q };
+        if self.ask(self.soon(now), Question::Lookup { aor }, pending).is_err() {
+            self.extend(now, server, q, Vec::new());
         }
     }
-    chosen
-        .into_iter()
-        .map(|(binding, hop)| Target {
-            contact: Some(binding.contact.clone()),
-            hop,
-            receiver: side(&hop, Some(&binding.key)),
-        })
-        .collect()
+
+    /// The contacts of an address-of-record that a request on its way goes to as well. `q` is that of the address.
+    pub(super) fn extend(&mut self, now: Instant, server: ServerId, q: QValue, bindings: Vec<Binding>) {
+        let mut targets = targets(&bindings, now);
+        targets.iter_mut().for_each(|target| target.q = target.q.min(q));
+        let (proxy, mut turn) = self.turn(now);
+        proxy.extend(&mut turn, server, targets);
+    }
+}
+
+/// Everybody who is there, each instance once: over its newest flow, the others in reserve (RFC 5626 §7).
+fn targets(bindings: &[Binding], now: Instant) -> Vec<Target> {
+    // It is away: the branch fails at once, the others ring.
+    let there = bindings.iter().filter(|b| b.expires_at > now && b.hop.is_some());
+    let mut chosen: Vec<(&Binding, Target)> = Vec::new();
+    for binding in there {
+        let Some(mut target) = target(binding) else { continue };
+        let same = |other: &Binding| {
+            binding.key.reg_id > 0 && other.key.reg_id > 0 && other.key.instance == binding.key.instance
+        };
+        let Some((known, first)) = chosen.iter_mut().find(|(other, _)| same(other)) else {
+            chosen.push((binding, target));
+            continue;
+        };
+        if known.expires_at < binding.expires_at {
+            *known = binding;
+            core::mem::swap(first, &mut target);
+        }
+        first.spares.append(&mut target.spares);
+        first.spares.push(target);
+    }
+    chosen.into_iter().map(|(_, target)| target).collect()
+}
+
+/// How a contact is reached. `None` while it is away.
+fn target(binding: &Binding) -> Option<Target> {
+    let hop = binding.hop?;
+    let receiver = side(&hop, Some(&binding.key));
+    Some(Target { q: binding.q(), ..Target::new(Some(binding.contact.clone()), hop, receiver) })
 }
 
 /// What a Record-Route leads to on one side of a request.

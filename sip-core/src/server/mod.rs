@@ -12,6 +12,7 @@ mod counters;
 mod dialog;
 mod dispatch;
 mod lookup;
+mod merged;
 mod own;
 mod questions;
 mod receive;
@@ -21,7 +22,7 @@ mod reply;
 mod tests;
 
 pub use boundary::{Answer, Identity, Input, Output, Question, QuestionId};
-pub use config::{Config, Limits};
+pub use config::{Config, Limits, Routing};
 pub use counters::Counters;
 
 use alloc::collections::VecDeque;
@@ -53,6 +54,7 @@ pub struct Server {
     events: VecDeque<Event>,
     proxy: Proxy,
     questions: Questions,
+    ongoing: merged::Ongoing,
     outputs: VecDeque<Output>,
     counters: Counters,
 }
@@ -61,9 +63,12 @@ impl Server {
     /// A server with nothing to do.
     pub fn new(config: Config, entropy: BoxedEntropy) -> Self {
         let settings = Settings {
-            realm: config.realm.clone(),
             forks: config.limits.forks,
+            breadth: config.limits.breadth,
+            ring: config.routing.ring,
+            recurse: config.routing.recurse,
             server: config.server.clone(),
+            ..Settings::new(config.realm.clone())
         };
         Self {
             domain: Domain::new(config.domain.clone(), config.aliases.clone()),
@@ -74,6 +79,7 @@ impl Server {
             events: VecDeque::new(),
             proxy: Proxy::new(settings),
             questions: Questions::default(),
+            ongoing: merged::Ongoing::default(),
             outputs: VecDeque::new(),
             counters: Counters::default(),
             config,
@@ -90,8 +96,13 @@ impl Server {
         }
         loop {
             self.collect();
-            let Some(event) = self.events.pop_front() else { return };
-            self.handle_event(now, event);
+            if let Some(event) = self.events.pop_front() {
+                self.handle_event(now, event);
+            } else if let Some(wanted) = self.proxy.poll_wanted() {
+                self.want(now, wanted);
+            } else {
+                return;
+            }
         }
     }
 
@@ -138,6 +149,7 @@ impl Server {
     fn handle_event(&mut self, now: Instant, event: Event) {
         match event {
             Event::ServerTransportFailed { server } => self.caller_lost(now, server),
+            Event::ServerTerminated { server } => self.ongoing.forget(server),
             other => {
                 let (proxy, mut turn) = self.turn(now);
                 proxy.handle_event(&mut turn, other);

@@ -13,6 +13,9 @@ const RULES: Rules<'_> = Rules { role: Role::UserAgent, accept: "application/sdp
 
 impl Server {
     pub(super) fn own(&mut self, now: Instant, arrival: &Arrival) {
+        if self.is_merged(now, arrival) {
+            return;
+        }
         let reply = match RULES.request(&arrival.request) {
             Ok(()) => Reply::new(200)
                 .with(HeaderName::Allow, RULES.allow)
@@ -21,5 +24,14 @@ impl Server {
             Err(rejection) => rejection.into(),
         };
         self.refuse(now, arrival, reply);
+    }
+
+    /// §8.2.2.2: whether this very request came over another way before; if so it was answered with 482.
+    pub(super) fn is_merged(&mut self, now: Instant, arrival: &Arrival) -> bool {
+        let merged = arrival.server.is_some_and(|server| self.ongoing.is_merged(server, &arrival.request));
+        if merged {
+            self.refuse(now, arrival, Reply::because(482, "Merged Request"));
+        }
+        merged
     }
 }

@@ -9,6 +9,7 @@ use smol_str::SmolStr;
 use super::{Identity, QuestionId};
 use crate::auth::Credentials;
 use crate::message::Request;
+use crate::message::typed::QValue;
 use crate::time::Instant;
 use crate::transaction::ServerId;
 use crate::transport::{Hop, RegistrationKey, RouteTarget};
@@ -39,6 +40,8 @@ pub(super) enum Pending {
     Held { arrival: Arrival, sender: RouteTarget, receiver: RouteTarget, since: Instant },
     /// The new flow of a pending request's sender, whose flow was lost.
     Caller { server: ServerId },
+    /// More targets for a request on its way.
+    Extend { server: ServerId, q: QValue },
 }
 
 /// What a REGISTER does to who its flow is, if it succeeds.
@@ -67,7 +70,7 @@ impl Pending {
             | Self::Update { arrival, .. }
             | Self::Sender { arrival, .. }
             | Self::Held { arrival, .. } => arrival.server,
-            Self::Caller { server } => Some(*server),
+            Self::Caller { server } | Self::Extend { server, .. } => Some(*server),
         }
     }
 }
@@ -146,7 +149,8 @@ impl Questions {
     /// What waits on behalf of a transaction.
     pub(super) fn remove_of(&mut self, server: ServerId) -> Option<Pending> {
         let id = self.pending.iter().find(|(_, (_, pending))| {
-            pending.server() == Some(server) && !matches!(pending, Pending::Caller { .. })
+            pending.server() == Some(server)
+                && !matches!(pending, Pending::Caller { .. } | Pending::Extend { .. })
         });
         let id = *id?.0;
         self.remove(id)

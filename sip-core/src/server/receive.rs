@@ -1,6 +1,7 @@
 //! From bytes to a transaction.
 
 use alloc::sync::Arc;
+use alloc::vec::Vec;
 use core::net::SocketAddr;
 
 use bytes::Bytes;
@@ -9,7 +10,7 @@ use super::questions::{Arrival, Pending};
 use super::reply::Reply;
 use super::{Identity, Server};
 use crate::message::validate::Dropped;
-use crate::message::{Message, Method, Refused, Request, Response, Uri, Writer};
+use crate::message::{HeaderName, Message, Method, Refused, Request, Response, Uri, Writer};
 use crate::proxy;
 use crate::time::Instant;
 use crate::transaction::{Received, ServerId};
@@ -123,8 +124,11 @@ impl Server {
             return self.reply(now, cancel, request, Reply::new(481));
         };
         self.reply(now, cancel, request, Reply::new(200));
+        // RFC 3326 §2: why it is cancelled is for the callees.
+        let reasons: Vec<&str> = request.headers().all(HeaderName::Reason).collect();
+        let reason = (!reasons.is_empty()).then(|| reasons.join(", "));
         let (proxy, mut turn) = self.turn(now);
-        if proxy.cancel(&mut turn, invite) {
+        if proxy.cancel(&mut turn, invite, reason.as_deref()) {
             return;
         }
         // It has not been forwarded: something is still being found out about it, or it was answered.
@@ -145,7 +149,7 @@ impl Pending {
             | Self::Update { arrival, .. }
             | Self::Sender { arrival, .. }
             | Self::Held { arrival, .. } => Some(arrival),
-            Self::Caller { .. } => None,
+            Self::Caller { .. } | Self::Extend { .. } => None,
         }
     }
 }

@@ -15,6 +15,9 @@ use crate::time::Instant;
 impl Server {
     /// A REGISTER whose sender is the account `username`.
     pub(super) fn register(&mut self, now: Instant, arrival: Arrival, username: &SmolStr) {
+        if self.is_merged(now, &arrival) {
+            return;
+        }
         let to = arrival.request.to();
         let aor = match to.parsed_uri() {
             Some(Uri::Sip(uri)) => self.domain.aor(&uri, arrival.from.local.ip()),

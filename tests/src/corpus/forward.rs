@@ -39,14 +39,22 @@ const BINDING: &str = "sip:corpus@192.0.2.2:5070;transport=tcp";
 /// Nobody in a corpus has credentials for it, so none are ours to remove.
 const REALM: &str = "corpus.invalid";
 
-/// Requests: Request-URI, Via, Max-Forwards, Route and Record-Route are the proxy's to change, and it removes what
+/// Requests: Request-URI, Via, Max-Forwards, Max-Breadth, Route and Record-Route are the proxy's to change, and it removes what
 /// strangers assert (RFC 3325 §5). A Content-Length comes where there is none. Everything else leaves as it came.
-const OURS: [&str; 7] =
-    ["via", "v", "max-forwards", "route", "record-route", "p-asserted-identity", "proxy-authorization"];
+const OURS: [&str; 8] = [
+    "via",
+    "v",
+    "max-forwards",
+    "max-breadth",
+    "route",
+    "record-route",
+    "p-asserted-identity",
+    "proxy-authorization",
+];
 
 const PAST_A_CAP: Fate = Fate::Ends("with what we add it is past a cap");
-/// Most that is added: Via, two Record-Routes, Max-Forwards, Content-Length.
-const ADDED_FIELDS: usize = 5;
+/// Most that is added: Via, two Record-Routes, Max-Forwards, Max-Breadth, Content-Length.
+const ADDED_FIELDS: usize = 6;
 /// The same in bytes, generously.
 const ADDED_BYTES: usize = 2_048;
 
@@ -234,7 +242,7 @@ const NOW: Instant = Instant::from_micros(1_700_000_000_000_000);
 
 impl Element {
     fn new() -> Self {
-        let settings = Settings { realm: REALM.into(), forks: 1, server: None };
+        let settings = Settings { forks: 1, ..Settings::new(REALM.into()) };
         Self {
             layer: Layer::new(Timers::default()),
             proxy: Proxy::new(settings),
@@ -248,10 +256,10 @@ impl Element {
         let received = self.layer.receive_request(NOW, request, from);
         let (Received::New(server) | Received::Cancel { cancel: server, .. }) = received else { return None };
         let to = hop(2, Transport::Tcp);
-        let target = Target { contact: Some(BINDING.into()), hop: to, receiver: RouteTarget::Flow(to.flow) };
+        let target = Target::new(Some(BINDING.into()), to, RouteTarget::Flow(to.flow));
         let inbound = self.inbound(server, request, from, routes);
         let (proxy, mut turn) = self.turn();
-        proxy.fork(&mut turn, inbound, &[target]);
+        proxy.fork(&mut turn, inbound, [target].into());
         self.sent(to)
     }
 

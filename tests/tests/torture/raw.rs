@@ -61,6 +61,15 @@ impl Raw {
         via.splice(start..end, address.bytes());
     }
 
+    /// Makes the request one of a call of its own, where it has one Call-ID: some vectors share theirs, and would be one
+    /// request that came over two ways (RFC 3261 §8.2.2.2).
+    pub(crate) fn in_own_call(&mut self, serial: u32) {
+        let mut call_ids = self.fields.iter_mut().filter(|field| is(field, &["call-id", "i"]));
+        let (Some(call_id), None) = (call_ids.next(), call_ids.next()) else { return };
+        let end = call_id.trim_ascii_end().len();
+        call_id.splice(end..end, format!(".{serial}").bytes());
+    }
+
     /// The fields of any of these names, as they stand.
     pub(crate) fn named<'a>(&'a self, names: &'a [&str]) -> impl Iterator<Item = &'a [u8]> {
         self.fields.iter().filter(|field| is(field, names)).map(Vec::as_slice)

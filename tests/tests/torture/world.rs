@@ -54,7 +54,8 @@ const TO: &[&str] = &["to", "t"];
 const DIALOGS: &[&str] = &["INVITE", "SUBSCRIBE", "REFER"];
 
 /// The fields that a proxy changes (RFC 3261 §16.6); how, [`World::changes`] compares.
-const OURS: &[&str] = &["via", "v", "max-forwards", "route", "record-route", "proxy-authorization"];
+const OURS: &[&str] =
+    &["via", "v", "max-forwards", "max-breadth", "route", "record-route", "proxy-authorization"];
 
 /// How a caller is connected.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -118,6 +119,9 @@ impl World {
     /// it is asked to and can), `forwarded`, or the counter of what vanished.
     pub(crate) fn outcome(&mut self, message: &Raw, wire: Wire) -> Result<String> {
         let before = self.drops()?;
+        self.serial += 1;
+        let message = &mut message.clone();
+        message.in_own_call(self.serial);
         let mut sent = message.clone();
         let mut line = self.line(wire)?;
         let mut heard = self.send(&mut line, &mut sent)?;
@@ -207,6 +211,9 @@ impl World {
             received.value(&["max-forwards"]) == Some(left.to_string()),
             "{left} hops left: {received:?}"
         );
+        // RFC 5393 §5.3.3: a single one.
+        let breadth: Vec<&[u8]> = received.named(&["max-breadth"]).collect();
+        ensure!(breadth.len() == 1, "{received:?}");
         // §16.4: a Route whose topmost value were not the gateway's would lead elsewhere.
         ensure!(received.named(&["route"]).eq(sent.named(&["route"]).skip(1)), "Route: {received:?}");
         // Step 4, one a side (RFC 5658 §3.3); a route set is settled by what begins the dialog (§12.2).

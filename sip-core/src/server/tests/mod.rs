@@ -5,6 +5,7 @@ mod caps;
 mod dialogs;
 mod forks;
 mod hostile;
+mod proxying;
 mod refusals;
 mod register;
 mod strangers;

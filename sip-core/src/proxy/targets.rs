@@ -1,0 +1,139 @@
+//! From a target set to branches (§16.6): in parallel what is preferred alike, one group after the other, and never
+//! broader than Max-Breadth allows (RFC 5393 §5).
+
+use alloc::string::String;
+use alloc::vec::Vec;
+
+use super::branch::{self, LoopMark};
+use super::context::{Branch, Context, State, TIMER_C};
+use super::table::{Inbound, Proxy, Target, Turn};
+use super::{forward, record_route};
+use crate::limits;
+use crate::message::typed::MaxBreadth;
+use crate::message::{Method, Request};
+use crate::transaction::ServerId;
+use crate::transport::Transport;
+
+impl Proxy {
+    /// Forwards a request to its targets (§16.6): first to all of the highest weight, and when they have failed or rung
+    /// long enough to the next. Whoever drives the proxy has answered an INVITE with 100.
+    pub fn fork(&mut self, turn: &mut Turn<'_>, inbound: Inbound, targets: Vec<Target>) {
+        let server = inbound.server;
+        let request = &inbound.request;
+        // A dialog's route set is settled by the request that began it (§12.2).
+        let records = record_route::begins_dialog(request.method()) && request.to_tag().is_none();
+        let back =
+            records.then(|| record_route::value(turn, &inbound.sender, request.call_id(), &inbound.from));
+        let (mark, breadth) = (LoopMark::of(request), incoming_breadth(request, self.settings.breadth));
+        let mut context = Context::new(inbound, mark, back, breadth);
+        match breadth {
+            // Not even one copy may leave (RFC 5393 §5.3.3).
+            0 => context.branches.push(Branch::failed(440)),
+            _ if targets.is_empty() => context.branches.push(Branch::failed(480)),
+            _ => self.add(&mut context, targets),
+        }
+        self.settle(turn, server, context);
+    }
+
+    /// More targets for a request on its way: what was found for a [`super::Wanted`]. With none there is one branch less.
+    pub fn extend(&mut self, turn: &mut Turn<'_>, server: ServerId, targets: Vec<Target>) {
+        let Some(mut context) = self.contexts.remove(&server) else { return };
+        context.awaited = context.awaited.saturating_sub(1);
+        if targets.is_empty() {
+            context.branches.push(Branch::failed(480));
+        } else {
+            self.add(&mut context, targets);
+        }
+        self.settle(turn, server, context);
+    }
+
+    /// Puts targets where their weight says, behind those of the same.
+    fn add(&mut self, context: &mut Context, targets: Vec<Target>) {
+        for target in targets {
+            if context.branches.len() + context.waiting.len() >= self.settings.forks {
+                self.counters.forks_over_cap += 1;
+                continue;
+            }
+            let at = context.waiting.iter().position(|other| other.q < target.q);
+            context.waiting.insert(at.unwrap_or(context.waiting.len()), target);
+        }
+    }
+
+    /// Starts what is to be tried now.
+    pub(super) fn advance(&mut self, turn: &mut Turn<'_>, context: &mut Context) {
+        if context.is_settled() {
+            context.waiting.clear();
+            context.ring = None;
+        }
+        while let Some(next) = context.waiting.front() {
+            let ringing = context.branches.iter().any(|b| b.is_pending() && !b.given_up);
+            if ringing && next.q < context.level {
+                return;
+            }
+            context.level = next.q.min(context.level);
+            let level = context.level;
+            let group = context.waiting.iter().take_while(|target| target.q >= level).count();
+            // What finds no room is tried as room becomes free (RFC 5393 §5.3.3.1).
+            let room = context.breadth_left();
+            let now = u32::try_from(group).unwrap_or(u32::MAX).min(room);
+            if now == 0 {
+                return;
+            }
+            // Each that waits keeps one: those that rang too long may be slow to give theirs back.
+            let kept = u32::try_from(context.waiting.len()).unwrap_or(u32::MAX) - now;
+            let room = room - kept.min(room - now);
+            for index in 0..now {
+                let Some(target) = context.waiting.pop_front() else { break };
+                // What does not divide goes to the first.
+                let share = room / now + u32::from(index < room % now);
+                let branch = self.send(turn, context, target, share);
+                if let Some(client) = branch.client {
+                    self.clients.insert(client, context.inbound.server);
+                }
+                context.branches.push(branch);
+            }
+            let others = !context.waiting.is_empty() && context.is_invite();
+            context.ring = others.then(|| turn.now + self.settings.ring);
+        }
+    }
+
+    fn send(&mut self, turn: &mut Turn<'_>, context: &Context, target: Target, breadth: u32) -> Branch {
+        let Inbound { request, routes, .. } = &context.inbound;
+        let mut record_routes: Vec<String> = Vec::with_capacity(2);
+        if let Some(back) = &context.back {
+            record_routes.push(record_route::value(turn, &target.receiver, request.call_id(), &target.hop));
+            record_routes.push(back.clone());
+        }
+        let branch = branch::fresh(context.mark, turn.entropy);
+        let change = forward::Change {
+            request_uri: target.contact.as_deref().map(forward::request_uri),
+            routes: *routes,
+            record_routes: &record_routes,
+            hop: &target.hop,
+            branch: &branch,
+            breadth,
+            realm: &self.settings.realm,
+        };
+        let bytes = forward::request(request, &change);
+        // What we added may have been too much for it.
+        if target.hop.transport == Transport::Udp && bytes.len() > limits::DATAGRAM_BYTES {
+            return Branch::failed(513);
+        }
+        let Ok(forwarded) = Request::parse(bytes) else { return Branch::failed(513) };
+        let Some(client) = turn.layer.send_request(turn.now, &forwarded, target.hop) else {
+            return Branch::failed(503);
+        };
+        self.counters.forwarded += 1;
+        let timer_c = (*request.method() == Method::Invite).then(|| turn.now + TIMER_C);
+        let state = State::Pending { timer_c };
+        Branch { client: Some(client), state, breadth, given_up: false, spares: target.spares }
+    }
+}
+
+/// RFC 5393 §5.3.3: ours where there is none or it is not a number, and never more than ours.
+pub(super) fn incoming_breadth(request: &Request, most: u32) -> u32 {
+    match request.headers().typed::<MaxBreadth>() {
+        Ok(Some(MaxBreadth(breadth))) => breadth.min(most),
+        _ => most,
+    }
+}
