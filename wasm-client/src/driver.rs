@@ -426,6 +426,7 @@ impl Driver {
             Event::Bindings { .. }
             | Event::CredentialsNeeded { .. }
             | Event::Snapshot { .. }
+            | Event::Session { .. }
             | Event::Answered { .. }
             | Event::Subscription { .. }
             | Event::Watcher { .. }

@@ -14,7 +14,9 @@ use smol_str::SmolStr;
 
 pub use self::id::DialogId;
 use crate::limits;
-use crate::message::{HeaderName, Headers, Method, NameAddr, Params, Request, Response, Writer};
+use crate::message::{
+    HeaderName, Headers, Method, NameAddr, Params, Request, Response, SessionIdentifier, Writer,
+};
 
 /// Whether the INVITE that made the dialog has its 2xx.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -42,6 +44,7 @@ pub struct Dialog {
     local_cseq: Option<u32>,
     /// CSeq of the other side's last request; `None` before the first.
     remote_cseq: Option<u32>,
+    session: SessionIdentifier,
 }
 
 /// What a dialog is made of, to be kept outside and made a dialog again.
@@ -61,6 +64,8 @@ pub struct Parts {
     pub local_cseq: Option<u32>,
     /// CSeq of the other side's last request, if there was one.
     pub remote_cseq: Option<u32>,
+    /// What names its session from end to end.
+    pub session: SessionIdentifier,
 }
 
 /// A request whose CSeq is lower than one before: 500 (§12.2.2).
@@ -82,6 +87,7 @@ impl Dialog {
             routes: Vec::new(),
             local_cseq: Some(request.cseq().number),
             remote_cseq: None,
+            session: SessionIdentifier::of(request.headers()),
         };
         dialog.answered(response);
         dialog
@@ -102,13 +108,21 @@ impl Dialog {
             routes: record_routes(request.headers()).collect(),
             local_cseq: None,
             remote_cseq: Some(request.cseq().number),
+            session: SessionIdentifier::default(),
         }
+    }
+
+    /// The same dialog, in this session: what [`Self::uas`] cannot make up.
+    #[must_use]
+    pub const fn in_session(mut self, session: SessionIdentifier) -> Self {
+        self.session = session;
+        self
     }
 
     /// A confirmed dialog from what was kept of it. `None` if that is no dialog's: nothing of it may do more in a
     /// message than stand where it belongs.
     pub fn restore(parts: Parts) -> Option<Self> {
-        let Parts { id, local, remote, target, routes, local_cseq, remote_cseq } = parts;
+        let Parts { id, local, remote, target, routes, local_cseq, remote_cseq, session } = parts;
         let clean = |text: &str| !text.chars().any(char::is_control);
         let word = |text: &str| text.bytes().all(|b| b.is_ascii_graphic() && !b",;<>\"".contains(&b));
         let names = [&id.call_id, &id.local_tag, &id.remote_tag];
@@ -136,6 +150,7 @@ impl Dialog {
             routes,
             local_cseq,
             remote_cseq,
+            session,
         })
     }
 
@@ -149,6 +164,7 @@ impl Dialog {
             routes: self.routes.clone(),
             local_cseq: self.local_cseq,
             remote_cseq: self.remote_cseq,
+            session: self.session,
         }
     }
 
@@ -160,6 +176,7 @@ impl Dialog {
     /// Takes a further response to the INVITE that made this dialog. A 2xx confirms the dialog and computes the
     /// route set anew, for proxies may have added themselves in 2xx only (§13.2.2.4).
     pub fn answered(&mut self, response: &Response) {
+        self.session.heard(response.headers());
         if self.stage == Stage::Confirmed {
             return;
         }
@@ -229,11 +246,12 @@ impl Dialog {
             // A strict router takes the last Route for the target.
             writer = writer.header(HeaderName::Route, format_args!("<{}>", self.target));
         }
-        writer
+        let writer = writer
             .header(HeaderName::From, tagged(&self.local, &self.id.local_tag))
             .header(HeaderName::To, tagged(&self.remote, &self.id.remote_tag))
             .header(HeaderName::CallId, &self.id.call_id)
-            .header(HeaderName::CSeq, format_args!("{number} {method}"))
+            .header(HeaderName::CSeq, format_args!("{number} {method}"));
+        self.session.write(writer)
     }
 
     /// What our next request has as its Request-URI (§12.2.1.1).
@@ -252,6 +270,16 @@ impl Dialog {
     /// What names the dialog.
     pub const fn id(&self) -> &DialogId {
         &self.id
+    }
+
+    /// What names its session from end to end.
+    pub const fn session(&self) -> SessionIdentifier {
+        self.session
+    }
+
+    /// Takes the other side's UUID from a message that is accepted (RFC 7989 §8).
+    pub fn hear_session(&mut self, headers: &Headers) {
+        self.session.heard(headers);
     }
 
     /// Early or confirmed.

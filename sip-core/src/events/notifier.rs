@@ -5,7 +5,7 @@ use smol_str::{SmolStr, format_smolstr};
 use super::{EventName, Reason, ends_usage};
 use crate::body::Content;
 use crate::dialog::{Dialog, DialogId};
-use crate::message::Request;
+use crate::message::{Request, SessionIdentifier};
 use crate::time::{Duration, Instant};
 
 /// How far a subscription has come.
@@ -56,8 +56,15 @@ pub struct Notifier {
 
 impl Notifier {
     /// By a SUBSCRIBE outside dialogs, whose 2xx will have `tag`.
-    pub fn new(now: Instant, event: EventName, subscribe: &Request, tag: &str, expires: Duration) -> Self {
-        let dialog = Dialog::uas(subscribe, tag);
+    pub fn new(
+        now: Instant,
+        event: EventName,
+        subscribe: &Request,
+        tag: &str,
+        session: SessionIdentifier,
+        expires: Duration,
+    ) -> Self {
+        let dialog = Dialog::uas(subscribe, tag).in_session(session);
         let id = dialog.id().clone();
         Self::with(now, event, id, Some(dialog), NotifierState::Waiting, expires)
     }

@@ -15,7 +15,7 @@ use crate::dialog::{Dialog, DialogId};
 use crate::entropy::Entropy;
 use crate::limits;
 use crate::message::typed::{Event, SubscriptionState as StateField};
-use crate::message::{HeaderName, Headers, Request};
+use crate::message::{HeaderName, Headers, Request, SessionIdentifier};
 use crate::time::{Duration, Instant};
 
 /// Names one notifier of a subscriber: 0 is the first that was heard of.
@@ -128,6 +128,7 @@ pub struct Subscriber {
     call_id: SmolStr,
     tag: SmolStr,
     cseq: u32,
+    session: SessionIdentifier,
     sent_at: Option<Instant>,
     usages: Vec<Usage>,
     next_source: u32,
@@ -167,6 +168,7 @@ impl Subscriber {
             call_id: SmolStr::default(),
             tag: SmolStr::default(),
             cseq: 0,
+            session: SessionIdentifier::default(),
             sent_at: None,
             usages: Vec::new(),
             next_source: 0,
@@ -232,6 +234,11 @@ impl Subscriber {
         self.tag = tag.into();
         self.cseq = cseq;
         self.sent_at = Some(now);
+    }
+
+    /// What the request outside dialogs says in its Session-ID.
+    pub const fn in_session(&mut self, session: SessionIdentifier) {
+        self.session = session;
     }
 
     /// A SUBSCRIBE within a dialog was sent (§4.1.2.2).
@@ -462,7 +469,8 @@ impl Subscriber {
                 if !notify.headers().has(HeaderName::Contact) {
                     return Err(NotifyError::NoContact);
                 }
-                Some(Dialog::uas(notify, &self.tag).continued_from(self.cseq))
+                let session = self.session.answering(notify.headers());
+                Some(Dialog::uas(notify, &self.tag).continued_from(self.cseq).in_session(session))
             }
         };
         let lifetime = Duration::from_secs(self.expires.into());
@@ -611,6 +619,11 @@ impl Subscriber {
     /// The dialog of a notifier, to write the next SUBSCRIBE in it. `None` if it is a call's.
     pub fn dialog_mut(&mut self, source: Source) -> Option<&mut Dialog> {
         self.usage(source)?.dialog.as_mut()
+    }
+
+    /// The dialog of this name, if it is the subscription's own.
+    pub fn dialog_named(&mut self, id: &DialogId) -> Option<&mut Dialog> {
+        self.usages.iter_mut().filter_map(|usage| usage.dialog.as_mut()).find(|dialog| dialog.id() == id)
     }
 
     /// The call whose dialog the subscription shared is over: the dialog goes on for the subscription alone.

@@ -21,6 +21,7 @@ mod parse;
 mod request;
 mod rewrite;
 mod scan;
+mod session;
 mod tel;
 #[cfg(test)]
 mod tests;
@@ -41,6 +42,7 @@ pub use parse::{Message, Refused};
 pub use request::{Request, Response};
 pub use rewrite::Rewrite;
 pub use scan::scan_call_id;
+pub use session::{SessionIdentifier, Uuid};
 pub use tel::TelUri;
 pub use uri::{Host, SipUri, Uri, escape_header, escape_param, escape_user, unescape};
 pub use value::{CSeq, NameAddr, Via, split_list};

@@ -10,7 +10,7 @@ use super::machine::{Action, ClientInput};
 use super::schedule::Running;
 use super::timers::Timer;
 use super::{invite_client, non_invite_client};
-use crate::message::{HeaderName, Method, Request, Response, Writer};
+use crate::message::{HeaderName, Method, Request, Response, SessionIdentifier, Writer};
 use crate::time::Instant;
 use crate::transport::Hop;
 
@@ -230,13 +230,17 @@ impl Layer {
 /// The ACK for a non-2xx answer (§17.1.1.3).
 fn ack(invite: &Request, response: &Response) -> Bytes {
     let to = response.headers().first(HeaderName::To).unwrap_or_default();
-    hop_by_hop(&Method::Ack, invite, to).finish()
+    let writer = hop_by_hop(&Method::Ack, invite, to);
+    let mut session = SessionIdentifier::of(invite.headers());
+    session.heard(response.headers());
+    session.write(writer).finish()
 }
 
 /// The CANCEL of an INVITE (§9.1).
 fn cancel(invite: &Request, reason: Option<&str>) -> Bytes {
     let to = invite.headers().first(HeaderName::To).unwrap_or_default();
-    let writer = hop_by_hop(&Method::Cancel, invite, to);
+    // RFC 7989 §6: "identical to the Session-ID header field value sent in the original request".
+    let writer = hop_by_hop(&Method::Cancel, invite, to).copy(invite.headers(), HeaderName::SessionId);
     match reason {
         Some(reason) => writer.header(HeaderName::Reason, reason).finish(),
         None => writer.finish(),

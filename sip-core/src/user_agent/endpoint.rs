@@ -374,6 +374,7 @@ impl UserAgent {
             }
         }
         self.note_calls();
+        self.tell_sessions();
         self.sweep();
     }
 
@@ -422,6 +423,7 @@ impl UserAgent {
     }
 
     pub(super) fn answered(&mut self, now: Instant, client: ClientId, response: Response) {
+        self.hear_session(&response);
         match self.purposes.get(&client) {
             Some(&Purpose::Register(slot)) => self.register_answered(now, slot, client, &response),
             Some(&Purpose::Invite(call)) => self.invite_answered(now, call, client, response),

@@ -13,6 +13,7 @@ use super::{
 };
 use crate::auth::BearerChallenge;
 use crate::body::Content;
+use crate::message::SessionIdentifier;
 use crate::time::Duration;
 use crate::transport::{FlowId, Hop};
 
@@ -213,6 +214,14 @@ pub enum Event {
         call: CallId,
         /// Why.
         failure: Failure,
+    },
+    /// Who is at the other end of a call is known, or has changed: its session identifier (RFC 7989), for logs and for
+    /// who asks where a call went. The other side's UUID may change at any time; it proves nothing.
+    Session {
+        /// The call.
+        call: CallId,
+        /// Both UUIDs.
+        session: SessionIdentifier,
     },
     /// The other side sent an INFO with a DTMF body.
     Info {

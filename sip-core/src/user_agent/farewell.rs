@@ -46,6 +46,16 @@ pub(super) struct Farewell {
     retries: u8,
 }
 
+impl Farewell {
+    /// The dialog that it ends.
+    pub(super) const fn dialog_mut(&mut self) -> Option<&mut Dialog> {
+        match &mut self.last {
+            Last::Bye(dialog, _) => Some(dialog),
+            Last::Cancel(_) => None,
+        }
+    }
+}
+
 impl UserAgent {
     /// Queues the BYE of an ended call. One whose 2xx was not acknowledged has to wait for that (§15).
     pub(super) fn say_bye(&mut self, id: CallId) {
@@ -237,7 +247,9 @@ impl UserAgent {
 fn cancel(invite: &Request) -> bytes::Bytes {
     let headers = invite.headers();
     let mut writer = Writer::request(&Method::Cancel, invite.uri());
-    for name in [HeaderName::Via, HeaderName::Route, HeaderName::From, HeaderName::To, HeaderName::CallId] {
+    let same = [HeaderName::Via, HeaderName::Route, HeaderName::From, HeaderName::To, HeaderName::CallId];
+    // RFC 7989 §6: it has the INVITE's Session-ID.
+    for name in same.into_iter().chain([HeaderName::SessionId]) {
         writer = writer.copy(headers, name);
     }
     writer

@@ -1,5 +1,7 @@
 //! Calls we take (RFC 3261 §13.3): provisional and final answers, and the wait for the ACK.
 
+use alloc::boxed::Box;
+
 use bytes::Bytes;
 use smol_str::SmolStr;
 
@@ -14,7 +16,7 @@ use super::{
 use crate::dialog::Dialog;
 use crate::entropy;
 use crate::message::typed::ReferredBy;
-use crate::message::{HeaderName, Request, Response, Writer, reason_phrase};
+use crate::message::{HeaderName, Request, Response, SessionIdentifier, Uuid, Writer, reason_phrase};
 use crate::offer_answer::{Negotiation, Turn};
 use crate::time::{Duration, Instant};
 use crate::transaction::ServerId;
@@ -130,7 +132,11 @@ impl UserAgent {
         let (negotiation, said) = usage.describe_success(sdp.clone()).map_err(CommandError::Description)?;
         // The Contact is written for the flow the INVITE came over, which may be lost just now.
         let hop = self.layer.server_hop(server).or(present).ok_or(CommandError::Offline)?;
-        let writer = Writer::response(&incoming.request, 200, reason_phrase(200), Some(&incoming.tag))
+        let writer = Writer::response(&incoming.request, 200, reason_phrase(200), Some(&incoming.tag));
+        let writer = usage
+            .dialog
+            .session()
+            .write(writer)
             .copy(incoming.request.headers(), HeaderName::RecordRoute)
             .header(HeaderName::Contact, format_args!("<{}>", self.local.contact_uri(hop)))
             .header(HeaderName::Allow, &self.local.allow)
@@ -196,11 +202,12 @@ impl UserAgent {
         phrase: Option<&str>,
         end: End,
     ) {
+        let session = self.calls.get(&id).map(Call::session).unwrap_or_default();
         if let Some(incoming) = self.calls.get_mut(&id).and_then(Call::incoming) {
             let phrase = phrase.filter(|p| !p.is_empty()).unwrap_or(reason_phrase(status));
-            let response = Writer::response(&incoming.request, status, phrase, Some(&incoming.tag))
-                .header(HeaderName::Server, &self.config.user_agent)
-                .finish();
+            let response = Writer::response(&incoming.request, status, phrase, Some(&incoming.tag));
+            let response =
+                session.write(response).header(HeaderName::Server, &self.config.user_agent).finish();
             if let Some(server) = incoming.server {
                 self.layer.respond(now, server, status, response);
             }
@@ -224,7 +231,6 @@ impl UserAgent {
             return Err(Refusal::of(482));
         }
         let tag: SmolStr = entropy::token(&mut *self.entropy, 80).into();
-        let dialog = Dialog::uas(request, &tag);
         let sdp = checks::offer(request, &self.local, self.config.dtls_required)?;
         let reliable = Reliable::new(request, &mut *self.entropy);
         if self.config.reliable_required && !reliable.is_known() {
@@ -241,12 +247,14 @@ impl UserAgent {
         if self.is_full() || self.is_shutting_down() {
             return Err(Refusal::of(486));
         }
-        self.layer.respond(
-            now,
-            server,
-            100,
-            Writer::response(request, 100, reason_phrase(100), None).finish(),
-        );
+        // RFC 7989 §6: who takes another's place keeps its UUID.
+        let local =
+            replaces.and_then(|replaced| self.calls.get(&replaced.call)).map(|call| call.session().local);
+        let local = local.unwrap_or_else(|| Uuid::new(&mut *self.entropy));
+        let session = SessionIdentifier::begun_by(request.headers(), local);
+        let dialog = Dialog::uas(request, &tag).in_session(session);
+        let trying = session.write(Writer::response(request, 100, reason_phrase(100), None)).finish();
+        self.layer.respond(now, server, 100, trying);
         let from = Identity::of(&request.from());
         let mut negotiation = Negotiation::new();
         if let Some(offer) = description(request.headers(), request.body()).filter(|_| sdp.is_some()) {
@@ -257,17 +265,18 @@ impl UserAgent {
         usage.learn(request.headers());
         let id = self.insert_call(Call {
             remote: from.clone(),
-            direction: Direction::Incoming(Incoming {
+            direction: Direction::Incoming(Box::new(Incoming {
                 request: request.clone(),
                 server: Some(server),
                 tag,
                 phase: Phase::Offered { ringing: false, remind_at: None, until: now + patience, late },
                 reliable,
                 replaces,
-            }),
+            })),
             usage: Some(usage),
             way: self.way_over(self.layer.server_hop(server)),
             parting: None,
+            told_session: SessionIdentifier::default(),
             ended: false,
             released: false,
         });

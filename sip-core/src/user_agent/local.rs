@@ -8,7 +8,7 @@ use smol_str::SmolStr;
 
 use super::Config;
 use crate::entropy::{self, Entropy};
-use crate::message::{HeaderName, SipUri, Uri, Writer, quote};
+use crate::message::{HeaderName, SessionIdentifier, SipUri, Uri, Writer, quote};
 use crate::transport::{Hop, Transport};
 
 /// Methods a peer may send whatever the configuration (§20.5).
@@ -111,21 +111,23 @@ pub(super) struct Outside<'a> {
     pub(super) cseq: u32,
     /// What [`UserAgent::routes`](super::UserAgent::routes) says.
     pub(super) routes: &'a [SmolStr],
+    pub(super) session: SessionIdentifier,
 }
 
 impl Outside<'_> {
     pub(super) fn begin(&self, config: &Config) -> Writer {
-        let Self { method, uri, via, to, from_tag, call_id, cseq, routes } = self;
+        let Self { method, uri, via, to, from_tag, call_id, cseq, routes, session } = self;
         let mut writer =
             Writer::request(method, uri).header(HeaderName::Via, via).header(HeaderName::MaxForwards, 70);
         for route in *routes {
             writer = writer.header(HeaderName::Route, route);
         }
-        writer
+        let writer = writer
             .header(HeaderName::From, format_args!("{};tag={from_tag}", from(config)))
             .header(HeaderName::To, format_args!("<{to}>"))
             .header(HeaderName::CallId, call_id)
-            .header(HeaderName::CSeq, format_args!("{cseq} {method}"))
+            .header(HeaderName::CSeq, format_args!("{cseq} {method}"));
+        session.write(writer)
     }
 }
 

@@ -31,6 +31,7 @@ mod registrar_answers;
 mod registration;
 mod replaces;
 mod requests;
+mod session;
 mod snapshot;
 mod subscriptions;
 mod target;

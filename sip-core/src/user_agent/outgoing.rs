@@ -1,5 +1,6 @@
 //! Calls we make (RFC 3261 §13.2): INVITE, its answers, ACK, CANCEL.
 
+use alloc::boxed::Box;
 use alloc::vec::Vec;
 
 use bytes::Bytes;
@@ -18,7 +19,7 @@ use crate::dialog::DialogId;
 use crate::entropy;
 use crate::limits;
 
-use crate::message::{HeaderName, Method, Request, Response};
+use crate::message::{HeaderName, Method, Request, Response, SessionIdentifier, Uuid};
 use crate::offer_answer::{self, Turn};
 use crate::time::Instant;
 use crate::transaction::ClientId;
@@ -57,6 +58,8 @@ struct Draft {
     call_id: SmolStr,
     tag: SmolStr,
     cseq: u32,
+    /// Our UUID stays through every try (RFC 7989 §6).
+    session: SessionIdentifier,
     terms: Terms,
     /// The offer; without, the other side offers (§13.2.1).
     sdp: Option<Bytes>,
@@ -71,6 +74,8 @@ pub(super) struct Occasion {
     pub(super) replaces: Option<Replacement>,
     /// Referred-By (RFC 3892 §3).
     pub(super) referred_by: Option<SmolStr>,
+    /// Our UUID in the session that leads to it: "the endpoint MUST retain its own UUID value" (RFC 7989 §6).
+    pub(super) session: Option<Uuid>,
 }
 
 impl Outgoing {
@@ -90,6 +95,10 @@ impl Outgoing {
     /// Whether the INVITE that made the call has this CSeq.
     pub(super) const fn is_initial(&self, cseq: u32) -> bool {
         self.draft.cseq == cseq
+    }
+
+    pub(super) const fn session(&self) -> SessionIdentifier {
+        self.draft.session
     }
 
     pub(super) fn keep_ack(&mut self, dialog: DialogId, ack: Bytes) {
@@ -117,7 +126,7 @@ impl UserAgent {
         sdp: &str,
         replaces: Replacement,
     ) -> Result<CallId, CallError> {
-        let occasion = Occasion { replaces: Some(replaces), referred_by: None };
+        let occasion = Occasion { replaces: Some(replaces), ..Occasion::default() };
         self.invite(now, target, Some(Bytes::copy_from_slice(sdp.as_bytes())), occasion)
     }
 
@@ -135,12 +144,14 @@ impl UserAgent {
     ) -> Result<CallId, CallError> {
         let (uri, hop) = self.callable(target)?;
         let targets = Targets::new(uri.clone(), self.config.redirections);
+        let session = occasion.session.unwrap_or_else(|| Uuid::new(&mut *self.entropy));
         let draft = Draft {
             to: uri.clone(),
             uri,
             call_id: entropy::token(&mut *self.entropy, 120).into(),
             tag: entropy::token(&mut *self.entropy, 80).into(),
             cseq: 1,
+            session: SessionIdentifier::new(session),
             terms: Terms::of(&self.config),
             sdp,
             occasion,
@@ -151,7 +162,7 @@ impl UserAgent {
         let remote = Identity::of(&request.to());
         let id = self.insert_call(Call {
             remote,
-            direction: Direction::Outgoing(Outgoing {
+            direction: Direction::Outgoing(Box::new(Outgoing {
                 draft,
                 attempt,
                 targets,
@@ -163,10 +174,11 @@ impl UserAgent {
                 broken_until: None,
                 acks: Vec::new(),
                 acks_until: None,
-            }),
+            })),
             usage: None,
             way: self.way_over(Some(hop)),
             parting: None,
+            told_session: SessionIdentifier::default(),
             ended: false,
             released: false,
         });
@@ -241,6 +253,7 @@ impl UserAgent {
             call_id: &draft.call_id,
             cseq: draft.cseq,
             routes: &self.routes(hop),
+            session: draft.session,
         };
         let writer = outside
             .begin(&self.config)
@@ -463,6 +476,7 @@ impl UserAgent {
         out: &mut Outgoing,
         response: &Response,
     ) -> Result<ClientId, Failure> {
+        out.draft.session.heard(response.headers());
         match response.status() {
             422 if out.draft.terms.raise(response.headers()) => {}
             422 => return Err(Failure::of_response(response)),
@@ -511,6 +525,8 @@ impl UserAgent {
                 }
                 out.targets.next().and_then(|uri| {
                     out.draft.uri = uri;
+                    // RFC 7989 §6: whom we go to next we do not know.
+                    out.draft.session = SessionIdentifier::new(out.draft.session.local);
                     out.attempt = Attempt::default();
                     self.send_invite_again(now, out).ok()
                 })

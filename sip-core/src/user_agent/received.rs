@@ -10,7 +10,7 @@ use crate::dialog::DialogId;
 use crate::entropy;
 use crate::message::typed::{ContentType, InfoPackage};
 use crate::message::validate::Rules;
-use crate::message::{HeaderName, Method, Request, Writer, reason_phrase};
+use crate::message::{HeaderName, Method, Request, reason_phrase};
 use crate::time::Instant;
 use crate::transaction::{Received, ServerId};
 use crate::transport::Hop;
@@ -32,7 +32,8 @@ impl UserAgent {
             }
             Received::Full => {
                 let tag = entropy::token(&mut *self.entropy, 80);
-                let response = Writer::response(request, 503, reason_phrase(503), Some(&tag))
+                let response = self
+                    .response(request, 503, reason_phrase(503), Some(&tag))
                     .header(HeaderName::RetryAfter, 5)
                     .finish();
                 self.transmit_to(from, response);
@@ -42,6 +43,9 @@ impl UserAgent {
 
     fn receive_ack(&mut self, now: Instant, ack: &Request) {
         if let Some(call) = DialogId::of_request(ack).and_then(|dialog| self.call_of(&dialog)) {
+            if let Some(usage) = DialogId::of_request(ack).and_then(|dialog| self.usage_mut(call, &dialog)) {
+                usage.dialog.hear_session(ack.headers());
+            }
             self.acknowledged(now, call, ack);
         }
     }
@@ -270,7 +274,7 @@ impl UserAgent {
         headers: &[(HeaderName, smol_str::SmolStr)],
     ) {
         let tag = entropy::token(&mut *self.entropy, 80);
-        let mut writer = Writer::response(request, status, reason, Some(&tag));
+        let mut writer = self.response(request, status, reason, Some(&tag));
         for (name, value) in headers {
             writer = writer.header(*name, value);
         }

@@ -15,7 +15,7 @@ use crate::dialog::DialogId;
 use crate::events::{Document, EventName, Notifier, Package, Reason};
 use crate::limits;
 use crate::message::typed::{ReferSub, ReferTo, ReferredBy};
-use crate::message::{HeaderName, Request, SipUri, Uri, Writer, reason_phrase, unescape};
+use crate::message::{HeaderName, Request, SipUri, Uri, reason_phrase, unescape};
 use crate::time::{Duration, Instant};
 use crate::transaction::ServerId;
 
@@ -119,6 +119,7 @@ impl UserAgent {
             replaces: replaces.clone(),
             // RFC 3892 §2.2: the call says what the REFER said.
             referred_by: headers.first(HeaderName::ReferredBy).map(SmolStr::new),
+            session: self.calls.get(&call).map(|call| call.session().local),
         };
         let referral = Referral { call, target: target.clone(), occasion, quiet, placed: None, heard: None };
         let watcher = Watcher::of_refer(now, machine, referral, request.clone(), server, TELL);
@@ -145,7 +146,8 @@ impl UserAgent {
             self.watchers.remove(&id);
         }
         let Some(hop) = self.layer.server_hop(server) else { return };
-        let mut writer = Writer::response(&request, 200, reason_phrase(200), None)
+        let mut writer = self
+            .response(&request, 200, reason_phrase(200), None)
             .header(HeaderName::Contact, format_args!("<{}>", self.local.contact_uri(hop)));
         if quiet {
             writer = writer.header(HeaderName::ReferSub, "false");

@@ -16,7 +16,7 @@ use crate::dialog::{Dialog, DialogId};
 use crate::entropy;
 use crate::events::Source;
 use crate::limits;
-use crate::message::{HeaderName, Method, Request, Response};
+use crate::message::{HeaderName, Method, Request, Response, SessionIdentifier, Uuid};
 use crate::time::Instant;
 use crate::transaction::ClientId;
 use crate::transport::Hop;
@@ -75,6 +75,7 @@ pub(super) struct Stranger {
     pub(super) tag: SmolStr,
     /// Of the last request.
     pub(super) cseq: u32,
+    pub(super) session: SessionIdentifier,
 }
 
 /// How a request came out.
@@ -130,7 +131,8 @@ impl UserAgent {
     pub(super) fn stranger(&mut self, uri: SmolStr) -> Stranger {
         let call_id = entropy::token(&mut *self.entropy, 120).into();
         let tag = entropy::token(&mut *self.entropy, 80).into();
-        Stranger { uri, call_id, tag, cseq: 0 }
+        let session = SessionIdentifier::new(Uuid::new(&mut *self.entropy));
+        Stranger { uri, call_id, tag, cseq: 0, session }
     }
 
     /// Sends a request, or keeps it until the one before it is answered.
@@ -194,7 +196,8 @@ impl UserAgent {
                 let Some(subscription) = self.subscriptions.get_mut(id) else { return };
                 match (source, &errand.place) {
                     (Some(source), _) => subscription.machine.sent(now, *source, timer_n),
-                    (None, Place::Outside(Stranger { call_id, tag, cseq, .. })) => {
+                    (None, Place::Outside(Stranger { call_id, tag, cseq, session, .. })) => {
+                        subscription.machine.in_session(*session);
                         subscription.machine.sent_initial(now, call_id, tag, *cseq, timer_n);
                     }
                     _ => {}
@@ -233,6 +236,7 @@ impl UserAgent {
                     call_id: &stranger.call_id,
                     cseq: stranger.cseq,
                     routes: &routes,
+                    session: stranger.session,
                 };
                 (outside.begin(&self.config), stranger.uri.clone())
             }
@@ -301,6 +305,9 @@ impl UserAgent {
             return;
         }
         let Some(mut errand) = self.requests.remove(&id) else { return };
+        if let Place::Outside(stranger) = &mut errand.place {
+            stranger.session.heard(response.headers());
+        }
         if matches!(response.status(), 401 | 407) {
             let uri = SmolStr::new(errand.request.as_ref().map_or("", Request::uri));
             match self.learn_challenge(&mut errand.attempt, &uri, &response) {

@@ -12,7 +12,7 @@ use super::call::{Call, Direction, Terms, Usage, Wish};
 use super::{CallId, CallState, Event, Identity, RestoreError, UserAgent};
 use crate::dialog::{Dialog, DialogId, Parts};
 use crate::limits;
-use crate::message::NameAddr;
+use crate::message::{NameAddr, SessionIdentifier};
 use crate::offer_answer::{Fault, Negotiation, Outline, OutlineMedia};
 use crate::time::Instant;
 
@@ -80,6 +80,9 @@ impl fmt::Display for CallSnapshot {
                 writeln!(f, "{name} {number}")?;
             }
         }
+        if !dialog.session.local.is_nil() {
+            writeln!(f, "session {}", dialog.session)?;
+        }
         for route in &dialog.routes {
             writeln!(f, "route {}", OneLine(route))?;
         }
@@ -128,6 +131,7 @@ impl CallSnapshot {
                 routes: Vec::new(),
                 local_cseq: None,
                 remote_cseq: None,
+                session: SessionIdentifier::default(),
             },
             outline: None,
         };
@@ -156,6 +160,7 @@ impl CallSnapshot {
             "target" => self.dialog.target = value.into(),
             "local-cseq" => self.dialog.local_cseq = Some(value.parse().ok()?),
             "remote-cseq" => self.dialog.remote_cseq = Some(value.parse().ok()?),
+            "session" => self.dialog.session = SessionIdentifier::parse(value)?,
             "route" if self.dialog.routes.len() < limits::HEADER_FIELDS => {
                 self.dialog.routes.push(value.into());
             }
@@ -244,6 +249,7 @@ impl UserAgent {
             ended: false,
             released: false,
             parting: None,
+            told_session: SessionIdentifier::default(),
         });
         if self.ready().is_some() {
             self.next_change(now, call, &name);

@@ -14,7 +14,7 @@ use crate::entropy;
 use crate::events::{Ending, EventName, Notifier, NotifierState, Package, Reason, Verdict};
 use crate::limits;
 use crate::message::typed::{Accept, Event as EventField, Expires};
-use crate::message::{HeaderName, Method, Request, Writer, reason_phrase};
+use crate::message::{HeaderName, Method, Request, SessionIdentifier, Uuid, reason_phrase};
 use crate::time::{Duration, Instant};
 use crate::transaction::ServerId;
 
@@ -214,7 +214,8 @@ impl UserAgent {
             return Err(Refusal::of(480));
         }
         let tag: SmolStr = entropy::token(&mut *self.entropy, 80).into();
-        let machine = Notifier::new(now, event.clone(), request, &tag, expires);
+        let session = SessionIdentifier::begun_by(request.headers(), Uuid::new(&mut *self.entropy));
+        let machine = Notifier::new(now, event.clone(), request, &tag, session, expires);
         let asked = Asked { request: request.clone(), server, tag, expires, until: now + DECISION };
         let id = WatcherId(self.next_event);
         self.next_event += 1;
@@ -245,7 +246,8 @@ impl UserAgent {
         expires: Duration,
     ) {
         let Some(hop) = self.layer.server_hop(server) else { return };
-        let response = Writer::response(request, 200, reason_phrase(200), tag)
+        let response = self
+            .response(request, 200, reason_phrase(200), tag)
             .copy(request.headers(), HeaderName::RecordRoute)
             .header(HeaderName::Contact, format_args!("<{}>", self.local.contact_uri(hop)))
             .header(HeaderName::Expires, expires.as_secs())

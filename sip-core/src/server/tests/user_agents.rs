@@ -96,7 +96,7 @@ impl World {
 fn who_unregisters_during_a_call_still_hangs_up() {
     let mut world = World::new(&["alice", "bob"]);
     let (call, theirs) = world.call();
-    world.act(0, |ua, now| ua.unregister(now)).unwrap();
+    world.act(0, UserAgent::unregister).unwrap();
     assert!(world.phones[0].events.contains(&Event::Unregistered));
     assert_eq!(world.phones[0].ua.call_state(call), Some(CallState::Established));
     world.act(0, |ua, now| ua.hangup(now, call)).unwrap();

@@ -9,7 +9,7 @@ use super::usage::{Usage, description};
 use super::{Call, Direction};
 use crate::dialog::{DialogId, Stage};
 use crate::entropy;
-use crate::message::{HeaderName, Method, Request, Response, Writer, reason_phrase};
+use crate::message::{HeaderName, Method, Request, Response, reason_phrase};
 use crate::offer_answer::{self, Fault, Offered, Turn};
 use crate::time::{Duration, Instant};
 use crate::transaction::ServerId;
@@ -209,12 +209,8 @@ impl UserAgent {
             return Err(Refusal::later(&mut *self.entropy));
         }
         usage.may_be_offered(&mut *self.entropy)?;
-        self.layer.respond(
-            now,
-            server,
-            100,
-            Writer::response(request, 100, reason_phrase(100), None).finish(),
-        );
+        let trying = self.response(request, 100, reason_phrase(100), None).finish();
+        self.layer.respond(now, server, 100, trying);
         self.asked(now, server, request, id, dialog, sdp.is_some())
     }
 
@@ -301,7 +297,8 @@ impl UserAgent {
         let timers = self.timers;
         let hop = self.layer.server_hop(server).or(self.flow()).ok_or(CommandError::Offline)?;
         let contact = self.local.contact_uri(hop);
-        let writer = Writer::response(request, 200, reason_phrase(200), None)
+        let writer = self
+            .response(request, 200, reason_phrase(200), None)
             .header(HeaderName::Contact, format_args!("<{contact}>"))
             .header(HeaderName::Allow, &self.local.allow)
             .header(HeaderName::Supported, SUPPORTED)

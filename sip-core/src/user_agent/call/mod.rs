@@ -8,6 +8,8 @@ pub(crate) mod reliable;
 mod session_timer;
 mod usage;
 
+use alloc::boxed::Box;
+
 use bytes::Bytes;
 use smol_str::SmolStr;
 
@@ -23,7 +25,7 @@ use super::incoming::{Incoming, Phase};
 use super::outgoing::Outgoing;
 use super::{CallId, CallState, CommandError, End, Event, Identity, UserAgent};
 use crate::dialog::DialogId;
-use crate::message::{NameAddr, unescape};
+use crate::message::{NameAddr, SessionIdentifier, unescape};
 use crate::offer_answer::Negotiation;
 use crate::time::Instant;
 
@@ -37,6 +39,8 @@ pub(super) struct Call {
     pub(super) way: Way,
     /// Why it ended, as the Reason of a BYE or CANCEL says it (RFC 3326).
     pub(super) parting: Option<SmolStr>,
+    /// What [`Event::Session`] told.
+    pub(super) told_session: SessionIdentifier,
     /// [`Event::Ended`] was told.
     pub(super) ended: bool,
     /// [`Event::Released`] was told.
@@ -46,8 +50,8 @@ pub(super) struct Call {
 /// What differs between making and taking a call.
 #[derive(Debug)]
 pub(super) enum Direction {
-    Outgoing(Outgoing),
-    Incoming(Incoming),
+    Outgoing(Box<Outgoing>),
+    Incoming(Box<Incoming>),
     /// It is an earlier run's.
     Restored {
         /// We made it.

@@ -170,6 +170,7 @@ impl UserAgent {
         sdp: Option<Bytes>,
     ) -> Result<(), CommandError> {
         let timers = self.timers;
+        let session = self.calls.get(&id).map(Call::session).unwrap_or_default();
         let Some(incoming) = self.calls.get_mut(&id).and_then(Call::incoming) else { return Ok(()) };
         let Some(server) = incoming.server else { return Ok(()) };
         let Some(hop) = self.layer.server_hop(server) else { return Ok(()) };
@@ -181,12 +182,13 @@ impl UserAgent {
             }
             return Ok(());
         }
-        let mut writer =
-            Writer::response(&incoming.request, status, reason_phrase(status), Some(&incoming.tag))
-                .copy(incoming.request.headers(), HeaderName::RecordRoute)
-                .header(HeaderName::Contact, format_args!("<{}>", self.local.contact_uri(hop)))
-                .header(HeaderName::Allow, &self.local.allow)
-                .header(HeaderName::Server, &self.config.user_agent);
+        let writer = Writer::response(&incoming.request, status, reason_phrase(status), Some(&incoming.tag));
+        let mut writer = session
+            .write(writer)
+            .copy(incoming.request.headers(), HeaderName::RecordRoute)
+            .header(HeaderName::Contact, format_args!("<{}>", self.local.contact_uri(hop)))
+            .header(HeaderName::Allow, &self.local.allow)
+            .header(HeaderName::Server, &self.config.user_agent);
         if let Some(rseq) = rseq {
             writer = self.config.answer_recv_info(writer, &incoming.request);
             writer = writer.header(HeaderName::Require, TAG).header(HeaderName::RSeq, rseq);

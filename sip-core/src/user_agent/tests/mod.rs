@@ -25,6 +25,7 @@ mod reliable;
 mod reliable_ours;
 mod replaces;
 mod session_timers;
+mod sessions;
 mod snapshots;
 mod solo;
 mod subscriptions;

@@ -218,8 +218,11 @@ impl Pair {
         self.bob.calls().next()
     }
 
+    /// What one side was told, save of session identifiers.
     pub(super) fn of(&self, who: Who) -> Vec<Event> {
-        self.events.iter().filter(|(of, _)| *of == who).map(|(_, event)| event.clone()).collect()
+        let told = |event: &Event| !matches!(event, Event::Session { .. });
+        let all = self.events.iter().filter(|(of, event)| *of == who && told(event));
+        all.map(|(_, event)| event.clone()).collect()
     }
 
     pub(super) fn state(&self, who: Who) -> Option<CallState> {
