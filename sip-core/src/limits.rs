@@ -187,3 +187,9 @@ pub const TARGETS: usize = 8;
 
 /// Addresses of one host that are tried. Past it the rest is left out.
 pub const TARGET_ADDRESSES: usize = 6;
+
+/// How long DNS may take for one step of a search. Past it: 504.
+pub const RESOLVE: Duration = Duration::from_secs(10);
+
+/// How long a connection to one of the hosts of another domain may take, all of them together. Past it: 504.
+pub const CONNECT: Duration = Duration::from_secs(25);

@@ -12,6 +12,7 @@ use bytes::Bytes;
 use sip_core::message::scan_call_id;
 use sip_core::server::{Answer, Counters, Input, Output, Question, QuestionId, Server};
 use sip_core::time::Instant;
+use sip_core::transport::target::Records;
 use sip_core::transport::{FlowId, Hop, RouteTarget, Transport};
 use siphasher::sip::SipHasher13;
 use tokio::sync::Notify;
@@ -189,6 +190,7 @@ impl Exchange {
                         }
                     }
                     Output::Authenticated { flow, identity } => self.flows.identify(flow, identity),
+                    Output::Target { .. } | Output::Probed { .. } => {}
                     Output::Ask(id, question) => self.ask(shard, id, question, now, &mut work),
                 }
             }
@@ -221,6 +223,8 @@ impl Exchange {
                 Some(answer) => answer,
                 None => return,
             },
+            Question::Resolve(queries) => Answer::Resolved(queries.iter().map(|_| Records::Failed).collect()),
+            Question::Connect(_) => Answer::Connected(None),
         };
         work.push_back((shard, Input::Answer(id, answer)));
         // After the answer, so that the 200 to the REGISTER goes out before what was held for it.
@@ -258,7 +262,8 @@ impl Exchange {
                 None => None,
             },
             // Nobody can be reached at an address over these: browsers do not listen, and there is no TLS yet.
-            RouteTarget::Address { transport: Transport::Tls | Transport::Ws | Transport::Wss, .. } => None,
+            RouteTarget::Address { transport: Transport::Tls | Transport::Ws | Transport::Wss, .. }
+            | RouteTarget::Peer { .. } => None,
         };
         Some(Answer::Reachable(hop))
     }

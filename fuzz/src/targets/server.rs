@@ -9,8 +9,9 @@ use sip_core::auth::Secrets;
 use sip_core::entropy::SeededEntropy;
 use sip_core::message::Message;
 use sip_core::registrar::{self, Binding, Caps};
-use sip_core::server::{Answer, Config, Identity, Input, Output, Question, QuestionId, Server};
+use sip_core::server::{Answer, Config, Identity, Input, Output, Outward, Question, QuestionId, Server};
 use sip_core::time::{Duration, Instant};
+use sip_core::transport::target::{Query, Records};
 use sip_core::transport::{FlowId, Hop, RegistrationKey, RouteTarget, Transport};
 
 use super::wire::{self, SDP, Sent};
@@ -52,6 +53,7 @@ pub(crate) fn holds(input: &[u8]) {
     config.limits.held_requests = 3;
     config.limits.held_per_registration = 2;
     config.limits.forks = 3;
+    config.outward = Outward::Anywhere;
     let mut bench = Bench {
         server: Server::new(config, Box::new(SeededEntropy(7))),
         now: Instant::from_micros(1_700_000_000_000_000),
@@ -253,6 +255,22 @@ impl Bench {
             Question::Reach(RouteTarget::Flow(flow)) => {
                 Answer::Reachable(self.peers.iter().map(|peer| peer.hop).find(|hop| hop.flow == flow))
             }
+            Question::Reach(RouteTarget::Peer { .. }) => Answer::Reachable(None),
+            // Every name is one of the peers'.
+            Question::Resolve(queries) => {
+                let addresses: Vec<_> = self.peers.iter().map(|peer| peer.hop.remote.ip()).collect();
+                let answer = |query| match query {
+                    Query::Addresses(_) => Records::Addresses(addresses.clone()),
+                    Query::Naptr(_) | Query::Srv(_) => Records::Nothing,
+                };
+                Answer::Resolved(queries.into_iter().map(answer).collect())
+            }
+            Question::Connect(ways) => Answer::Connected(ways.iter().enumerate().find_map(|(at, way)| {
+                let hops = self.peers.iter().map(|peer| peer.hop);
+                let mut hops = hops.filter(|hop| hop.transport == way.transport);
+                let hop = hops.find(|hop| way.addresses.iter().any(|a| a.ip() == hop.remote.ip()))?;
+                Some((at, hop))
+            })),
         }
     }
 
@@ -299,6 +317,7 @@ impl Bench {
                 Output::Authenticated { flow, identity } => {
                     self.identities.insert(flow, identity);
                 }
+                Output::Target { .. } | Output::Probed { .. } => {}
             }
         }
     }

@@ -13,13 +13,21 @@ use crate::message::Method;
 use crate::message::typed::QValue;
 use crate::time::{Duration, Instant};
 use crate::transaction::ClientId;
-use crate::transport::FlowId;
+use crate::transport::target::Way;
+use crate::transport::{FlowId, Hop};
 
 /// Timer C (§16.6 step 11): "MUST be larger than 3 minutes".
 pub(super) const TIMER_C: Duration = Duration::from_secs(185);
 
 /// How long a call that rings waits for a caller whose flow was lost, before it is cancelled.
 pub(super) const LOST_CALLER: Duration = Duration::from_secs(10);
+
+/// How long a target may stay silent while there are others to try. RFC 3263 §4.3 waits for Timer B or F, 32 s, when
+/// no caller waits any more. INVITE is answered with 100 within 200 ms by all but the dead; of others not even the living
+/// may say a word before 3.5 s (RFC 4320 §4.1).
+pub(super) const fn patience(method: &Method) -> Duration {
+    Duration::from_secs(if matches!(method, Method::Invite) { 5 } else { 10 })
+}
 
 /// One request on its way, in one copy or several.
 #[derive(Debug)]
@@ -39,7 +47,8 @@ pub(super) struct Context {
     pub(super) level: QValue,
     /// When those that ring make way for the next, if there are any.
     pub(super) ring: Option<Instant>,
-    /// URIs whose targets are being looked for (§16.5: a 3xx that is followed).
+    /// URIs whose targets are being looked for (§16.5: a 3xx that is followed), and servers to take the place of one that
+    /// failed.
     pub(super) awaited: usize,
     /// URIs that a 3xx named and were followed.
     pub(super) followed: Vec<SmolStr>,
@@ -65,6 +74,28 @@ pub(super) struct Branch {
     pub(super) given_up: bool,
     /// Other flows of the same instance (RFC 5626 §7).
     pub(super) spares: Vec<Target>,
+    /// Other servers of the same domain.
+    pub(super) detours: Detours,
+    /// When silence has lasted too long, as long as there is something else to try.
+    pub(super) patience: Option<Instant>,
+    /// There was a response.
+    pub(super) heard: bool,
+}
+
+/// Where a copy for another domain went, and where it may go if that fails (RFC 3263 §4.3).
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Detours {
+    /// Whom it went to; `None` for a registered contact, which is reached over its flow or not at all.
+    pub hop: Option<Hop>,
+    /// The other ways, in the order they are to be tried.
+    pub ways: Vec<Way>,
+    /// The user part that the Request-URI gets, with the way's domain as its host; `None`: it stays as it is.
+    pub user: Option<SmolStr>,
+}
+
+impl Detours {
+    /// Those of a registered contact.
+    pub const NONE: Self = Self { hop: None, ways: Vec::new(), user: None };
 }
 
 #[derive(Debug)]
@@ -75,15 +106,29 @@ pub(super) enum State {
     Accepted,
     /// Over.
     Ended(Final),
-    /// Over, and other branches stand for it: another flow of the instance, or what its 3xx named.
+    /// Over, and other branches stand for it: another flow of the instance, another server of the domain, or what its 3xx
+    /// named.
     Replaced,
 }
 
 impl Branch {
     /// One that never was sent.
     pub(super) const fn failed(status: u16) -> Self {
-        let state = State::Ended(Final::Local(status));
-        Self { client: None, state, breadth: 0, given_up: false, spares: Vec::new() }
+        Self::ended(Final::Local(status))
+    }
+
+    /// One that is over.
+    pub(super) const fn ended(how: Final) -> Self {
+        Self {
+            client: None,
+            state: State::Ended(how),
+            breadth: 0,
+            given_up: false,
+            spares: Vec::new(),
+            detours: Detours::NONE,
+            patience: None,
+            heard: false,
+        }
     }
 
     pub(super) const fn is_pending(&self) -> bool {
@@ -168,7 +213,7 @@ impl Context {
     /// The next time this context asks for attention.
     pub(super) fn next(&self) -> Option<Instant> {
         let timers = self.branches.iter().filter_map(|branch| match branch.state {
-            State::Pending { timer_c } => timer_c,
+            State::Pending { timer_c } => timer_c.into_iter().chain(branch.patience).min(),
             _ => None,
         });
         timers.chain(self.lost.map(|(at, _)| at)).chain(self.ring).min()

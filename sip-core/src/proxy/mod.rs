@@ -3,13 +3,15 @@
 //! [`validate`] and [`Path::read`] say what a request is, whoever drives the proxy finds the targets and calls
 //! [`Proxy::fork`], and everything the transaction layer then tells about the branches goes to the proxy.
 //!
-//! What it does not do: look up bindings, authenticate, look into bodies, or know dialogs. A
-//! contact is reached over the flow it registered over and nothing else.
+//! What it does not do: look up bindings, authenticate, look into bodies, find next hops, or know dialogs. A
+//! contact is reached over the flow it registered over and nothing else; of another domain's servers the next is tried
+//! when one fails.
 
 mod best;
 mod branch;
 mod context;
 mod domain;
+mod failover;
 mod forward;
 mod record_route;
 mod refusal;
@@ -18,7 +20,9 @@ mod table;
 mod targets;
 mod validate;
 
+pub use context::Detours;
 pub use domain::Domain;
+pub use failover::{Failure, Retry};
 pub use refusal::Refusal;
 pub use route::{Path, Sender, loosen};
 pub use table::{Counters, Inbound, Proxy, Settings, Target, Turn, Wanted};

@@ -111,6 +111,9 @@ impl Sender {
             RouteTarget::Address { transport, remote, .. } => {
                 is(*transport == from.transport && remote.ip() == from.remote.ip())
             }
+            // A domain has many servers, and where none of them stays in the way its users come themselves: what they
+            // prove is that they know the token. Browsers are none of them.
+            RouteTarget::Peer { .. } => is(!from.transport.is_websocket()),
         }
     }
 }

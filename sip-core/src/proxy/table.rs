@@ -7,7 +7,8 @@ use bytes::Bytes;
 use smol_str::SmolStr;
 
 use super::best::Final;
-use super::context::{Context, LOST_CALLER, State, TIMER_C};
+use super::context::{Context, Detours, LOST_CALLER, State, TIMER_C};
+use super::failover::{Failure, Retry};
 use super::forward;
 use crate::entropy::{self, Entropy};
 use crate::limits;
@@ -83,12 +84,14 @@ pub struct Target {
     pub q: QValue,
     /// Other flows of the same instance, newest first: one is tried when this one has failed (RFC 5626 §7).
     pub spares: Vec<Self>,
+    /// Other servers of the same domain.
+    pub detours: Detours,
 }
 
 impl Target {
     /// The only one of its weight and instance.
     pub const fn new(contact: Option<SmolStr>, hop: Hop, receiver: RouteTarget) -> Self {
-        Self { contact, hop, receiver, q: QValue::ONE, spares: Vec::new() }
+        Self { contact, hop, receiver, q: QValue::ONE, spares: Vec::new(), detours: Detours::NONE }
     }
 }
 
@@ -115,6 +118,8 @@ pub struct Counters {
     pub forks_over_cap: u64,
     /// Branches that ended because the flow was gone.
     pub unreachable: u64,
+    /// Copies sent in the place of one whose target failed.
+    pub failovers: u64,
 }
 
 /// All requests on their way through a proxy.
@@ -125,6 +130,10 @@ pub struct Proxy {
     pub(super) clients: BTreeMap<ClientId, ServerId>,
     deadlines: BTreeSet<(Instant, ServerId)>,
     wanted: VecDeque<Wanted>,
+    /// Requests whose target failed while there are others.
+    pub(super) retries: VecDeque<Retry>,
+    /// Targets that failed, to be told.
+    pub(super) failures: VecDeque<Failure>,
     pub(super) counters: Counters,
 }
 
@@ -137,7 +146,15 @@ impl Proxy {
             clients: BTreeMap::new(),
             deadlines: BTreeSet::new(),
             wanted: VecDeque::new(),
-            counters: Counters { forwarded: 0, responses_forwarded: 0, forks_over_cap: 0, unreachable: 0 },
+            retries: VecDeque::new(),
+            failures: VecDeque::new(),
+            counters: Counters {
+                forwarded: 0,
+                responses_forwarded: 0,
+                forks_over_cap: 0,
+                unreachable: 0,
+                failovers: 0,
+            },
         }
     }
 
@@ -181,7 +198,7 @@ impl Proxy {
         match event {
             Event::Response { response, .. } => self.receive(turn, server, &mut context, client, response),
             Event::TimedOut { .. } => {
-                end(&mut context, client, Final::Local(408));
+                self.fail(server, &mut context, client, Final::Local(408));
                 // RFC 4320 §4.2: its sender's own timer has fired as well, and nobody waits for another answer.
                 if !context.is_invite() {
                     context.waiting.clear();
@@ -189,7 +206,7 @@ impl Proxy {
             }
             Event::TransportFailed { .. } => {
                 self.counters.unreachable += 1;
-                end(&mut context, client, Final::Local(480));
+                self.fail(server, &mut context, client, Final::Local(480));
             }
             _ => {
                 self.clients.remove(&client);
@@ -213,6 +230,7 @@ impl Proxy {
     ) {
         let (invite, answered) = (context.is_invite(), context.answered);
         let Some(branch) = context.branch_of(client) else { return };
+        (branch.patience, branch.heard) = (None, true);
         match response.status() {
             // §16.7 step 4: a 100 is never forwarded.
             100 => {}
@@ -241,6 +259,8 @@ impl Proxy {
                 None => end(context, client, Final::Local(502)),
             },
             300..=399 if self.follow(server, context, &response) => replace(context, client),
+            // RFC 3263 §4.3.
+            503 => self.fail(server, context, client, Final::Far(response)),
             300.. => {
                 let global = response.status() >= 600;
                 end(context, client, Final::Far(response));
@@ -377,6 +397,7 @@ impl Proxy {
                     turn.layer.cancel(turn.now, client);
                 }
             }
+            self.lose_patience(turn, server, &mut context);
             self.settle(turn, server, context);
         }
     }
@@ -419,7 +440,7 @@ fn cancel_pending(turn: &mut Turn<'_>, context: &Context, reason: Option<&str>) 
 
 /// Ends a branch, unless it has ended or was accepted. A flow that failed makes way for another of the same instance
 /// (RFC 5626 §7), which is tried before anything else.
-fn end(context: &mut Context, client: ClientId, how: Final) {
+pub(super) fn end(context: &mut Context, client: ClientId, how: Final) {
     let (level, settled) = (context.level, context.is_settled());
     let Some(branch) = context.branch_of(client).filter(|branch| branch.is_pending()) else { return };
     let failed = matches!(how.status(), 408 | 430) || matches!(how, Final::Local(480));

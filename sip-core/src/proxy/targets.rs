@@ -5,7 +5,7 @@ use alloc::string::String;
 use alloc::vec::Vec;
 
 use super::branch::{self, LoopMark};
-use super::context::{Branch, Context, State, TIMER_C};
+use super::context::{Branch, Context, State, TIMER_C, patience};
 use super::table::{Inbound, Proxy, Target, Turn};
 use super::{forward, record_route};
 use crate::limits;
@@ -125,8 +125,17 @@ impl Proxy {
         };
         self.counters.forwarded += 1;
         let timer_c = (*request.method() == Method::Invite).then(|| turn.now + TIMER_C);
-        let state = State::Pending { timer_c };
-        Branch { client: Some(client), state, breadth, given_up: false, spares: target.spares }
+        let Target { spares, detours, .. } = target;
+        Branch {
+            client: Some(client),
+            state: State::Pending { timer_c },
+            breadth,
+            given_up: false,
+            spares,
+            patience: (!detours.ways.is_empty()).then(|| turn.now + patience(request.method())),
+            detours,
+            heard: false,
+        }
     }
 }
 

@@ -4,6 +4,8 @@ use alloc::string::ToString;
 
 use smol_str::SmolStr;
 
+use super::config::{Callers, Outward};
+use super::peers::Standing;
 use super::questions::{Arrival, Pending};
 use super::reply::Reply;
 use super::{Question, Server};
@@ -13,15 +15,22 @@ use crate::time::Instant;
 
 impl Server {
     /// A request outside dialogs that were recorded here.
-    pub(super) fn outside(&mut self, now: Instant, arrival: Arrival, routes: usize) {
+    pub(super) fn outside(&mut self, now: Instant, mut arrival: Arrival, routes: usize) {
         let Some(Uri::Sip(uri)) = Uri::parse(arrival.request.uri()) else {
             return self.refuse(now, &arrival, Reply::new(416));
         };
-        if !self.domain.is(uri.host, arrival.from.local.ip()) {
-            self.counters.relay_refused += 1;
-            return self.refuse(now, &arrival, Reply::because(403, "Domain Not Served Here"));
+        let ours = self.domain.is(uri.host, arrival.from.local.ip());
+        let leads_on = *arrival.request.method() != Method::Register
+            && (self.config.outward != Outward::Nowhere || self.config.route_for(&uri, false).is_some());
+        if !ours && !leads_on {
+            return self.no_relay(now, &arrival);
         }
-        if self.needs_no_credentials(now, &arrival) {
+        if let Some(standing) = self.standing(now, &arrival) {
+            // No open relay: what nobody here answers for comes to our users or nowhere.
+            if !ours && !standing.is_ours() {
+                return self.no_relay(now, &arrival);
+            }
+            arrival.standing = standing;
             // Every dialog through here is recorded, and its Routes would say so: a stranger's To tag is made up
             // (§12.2.2), and is not tried on our users.
             if arrival.request.to_tag().is_some() && !arrival.from.transport.is_websocket() {
@@ -45,23 +54,33 @@ impl Server {
         }
     }
 
-    /// REGISTER always proves its sender. On a WebSocket a flow that a REGISTER has proven speaks for its account as
-    /// long as the registration lasts; elsewhere a From outside our domain is nobody's whom we could ask.
-    fn needs_no_credentials(&self, now: Instant, arrival: &Arrival) -> bool {
+    fn no_relay(&mut self, now: Instant, arrival: &Arrival) {
+        self.counters.relay_refused += 1;
+        self.refuse(now, arrival, Reply::because(403, "Domain Not Served Here"));
+    }
+
+    /// Who sent it, if that is known without credentials. REGISTER always proves its sender. On a WebSocket a flow that a
+    /// REGISTER has proven speaks for its account as long as the registration lasts; elsewhere a From outside our domain
+    /// is nobody's whom we could ask.
+    fn standing(&self, now: Instant, arrival: &Arrival) -> Option<Standing> {
         if *arrival.request.method() == Method::Register {
-            return false;
+            return None;
         }
         if arrival.from.transport.is_websocket() {
             let from = self.claimed_aor(arrival);
-            return arrival
+            let proven = arrival
                 .identity
                 .as_ref()
                 .is_some_and(|id| id.expires_at > now && from.as_ref() == Some(&id.registration.aor));
+            return proven.then_some(Standing::Account);
         }
         let from = arrival.request.from();
         match from.parsed_uri() {
-            Some(Uri::Sip(uri)) => !self.domain.is(uri.host, arrival.from.local.ip()),
-            _ => true,
+            Some(Uri::Sip(uri)) if self.domain.is(uri.host, arrival.from.local.ip()) => None,
+            _ => Some(match self.config.peer_at(arrival.from.remote.ip()) {
+                Some(peer) => Standing::Peer { domain: peer.domain() },
+                None => Standing::Stranger,
+            }),
         }
     }
 
@@ -103,11 +122,12 @@ impl Server {
     }
 
     /// The sender is the account `username`: it may speak for its own address only.
-    fn proven(&mut self, now: Instant, arrival: Arrival, username: SmolStr, routes: usize) {
+    fn proven(&mut self, now: Instant, mut arrival: Arrival, username: SmolStr, routes: usize) {
         let own = self.domain.address(&username);
         if *arrival.request.method() != Method::Register && self.claimed_aor(&arrival) != Some(own) {
             return self.refuse(now, &arrival, Reply::because(403, "From Is Not Your Address"));
         }
+        arrival.standing = Standing::Account;
         self.authorized(now, arrival, Some(username), routes);
     }
 
@@ -115,11 +135,27 @@ impl Server {
     /// very request.
     fn authorized(&mut self, now: Instant, arrival: Arrival, username: Option<SmolStr>, routes: usize) {
         let (method, hops) = (arrival.request.method(), arrival.request.max_forwards());
-        let aor = match Uri::parse(arrival.request.uri()) {
-            Some(Uri::Sip(uri)) => self.target(&uri, &arrival),
-            _ => None,
+        let (aor, ours) = match Uri::parse(arrival.request.uri()) {
+            Some(Uri::Sip(uri)) => {
+                (self.target(&uri, &arrival), self.domain.is(uri.host, arrival.from.local.ip()))
+            }
+            _ => (None, true),
         };
+        if !ours {
+            // §16.3 step 3 again: its last hop is here.
+            if hops == Some(0) {
+                return self.own(now, &arrival);
+            }
+            let sender = arrival.sender(username.as_deref());
+            return self.depart(now, arrival, sender, routes);
+        }
         match (username, aor) {
+            (_, Some(_))
+                if self.config.callers == Callers::Peers && arrival.standing == Standing::Stranger =>
+            {
+                self.counters.relay_refused += 1;
+                self.refuse(now, &arrival, Reply::because(403, "Caller Not Known Here"));
+            }
             (Some(username), _) if *method == Method::Register => self.register(now, arrival, &username),
             // §16.3 step 3: OPTIONS at its last hop may be answered by whoever that is (§11).
             (_, None) => self.own(now, &arrival),

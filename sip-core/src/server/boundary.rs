@@ -8,8 +8,10 @@ use smol_str::SmolStr;
 
 use crate::auth::Secrets;
 use crate::registrar::{Binding, BindingUpdate, UpdateError};
+use crate::time::Duration;
 use crate::time::Instant;
-use crate::transport::{FlowId, Hop, RegistrationKey, RouteTarget};
+use crate::transport::target::{Query, Records, Way};
+use crate::transport::{FlowId, Hop, RegistrationKey, RouteTarget, Transport};
 
 /// Who a flow proved to be by a REGISTER that succeeded over it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -39,6 +41,8 @@ pub enum Input {
     FlowClosed(FlowId),
     /// The answer to a question, perhaps long after it was asked.
     Answer(QuestionId, Answer),
+    /// Ask a peer of the configuration whether it is there. The outcome is told with [`Output::Probed`].
+    Probe(SmolStr),
     /// `poll_timeout`'s instant has passed.
     Timeout,
 }
@@ -62,6 +66,32 @@ pub enum Output {
         /// Who it is.
         identity: Arc<Identity>,
     },
+    /// How a server of another domain does. Those that failed lately are to come last among the ways of
+    /// [`Question::Connect`].
+    Target {
+        /// How it was reached.
+        transport: Transport,
+        /// Where.
+        remote: core::net::SocketAddr,
+        /// How it does.
+        health: Health,
+    },
+    /// What came of a [`Input::Probe`].
+    Probed {
+        /// The peer's name.
+        peer: SmolStr,
+        /// Whether it answered.
+        alive: bool,
+    },
+}
+
+/// How a server of another domain does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Health {
+    /// It answers.
+    Alive,
+    /// It failed (RFC 3263 §4.3), and may have said how long it wants to be left alone.
+    Failed(Option<Duration>),
 }
 
 /// Names a question until it is answered.
@@ -87,6 +117,12 @@ pub enum Question {
     /// A way to the peer a route token names; for a registration that is away the answer may come when it is
     /// back. Answer: [`Answer::Reachable`].
     Reach(RouteTarget),
+    /// What DNS says to each of these. Answer: [`Answer::Resolved`].
+    Resolve(Vec<Query>),
+    /// A hop over the first of these ways that can be had, those that failed lately last: from a datagram socket of the
+    /// right family, over a connection that exists and was verified for the way's domain, or a new one. Answer:
+    /// [`Answer::Connected`].
+    Connect(Vec<Way>),
 }
 
 /// Answers to [`Question`]s, in their order.
@@ -100,4 +136,8 @@ pub enum Answer {
     Updated(Result<Vec<Binding>, UpdateError>),
     /// `None`: there is no way now and there will be none soon.
     Reachable(Option<Hop>),
+    /// One for each question, in their order.
+    Resolved(Vec<Records>),
+    /// Which of the ways, counted from 0, and the hop over it; `None`: none can be had.
+    Connected(Option<(usize, Hop)>),
 }

@@ -6,11 +6,13 @@ use core::net::SocketAddr;
 
 use smol_str::SmolStr;
 
+use super::peers::{Peer, StaticRoute};
 use crate::auth::Algorithm;
 use crate::limits;
 use crate::registrar::Bounds;
 use crate::time::Duration;
 use crate::transaction::Timers;
+use crate::transport::target::Transports;
 use crate::transport::{Hop, Transport};
 
 /// What a [`Server`](super::Server) is told once. [`Config::new`] fills in the defaults.
@@ -44,6 +46,16 @@ pub struct Config {
     pub timers: Timers,
     /// How long contacts may be bound.
     pub expiry: Bounds,
+    /// Where our own users may send requests beside our domain and the static routes.
+    pub outward: Outward,
+    /// Which strangers may call our users.
+    pub callers: Callers,
+    /// What others can be reached over.
+    pub transports: Transports,
+    /// Servers of others that we know by name.
+    pub peers: Vec<Peer>,
+    /// Where requests go that DNS is not asked about; the first that matches counts.
+    pub routes: Vec<StaticRoute>,
     /// The Server field of responses the server makes itself; `None`: no such field.
     pub server: Option<SmolStr>,
     /// Caps, for tests at the cap.
@@ -66,6 +78,11 @@ impl Config {
             routing: Routing::default(),
             timers: Timers::default(),
             expiry: Bounds::default(),
+            outward: Outward::default(),
+            callers: Callers::default(),
+            transports: Transports::ALL,
+            peers: Vec::new(),
+            routes: Vec::new(),
             server: None,
             limits: Limits::default(),
         }
@@ -107,6 +124,29 @@ impl Default for Routing {
     }
 }
 
+/// Where our own users may send requests beside our domain and the static routes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Outward {
+    /// Nowhere.
+    #[default]
+    Nowhere,
+    /// To other domains, as long as their addresses are public: DNS names whatever address it likes, and what stands
+    /// in our own network is nobody's to try.
+    Public,
+    /// To any address.
+    Anywhere,
+}
+
+/// Which strangers, who are not asked for a password, may call our users.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Callers {
+    /// Those that come from the address of a [`Peer`].
+    Peers,
+    /// Everybody.
+    #[default]
+    Anyone,
+}
+
 /// Caps of one server instance.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
@@ -120,6 +160,10 @@ pub struct Limits {
     pub hold: Duration,
     /// See [`limits::ANSWER`].
     pub answer: Duration,
+    /// See [`limits::RESOLVE`].
+    pub resolve: Duration,
+    /// See [`limits::CONNECT`].
+    pub connect: Duration,
     /// See [`limits::FORKS`].
     pub forks: usize,
     /// See [`limits::BREADTH`].
@@ -136,6 +180,8 @@ impl Default for Limits {
             held_per_registration: limits::HELD_PER_REGISTRATION,
             hold: limits::HOLD,
             answer: limits::ANSWER,
+            resolve: limits::RESOLVE,
+            connect: limits::CONNECT,
             forks: limits::FORKS,
             breadth: limits::BREADTH,
             outputs: limits::OUTPUTS,

@@ -75,6 +75,20 @@ counters! {
     forks_over_cap,
     /// Branches that failed at once because the contact's flow was gone.
     branches_unreachable,
+    /// Requests sent on to other domains and peers.
+    departed,
+    /// Questions asked of DNS.
+    resolutions,
+    /// Requests whose next hop could not be found.
+    hops_not_found,
+    /// Requests whose next hop was found at addresses they may not be sent to.
+    hops_forbidden,
+    /// Requests that no connection could be had for.
+    hops_not_reached,
+    /// Copies sent to the next server of a domain because one failed.
+    failovers,
+    /// OPTIONS sent to peers to see whether they are there.
+    probes,
     /// In-dialog requests held for a registration that was away.
     held,
     /// Held requests that were given up.

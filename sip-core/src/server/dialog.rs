@@ -9,6 +9,7 @@ use super::{Question, Server};
 use crate::proxy::{self, Sender, Target};
 use crate::time::Instant;
 use crate::transaction::ServerId;
+use crate::transport::target::Way;
 use crate::transport::{Hop, RouteTarget};
 
 /// Routes of an in-dialog request that are ours: the sender's token and the receiver's.
@@ -57,6 +58,10 @@ impl Server {
 
     /// Asks for the way to the receiver. Until it is known the request is held.
     fn hold(&mut self, now: Instant, arrival: Arrival, sender: RouteTarget, receiver: RouteTarget) {
+        if let RouteTarget::Peer { transport, remote, domain } = receiver {
+            let known = Way { transport, addresses: [remote].into(), domain, free: false };
+            return self.depart_within(now, arrival, sender, TOKENS, known);
+        }
         let limits = &self.config.limits;
         if arrival.server.is_none() && self.questions.holds(&receiver, &arrival.request) {
             return;
@@ -88,8 +93,10 @@ impl Server {
     /// The flow of a pending request's sender closed. A registration may come back over another.
     pub(super) fn caller_lost(&mut self, now: Instant, server: ServerId) {
         let (proxy, mut turn) = self.turn(now);
-        let Some(sender @ RouteTarget::Registration(_)) = proxy.caller_lost(&mut turn, server) else {
-            return;
+        let sender = match proxy.caller_lost(&mut turn, server) {
+            Some(sender @ RouteTarget::Registration(_)) => sender,
+            Some(RouteTarget::Peer { domain, .. }) => return self.return_to(now, server, domain),
+            _ => return,
         };
         // At the cap nobody is told: the caller is given up a little later by itself.
         let deadline = now + self.config.limits.hold;

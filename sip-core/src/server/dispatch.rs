@@ -108,6 +108,12 @@ impl Server {
             (Pending::Extend { server, q }, Answer::Bindings(bindings)) => {
                 self.extend(now, server, q, bindings.unwrap_or_default());
             }
+            (Pending::Locate(quest, search), Answer::Resolved(records)) => {
+                self.resolved(now, quest, search, records);
+            }
+            (Pending::Connect(errand, ways), Answer::Connected(Some((at, hop)))) if at < ways.len() => {
+                self.connected(now, errand, ways, at, hop);
+            }
             // No way to the receiver; or the answer to another question than was asked, which is as good as none.
             (pending, _) => self.give_up(now, pending),
         }
@@ -129,6 +135,11 @@ impl Server {
             }
             Pending::Caller { .. } => {}
             Pending::Extend { server, q } => self.extend(now, server, q, Vec::new()),
+            Pending::Locate(quest, search) => {
+                let silent = search.silent();
+                self.resolved(now, quest, search, silent);
+            }
+            Pending::Connect(errand, _) => self.unconnected(now, errand),
         }
     }
 

@@ -4,6 +4,7 @@ use alloc::vec::Vec;
 
 use smol_str::SmolStr;
 
+use super::peers::Standing;
 use super::questions::{Arrival, Pending};
 use super::reply::Reply;
 use super::{Question, Server};
@@ -38,7 +39,7 @@ impl Server {
         bindings: Option<Vec<Binding>>,
     ) {
         let Some(bindings) = bindings else {
-            return self.refuse(now, &arrival, Reply::new(404));
+            return self.nobody(now, arrival, sender, routes);
         };
         let targets = targets(&bindings, now);
         if targets.is_empty() {
@@ -133,7 +134,11 @@ fn side(hop: &Hop, registration: Option<&RegistrationKey>) -> RouteTarget {
 impl Arrival {
     /// What leads back to the sender. `username` is the account that proved itself with this request: on a connection
     /// of several accounts the flow's identity may be another's.
-    fn sender(&self, username: Option<&str>) -> RouteTarget {
+    pub(super) fn sender(&self, username: Option<&str>) -> RouteTarget {
+        if let Standing::Peer { domain } = &self.standing {
+            let Hop { transport, remote, .. } = self.from;
+            return RouteTarget::Peer { transport, remote, domain: domain.clone() };
+        }
         let identity = self.identity.as_ref();
         let own = identity.filter(|identity| username.is_none_or(|name| name == identity.username));
         // Without proof, a phone's connection that has registered somebody may still be carrying others.

@@ -3,7 +3,8 @@
 //! The walk of a request: `receive` parses it, stamps its Via and gives it to the transaction layer; `dispatch`
 //! validates it and reads its Routes; then it is either within a dialog (`dialog`: its sender is checked, its way is
 //! found or awaited) or outside (`authenticate`, then `registration`, `lookup`, or `own`). What must be known from
-//! outside is asked, and `questions` keeps what waits.
+//! outside is asked, and `questions` keeps what waits. What is for another domain goes through `outward`, by the peers
+//! and routes of `peers` or by DNS; `probe` asks peers whether they are there.
 
 mod authenticate;
 mod boundary;
@@ -13,7 +14,10 @@ mod dialog;
 mod dispatch;
 mod lookup;
 mod merged;
+mod outward;
 mod own;
+mod peers;
+mod probe;
 mod questions;
 mod receive;
 mod registration;
@@ -21,9 +25,10 @@ mod reply;
 #[cfg(test)]
 mod tests;
 
-pub use boundary::{Answer, Identity, Input, Output, Question, QuestionId};
-pub use config::{Config, Limits, Routing};
+pub use boundary::{Answer, Health, Identity, Input, Output, Question, QuestionId};
+pub use config::{Callers, Config, Limits, Outward, Routing};
 pub use counters::Counters;
+pub use peers::{NumberPattern, Peer, Share, StaticRoute};
 
 use alloc::collections::VecDeque;
 
@@ -36,6 +41,7 @@ use crate::proxy::{Domain, Proxy, Settings, Turn};
 use crate::time::Instant;
 use crate::transaction::{self, Event, Layer};
 use crate::transport::{Hop, RouteTokens, Transport};
+use probe::Probes;
 use questions::{Pending, Questions};
 
 /// A registrar and proxy for one domain.
@@ -55,6 +61,7 @@ pub struct Server {
     proxy: Proxy,
     questions: Questions,
     ongoing: merged::Ongoing,
+    probes: Probes,
     outputs: VecDeque<Output>,
     counters: Counters,
 }
@@ -80,6 +87,7 @@ impl Server {
             proxy: Proxy::new(settings),
             questions: Questions::default(),
             ongoing: merged::Ongoing::default(),
+            probes: Probes::default(),
             outputs: VecDeque::new(),
             counters: Counters::default(),
             config,
@@ -92,10 +100,12 @@ impl Server {
             Input::Received { from, identity, message } => self.receive(now, from, identity, message),
             Input::FlowClosed(flow) => self.layer.flow_closed(now, flow),
             Input::Answer(id, answer) => self.answer(now, id, answer),
+            Input::Probe(peer) => self.probe(now, peer),
             Input::Timeout => self.handle_timeout(now),
         }
         loop {
             self.collect();
+            self.go_on(now);
             if let Some(event) = self.events.pop_front() {
                 self.handle_event(now, event);
             } else if let Some(wanted) = self.proxy.poll_wanted() {
@@ -127,6 +137,7 @@ impl Server {
         counters.responses_forwarded += proxy.responses_forwarded;
         counters.forks_over_cap += proxy.forks_over_cap;
         counters.branches_unreachable += proxy.unreachable;
+        counters.failovers += proxy.failovers;
         counters.outputs_dropped += self.layer.counters().dropped_outputs;
         counters
     }
@@ -150,6 +161,7 @@ impl Server {
         match event {
             Event::ServerTransportFailed { server } => self.caller_lost(now, server),
             Event::ServerTerminated { server } => self.ongoing.forget(server),
+            other if self.probes.concerns(&other) => self.probed(&other),
             other => {
                 let (proxy, mut turn) = self.turn(now);
                 proxy.handle_event(&mut turn, other);

@@ -1,17 +1,21 @@
 //! What was asked outside and what waits for the answer.
 
+use alloc::boxed::Box;
 use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
 use smol_str::SmolStr;
 
+use super::peers::Standing;
 use super::{Identity, QuestionId};
 use crate::auth::Credentials;
 use crate::message::Request;
 use crate::message::typed::QValue;
+use crate::proxy::Retry;
 use crate::time::Instant;
 use crate::transaction::ServerId;
+use crate::transport::target::{Nowhere, Search, Way};
 use crate::transport::{Hop, RegistrationKey, RouteTarget};
 
 /// A request that is being worked on.
@@ -23,6 +27,8 @@ pub(super) struct Arrival {
     /// The hop it came over.
     pub(super) from: Hop,
     pub(super) identity: Option<Arc<Identity>>,
+    /// Who sent it; a stranger until it is known better.
+    pub(super) standing: Standing,
 }
 
 /// What waits for an answer.
@@ -42,6 +48,49 @@ pub(super) enum Pending {
     Caller { server: ServerId },
     /// More targets for a request on its way.
     Extend { server: ServerId, q: QValue },
+    /// Where something leads.
+    Locate(Box<Quest>, Search),
+    /// A hop over one of these ways.
+    Connect(Errand, Vec<Way>),
+}
+
+/// A search for the ways of one or several URIs, one after the other.
+#[derive(Debug)]
+pub(super) struct Quest {
+    pub(super) errand: Errand,
+    /// Those still to be looked at.
+    pub(super) uris: VecDeque<SmolStr>,
+    pub(super) ways: Vec<Way>,
+    /// Why the last one led nowhere.
+    pub(super) nowhere: Nowhere,
+}
+
+/// What a way is needed for.
+#[derive(Debug)]
+pub(super) enum Errand {
+    /// A request for another domain.
+    Forward(Box<Departure>),
+    /// A request whose target failed.
+    Retry(Retry),
+    /// The responses to a request whose connection is gone (RFC 3261 §18.2.2).
+    Caller { server: ServerId },
+    /// An OPTIONS of our own.
+    Probe { peer: SmolStr },
+}
+
+/// A request for another domain.
+#[derive(Debug)]
+pub(super) struct Departure {
+    pub(super) arrival: Arrival,
+    pub(super) sender: RouteTarget,
+    /// How many Routes were ours.
+    pub(super) routes: usize,
+    /// See [`crate::proxy::Detours::user`].
+    pub(super) user: Option<SmolStr>,
+    /// The configuration names where it goes: any address will do.
+    pub(super) configured: bool,
+    /// The server that the dialog was begun through.
+    pub(super) known: Option<Way>,
 }
 
 /// What a REGISTER does to who its flow is, if it succeeds.
@@ -70,7 +119,26 @@ impl Pending {
             | Self::Update { arrival, .. }
             | Self::Sender { arrival, .. }
             | Self::Held { arrival, .. } => arrival.server,
-            Self::Caller { server } | Self::Extend { server, .. } => Some(*server),
+            Self::Caller { .. } | Self::Extend { .. } => None,
+            Self::Locate(quest, _) => quest.errand.arrival()?.server,
+            Self::Connect(errand, _) => errand.arrival()?.server,
+        }
+    }
+}
+
+impl Errand {
+    /// The request that has not been forwarded yet.
+    pub(super) const fn arrival(&self) -> Option<&Arrival> {
+        match self {
+            Self::Forward(departure) => Some(&departure.arrival),
+            _ => None,
+        }
+    }
+
+    pub(super) fn into_arrival(self) -> Option<Arrival> {
+        match self {
+            Self::Forward(departure) => Some(departure.arrival),
+            _ => None,
         }
     }
 }
@@ -148,10 +216,7 @@ impl Questions {
 
     /// What waits on behalf of a transaction.
     pub(super) fn remove_of(&mut self, server: ServerId) -> Option<Pending> {
-        let id = self.pending.iter().find(|(_, (_, pending))| {
-            pending.server() == Some(server)
-                && !matches!(pending, Pending::Caller { .. } | Pending::Extend { .. })
-        });
+        let id = self.pending.iter().find(|(_, (_, pending))| pending.server() == Some(server));
         let id = *id?.0;
         self.remove(id)
     }

@@ -6,6 +6,7 @@ use core::net::SocketAddr;
 
 use bytes::Bytes;
 
+use super::peers::Standing;
 use super::questions::{Arrival, Pending};
 use super::reply::Reply;
 use super::{Identity, Server};
@@ -82,7 +83,8 @@ impl Server {
         }
         let back = via::response_hop(&from, &request.via());
         let received = self.layer.receive_request(now, &request, back);
-        let arrival = |server| Arrival { server, request: request.clone(), from, identity };
+        let standing = Standing::Stranger;
+        let arrival = |server| Arrival { server, request: request.clone(), from, identity, standing };
         match received {
             Received::New(server) => self.dispatch(now, arrival(Some(server))),
             Received::AckToSuccess => self.dispatch(now, arrival(None)),
@@ -150,6 +152,8 @@ impl Pending {
             | Self::Sender { arrival, .. }
             | Self::Held { arrival, .. } => Some(arrival),
             Self::Caller { .. } | Self::Extend { .. } => None,
+            Self::Locate(quest, _) => quest.errand.into_arrival(),
+            Self::Connect(errand, _) => errand.into_arrival(),
         }
     }
 }

@@ -38,6 +38,15 @@ pub enum RouteTarget {
         /// Where.
         remote: SocketAddr,
     },
+    /// To another domain: where the next Route or the Request-URI says, and to this server of it if that is nowhere.
+    Peer {
+        /// How it was reached.
+        transport: Transport,
+        /// Where.
+        remote: SocketAddr,
+        /// The domain that its certificate names, or would.
+        domain: SmolStr,
+    },
 }
 
 /// Seals and opens route tokens.
@@ -142,6 +151,7 @@ impl RouteKey {
 const REGISTRATION: u8 = 0;
 const FLOW: u8 = 1;
 const ADDRESS: u8 = 2;
+const PEER: u8 = 3;
 const KIND: u8 = 3;
 /// The AoR began with `sip:`, which is left out.
 const SIP: u8 = 4;
@@ -174,12 +184,22 @@ fn encode(target: &RouteTarget, out: &mut Vec<u8>) {
         }
         RouteTarget::Address { transport, local, remote } => {
             out.push(ADDRESS);
-            // All transports are in the table.
-            out.push(TRANSPORTS.iter().position(|t| t == transport).unwrap_or_default() as u8);
+            encode_transport(*transport, out);
             encode_address(local, out);
             encode_address(remote, out);
         }
+        RouteTarget::Peer { transport, remote, domain } => {
+            out.push(PEER);
+            encode_transport(*transport, out);
+            encode_address(remote, out);
+            out.extend_from_slice(domain.as_bytes());
+        }
     }
+}
+
+fn encode_transport(transport: Transport, out: &mut Vec<u8>) {
+    // All transports are in the table.
+    out.push(TRANSPORTS.iter().position(|t| *t == transport).unwrap_or_default() as u8);
 }
 
 /// Its length but for the port, the port, and the address.
@@ -226,14 +246,25 @@ fn decode(bytes: &[u8]) -> Option<RouteTarget> {
             rest.is_empty().then_some(RouteTarget::Flow(FlowId(id)))
         }
         ADDRESS => {
-            let (&transport, mut rest) = rest.split_first()?;
-            let transport = *TRANSPORTS.get(usize::from(transport))?;
+            let transport = decode_transport(&mut rest)?;
             let local = decode_address(&mut rest)?;
             let remote = decode_address(&mut rest)?;
             rest.is_empty().then_some(RouteTarget::Address { transport, local, remote })
         }
+        PEER => {
+            let transport = decode_transport(&mut rest)?;
+            let remote = decode_address(&mut rest)?;
+            let domain = core::str::from_utf8(rest).ok()?.into();
+            Some(RouteTarget::Peer { transport, remote, domain })
+        }
         _ => None,
     }
+}
+
+fn decode_transport(rest: &mut &[u8]) -> Option<Transport> {
+    let (&transport, tail) = rest.split_first()?;
+    *rest = tail;
+    TRANSPORTS.get(usize::from(transport)).copied()
 }
 
 fn decode_address(rest: &mut &[u8]) -> Option<SocketAddr> {

@@ -7,6 +7,7 @@ use sip_core::auth::Secrets;
 use sip_core::registrar::{self, Binding, Caps};
 use sip_core::server::{Answer, Question, QuestionId};
 use sip_core::time::{Duration, Instant};
+use sip_core::transport::target::Records;
 use sip_core::transport::{FlowId, Hop, RegistrationKey, RouteTarget, Transport};
 
 /// How long somebody waits for a registration that is away; the server gives up as soon.
@@ -81,7 +82,14 @@ impl Directory {
             Question::Reach(RouteTarget::Address { transport: Transport::Udp, local, remote }) => {
                 Answer::Reachable(Some(Hop { flow: SOCKET, transport: Transport::Udp, local, remote }))
             }
-            Question::Reach(RouteTarget::Address { .. }) => Answer::Reachable(None),
+            Question::Reach(RouteTarget::Address { .. } | RouteTarget::Peer { .. }) => {
+                Answer::Reachable(None)
+            }
+            // There is one domain.
+            Question::Resolve(queries) => {
+                Answer::Resolved(queries.iter().map(|_| Records::Nothing).collect())
+            }
+            Question::Connect(_) => Answer::Connected(None),
         })
     }
 

@@ -391,6 +391,8 @@ impl World {
             let Some(output) = node.server.0.poll_output() else { return };
             match output {
                 server::Output::Transmit { to, message } => self.transmit(id, to, message),
+                // Nobody remembers which server failed.
+                server::Output::Target { .. } | server::Output::Probed { .. } => {}
                 server::Output::Authenticated { flow, identity } => {
                     // Datagrams have no flow of their own to authenticate.
                     if flow != SOCKET {

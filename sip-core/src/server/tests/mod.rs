@@ -5,6 +5,8 @@ mod caps;
 mod dialogs;
 mod forks;
 mod hostile;
+mod outward;
+mod probes;
 mod proxying;
 mod refusals;
 mod register;
@@ -12,7 +14,7 @@ mod strangers;
 mod user_agents;
 
 use alloc::boxed::Box;
-use alloc::collections::{BTreeMap, VecDeque};
+use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
 use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::sync::Arc;
@@ -28,6 +30,7 @@ use crate::entropy::SeededEntropy;
 use crate::message::{HeaderName, Message, Method, Request, Response};
 use crate::registrar::{self, Binding, Caps};
 use crate::time::Duration;
+use crate::transport::target::{Query, Records, Way};
 use crate::transport::{FlowId, RegistrationKey, RouteTarget};
 
 const DOMAIN: &str = "example.com";
@@ -43,6 +46,14 @@ struct Net {
     /// Questions that were not answered at once: for a registration that is away, or all while `silent`.
     waiting: Vec<(QuestionId, Question)>,
     silent: bool,
+    /// What DNS knows.
+    zone: BTreeMap<Query, Records>,
+    /// What was asked of it.
+    queries: Vec<Query>,
+    /// Where no connection is to be had.
+    dead: BTreeSet<SocketAddr>,
+    /// What the server told of targets and peers.
+    told: Vec<Output>,
 }
 
 /// Somebody with a socket.
@@ -73,6 +84,10 @@ impl Net {
             sent: VecDeque::new(),
             waiting: Vec::new(),
             silent: false,
+            zone: BTreeMap::new(),
+            queries: Vec::new(),
+            dead: BTreeSet::new(),
+            told: Vec::new(),
         }
     }
 
@@ -122,6 +137,7 @@ impl Net {
                 Output::Authenticated { flow, identity } => {
                     self.identities.insert(flow, identity);
                 }
+                told @ (Output::Target { .. } | Output::Probed { .. }) => self.told.push(told),
                 Output::Ask(id, question) => match self.answer_of(&question) {
                     Some(answer) if !self.silent => {
                         self.server.handle_input(self.now, Input::Answer(id, answer));
@@ -153,7 +169,21 @@ impl Net {
             Question::Reach(RouteTarget::Address { remote, .. }) => {
                 Answer::Reachable(Some(Hop { remote: *remote, ..udp("bob", 0).hop }))
             }
-            Question::Reach(RouteTarget::Flow(_)) => Answer::Reachable(None),
+            Question::Reach(RouteTarget::Flow(_) | RouteTarget::Peer { .. }) => Answer::Reachable(None),
+            Question::Resolve(queries) => {
+                self.queries.extend(queries.iter().cloned());
+                let answer = |query| self.zone.get(query).cloned().unwrap_or(Records::Nothing);
+                Answer::Resolved(queries.iter().map(answer).collect())
+            }
+            Question::Connect(ways) => Answer::Connected(self.connect(ways)),
+        })
+    }
+
+    /// The first way that is not dead: all datagrams go through one socket, and a connection is named by its peer's port.
+    fn connect(&self, ways: &[Way]) -> Option<(usize, Hop)> {
+        ways.iter().enumerate().find_map(|(at, way)| {
+            let remote = *way.addresses.iter().find(|address| !self.dead.contains(address))?;
+            Some((at, elsewhere(way.transport, &remote.to_string()).hop))
         })
     }
 
@@ -284,6 +314,16 @@ fn ws(name: &'static str, flow: u64) -> Peer {
 /// A phone on UDP; all share the server's socket.
 fn udp(name: &'static str, last: u8) -> Peer {
     peer(name, last, 1000, Transport::Udp, &format!("203.0.113.{last}:5060"))
+}
+
+/// A server of another domain.
+fn elsewhere(transport: Transport, remote: &str) -> Peer {
+    let remote: SocketAddr = remote.parse().unwrap();
+    let flow = match transport {
+        Transport::Udp => 1000,
+        _ => 10_000 + u64::from(remote.port()),
+    };
+    peer("bob", 0, flow, transport, &remote.to_string())
 }
 
 fn tcp(name: &'static str, flow: u64) -> Peer {

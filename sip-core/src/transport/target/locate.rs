@@ -157,6 +157,16 @@ impl Search {
         }
     }
 
+    /// The answers of a DNS that says nothing.
+    pub fn silent(&self) -> Vec<Records> {
+        let questions = match &self.stage {
+            Stage::Naptr => 1,
+            Stage::Srv(transports) => transports.len(),
+            Stage::Addresses { hosts, .. } => hosts.len(),
+        };
+        (0..questions).map(|_| Records::Failed).collect()
+    }
+
     /// Goes on with what DNS said to the last questions.
     pub fn answered(mut self, answers: Vec<Records>, entropy: &mut dyn Entropy) -> Located {
         let silent = answers.contains(&Records::Failed);

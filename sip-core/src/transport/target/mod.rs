@@ -16,6 +16,7 @@ use smol_str::SmolStr;
 use super::Transport;
 
 pub use locate::{Located, Search, locate};
+pub(crate) use order::by_weight;
 
 /// What is asked of DNS. Names have no final dot.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

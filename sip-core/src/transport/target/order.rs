@@ -6,24 +6,34 @@ use core::net::IpAddr;
 use super::{Naptr, Srv};
 use crate::entropy::{self, Entropy};
 
-/// RFC 2782's "Usage rules": by priority, and among equals by chance, each as often as its weight says.
-pub(super) fn srv(mut records: Vec<Srv>, entropy: &mut dyn Entropy) -> Vec<Srv> {
+/// RFC 2782's "Usage rules": by priority, and among equals by chance, each as often as its weight says. `key` gives
+/// both.
+pub(crate) fn by_weight<T>(
+    mut all: Vec<T>,
+    key: impl Fn(&T) -> (u16, u16),
+    entropy: &mut dyn Entropy,
+) -> Vec<T> {
     // "To select a target to be contacted next, arrange all SRV RRs … placing the weight 0 at the beginning".
-    records.sort_by_key(|record| (record.priority, record.weight != 0));
-    let mut ordered = Vec::with_capacity(records.len());
-    while let Some(first) = records.first() {
-        let equals = records.iter().take_while(|record| record.priority == first.priority).count();
-        let sum: u64 = records[..equals].iter().map(|record| u64::from(record.weight)).sum();
+    all.sort_by_key(|one| (key(one).0, key(one).1 != 0));
+    let mut ordered = Vec::with_capacity(all.len());
+    while let Some(first) = all.first() {
+        let priority = key(first).0;
+        let equals = all.iter().take_while(|one| key(one).0 == priority).count();
+        let sum: u64 = all[..equals].iter().map(|one| u64::from(key(one).1)).sum();
         let chosen = entropy::number(entropy) % (sum + 1);
         let mut running = 0;
-        let at = records[..equals].iter().position(|record| {
-            running += u64::from(record.weight);
+        let at = all[..equals].iter().position(|one| {
+            running += u64::from(key(one).1);
             running >= chosen
         });
         // The last running sum is the whole.
-        ordered.push(records.remove(at.unwrap_or(0)));
+        ordered.push(all.remove(at.unwrap_or(0)));
     }
     ordered
+}
+
+pub(super) fn srv(records: Vec<Srv>, entropy: &mut dyn Entropy) -> Vec<Srv> {
+    by_weight(records, |record| (record.priority, record.weight), entropy)
 }
 
 /// RFC 3403 §4.1: by order, then by preference.

@@ -21,6 +21,10 @@ fn address(transport: Transport, local: &str, remote: &str) -> RouteTarget {
     RouteTarget::Address { transport, local: local.parse().unwrap(), remote: remote.parse().unwrap() }
 }
 
+fn peer(transport: Transport, remote: &str, domain: &str) -> RouteTarget {
+    RouteTarget::Peer { transport, remote: remote.parse().unwrap(), domain: domain.into() }
+}
+
 fn targets() -> Vec<(RouteTarget, usize)> {
     let uuid = "urn:uuid:f81d4fae-7dec-11d0-a765-00a0c91e6bf6";
     vec![
@@ -34,6 +38,8 @@ fn targets() -> Vec<(RouteTarget, usize)> {
         (address(Transport::Udp, "192.0.2.9:5062", "192.0.2.1:5060"), 66),
         (address(Transport::Wss, "[::1]:443", "[2001:db8::1]:65535"), 98),
         (address(Transport::Tcp, "[fe80::2%7]:1", "[fe80::1%7]:0"), 108),
+        (peer(Transport::Udp, "192.0.2.9:5062", ""), 56),
+        (peer(Transport::Tls, "[2001:db8::1]:5061", "b.example"), 84),
     ]
 }
 

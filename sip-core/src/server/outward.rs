@@ -1,0 +1,331 @@
+//! Requests for other domains: who may send them is known, and now their way is found (§16.6 steps 6 and 7).
+
+use alloc::boxed::Box;
+use alloc::collections::VecDeque;
+use alloc::vec::Vec;
+use core::net::{IpAddr, Ipv4Addr, SocketAddr};
+
+use smol_str::{SmolStr, format_smolstr};
+
+use super::config::Outward;
+use super::questions::{Arrival, Departure, Errand, Pending, Quest};
+use super::reply::Reply;
+use super::{Health, Output, Question, Server};
+use crate::limits;
+use crate::message::typed::Route;
+use crate::message::{Host, Request, Uri, escape_user, unescape};
+use crate::proxy::{self, Detours, Failure, Target};
+use crate::time::Instant;
+use crate::transaction::ServerId;
+use crate::transport::target::{Located, Nowhere, Records, Search, Way, for_length, locate};
+use crate::transport::{Hop, RouteTarget, Transport};
+
+/// What our Via and two Record-Routes add to a request, about.
+const ADDED: usize = 560;
+
+impl Server {
+    /// A request whose Request-URI is of another domain.
+    pub(super) fn depart(&mut self, now: Instant, arrival: Arrival, sender: RouteTarget, routes: usize) {
+        let (uris, configured) = match Uri::parse(arrival.request.uri()) {
+            Some(Uri::Sip(uri)) => match self.config.route_for(&uri, false) {
+                Some(route) => (self.config.uris(route, &mut *self.entropy), true),
+                None => ([arrival.request.uri().into()].into(), false),
+            },
+            _ => return self.refuse(now, &arrival, Reply::new(416)),
+        };
+        self.trying(now, &arrival);
+        let departure = Departure { arrival, sender, routes, user: None, configured, known: None };
+        self.seek(now, Errand::Forward(departure.into()), uris);
+    }
+
+    /// A request for somebody in our domain who has no account: a number, perhaps, that a peer knows.
+    pub(super) fn nobody(&mut self, now: Instant, arrival: Arrival, sender: RouteTarget, routes: usize) {
+        let route = match Uri::parse(arrival.request.uri()) {
+            Some(Uri::Sip(uri)) if arrival.standing.is_ours() => self
+                .config
+                .route_for(&uri, true)
+                .zip(uri.user.map(|user| escape_user(&unescape(user)).into())),
+            _ => None,
+        };
+        let Some((route, user)) = route else {
+            return self.refuse(now, &arrival, Reply::new(404));
+        };
+        let uris = self.config.uris(route, &mut *self.entropy);
+        self.trying(now, &arrival);
+        let departure =
+            Departure { arrival, sender, routes, user: Some(user), configured: true, known: None };
+        self.seek(now, Errand::Forward(departure.into()), uris);
+    }
+
+    /// A request within a dialog for another domain's side: where the Route after ours says, or the Request-URI. `known`
+    /// is the server that the dialog was begun through.
+    pub(super) fn depart_within(
+        &mut self,
+        now: Instant,
+        arrival: Arrival,
+        sender: RouteTarget,
+        routes: usize,
+        known: Way,
+    ) {
+        let next = onward(&arrival.request, routes);
+        self.trying(now, &arrival);
+        let (user, known) = (None, Some(known));
+        let departure = Departure { arrival, sender, routes, user, configured: false, known };
+        self.seek(now, Errand::Forward(departure.into()), next.into_iter().collect());
+    }
+
+    /// The connection of a peer's pending request is gone: §18.2.2 has the responses go to `received` and the port of
+    /// `sent-by`, over a new one.
+    pub(super) fn return_to(&mut self, now: Instant, server: ServerId, domain: SmolStr) {
+        let (Some(hop), Some(request)) = (self.layer.server_hop(server), self.layer.server_request(server))
+        else {
+            return;
+        };
+        let port = request.via().port.unwrap_or(if hop.transport == Transport::Tls { 5061 } else { 5060 });
+        let addresses = [SocketAddr::new(hop.remote.ip(), port)].into();
+        let way = Way { transport: hop.transport, addresses, domain, free: false };
+        self.connect(now, Errand::Caller { server }, [way].into());
+    }
+
+    /// What the proxy cannot do by itself.
+    pub(super) fn go_on(&mut self, now: Instant) {
+        while let Some(Failure { hop, retry_after }) = self.proxy.poll_failure() {
+            let health = Health::Failed(retry_after);
+            self.emit(Output::Target { transport: hop.transport, remote: hop.remote, health });
+        }
+        while let Some(mut retry) = self.proxy.poll_retry() {
+            let ways = core::mem::take(&mut retry.detours.ways);
+            self.connect(now, Errand::Retry(retry), ways);
+        }
+    }
+
+    /// Finds where these lead, and goes there.
+    pub(super) fn seek(&mut self, now: Instant, errand: Errand, uris: VecDeque<SmolStr>) {
+        let quest = Quest { errand, uris, ways: Vec::new(), nowhere: Nowhere::NoDomain };
+        self.seek_next(now, quest.into());
+    }
+
+    fn seek_next(&mut self, now: Instant, mut quest: Box<Quest>) {
+        while let Some(uri) = quest.uris.pop_front() {
+            let located = match Uri::parse(&uri) {
+                Some(Uri::Sip(uri)) => locate(&uri, self.config.transports),
+                _ => Located::Nowhere(Nowhere::Transport),
+            };
+            match located {
+                Located::Ask(..) => return self.located(now, quest, located),
+                Located::Found(ways) => quest.ways.extend(ways),
+                Located::Nowhere(nowhere) => quest.nowhere = nowhere,
+            }
+        }
+        self.found_ways(now, *quest);
+    }
+
+    fn located(&mut self, now: Instant, mut quest: Box<Quest>, located: Located) {
+        match located {
+            Located::Ask(search, queries) => {
+                self.counters.resolutions += queries.len() as u64;
+                let deadline = now + self.config.limits.resolve;
+                let asked = self.ask(deadline, Question::Resolve(queries), Pending::Locate(quest, search));
+                if let Err(pending) = asked
+                    && let Pending::Locate(quest, _) = *pending
+                {
+                    self.overwhelmed(now, quest.errand);
+                }
+                return;
+            }
+            Located::Found(ways) => quest.ways.extend(ways),
+            Located::Nowhere(nowhere) => quest.nowhere = nowhere,
+        }
+        self.seek_next(now, quest);
+    }
+
+    pub(super) fn resolved(
+        &mut self,
+        now: Instant,
+        quest: Box<Quest>,
+        search: Search,
+        records: Vec<Records>,
+    ) {
+        let located = search.answered(records, &mut *self.entropy);
+        self.located(now, quest, located);
+    }
+
+    fn found_ways(&mut self, now: Instant, quest: Quest) {
+        let Quest { errand, mut ways, nowhere, .. } = quest;
+        ways.truncate(limits::TARGETS);
+        let Errand::Forward(departure) = &errand else {
+            if ways.is_empty() {
+                self.unconnected(now, errand);
+            } else {
+                self.connect(now, errand, ways);
+            }
+            return;
+        };
+        let some = !ways.is_empty();
+        for way in &mut ways {
+            // Whoever it was verified to be when the dialog began, it is still.
+            if let Some(known) = &departure.known
+                && known.transport == way.transport
+                && way.addresses.contains(&known.addresses[0])
+            {
+                way.clone_from(known);
+            }
+            way.addresses.retain(|address| self.may_reach(address.ip(), departure));
+        }
+        ways.retain(|way| !way.addresses.is_empty());
+        if let (true, Some(known)) = (ways.is_empty(), &departure.known) {
+            ways.push(known.clone());
+        }
+        if ways.is_empty() {
+            let reply = if some {
+                self.counters.hops_forbidden += 1;
+                Reply::because(403, "Next Hop Not Allowed")
+            } else {
+                self.counters.hops_not_found += 1;
+                nowhere.reply()
+            };
+            return self.turn_away(now, errand, reply);
+        }
+        let length = departure.arrival.request.bytes().len() + ADDED;
+        let ways = for_length(ways, length, limits::DATAGRAM_COMFORT, self.config.transports);
+        self.connect(now, errand, ways);
+    }
+
+    /// Whether a request may go to an address: to no such that means none or many hosts; to where the configuration says;
+    /// to where its dialog was begun; and to others as [`Outward`] has it.
+    fn may_reach(&self, address: IpAddr, departure: &Departure) -> bool {
+        let address = address.to_canonical();
+        if !is_one_host(address) {
+            return false;
+        }
+        let known = || departure.known.as_ref().is_some_and(|way| way.addresses[0].ip() == address);
+        match self.config.outward {
+            Outward::Anywhere => true,
+            _ if departure.configured || known() || self.config.peer_at(address).is_some() => true,
+            Outward::Public => is_public(address),
+            Outward::Nowhere => false,
+        }
+    }
+
+    pub(super) fn connect(&mut self, now: Instant, errand: Errand, ways: Vec<Way>) {
+        let deadline = now + self.config.limits.connect;
+        let question = Question::Connect(ways.clone());
+        if let Err(pending) = self.ask(deadline, question, Pending::Connect(errand, ways))
+            && let Pending::Connect(errand, _) = *pending
+        {
+            self.overwhelmed(now, errand);
+        }
+    }
+
+    pub(super) fn connected(
+        &mut self,
+        now: Instant,
+        errand: Errand,
+        mut ways: Vec<Way>,
+        at: usize,
+        hop: Hop,
+    ) {
+        let Way { domain, .. } = ways.remove(at);
+        let target = |user: Option<SmolStr>| {
+            let contact = user.as_ref().map(|user| in_domain(user, &domain));
+            let receiver =
+                RouteTarget::Peer { transport: hop.transport, remote: hop.remote, domain: domain.clone() };
+            let detours = Detours { hop: Some(hop), ways, user };
+            Target { detours, ..Target::new(contact, hop, receiver) }
+        };
+        match errand {
+            Errand::Forward(departure) => {
+                let Departure { arrival, sender, routes, user, .. } = *departure;
+                self.counters.departed += 1;
+                if arrival.server.is_none() {
+                    let message = proxy::forward_ack(&arrival.request, routes, &hop, &self.config.realm);
+                    return self.transmit(hop, message);
+                }
+                self.forward(now, &arrival, sender, routes, [target(user)].into());
+            }
+            Errand::Retry(retry) => {
+                let target = target(retry.detours.user.clone());
+                let (proxy, mut turn) = self.turn(now);
+                proxy.resume(&mut turn, retry, Some(target));
+            }
+            Errand::Caller { server } => self.caller_back(server, Some(hop)),
+            Errand::Probe { peer } => self.send_probe(now, peer, hop),
+        }
+    }
+
+    /// No way leads there, or none was found in time.
+    pub(super) fn unconnected(&mut self, now: Instant, errand: Errand) {
+        self.counters.hops_not_reached += 1;
+        self.turn_away(now, errand, Reply::because(504, "Next Hop Cannot Be Reached"));
+    }
+
+    fn overwhelmed(&mut self, now: Instant, errand: Errand) {
+        self.turn_away(now, errand, Reply::new(503).later());
+    }
+
+    fn turn_away(&mut self, now: Instant, errand: Errand, reply: Reply) {
+        match errand {
+            Errand::Forward(departure) => self.refuse(now, &departure.arrival, reply),
+            Errand::Retry(retry) => {
+                let (proxy, mut turn) = self.turn(now);
+                proxy.resume(&mut turn, retry, None);
+            }
+            Errand::Caller { .. } => {}
+            Errand::Probe { peer } => self.emit(Output::Probed { peer, alive: false }),
+        }
+    }
+}
+
+impl Nowhere {
+    fn reply(self) -> Reply {
+        match self {
+            Self::Invalid => Reply::because(404, "Domain Cannot Be Reached"),
+            Self::Transport => Reply::because(502, "No Transport To That Domain"),
+            Self::NoDomain => Reply::because(404, "Domain Not Found"),
+            Self::NoAnswer => Reply::because(504, "DNS Does Not Answer").later(),
+        }
+    }
+}
+
+/// §16.6 step 6: the Route after ours, else the Request-URI.
+fn onward(request: &Request, routes: usize) -> Option<SmolStr> {
+    match request.headers().typed_all::<Route<'_>>().nth(routes) {
+        Some(route) => Some(route.ok()?.uri.into()),
+        None => Some(request.uri().into()),
+    }
+}
+
+/// A user of ours, or a number, as the domain of a peer knows it.
+fn in_domain(user: &str, domain: &str) -> SmolStr {
+    match domain.parse::<IpAddr>() {
+        Ok(ip) => format_smolstr!("sip:{user}@{}", Host::Ip(ip)),
+        Err(_) => format_smolstr!("sip:{user}@{domain}"),
+    }
+}
+
+/// Neither nobody nor many.
+fn is_one_host(address: IpAddr) -> bool {
+    !address.is_unspecified() && !address.is_multicast() && address != IpAddr::V4(Ipv4Addr::BROADCAST)
+}
+
+/// Of no special purpose (RFC 6890): what anybody on the Internet may reach.
+const fn is_public(address: IpAddr) -> bool {
+    match address {
+        IpAddr::V4(v4) => {
+            let [a, b, c, _] = v4.octets();
+            !(v4.is_private()
+                || v4.is_loopback()
+                || v4.is_link_local()
+                || a == 0
+                || a >= 240
+                || (a == 100 && b & 0xc0 == 64)
+                || (a == 192 && b == 0 && c == 0)
+                || (a == 198 && b & 0xfe == 18))
+        }
+        // 2000::/3 is all that is given out, and 6to4 and NAT64 only wrap an IPv4 address.
+        IpAddr::V6(v6) => {
+            let first = v6.segments()[0];
+            first & 0xe000 == 0x2000 && first != 0x2002
+        }
+    }
+}

@@ -1,0 +1,199 @@
+//! Servers of others that the configuration names, and which requests go to them.
+
+use alloc::collections::VecDeque;
+use alloc::vec::Vec;
+use core::net::IpAddr;
+
+use smol_str::{SmolStr, format_smolstr};
+
+use super::Config;
+use crate::entropy::Entropy;
+use crate::message::{Host, SipUri, Uri, unescape};
+use crate::transport::target;
+
+/// Who sent a request.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Standing {
+    /// One of our accounts, which proved itself.
+    Account,
+    /// A server of the configuration, by its address.
+    Peer {
+        /// The domain its certificate names.
+        domain: SmolStr,
+    },
+    /// Nobody we know.
+    Stranger,
+}
+
+impl Standing {
+    /// Whether somebody here answers for it.
+    pub(super) const fn is_ours(&self) -> bool {
+        matches!(self, Self::Account)
+    }
+}
+
+/// A server, or the servers of a domain, that we know by name.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Peer {
+    /// What it is called here.
+    pub name: SmolStr,
+    /// Where it is reached, as in `sip:trunk.example.net;transport=tcp`.
+    pub uri: SmolStr,
+    /// The addresses its requests come from.
+    pub sources: Vec<IpAddr>,
+}
+
+impl Peer {
+    /// The host of its URI.
+    pub(super) fn domain(&self) -> SmolStr {
+        match Uri::parse(&self.uri) {
+            Some(Uri::Sip(SipUri { host: Host::Ip(ip), .. })) => format_smolstr!("{ip}"),
+            Some(Uri::Sip(uri)) => format_smolstr!("{}", uri.host),
+            _ => SmolStr::default(),
+        }
+    }
+}
+
+/// Requests that go to peers instead of where DNS says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StaticRoute {
+    /// Of this domain; `*.example.com` is every domain below. `None`: of our own domain, where nobody has the address.
+    pub domain: Option<SmolStr>,
+    /// For these users; `None`: for all.
+    pub numbers: Option<NumberPattern>,
+    /// To one of these.
+    pub peers: Vec<Share>,
+}
+
+/// A peer's share of the requests of a route.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Share {
+    /// The name of the [`Peer`].
+    pub peer: SmolStr,
+    /// Lower goes first; the others are tried when those before them fail.
+    pub priority: u16,
+    /// Among equals, the share of the load.
+    pub weight: u16,
+}
+
+/// Which user parts are meant: characters stand for themselves, `x` for any digit, and `*` at the end for anything that
+/// follows.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NumberPattern(SmolStr);
+
+impl NumberPattern {
+    /// `None`: nothing is meant, or a `*` stands elsewhere than at the end.
+    pub fn new(text: &str) -> Option<Self> {
+        let sound = !text.is_empty() && text.find('*').is_none_or(|at| at + 1 == text.len());
+        sound.then(|| Self(text.into()))
+    }
+
+    /// Whether a user part, unescaped, is meant.
+    pub fn matches(&self, user: &str) -> bool {
+        let (fixed, open) = match self.0.strip_suffix('*') {
+            Some(fixed) => (fixed, true),
+            None => (self.0.as_str(), false),
+        };
+        let mut rest = user.chars();
+        let head = fixed.chars().all(|wanted| {
+            rest.next().is_some_and(|found| found == wanted || (wanted == 'x' && found.is_ascii_digit()))
+        });
+        head && (open || rest.next().is_none())
+    }
+}
+
+impl StaticRoute {
+    fn matches(&self, uri: &SipUri<'_>, ours: bool) -> bool {
+        let domain = match (&self.domain, uri.host) {
+            (None, _) => ours,
+            (Some(_), _) if ours => false,
+            (Some(wanted), host) => match (wanted.strip_prefix("*."), host) {
+                (Some(parent), Host::Name(name)) => is_below(name, parent),
+                (Some(_), Host::Ip(_)) => false,
+                (None, host) => Host::parse(wanted).is_some_and(|wanted| wanted.matches(host)),
+            },
+        };
+        let user = |pattern: &NumberPattern| uri.user.is_some_and(|user| pattern.matches(&unescape(user)));
+        domain && self.numbers.as_ref().is_none_or(user)
+    }
+}
+
+fn is_below(name: &str, parent: &str) -> bool {
+    let name = name.strip_suffix('.').unwrap_or(name);
+    let Some(head) = name.len().checked_sub(parent.len() + 1) else { return false };
+    head > 0
+        && name.as_bytes().get(head) == Some(&b'.')
+        && name.get(head + 1..).is_some_and(|tail| tail.eq_ignore_ascii_case(parent))
+}
+
+impl Config {
+    /// The peer whose requests come from this address.
+    pub(super) fn peer_at(&self, address: IpAddr) -> Option<&Peer> {
+        let address = address.to_canonical();
+        self.peers.iter().find(|peer| peer.sources.iter().any(|source| source.to_canonical() == address))
+    }
+
+    pub(super) fn peer(&self, name: &str) -> Option<&Peer> {
+        self.peers.iter().find(|peer| peer.name == name)
+    }
+
+    /// The route of a request. `ours`: its domain is ours and it has no such user.
+    pub(super) fn route_for(&self, uri: &SipUri<'_>, ours: bool) -> Option<&StaticRoute> {
+        self.routes.iter().find(|route| route.matches(uri, ours))
+    }
+
+    /// The URIs of a route's peers, in the order they are to be tried this time.
+    pub(super) fn uris(&self, route: &StaticRoute, entropy: &mut dyn Entropy) -> VecDeque<SmolStr> {
+        let shares = target::by_weight(route.peers.clone(), |share| (share.priority, share.weight), entropy);
+        shares.iter().filter_map(|share| Some(self.peer(&share.peer)?.uri.clone())).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn number_patterns() {
+        for (pattern, yes, no) in [
+            ("+49*", &["+4930123", "+49"][..], &["49", "+4", "0049"][..]),
+            ("0x", &["01", "09"], &["0", "012", "0a"]),
+            ("00xx*", &["0049", "004930"], &["00", "004", "0a49"]),
+            ("*", &["", "alice"], &[]),
+            ("alice", &["alice"], &["alic", "alicex", "ALICE"]),
+        ] {
+            let parsed = NumberPattern::new(pattern).unwrap();
+            for user in yes {
+                assert!(parsed.matches(user), "{pattern} {user}");
+            }
+            for user in no {
+                assert!(!parsed.matches(user), "{pattern} {user}");
+            }
+        }
+        assert_eq!(NumberPattern::new(""), None);
+        assert_eq!(NumberPattern::new("4*9"), None);
+    }
+
+    #[test]
+    fn domains_of_routes() {
+        let route = |domain: Option<&str>| StaticRoute {
+            domain: domain.map(SmolStr::from),
+            numbers: None,
+            peers: Vec::new(),
+        };
+        let matches = |domain: Option<&str>, uri: &str, ours| match Uri::parse(uri) {
+            Some(Uri::Sip(uri)) => route(domain).matches(&uri, ours),
+            _ => panic!("{uri}"),
+        };
+        assert!(matches(Some("b.example"), "sip:x@B.example.", false));
+        assert!(!matches(Some("b.example"), "sip:x@a.b.example", false));
+        assert!(matches(Some("*.b.example"), "sip:x@a.B.example", false));
+        assert!(!matches(Some("*.b.example"), "sip:x@b.example", false));
+        assert!(!matches(Some("*.b.example"), "sip:x@ab.example", false));
+        assert!(!matches(Some("*.2.1"), "sip:x@192.0.2.1", false));
+        assert!(matches(Some("192.0.2.1"), "sip:x@192.0.2.1", false));
+        assert!(matches(None, "sip:x@ours.example", true));
+        assert!(!matches(None, "sip:x@b.example", false));
+        assert!(!matches(Some("ours.example"), "sip:x@ours.example", true));
+    }
+}

@@ -1,0 +1,413 @@
+//! Requests for other domains: who may send them, where they go, and what happens when that fails.
+
+use super::*;
+use crate::transport::target::Srv;
+
+const BOB: &str = "sip:bob@b.example";
+
+/// A server whose users may call anywhere, and DNS that knows b.example on these ports of two hosts.
+fn net(transport: &str, ports: &[u16]) -> Net {
+    let mut net = Net::with(|config| config.outward = Outward::Anywhere);
+    let record = |(priority, port): (usize, &u16)| Srv {
+        priority: priority as u16,
+        weight: 0,
+        port: *port,
+        target: format!("s{port}.b.example").into(),
+    };
+    let name = format!("_sip._{transport}.b.example").into();
+    net.zone.insert(Query::Srv(name), Records::Srv(ports.iter().enumerate().map(record).collect()));
+    for port in ports {
+        let host = Query::Addresses(format!("s{port}.b.example").into());
+        net.zone.insert(host, Records::Addresses(["198.18.0.7".parse().unwrap()].into()));
+    }
+    net
+}
+
+fn server(transport: Transport, port: u16) -> Peer {
+    elsewhere(transport, &format!("198.18.0.7:{port}"))
+}
+
+/// Alice on a WebSocket calls Bob; what was sent to Bob's domain.
+fn call(net: &mut Net, alice: &Peer, bob: &Peer) -> Request {
+    net.register(alice);
+    net.send(alice, alice.out("INVITE", BOB, 2, ""));
+    net.expect(alice, 100);
+    net.request(bob, &Method::Invite)
+}
+
+#[test]
+fn rfc3261_16_6_a_call_to_another_domain_and_both_ways_in_it() {
+    let mut net = net("udp", &[5081]);
+    let (alice, bob) = (ws("alice", 1), server(Transport::Udp, 5081));
+    let invite = call(&mut net, &alice, &bob);
+    assert_eq!(invite.uri(), BOB);
+    assert!(invite.headers().first(HeaderName::Via).unwrap().starts_with("SIP/2.0/UDP 192.0.2.1:5060;"));
+    let records: Vec<&str> = invite.headers().list(HeaderName::RecordRoute).collect();
+    assert!(records[0].contains("@192.0.2.1:5060;transport=udp;lr"), "{records:?}");
+    assert!(records[1].contains("@192.0.2.1:8080;transport=ws;lr"), "{records:?}");
+    net.send(&bob, bob.answer(&invite, 180));
+    net.expect(&alice, 180);
+    net.send(&bob, bob.answer(&invite, 200));
+    let ok = net.expect(&alice, 200);
+    let (mut caller, mut callee) = (Side::caller(&alice, &ok), Side::callee(&bob, &invite));
+    net.send(&alice, caller.next("ACK"));
+    net.request(&bob, &Method::Ack);
+    for _ in 0..2 {
+        net.send(&alice, caller.next("INFO"));
+        let info = net.request(&bob, &Method::Info);
+        assert_eq!(info.uri(), bob.contact());
+        assert!(!info.headers().has(HeaderName::Route));
+        net.send(&bob, bob.answer(&info, 200));
+        net.expect(&alice, 200);
+    }
+    net.send(&bob, callee.next("BYE"));
+    let bye = net.request(&alice, &Method::Bye);
+    net.send(&alice, alice.answer(&bye, 200));
+    net.expect(&bob, 200);
+    net.quiet();
+    assert_eq!(net.server.counters().departed, 4);
+}
+
+#[test]
+fn rfc3261_16_6_step_6_in_a_dialog_the_next_route_says_where() {
+    let mut net = net("tcp", &[5081]);
+    let (alice, bob) = (ws("alice", 1), server(Transport::Tcp, 5081));
+    let invite = call(&mut net, &alice, &bob);
+    // Bob's domain records another of its servers.
+    let recorded = "Record-Route: <sip:198.18.0.8:5090;transport=tcp;lr>\r\n";
+    let answer = bob.answer(&invite, 200).replacen("Record-Route:", &format!("{recorded}Record-Route:"), 1);
+    net.send(&bob, answer);
+    let ok = net.expect(&alice, 200);
+    net.send(&alice, Side::caller(&alice, &ok).next("ACK"));
+    let inner = elsewhere(Transport::Tcp, "198.18.0.8:5090");
+    let ack = net.request(&inner, &Method::Ack);
+    assert_eq!(
+        ack.headers().list(HeaderName::Route).collect::<Vec<_>>(),
+        ["<sip:198.18.0.8:5090;transport=tcp;lr>"]
+    );
+    assert_eq!(ack.uri(), bob.contact());
+    // Where it leads nowhere, the server that the dialog was begun through is the next hop.
+    let lost = answer_with_route(&bob, &invite, "<sip:x.invalid;lr>");
+    net.send(&bob, lost);
+    let ok = net.expect(&alice, 200);
+    net.send(&alice, Side::caller(&alice, &ok).next("BYE"));
+    net.request(&bob, &Method::Bye);
+}
+
+fn answer_with_route(bob: &Peer, invite: &Request, route: &str) -> String {
+    bob.answer(invite, 200).replacen("Record-Route:", &format!("Record-Route: {route}\r\nRecord-Route:"), 1)
+}
+
+#[test]
+fn rfc3263_4_3_the_next_server_is_tried_with_a_new_branch() {
+    let mut net = net("udp", &[5081, 5082, 5083]);
+    let (alice, first, second, third) = (
+        ws("alice", 1),
+        server(Transport::Udp, 5081),
+        server(Transport::Udp, 5082),
+        server(Transport::Udp, 5083),
+    );
+    let one = call(&mut net, &alice, &first);
+    // The first says 503, and for how long.
+    net.send(&first, first.answer(&one, 503).replace("X-Odd:", "Retry-After: 77\r\nX-Odd:"));
+    net.request(&first, &Method::Ack);
+    let two = net.request(&second, &Method::Invite);
+    assert_ne!(one.branch(), two.branch());
+    assert_eq!(one.uri(), two.uri());
+    // The second is silent: never two at once, and the third only after the second was given up.
+    net.advance(Duration::from_millis(4_900));
+    while let Some((to, _)) = net.sent.front() {
+        assert_eq!(to.remote, second.hop.remote);
+        net.sent.pop_front();
+    }
+    net.advance(Duration::from_millis(200));
+    let three = net.request(&third, &Method::Invite);
+    net.advance(Duration::from_millis(300));
+    net.quiet();
+    net.send(&third, third.answer(&three, 200));
+    net.expect(&alice, 200);
+    let failed: Vec<(u16, Option<u64>)> = net
+        .told
+        .iter()
+        .filter_map(|told| match told {
+            Output::Target { remote, health: Health::Failed(after), .. } => {
+                Some((remote.port(), after.map(|after| after.as_secs())))
+            }
+            _ => None,
+        })
+        .collect();
+    assert_eq!(failed, [(5081, Some(77)), (5082, None)]);
+    assert_eq!(net.server.counters().failovers, 2);
+    // What the second says now is nobody's.
+    net.send(&second, second.answer(&two, 200));
+    net.quiet();
+}
+
+#[test]
+fn rfc3263_4_3_a_lost_connection_is_a_failure_unless_it_rang() {
+    for rang in [false, true] {
+        let mut net = net("tcp", &[5081, 5082]);
+        let (alice, first, second) =
+            (ws("alice", 1), server(Transport::Tcp, 5081), server(Transport::Tcp, 5082));
+        let one = call(&mut net, &alice, &first);
+        if rang {
+            net.send(&first, first.answer(&one, 180));
+            net.expect(&alice, 180);
+        }
+        net.close(&first);
+        if rang {
+            net.expect(&alice, 500);
+        } else {
+            net.request(&second, &Method::Invite);
+        }
+        net.quiet();
+    }
+}
+
+#[test]
+fn rfc3263_4_3_when_all_have_failed_the_request_has() {
+    let mut net = net("udp", &[5081, 5082]);
+    let alice = ws("alice", 1);
+    for port in [5081, 5082] {
+        let server = server(Transport::Udp, port);
+        let invite = if port == 5081 {
+            call(&mut net, &alice, &server)
+        } else {
+            net.request(&server, &Method::Invite)
+        };
+        net.send(&server, server.answer(&invite, 503));
+        net.request(&server, &Method::Ack);
+    }
+    // §16.7 step 6.
+    net.expect(&alice, 500);
+    net.advance(Duration::from_secs(40));
+    assert_eq!(net.server.load(), (0, 0, 0));
+}
+
+#[test]
+fn rfc3261_16_10_a_cancelled_request_is_not_tried_elsewhere() {
+    let mut net = net("udp", &[5081, 5082]);
+    let (alice, first) = (ws("alice", 1), server(Transport::Udp, 5081));
+    let invite = call(&mut net, &alice, &first);
+    net.send(&first, first.answer(&invite, 100));
+    let cancel = alice.out("CANCEL", BOB, 2, "").replace("CANCEL2", "INVITE2");
+    net.send(&alice, cancel);
+    net.expect(&alice, 200);
+    net.request(&first, &Method::Cancel);
+    net.send(&first, first.answer(&invite, 503));
+    net.request(&first, &Method::Ack);
+    net.expect(&alice, 500);
+    net.quiet();
+}
+
+#[test]
+fn rfc3261_16_10_a_cancel_while_dns_is_asked_ends_the_request() {
+    let mut net = net("udp", &[5081]);
+    let alice = ws("alice", 1);
+    net.register(&alice);
+    net.silent = true;
+    net.send(&alice, alice.out("INVITE", BOB, 2, ""));
+    net.expect(&alice, 100);
+    net.send(&alice, alice.out("CANCEL", BOB, 2, "").replace("CANCEL2", "INVITE2"));
+    net.expect(&alice, 200);
+    net.expect(&alice, 487);
+    net.silent = false;
+    net.answer_waiting(false);
+    net.quiet();
+}
+
+#[test]
+fn rfc3261_26_3_2_no_open_relay() {
+    let mut net = net("udp", &[5081]);
+    let stranger = udp("mallory", 9);
+    // Neither a foreign From …
+    let foreign = |request: String| request.replace("mallory@example.com", "mallory@evil.example");
+    net.send(&stranger, foreign(stranger.out("INVITE", BOB, 2, "")));
+    net.expect(&stranger, 403);
+    // … nor ours without a password …
+    net.send(&stranger, stranger.out("INVITE", BOB, 3, ""));
+    net.expect(&stranger, 407);
+    // … nor a page that has proven nothing.
+    let page = ws("mallory", 4);
+    net.send(&page, foreign(page.out("INVITE", BOB, 5, "")));
+    net.expect(&page, 407);
+    // A REGISTER goes nowhere else.
+    net.send(
+        &stranger,
+        stranger.register(1, "").replace("REGISTER sip:example.com", "REGISTER sip:b.example"),
+    );
+    net.expect(&stranger, 403);
+    assert!(net.queries.is_empty(), "{:?}", net.queries);
+    assert_eq!(net.server.counters().relay_refused, 2);
+    // With the password the same phone may.
+    let phone = udp("alice", 5);
+    net.send_with_digest(&phone, "alice", &|cseq, extra| phone.out("INVITE", BOB, cseq, extra));
+    net.expect(&phone, 100);
+    let invite = net.request(&server(Transport::Udp, 5081), &Method::Invite);
+    assert!(!invite.headers().has(HeaderName::ProxyAuthorization));
+}
+
+#[test]
+fn by_default_nobody_calls_out() {
+    let mut net = Net::new();
+    let alice = ws("alice", 1);
+    net.register(&alice);
+    net.send(&alice, alice.out("INVITE", BOB, 2, ""));
+    assert_eq!(net.expect(&alice, 403).reason(), "Domain Not Served Here");
+    assert!(net.queries.is_empty());
+}
+
+#[test]
+fn what_dns_names_in_our_own_network_is_not_reached() {
+    let private = [
+        "10.0.0.1",
+        "127.0.0.1",
+        "192.168.1.1",
+        "172.16.0.1",
+        "169.254.169.254",
+        "100.64.0.1",
+        "198.18.0.7",
+        "0.0.0.0",
+        "224.0.1.75",
+        "255.255.255.255",
+        "::1",
+        "fe80::1",
+        "fd00::1",
+        "::",
+        "ff02::1",
+        "::ffff:10.0.0.1",
+        "64:ff9b::a00:1",
+        "2002:a00:1::1",
+    ];
+    let mut net = Net::with(|config| config.outward = Outward::Public);
+    let alice = ws("alice", 1);
+    net.register(&alice);
+    for (at, address) in private.iter().enumerate() {
+        let host = if address.contains(':') { format!("[{address}]") } else { (*address).into() };
+        let uri = format!("sip:x@{host}:5060;transport=tcp");
+        net.send(&alice, alice.out("OPTIONS", &uri, 100 + at as u32, ""));
+        let refusal = net.expect(&alice, 403);
+        assert_eq!(refusal.reason(), "Next Hop Not Allowed", "{address}");
+        net.zone.insert(
+            Query::Addresses("trap.example".into()),
+            Records::Addresses([address.parse().unwrap()].into()),
+        );
+        net.send(&alice, alice.out("MESSAGE", "sip:x@trap.example:5060", 200 + at as u32, ""));
+        net.expect(&alice, 403);
+    }
+    net.quiet();
+    net.send(&alice, alice.out("MESSAGE", "sip:x@203.0.113.77;transport=tcp", 300, ""));
+    net.request(&elsewhere(Transport::Tcp, "203.0.113.77:5060"), &Method::Message);
+    assert_eq!(net.server.counters().hops_forbidden, 2 * private.len() as u64);
+    // Multicast and nobody are no next hop for anybody.
+    let mut net = Net::with(|config| config.outward = Outward::Anywhere);
+    net.register(&alice);
+    for (cseq, host) in ["224.0.1.75", "0.0.0.0", "[::]", "255.255.255.255"].iter().enumerate() {
+        net.send(&alice, alice.out("MESSAGE", &format!("sip:x@{host}"), 400 + cseq as u32, ""));
+        net.expect(&alice, 403);
+    }
+}
+
+#[test]
+fn where_a_domain_leads_nowhere_the_answer_says_why() {
+    let mut net = net("udp", &[5081]);
+    let alice = ws("alice", 1);
+    net.register(&alice);
+    let silent = Query::Addresses("silent.example".into());
+    net.zone.insert(silent, Records::Failed);
+    net.dead.insert("198.18.0.7:5081".parse().unwrap());
+    let rows = [
+        ("sip:x@p1.invalid", 404, "Domain Cannot Be Reached"),
+        ("sip:x@unknown.example", 404, "Domain Not Found"),
+        ("sip:x@silent.example:5060", 504, "DNS Does Not Answer"),
+        ("sip:x@b.example;transport=sctp", 502, "No Transport To That Domain"),
+        (BOB, 504, "Next Hop Cannot Be Reached"),
+    ];
+    for (cseq, (uri, status, reason)) in rows.iter().enumerate() {
+        net.send(&alice, alice.out("MESSAGE", uri, 10 + cseq as u32, ""));
+        assert_eq!(net.expect(&alice, *status).reason(), *reason, "{uri}");
+    }
+    // A DNS that never answers is given up.
+    net.silent = true;
+    net.send(&alice, alice.out("MESSAGE", BOB, 50, ""));
+    net.advance(Duration::from_secs(60));
+    // RFC 4320 §4.1.
+    net.expect(&alice, 100);
+    assert_eq!(net.expect(&alice, 504).reason(), "DNS Does Not Answer");
+    net.quiet();
+    net.advance(Duration::from_secs(60));
+    assert_eq!(net.server.load(), (0, 0, 0));
+}
+
+#[test]
+fn rfc3261_18_1_1_a_long_request_is_sent_over_tcp_and_as_a_datagram_where_nobody_listens() {
+    let uri = "sip:bob@198.18.0.7:5081";
+    for listens in [true, false] {
+        let mut net = net("udp", &[]);
+        let alice = ws("alice", 1);
+        net.register(&alice);
+        if !listens {
+            // The test's dead are addresses; as a datagram's they would be as dead.
+            net.server.config.transports.tcp = false;
+        }
+        let padding = format!("X-Padding: {}\r\n", "x".repeat(1_000));
+        net.send(&alice, alice.out("MESSAGE", uri, 2, &padding));
+        let transport = if listens { Transport::Tcp } else { Transport::Udp };
+        let message = net.request(&server(transport, 5081), &Method::Message);
+        let via = message.headers().first(HeaderName::Via).unwrap();
+        assert!(via.starts_with(&format!("SIP/2.0/{}", transport.via_token())), "{via}");
+        // A short one does not care.
+        net.send(&alice, alice.out("MESSAGE", uri, 3, ""));
+        net.request(&server(Transport::Udp, 5081), &Method::Message);
+    }
+}
+
+#[test]
+fn rfc3261_18_2_2_responses_to_a_peer_whose_connection_is_gone_find_it_again() {
+    let mut net = Net::with(|config| {
+        config.callers = Callers::Peers;
+        let sources = ["198.18.0.7".parse().unwrap()].into();
+        config.peers =
+            [super::super::Peer { name: "b".into(), uri: "sip:198.18.0.7".into(), sources }].into();
+    });
+    let alice = ws("alice", 1);
+    net.register(&alice);
+    let bob = elsewhere(Transport::Tcp, "198.18.0.7:40404");
+    let invite =
+        bob.out("INVITE", "sip:alice@example.com", 2, "").replace("bob@example.com", "bob@b.example");
+    // Its Via says where it listens.
+    net.send(&bob, invite.replace("198.18.0.7:40404;branch", "198.18.0.7:5081;branch"));
+    net.expect(&bob, 100);
+    let forwarded = net.request(&alice, &Method::Invite);
+    net.close(&bob);
+    net.expect(&server(Transport::Tcp, 5081), 100);
+    net.send(&alice, alice.answer(&forwarded, 486));
+    net.request(&alice, &Method::Ack);
+    net.expect(&server(Transport::Tcp, 5081), 486);
+}
+
+#[test]
+fn only_peers_call_in_where_the_configuration_says_so() {
+    let mut net = Net::with(|config| {
+        config.callers = Callers::Peers;
+        let sources = ["203.0.113.9".parse().unwrap()].into();
+        config.peers = [super::super::Peer { name: "b".into(), uri: "sip:b.example".into(), sources }].into();
+    });
+    let alice = ws("alice", 1);
+    net.register(&alice);
+    let foreign = |peer: &Peer, request: String| {
+        request.replace(&format!("{}@example.com", peer.name), "bob@b.example")
+    };
+    let (known, unknown) = (udp("peer", 9), udp("other", 8));
+    let call = |peer: &Peer| foreign(peer, peer.out("MESSAGE", "sip:alice@example.com", 2, ""));
+    net.send(&unknown, call(&unknown));
+    assert_eq!(net.expect(&unknown, 403).reason(), "Caller Not Known Here");
+    net.send(&known, call(&known));
+    net.request(&alice, &Method::Message);
+    // Whoever asks whether we are there is told.
+    net.send(&unknown, foreign(&unknown, unknown.out("OPTIONS", "sip:example.com", 3, "")));
+    net.expect(&unknown, 200);
+    // A peer reaches our users and nobody else.
+    net.send(&known, foreign(&known, known.out("MESSAGE", "sip:x@c.example", 4, "")));
+    net.expect(&known, 403);
+}
