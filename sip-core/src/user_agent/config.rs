@@ -183,7 +183,7 @@ pub struct Config {
     /// Event packages whose state others may subscribe to (RFC 6665), `presence` for one. Default: none, and
     /// SUBSCRIBE is refused.
     pub event_packages: Vec<SmolStr>,
-    /// The other side of a call may ask us to call somebody else (REFER, RFC 3515). Default `false`, and REFER gets 405:
+    /// Others may ask us to call somebody (REFER, RFC 3515), in a call to transfer it and outside. Default `false`, and REFER gets 405:
     /// an application that does not know [`Event::Referred`](super::Event::Referred) would leave it waiting.
     pub referrals: bool,
     /// Info Packages taken in INFO (RFC 6086 §5.2). Default: none. DTMF in legacy INFO is always taken.

@@ -70,6 +70,9 @@ pub enum CallError {
     /// `shutdown` was called.
     #[error("the user agent is shut down")]
     ShutDown,
+    /// There is no such call, or its other side has not said that it knows Target-Dialog (RFC 4538).
+    #[error("there is no call that could be named")]
+    NoTargetDialog,
     /// The INVITE would not fit into one message.
     #[error("the session description is too large")]
     TooLarge,

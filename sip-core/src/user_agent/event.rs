@@ -9,7 +9,7 @@ use smol_str::SmolStr;
 use super::Binding;
 use super::{
     Answer, PublicationId, PublicationUpdate, ReferralId, Replacement, SubscriptionId, SubscriptionUpdate,
-    TransferUpdate, WatcherId, WatcherUpdate,
+    TransferId, TransferUpdate, WatcherId, WatcherUpdate,
 };
 use crate::auth::BearerChallenge;
 use crate::body::Content;
@@ -159,6 +159,9 @@ pub enum Event {
         /// The call whose place it takes (RFC 3891): accepting this one ends that one, refusing leaves it as it is.
         /// Nobody but the application judges whether the caller may (§3): a proxy's word on `from`, or `referred_by`.
         replaces: Option<CallId>,
+        /// The call of ours that its Target-Dialog names (RFC 4538): whoever calls has heard of that, from its other side or
+        /// on the way.
+        about: Option<CallId>,
         /// Who has sent the caller here, by the caller's word (RFC 3892).
         referred_by: Option<Identity>,
     },
@@ -281,13 +284,16 @@ pub enum Event {
         /// What.
         update: SubscriptionUpdate,
     },
-    /// The other side of a call asks us to call somebody else instead (RFC 3515), which
-    /// [`Config::referrals`](super::Config::referrals) lets it. Answer with
-    /// [`accept_refer`](super::UserAgent::accept_refer) or [`refuse_refer`](super::UserAgent::refuse_refer); after two
-    /// seconds it is told to wait. The call itself goes on until somebody hangs up.
+    /// Somebody asks us to call somebody (REFER, RFC 3515), which [`Config::referrals`](super::Config::referrals) lets
+    /// them. Answer with [`accept_refer`](super::UserAgent::accept_refer) or
+    /// [`refuse_refer`](super::UserAgent::refuse_refer); after two seconds they are told to wait. The call it is about
+    /// goes on until somebody hangs up.
     Referred {
-        /// The call in which it asks.
-        call: CallId,
+        /// The call in which it was asked, or which a request outside calls named (RFC 4538): the one to be transferred.
+        /// `None`: whoever asks has shown no knowledge of any.
+        call: Option<CallId>,
+        /// Who asks, as From says.
+        from: Identity,
         /// Names the answer.
         referral: ReferralId,
         /// A SIP URI, which may be anybody's: to be shown to the person, for a call may cost money.
@@ -297,11 +303,13 @@ pub enum Event {
         /// Who asks, by its own word (RFC 3892).
         referred_by: Option<Identity>,
     },
-    /// Something about a transfer of this call that we asked for. The last is
+    /// Something about a transfer, or another REFER, that we asked for. The last is
     /// [`TransferUpdate::Ended`](super::TransferUpdate::Ended).
     Transfer {
+        /// Which one.
+        transfer: TransferId,
         /// The call that is transferred; it may have ended.
-        call: CallId,
+        call: Option<CallId>,
         /// What.
         update: TransferUpdate,
     },

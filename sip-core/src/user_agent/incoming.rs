@@ -287,6 +287,7 @@ impl UserAgent {
             to: Identity::of(&request.to()),
             sdp,
             replaces: replaces.map(|replaced| replaced.call),
+            about: self.target_dialog(request),
             referred_by: referred_by.map(|field| Identity::of(&field)),
         });
         Ok(())

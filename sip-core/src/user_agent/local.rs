@@ -15,10 +15,10 @@ use crate::transport::{Hop, Transport};
 const ALLOW: &str = "INVITE, ACK, CANCEL, BYE, OPTIONS, INFO, PRACK, UPDATE, NOTIFY";
 
 /// Extensions a peer may require (§20.37).
-pub(crate) const SUPPORTED: &str = "100rel, norefersub, outbound, replaces, timer";
+pub(crate) const SUPPORTED: &str = "100rel, norefersub, outbound, replaces, tdialog, timer";
 
 /// The same in a re-INVITE, whose provisional responses say nothing.
-pub(crate) const WITHIN: &str = "outbound, timer";
+pub(crate) const WITHIN: &str = "norefersub, outbound, replaces, tdialog, timer";
 
 /// The one body understood in INVITE.
 pub(crate) const SDP: &str = "application/sdp";

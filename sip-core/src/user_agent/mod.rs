@@ -35,6 +35,7 @@ mod session;
 mod snapshot;
 mod subscriptions;
 mod target;
+mod target_dialog;
 #[cfg(test)]
 mod tests;
 mod transfer;
@@ -57,7 +58,7 @@ pub use referrals::ReferralId;
 pub use replaces::Replacement;
 pub use snapshot::{CallSnapshot, Continuation, SnapshotError};
 pub use subscriptions::{SubscriptionEnd, SubscriptionId, SubscriptionUpdate};
-pub use transfer::{TransferEnd, TransferUpdate};
+pub use transfer::{TransferEnd, TransferId, TransferUpdate};
 pub use watchers::{WatcherEnd, WatcherId, WatcherUpdate};
 
 use endpoint::{Purpose, body_text};

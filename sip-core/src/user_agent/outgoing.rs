@@ -12,7 +12,7 @@ use super::local::{Outside, SDP, SUPPORTED};
 use super::replaces::Replacement;
 use super::{
     CallError, CallId, CallState, Cause, CommandError, End, Event, Failure, Identity, Purpose, Side,
-    UserAgent, body_text, target,
+    UserAgent, body_text, target, target_dialog,
 };
 use crate::auth::Attempt;
 use crate::dialog::DialogId;
@@ -76,6 +76,8 @@ pub(super) struct Occasion {
     pub(super) referred_by: Option<SmolStr>,
     /// Our UUID in the session that leads to it: "the endpoint MUST retain its own UUID value" (RFC 7989 §6).
     pub(super) session: Option<Uuid>,
+    /// Target-Dialog (RFC 4538).
+    pub(super) about: Option<SmolStr>,
 }
 
 impl Outgoing {
@@ -127,6 +129,21 @@ impl UserAgent {
         replaces: Replacement,
     ) -> Result<CallId, CallError> {
         let occasion = Occasion { replaces: Some(replaces), ..Occasion::default() };
+        self.invite(now, target, Some(Bytes::copy_from_slice(sdp.as_bytes())), occasion)
+    }
+
+    /// Calls somebody who is to know that we are in this call, with that side's Target-Dialog (RFC 4538): one that takes
+    /// no calls from strangers may take this one.
+    pub fn call_about(
+        &mut self,
+        now: Instant,
+        target: &str,
+        sdp: &str,
+        call: CallId,
+    ) -> Result<CallId, CallError> {
+        let about = self.nameable(call).map(target_dialog::naming);
+        let about = Some(about.ok_or(CallError::NoTargetDialog)?);
+        let occasion = Occasion { about, ..Occasion::default() };
         self.invite(now, target, Some(Bytes::copy_from_slice(sdp.as_bytes())), occasion)
     }
 
@@ -277,6 +294,13 @@ impl UserAgent {
         };
         let writer = match &draft.occasion.referred_by {
             Some(value) => writer.header(HeaderName::ReferredBy, value),
+            None => writer,
+        };
+        let writer = match &draft.occasion.about {
+            // RFC 4538 §3: who does not know it would refuse for another reason.
+            Some(dialog) => writer
+                .header(HeaderName::TargetDialog, dialog)
+                .header(HeaderName::Require, target_dialog::TAG),
             None => writer,
         };
         let writer = draft.terms.write(writer, None);

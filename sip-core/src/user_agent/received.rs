@@ -84,6 +84,7 @@ impl UserAgent {
             }
             Method::Message => self.messaged(now, server, request, None),
             Method::Subscribe => self.subscribed(now, server, request),
+            Method::Refer if self.config.referrals => self.referred_outside(now, server, request),
             other => Err(Refusal::of_method(other, &self.local)),
         }
     }

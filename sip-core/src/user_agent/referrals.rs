@@ -1,5 +1,4 @@
-//! Transfer of a call by the other side (RFC 3515): REFER received, the call it asks for, and the NOTIFYs that tell how
-//! far that has come.
+//! REFER received (RFC 3515), in a call or outside: the call it asks for, and the NOTIFYs that tell how far that has come.
 
 use bytes::Bytes;
 use smol_str::{SmolStr, ToSmolStr};
@@ -11,26 +10,27 @@ use super::watchers::{Asked, Watcher};
 use super::{CallId, CallState, Cause, End, Event, Identity, ReferralError, UserAgent, WatcherId, target};
 use crate::body::Content;
 use crate::body::sipfrag::SipFrag;
-use crate::dialog::DialogId;
+use crate::dialog::{Dialog, DialogId};
+use crate::entropy;
 use crate::events::{Document, EventName, Notifier, Package, Reason};
 use crate::limits;
 use crate::message::typed::{ReferSub, ReferTo, ReferredBy};
-use crate::message::{HeaderName, Request, SipUri, Uri, reason_phrase, unescape};
+use crate::message::{HeaderName, Request, SessionIdentifier, SipUri, Uri, Uuid, reason_phrase, unescape};
 use crate::time::{Duration, Instant};
 use crate::transaction::ServerId;
 
 /// How long the other side is told of the call it asked for: longer than any call rings (Timer C of RFC 3261).
 const TELL: Duration = Duration::from_secs(240);
 
-/// Names a call that the other side of a call asks for. Never reused.
+/// Names a call that somebody asks for. Never reused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ReferralId(pub(super) WatcherId);
 
 /// What a REFER asks for, and what has come of it.
 #[derive(Debug)]
 pub(super) struct Referral {
-    /// In whose dialog it came.
-    pub(super) call: CallId,
+    /// In whose dialog it came, or which it named.
+    pub(super) call: Option<CallId>,
     target: SmolStr,
     occasion: Occasion,
     /// Nothing is to be told (RFC 4488).
@@ -99,13 +99,43 @@ impl UserAgent {
         call: CallId,
         dialog: &DialogId,
     ) -> Result<(), Refusal> {
-        // Two Refer-To, or none: 400 (RFC 3515 §2.1).
         checks::validate(request, &self.local)?;
+        if self.call_state(call) != Some(CallState::Established) {
+            return Err(Refusal::of(480));
+        }
+        self.take_referral(now, server, request, Some(call), |_, _| (dialog.clone(), None))
+    }
+
+    /// A REFER outside calls, whose Target-Dialog may name one (RFC 7647 §4). It makes a dialog.
+    pub(super) fn referred_outside(
+        &mut self,
+        now: Instant,
+        server: ServerId,
+        request: &Request,
+    ) -> Result<(), Refusal> {
+        let call = self.target_dialog(request);
+        self.take_referral(now, server, request, call, |ua, tag| {
+            let ours = call.and_then(|call| ua.session_id(call)).map(|session| session.local);
+            let ours = ours.unwrap_or_else(|| Uuid::new(&mut *ua.entropy));
+            let session = SessionIdentifier::begun_by(request.headers(), ours);
+            let dialog = Dialog::uas(request, tag).in_session(session);
+            (dialog.id().clone(), Some(dialog))
+        })
+    }
+
+    fn take_referral(
+        &mut self,
+        now: Instant,
+        server: ServerId,
+        request: &Request,
+        call: Option<CallId>,
+        place: impl FnOnce(&mut Self, &str) -> (DialogId, Option<Dialog>),
+    ) -> Result<(), Refusal> {
         let headers = request.headers();
+        // Two Refer-To, or none: 400 (RFC 3515 §2.1).
         let refer_to = headers.typed::<ReferTo<'_>>().ok().flatten().ok_or(Refusal::of(400))?;
         let (target, replaces) = asked_for(refer_to.uri)?;
-        let full = self.watchers.len() >= limits::WATCHERS || self.is_shutting_down();
-        if full || self.call_state(call) != Some(CallState::Established) {
+        if self.watchers.len() >= limits::WATCHERS || self.is_shutting_down() {
             return Err(Refusal::of(480));
         }
         let referred_by = headers.typed::<ReferredBy<'_>>().ok().flatten();
@@ -113,44 +143,52 @@ impl UserAgent {
         // §2.4.6.
         let id = Some(request.cseq().number.to_smolstr());
         let event = EventName { package: Package::Refer, id };
-        let mut machine = Notifier::of_refer(now, event, dialog.clone(), None, TELL);
+        let tag: SmolStr = entropy::token(&mut *self.entropy, 80).into();
+        let (name, dialog) = place(self, &tag);
+        let mut machine = Notifier::of_refer(now, event, name, dialog, TELL);
         machine.notify(Some(told(100, "Trying")));
         let occasion = Occasion {
             replaces: replaces.clone(),
             // RFC 3892 §2.2: the call says what the REFER said.
             referred_by: headers.first(HeaderName::ReferredBy).map(SmolStr::new),
-            session: self.calls.get(&call).map(|call| call.session().local),
+            session: call.and_then(|call| self.session_id(call)).map(|session| session.local),
+            about: None,
         };
         let referral = Referral { call, target: target.clone(), occasion, quiet, placed: None, heard: None };
-        let watcher = Watcher::of_refer(now, machine, referral, request.clone(), server, TELL);
+        let watcher = Watcher::of_refer(now, machine, referral, request.clone(), server, tag, TELL);
         let id = WatcherId(self.next_event);
         self.next_event += 1;
         self.watchers.insert(id, watcher);
         let referred_by = referred_by.map(|field| Identity::of(&field));
-        self.event(Event::Referred { call, referral: ReferralId(id), target, replaces, referred_by });
+        let (from, referral) = (Identity::of(&request.from()), ReferralId(id));
+        self.event(Event::Referred { call, from, referral, target, replaces, referred_by });
         Ok(())
     }
 
     /// 200 to the REFER, for the user has decided or takes too long (§2.4.2). RFC 6665 §8.3.1 has no 202 any more.
     pub(super) fn answer_refer(&mut self, now: Instant, id: WatcherId) {
         let Some(found) = self.watchers.get_mut(&id) else { return };
-        let Some(Asked { request, server, .. }) = found.asked.take() else { return };
+        let Some(Asked { request, server, tag, .. }) = found.asked.take() else { return };
         let Some(referral) = &found.referral else { return };
         let (call, dialog) = (referral.call, found.machine.id().clone());
+        if let Some(dialog) = found.machine.dialog_mut() {
+            dialog.confirm();
+        }
         // What is not decided is still to be told.
         let quiet = referral.quiet && referral.placed.is_some();
-        if let Some(usage) = self.usage_mut(call, &dialog) {
+        if let Some(usage) = call.and_then(|call| self.usage_mut(call, &dialog)) {
             usage.dialog.refresh_target(request.headers());
-        }
-        if quiet {
-            self.watchers.remove(&id);
         }
         let Some(hop) = self.layer.server_hop(server) else { return };
         let mut writer = self
-            .response(&request, 200, reason_phrase(200), None)
+            .response(&request, 200, reason_phrase(200), Some(&tag))
+            .copy(request.headers(), HeaderName::RecordRoute)
             .header(HeaderName::Contact, format_args!("<{}>", self.local.contact_uri(hop)));
         if quiet {
             writer = writer.header(HeaderName::ReferSub, "false");
+        }
+        if quiet {
+            self.watchers.remove(&id);
         }
         let response = writer.header(HeaderName::Server, &self.config.user_agent).finish();
         self.layer.respond(now, server, 200, response);

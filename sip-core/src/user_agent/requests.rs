@@ -205,7 +205,11 @@ impl UserAgent {
             }
             Whose::Transfer(id) => {
                 let cseq = errand.request.as_ref().map_or(0, |request| request.cseq().number);
-                self.refer_sent(now, *id, cseq);
+                let session = match &errand.place {
+                    Place::Outside(stranger) => stranger.session,
+                    _ => SessionIdentifier::default(),
+                };
+                self.refer_sent(now, *id, cseq, session);
             }
             Whose::Watcher(id) => {
                 if let Some(watcher) = self.watchers.get_mut(id) {
@@ -275,7 +279,7 @@ impl UserAgent {
                 let found = self.subscriptions.get(id)?;
                 match found.transfer.as_ref().filter(|_| found.machine.shares(*source)) {
                     Some(transfer) => {
-                        let (call, dialog) = (transfer.call, transfer.dialog.clone());
+                        let (call, dialog) = (transfer.call?, transfer.dialog.clone());
                         self.shared_dialog(call, &dialog)
                     }
                     None => self.subscriptions.get_mut(id)?.machine.dialog_mut(*source),
@@ -285,7 +289,7 @@ impl UserAgent {
                 let found = self.watchers.get(id)?;
                 match found.referral.as_ref().filter(|_| found.machine.shares()) {
                     Some(referral) => {
-                        let (call, dialog) = (referral.call, found.machine.id().clone());
+                        let (call, dialog) = (referral.call?, found.machine.id().clone());
                         self.shared_dialog(call, &dialog)
                     }
                     None => self.watchers.get_mut(id)?.machine.dialog_mut(),

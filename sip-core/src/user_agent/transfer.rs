@@ -1,15 +1,17 @@
-//! Transfer of a call by its other side (RFC 3515, RFC 5589): REFER sent, and what is heard of it. Whatever comes of it, the
+//! REFER sent (RFC 3515, RFC 5589), in a call to transfer it or outside, and what is heard of it. Whatever comes of it, the
 //! call is as it was; whoever transferred it hangs up.
 
 use alloc::format;
 
 use smol_str::SmolStr;
 
+use super::local::SUPPORTED;
 use super::replaces::Replacement;
 use super::requests::{Errand, Outcome, Place, Whose};
 use super::subscriptions::Subscription;
 use super::{
     CallId, CallState, Cause, Event, Failure, RequestError, SubscriptionId, UserAgent, failure, target,
+    target_dialog,
 };
 use crate::body::Content;
 use crate::body::sipfrag::SipFrag;
@@ -17,8 +19,12 @@ use crate::dialog::{Dialog, DialogId};
 use crate::events::{Ending, Subscriber, Verdict};
 use crate::limits;
 use crate::message::typed::ReferSub;
-use crate::message::{HeaderName, Method, escape_header};
+use crate::message::{HeaderName, Method, SessionIdentifier, escape_header};
 use crate::time::Instant;
+
+/// Names a REFER of one user agent. Never reused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct TransferId(pub(super) SubscriptionId);
 
 /// What became of a transfer we asked for.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -50,9 +56,12 @@ pub enum TransferEnd {
 /// The transfer that a subscription is about.
 #[derive(Debug)]
 pub(super) struct Transfer {
-    pub(super) call: CallId,
-    /// The dialog the REFER was sent in, the call's.
+    /// The call that is transferred.
+    pub(super) call: Option<CallId>,
+    /// The dialog the REFER was sent in, the call's; or what names it outside dialogs.
     pub(super) dialog: DialogId,
+    /// It was sent outside dialogs: several may have taken it (RFC 3515 §3.9).
+    outside: bool,
     /// [`TransferUpdate::Ended`] was told; the subscription may last longer.
     told: bool,
 }
@@ -60,14 +69,19 @@ pub(super) struct Transfer {
 impl UserAgent {
     /// Asks the other side of an established call to call `target` instead ("blind" transfer, RFC 5589 §6). Hold the call
     /// before, and hang up when [`Event::Transfer`] tells that it is done. One at a time for each call.
-    pub fn transfer(&mut self, now: Instant, call: CallId, target: &str) -> Result<(), RequestError> {
+    pub fn transfer(&mut self, now: Instant, call: CallId, target: &str) -> Result<TransferId, RequestError> {
         let uri = target::parse(target, self.config.aor.domain()).ok_or(RequestError::InvalidTarget)?;
-        self.refer(now, call, &uri)
+        self.refer_call(now, call, &uri)
     }
 
     /// Asks the other side of an established call to take our place in another established call ("attended" transfer,
     /// RFC 5589 §7): it calls who is there with a Replaces for our call. That one ends by itself when it succeeds.
-    pub fn transfer_to(&mut self, now: Instant, call: CallId, other: CallId) -> Result<(), RequestError> {
+    pub fn transfer_to(
+        &mut self,
+        now: Instant,
+        call: CallId,
+        other: CallId,
+    ) -> Result<TransferId, RequestError> {
         let state = self.call_state(other).ok_or(RequestError::NoDialog)?;
         let usage = self.calls.get(&other).and_then(|found| found.usage.as_ref());
         let dialog = match (state, usage) {
@@ -77,51 +91,116 @@ impl UserAgent {
         let replaces = format!("{}", Replacement::of_theirs(dialog.id()));
         let uri = target::from_uri(dialog.target()).ok_or(RequestError::InvalidTarget)?;
         let replaces = escape_header(&replaces);
-        self.refer(now, call, &format!("{uri}?Replaces={replaces}&Require=replaces"))
+        self.refer_call(now, call, &format!("{uri}?Replaces={replaces}&Require=replaces"))
     }
 
-    fn refer(&mut self, now: Instant, call: CallId, refer_to: &str) -> Result<(), RequestError> {
-        if self.is_shutting_down() {
-            return Err(RequestError::ShutDown);
-        }
+    /// Asks `who`, with whom there need be no call, to call `target` (RFC 3515 §2.4.1): another device of ours to call
+    /// in our stead, a conference to invite somebody. Without `told` what becomes of it is nobody's concern (RFC 4488):
+    /// then [`TransferEnd::Unknown`] tells that it was taken. Only for a `who` that is one device (§5).
+    pub fn refer(
+        &mut self,
+        now: Instant,
+        who: &str,
+        target: &str,
+        told: bool,
+    ) -> Result<TransferId, RequestError> {
+        let uri = target::parse(target, self.config.aor.domain()).ok_or(RequestError::InvalidTarget)?;
+        let stranger = self.stranger_at(who)?;
+        let place = Place::Outside(stranger);
+        self.send_refer(now, place, None, |errand| {
+            let errand = errand.with(HeaderName::ReferTo, format!("<{uri}>"));
+            if told { errand } else { errand.with(HeaderName::ReferSub, "false") }
+        })
+    }
+
+    fn refer_call(&mut self, now: Instant, call: CallId, refer_to: &str) -> Result<TransferId, RequestError> {
         let state = self.call_state(call).ok_or(RequestError::NoDialog)?;
-        let usage = self.calls.get(&call).and_then(|found| found.usage.as_ref());
-        let dialog = match (state, usage) {
-            (CallState::Established, Some(usage)) => usage.dialog.id().clone(),
-            _ => return Err(RequestError::WrongState(state)),
-        };
+        if state != CallState::Established {
+            return Err(RequestError::WrongState(state));
+        }
         let busy = self
             .subscriptions
             .values()
             .filter_map(|found| found.transfer.as_ref())
-            .any(|transfer| transfer.call == call && !transfer.told);
-        if busy || self.subscriptions.len() >= limits::SUBSCRIPTIONS {
+            .any(|transfer| transfer.call == Some(call) && !transfer.told);
+        if busy {
             return Err(RequestError::TooMany);
         }
+        // RFC 7647 §4: "dialog reuse is prohibited" where the peer can be found outside.
+        let named = self.nameable(call).map(target_dialog::naming);
+        let place = match self.outside_of(call) {
+            Some(uri) => {
+                let mut stranger = self.stranger(uri);
+                // RFC 7989 §10.9: "treated as part of the same communication session".
+                stranger.session = self.session_id(call).unwrap_or(stranger.session);
+                Place::Outside(stranger)
+            }
+            None => Place::Call(call),
+        };
+        let outside = matches!(place, Place::Outside(_));
+        self.send_refer(now, place, Some(call), |errand| {
+            let errand = errand.with(HeaderName::ReferTo, format!("<{refer_to}>"));
+            match named.filter(|_| outside) {
+                Some(dialog) => errand
+                    .with(HeaderName::TargetDialog, dialog)
+                    .with(HeaderName::Require, target_dialog::TAG),
+                None => errand,
+            }
+        })
+    }
+
+    fn send_refer(
+        &mut self,
+        now: Instant,
+        place: Place,
+        call: Option<CallId>,
+        says: impl FnOnce(Errand) -> Errand,
+    ) -> Result<TransferId, RequestError> {
+        if self.is_shutting_down() {
+            return Err(RequestError::ShutDown);
+        }
+        if self.subscriptions.len() >= limits::SUBSCRIPTIONS {
+            return Err(RequestError::TooMany);
+        }
+        let dialog = match &place {
+            Place::Outside(stranger) => DialogId::new(&stranger.call_id, &stranger.tag, ""),
+            _ => {
+                let usage = call.and_then(|call| self.calls.get(&call)).and_then(|call| call.usage.as_ref());
+                usage.ok_or(RequestError::NoDialog)?.dialog.id().clone()
+            }
+        };
+        let outside = matches!(place, Place::Outside(_));
         let id = SubscriptionId(self.next_event);
         self.next_event += 1;
         // Its CSeq is known when it is sent.
-        let machine = Subscriber::of_refer(now, &dialog, 0, false, self.timers.t1 * 64);
-        let transfer = Transfer { call, dialog, told: false };
+        let machine = Subscriber::of_refer(now, &dialog, 0, outside, self.timers.t1 * 64);
+        let transfer = Transfer { call, dialog, outside, told: false };
         self.subscriptions.insert(id, Subscription::of_transfer(machine, transfer));
-        let errand = Errand::new(Whose::Transfer(id), Method::Refer, Place::Call(call))
-            .with(HeaderName::ReferTo, format!("<{refer_to}>"))
+        let errand = Errand::new(Whose::Transfer(id), Method::Refer, place)
             .with(HeaderName::ReferredBy, format!("<{}>", self.config.aor))
-            .with(HeaderName::Allow, self.local.allow.clone());
-        if let Err(error) = self.dispatch(now, errand) {
+            .with(HeaderName::Allow, self.local.allow.clone())
+            .with(HeaderName::Supported, SUPPORTED);
+        if let Err(error) = self.dispatch(now, says(errand)) {
             self.subscriptions.remove(&id);
             return Err(error);
         }
         self.settle(now);
-        Ok(())
+        Ok(TransferId(id))
     }
 
     /// The REFER went out with this CSeq, by which its NOTIFYs may be named (RFC 3515 §2.4.6).
-    pub(super) fn refer_sent(&mut self, now: Instant, id: SubscriptionId, cseq: u32) {
+    pub(super) fn refer_sent(
+        &mut self,
+        now: Instant,
+        id: SubscriptionId,
+        cseq: u32,
+        session: SessionIdentifier,
+    ) {
         let timer_n = self.timers.t1 * 64;
         let Some(found) = self.subscriptions.get_mut(&id) else { return };
         let Some(transfer) = &found.transfer else { return };
-        found.machine = Subscriber::of_refer(now, &transfer.dialog, cseq, false, timer_n);
+        found.machine = Subscriber::of_refer(now, &transfer.dialog, cseq, transfer.outside, timer_n);
+        found.machine.in_session(session);
     }
 
     pub(super) fn refer_concluded(&mut self, id: SubscriptionId, outcome: &Outcome) {
@@ -129,12 +208,12 @@ impl UserAgent {
         let Some(transfer) = self.subscriptions.get(&id).and_then(|found| found.transfer.as_ref()) else {
             return;
         };
-        let call = transfer.call;
+        let (transfer, call) = (TransferId(id), transfer.call);
         let end = match outcome {
             Outcome::Answered(response) if response.is_success() => {
                 let refer_sub = response.headers().typed::<ReferSub<'_>>().ok().flatten();
                 if refer_sub.is_none_or(|refer_sub| refer_sub.subscribe) {
-                    self.event(Event::Transfer { call, update: TransferUpdate::Accepted });
+                    self.event(Event::Transfer { transfer, call, update: TransferUpdate::Accepted });
                     return;
                 }
                 // RFC 4488 §4: nobody will tell more.
@@ -153,14 +232,18 @@ impl UserAgent {
             return;
         };
         let call = transfer.call;
+        // Of a fork's refusals the last one counts.
+        let others = self.subscriptions.get(&id).is_some_and(|found| !found.machine.is_empty());
+        let others = others && transfer.outside;
         let fragment = content.and_then(|content| SipFrag::parse(&content.body).ok());
         let Some((status, reason)) = fragment.as_ref().and_then(SipFrag::status) else { return };
         match status {
             ..200 if transfer.told => {}
             ..200 => {
                 let update = TransferUpdate::Progress { status, reason: reason.into() };
-                self.event(Event::Transfer { call, update });
+                self.event(Event::Transfer { transfer: TransferId(id), call, update });
             }
+            300.. if others => return,
             200..300 => self.transfer_ended(id, TransferEnd::Done),
             _ => self.transfer_ended(id, TransferEnd::Failed(failure::of_status(status, reason))),
         }
@@ -194,7 +277,8 @@ impl UserAgent {
         if let Some(transfer) = found.filter(|transfer| !transfer.told) {
             transfer.told = true;
             let call = transfer.call;
-            self.event(Event::Transfer { call, update: TransferUpdate::Ended(end) });
+            let update = TransferUpdate::Ended(end);
+            self.event(Event::Transfer { transfer: TransferId(id), call, update });
         }
     }
 

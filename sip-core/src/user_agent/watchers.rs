@@ -7,7 +7,9 @@ use smol_str::{SmolStr, ToSmolStr};
 use super::checks::Refusal;
 use super::referrals::{Referral, ReferralId};
 use super::requests::{Errand, Outcome, Place, Whose};
-use super::{CallState, Event, EventsError, Failure, Identity, PublicationId, SubscriptionId, UserAgent};
+use super::{
+    CallId, CallState, Event, EventsError, Failure, Identity, PublicationId, SubscriptionId, UserAgent,
+};
 use crate::body::Content;
 use crate::dialog::DialogId;
 use crate::entropy;
@@ -81,9 +83,10 @@ impl Watcher {
         referral: Referral,
         request: Request,
         server: ServerId,
+        tag: SmolStr,
         expires: Duration,
     ) -> Self {
-        let asked = Asked { request, server, tag: SmolStr::default(), expires, until: now + DECISION };
+        let asked = Asked { request, server, tag, expires, until: now + DECISION };
         Self { machine, asked: Some(asked), referral: Some(referral) }
     }
 }
@@ -92,7 +95,8 @@ impl Watcher {
 pub(super) struct Asked {
     pub(super) request: Request,
     pub(super) server: ServerId,
-    tag: SmolStr,
+    /// Of our side of the dialog that it makes.
+    pub(super) tag: SmolStr,
     expires: Duration,
     /// When it is answered by itself.
     until: Instant,
@@ -299,9 +303,10 @@ impl UserAgent {
         let all: Vec<WatcherId> = self.watchers.keys().collect();
         for id in all {
             let Some(found) = self.watchers.get(&id).filter(|found| found.asked.is_none()) else { continue };
-            let ended = |call| self.call_state(call) == Some(CallState::Ended);
+            let ended = |call: CallId| self.call_state(call) == Some(CallState::Ended);
             // While the call's BYE is on its way its dialog is no subscription's.
-            if found.machine.shares() && found.referral.as_ref().is_some_and(|referral| ended(referral.call))
+            if found.machine.shares()
+                && found.referral.as_ref().and_then(|referral| referral.call).is_some_and(ended)
             {
                 continue;
             }

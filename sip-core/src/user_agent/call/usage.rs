@@ -16,6 +16,7 @@ use crate::offer_answer::{Fault, Negotiation, Outline, Turn};
 use crate::time::Instant;
 use crate::transaction::{ClientId, ServerId};
 use crate::user_agent::snapshot::Noted;
+use crate::user_agent::target_dialog;
 
 /// One dialog of a call.
 #[derive(Debug)]
@@ -24,6 +25,8 @@ pub(crate) struct Usage {
     pub(crate) negotiation: Negotiation,
     /// The other side's Allow names UPDATE (RFC 3311 §4).
     pub(crate) updates: bool,
+    /// Its Supported names Target-Dialog (RFC 4538 §3).
+    pub(crate) tdialog: bool,
     /// The Info Packages the other side takes (RFC 6086 §5.2); `None`: it does not know them.
     pub(crate) info_packages: Option<Vec<SmolStr>>,
     /// Our INVITE or UPDATE in it, on its way or waiting.
@@ -55,6 +58,7 @@ impl Usage {
             dialog,
             negotiation,
             updates: false,
+            tdialog: false,
             info_packages: None,
             change: None,
             next: None,
@@ -89,6 +93,9 @@ impl Usage {
     pub(crate) fn learn(&mut self, headers: &Headers) {
         if headers.has(HeaderName::Allow) {
             self.updates = headers.lists(HeaderName::Allow, "UPDATE");
+        }
+        if headers.has(HeaderName::Supported) {
+            self.tdialog = headers.lists(HeaderName::Supported, target_dialog::TAG);
         }
         // RFC 6086 §5.2.2: the set is valid until there is a new one.
         if headers.has(HeaderName::RecvInfo) {

@@ -14,6 +14,7 @@ mod incoming;
 mod messages;
 mod outbound;
 mod outgoing;
+mod outside;
 mod pair;
 mod publications;
 mod races;

@@ -38,7 +38,7 @@ fn notify(solo: &mut Solo, ok: &Response, cseq: u32, event: &str, state: &str, b
 #[track_caller]
 fn update(solo: &mut Solo, of: CallId) -> TransferUpdate {
     match solo.event() {
-        Event::Transfer { call, update } if call == of => update,
+        Event::Transfer { call, update, .. } if call == Some(of) => update,
         other => panic!("{other:?}"),
     }
 }
