@@ -307,7 +307,6 @@ fn core_config(config: &Config, keys: &Keys) -> CoreConfig {
     core.aliases = config.aliases.iter().map(|alias| host(alias)).collect();
     core.websocket_algorithms = config.http.digest.clone();
     core.server = Some(SERVER.into());
-    core.routing = config.proxy.clone();
     core
 }
 

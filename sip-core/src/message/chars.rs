@@ -1,7 +1,5 @@
 //! Byte classes of RFC 3261 §25.1, one bit each in a single table, and searches by words of eight bytes.
 
-use core::ops::ControlFlow;
-
 const TOKEN: u8 = 1;
 const URI_USER: u8 = 2;
 const PARAM: u8 = 4;
@@ -67,8 +65,11 @@ fn all(text: &str, class: u8) -> bool {
 }
 
 /// Index of the first byte from `at` on that is not of `class`, or the length.
+#[inline]
 fn skip(bytes: &[u8], mut at: usize, class: u8) -> usize {
-    while at < bytes.len() && TABLE[usize::from(bytes[at])] & class != 0 {
+    while let Some(byte) = bytes.get(at)
+        && TABLE[usize::from(*byte)] & class != 0
+    {
         at += 1;
     }
     at
@@ -117,14 +118,18 @@ pub(crate) fn skip_label(bytes: &[u8], at: usize) -> usize {
 
 /// `callid = word [ "@" word ]`.
 pub(crate) fn is_call_id(text: &str) -> bool {
-    let bytes = text.as_bytes();
-    let end = skip(bytes, 0, WORD);
-    match bytes.get(end) {
-        _ if end == 0 => false,
-        None => true,
-        Some(b'@') => end + 1 < bytes.len() && skip(bytes, end + 1, WORD) == bytes.len(),
-        Some(_) => false,
-    }
+    skip_call_id(text.as_bytes(), 0) == Some(text.len())
+}
+
+/// Index of the end of the `callid` that stands at `at`.
+pub(crate) fn skip_call_id(bytes: &[u8], at: usize) -> Option<usize> {
+    let end = skip(bytes, at, WORD);
+    let end = if end > at && bytes.get(end) == Some(&b'@') {
+        Some(skip(bytes, end + 1, WORD)).filter(|whole| *whole > end + 1)?
+    } else {
+        end
+    };
+    (end > at).then_some(end)
 }
 
 /// `1*DIGIT` that fits; anything longer than `u64` is out of range, not wrapped.
@@ -146,6 +151,12 @@ pub(crate) const fn is_lws(byte: u8) -> bool {
 /// Without leading and trailing linear white space.
 pub(crate) fn trim(text: &str) -> &str {
     let bytes = text.as_bytes();
+    if let [first, .., last] = bytes
+        && !is_lws(*first)
+        && !is_lws(*last)
+    {
+        return text;
+    }
     let start = skip_lws(bytes, 0);
     let mut end = bytes.len();
     while end > start && is_lws(bytes[end - 1]) {
@@ -212,6 +223,12 @@ fn find(bytes: &[u8], start: usize, marks: impl Fn(u64) -> u64, is: impl Fn(u8) 
     start + words.len() * 8 + found
 }
 
+/// The place of the first `byte` in `word`, or 8.
+#[inline]
+pub(crate) const fn first_of(word: u64, byte: u8) -> usize {
+    below(word ^ (ONES * byte as u64), 1).trailing_zeros() as usize / 8
+}
+
 /// Index of the first `byte` from `at` on, or the length.
 pub(crate) fn find_byte(bytes: &[u8], at: usize, byte: u8) -> usize {
     find(bytes, at, |word| below(word ^ (ONES * u64::from(byte)), 1), |b| b == byte)
@@ -229,30 +246,6 @@ pub(crate) fn find_quoted_mark(bytes: &[u8], at: usize) -> usize {
     let is = |word, byte: u8| below(word ^ (ONES * u64::from(byte)), 1);
     let marks = |word| is(word, b'"') | is(word, b'\\') | is(word, 0x7f) | below(word, b' ');
     find(bytes, at, marks, |b| matches!(b, b'"' | b'\\') || b.is_ascii_control())
-}
-
-/// Visits the places of all bytes up to CR, which the ends of lines are among, in order. Now and then another control
-/// character is taken for one of them.
-#[inline]
-pub(crate) fn each_line_end<B>(
-    bytes: &[u8],
-    mut visit: impl FnMut(usize) -> ControlFlow<B>,
-) -> ControlFlow<B> {
-    const LIMIT: u8 = b'\r' + 1;
-    let (words, tail) = bytes.as_chunks::<8>();
-    for (i, word) in words.iter().enumerate() {
-        let mut marks = below(u64::from_le_bytes(*word), LIMIT);
-        while marks != 0 {
-            visit(i * 8 + marks.trailing_zeros() as usize / 8)?;
-            marks &= marks - 1;
-        }
-    }
-    for (i, byte) in tail.iter().enumerate() {
-        if *byte < LIMIT {
-            visit(words.len() * 8 + i)?;
-        }
-    }
-    ControlFlow::Continue(())
 }
 
 /// Index of the first control character from `at` on, or the length.

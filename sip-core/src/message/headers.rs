@@ -1,7 +1,6 @@
 //! The index: one immutable buffer and where each header field lies in it.
 
 use alloc::vec::Vec;
-use core::ops::ControlFlow;
 
 use bytes::Bytes;
 
@@ -65,7 +64,18 @@ pub(crate) struct Index {
     body: u32,
     /// The names that are there.
     present: NameSet,
+    /// A bit for each seat whose name has several fields.
+    repeated: u16,
+    /// The first fields of the names that every message is asked for, if they are among the first [`NO_SEAT`].
+    seats: [u8; SEATS],
 }
+
+/// As many names as have seats: the first ones of [`HeaderName::ALL`].
+const SEATS: usize = HeaderName::ContentLength as usize + 1;
+
+const _: () = assert!(SEATS <= u16::BITS as usize, "a bit for each seat");
+
+const NO_SEAT: u8 = u8::MAX;
 
 impl Headers {
     /// Indexes a message. Checks line ends, field names, counts and the body's length; the values are for others.
@@ -122,6 +132,13 @@ impl Headers {
     /// The index, in message order.
     pub fn fields(&self) -> &[Field] {
         &self.index.fields
+    }
+
+    /// Every field with its value as it stands, in message order.
+    pub fn values(&self) -> impl Iterator<Item = (HeaderName, &str)> {
+        // Looked at as a whole once, and not again for each value.
+        let head = self.slice(Span::new(0, self.index.body as usize));
+        self.fields().iter().map(move |field| (field.name, head.get(field.value.range()).unwrap_or_default()))
     }
 
     /// A field's value as it stands, folds included.
@@ -195,6 +212,20 @@ impl Headers {
     }
 }
 
+/// The first of `text`'s first `upto` bytes that is no part of a line, nor of the end of one.
+#[cold]
+fn line_fault(text: &[u8], upto: usize) -> Option<ParseError> {
+    let mut start = 0;
+    for at in 0..upto {
+        match line_end(text, start, at) {
+            Ok(true) => start = at + 2,
+            Ok(false) => {}
+            Err(fault) => return Some(fault),
+        }
+    }
+    None
+}
+
 /// Whether the control character at `at` begins the CRLF of the line that begins at `start`. Line ends and NULs that
 /// are out of order are faults.
 fn line_end(text: &[u8], start: usize, at: usize) -> Result<bool, ParseError> {
@@ -247,7 +278,14 @@ fn without_line_end(line: &[u8]) -> usize {
 
 impl Index {
     const fn new() -> Self {
-        Self { fields: Vec::new(), start_line: 0, body: 0, present: NameSet::EMPTY }
+        Self {
+            fields: Vec::new(),
+            start_line: 0,
+            body: 0,
+            present: NameSet::EMPTY,
+            repeated: 0,
+            seats: [NO_SEAT; SEATS],
+        }
     }
 
     /// Indexes a message, all of whose rest is its body. Also gives the head: start line and fields.
@@ -257,29 +295,15 @@ impl Index {
         }
         let mut index = Self::new();
         index.fields.reserve(USUAL_FIELDS);
-        let mut start = 0;
-        let ended = chars::each_line_end(bytes, |at| {
-            match line_end(bytes, start, at) {
-                Ok(false) => return ControlFlow::Continue(()),
-                Ok(true) if start == 0 => index.start_line = at as u32,
-                // An empty line ends the fields.
-                Ok(true) if start == at => return ControlFlow::Break(Ok(at + 2)),
-                Ok(true) => {
-                    if let Err(error) = index.push_line(bytes, start, at, at + 2) {
-                        return ControlFlow::Break(Err(error));
-                    }
-                }
-                Err(error) => return ControlFlow::Break(Err(error)),
-            }
-            start = at + 2;
-            ControlFlow::Continue(())
-        });
-        let end = match ended {
-            ControlFlow::Break(end) => end?,
-            ControlFlow::Continue(()) => return Err(ParseError::new(Fault::Unterminated, bytes.len())),
+        let end = match index.read_lines(bytes) {
+            Ok(end) => end,
+            // Of two faults the first is told.
+            Err((error, seen)) => return Err(line_fault(bytes, seen).unwrap_or(error)),
         };
-        index.body = end as u32;
         if memchr::memchr(0, &bytes[..end]).is_some() {
+            if let Some(fault) = line_fault(bytes, end) {
+                return Err(fault);
+            }
             for Field { value, .. } in &index.fields {
                 if let Some(at) = stray_nul(&bytes[value.range()]) {
                     return Err(ParseError::new(Fault::Nul, value.start as usize + at));
@@ -290,6 +314,31 @@ impl Index {
             Ok(head) => Ok((index, head)),
             Err(error) => Err(ParseError::new(Fault::NotUtf8, error.valid_up_to())),
         }
+    }
+
+    /// Takes in the lines up to the empty one, and says where the body begins; or what is wrong with one of them, and
+    /// how far it was looked.
+    fn read_lines(&mut self, bytes: &[u8]) -> Result<usize, (ParseError, usize)> {
+        let (mut start, mut lines) = (0, 0);
+        for line_feed in memchr::memchr_iter(b'\n', bytes) {
+            let (stop, end) = (line_feed.saturating_sub(1), line_feed + 1);
+            if stop < start || bytes[stop] != b'\r' {
+                return Err((ParseError::new(Fault::BareLineEnd, line_feed), end));
+            }
+            lines += 1;
+            if start == 0 {
+                self.start_line = stop as u32;
+            } else if start == stop {
+                self.body = end as u32;
+                // Every LF has its CR; a CR more is without LF.
+                let bare = memchr::memchr_iter(b'\r', &bytes[..end]).count() > lines;
+                return if bare { Err((ParseError::new(Fault::BareLineEnd, 0), end)) } else { Ok(end) };
+            } else {
+                self.push_line(bytes, start, stop, end).map_err(|error| (error, stop))?;
+            }
+            start = end;
+        }
+        Err((ParseError::new(Fault::Unterminated, bytes.len()), bytes.len()))
     }
 
     /// The body ends where Content-Length says; without one, where the message ends, at `len` (§18.3).
@@ -316,8 +365,15 @@ impl Index {
     }
 
     pub(crate) fn fields_of(&self, name: HeaderName) -> impl Iterator<Item = &Field> {
-        // Most names that are asked for are not there.
-        let fields = if self.has(name) { &self.fields[..] } else { &[] };
+        // Most names that are asked for are not there, and most others once.
+        let fields = match (self.has(name), self.seats.get(name as usize)) {
+            (false, _) => &[],
+            (true, None | Some(&NO_SEAT)) => &self.fields[..],
+            (true, Some(seat)) if self.repeated & (1 << name as usize) != 0 => {
+                &self.fields[usize::from(*seat)..]
+            }
+            (true, Some(seat)) => &self.fields[usize::from(*seat)..][..1],
+        };
         fields.iter().filter(move |f| f.name == name)
     }
 
@@ -340,22 +396,21 @@ impl Index {
         if self.fields.len() == limits::HEADER_FIELDS {
             return Err(ParseError::new(Fault::TooManyFields, start));
         }
-        let malformed = ParseError::new(Fault::FieldName, start);
-        let colon = chars::find_byte(&text[..stop], start, b':');
-        // `HCOLON` allows SP and HTAB before the colon and nothing else (§25.1).
-        let mut name_end = colon;
-        while name_end > start && matches!(text[name_end - 1], b' ' | b'\t') {
-            name_end -= 1;
-        }
-        let name = HeaderName::from_bytes(&text[start..name_end]);
-        // Known names are tokens.
-        let is_name = name != HeaderName::Other
-            || (name_end > start && chars::skip_token(&text[..name_end], start) == name_end);
-        if colon == stop || !is_name {
-            return Err(malformed);
+        let (name, colon) = match HeaderName::usual(&text[start..]) {
+            Some(usual) => usual,
+            None => field_name(&text[start..stop])
+                .map_err(|stray| ParseError::new(Fault::FieldName, start + stray))?,
+        };
+        if let Some(seat) = self.seats.get_mut(name as usize) {
+            if self.present.has(name) {
+                self.repeated |= 1 << name as usize;
+            } else {
+                *seat = u8::try_from(self.fields.len()).unwrap_or(NO_SEAT);
+            }
         }
         self.present.insert(name);
-        self.fields.push(Field { name, line: Span::new(start, end), value: trimmed(text, colon + 1, stop) });
+        let value = trimmed(text, start + colon + 1, stop);
+        self.fields.push(Field { name, line: Span::new(start, end), value });
         Ok(())
     }
 
@@ -377,9 +432,29 @@ impl Index {
     }
 }
 
+/// The name a line begins with, and the place of the colon behind it; or the place of what stands in its stead.
+fn field_name(line: &[u8]) -> Result<(HeaderName, usize), usize> {
+    let colon = chars::find_byte(line, 0, b':');
+    // `HCOLON` allows SP and HTAB before the colon and nothing else (§25.1).
+    let blank = line[..colon].iter().rev().take_while(|b| matches!(b, b' ' | b'\t')).count();
+    let end = colon - blank;
+    let name = HeaderName::leading(line, end);
+    // Known names are tokens.
+    let token = if name == HeaderName::Other { chars::skip_token(&line[..end], 0) } else { end };
+    if token == end && end > 0 && colon < line.len() { Ok((name, colon)) } else { Err(token) }
+}
+
 /// `start..stop` without surrounding white space.
+#[inline]
 fn trimmed(text: &[u8], start: usize, stop: usize) -> Span {
     let text = &text[..stop];
+    // As nearly everybody writes it.
+    if let Some([b' ', first, .., last]) = text.get(start..)
+        && !chars::is_lws(*first)
+        && !chars::is_lws(*last)
+    {
+        return Span::new(start + 1, stop);
+    }
     let start = chars::skip_lws(text, start);
     let blank = text[start..].iter().rev().take_while(|b| chars::is_lws(**b)).count();
     Span::new(start, stop - blank)

@@ -18,6 +18,7 @@ mod method;
 mod name;
 mod params;
 mod parse;
+mod places;
 mod request;
 mod rewrite;
 mod scan;

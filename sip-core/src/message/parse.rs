@@ -3,6 +3,7 @@
 use bytes::Bytes;
 
 use super::headers::{Index, Span};
+use super::places::{AddressPlaces, Place, ViaPlaces};
 use super::value::{CSeq, NameAddr, Via, split_list};
 use super::{Fault, Field, HeaderName, Headers, Method, ParseError, Request, Response, Uri, chars};
 use crate::limits;
@@ -146,17 +147,20 @@ fn start_response(line: &str) -> Result<Start, ParseError> {
     }
 }
 
-/// What every message carries, read once.
+/// What every message carries, read once: where the values are in the head, and where their parts in them.
 #[derive(Clone, Debug)]
-pub(crate) struct Essentials {
-    pub(crate) via: Span,
-    pub(crate) branch: Option<Span>,
-    pub(crate) from: Span,
-    pub(crate) from_tag: Option<Span>,
-    pub(crate) to: Span,
-    pub(crate) to_tag: Option<Span>,
-    pub(crate) call_id: Span,
-    pub(crate) cseq: CSeq,
+pub(super) struct Essentials {
+    pub(super) via: Place,
+    pub(super) via_places: ViaPlaces,
+    pub(super) branch: Place,
+    pub(super) from: Place,
+    pub(super) from_places: AddressPlaces,
+    pub(super) from_tag: Place,
+    pub(super) to: Place,
+    pub(super) to_places: AddressPlaces,
+    pub(super) to_tag: Place,
+    pub(super) call_id: Place,
+    pub(super) cseq: CSeq,
 }
 
 impl Essentials {
@@ -169,29 +173,28 @@ impl Essentials {
             Some(text) if text.len() > limits::IDENTIFIER_BYTES => {
                 Err(ParseError::new(Fault::Overlong(name), Span::of(whole, text).start as usize))
             }
-            Some(text) => Ok(Some(Span::of(whole, text))),
-            None => Ok(None),
+            _ => Ok(()),
         };
         let at = |text: &str| Span::of(whole, text).start as usize;
 
         let missing_via = ParseError::new(Fault::Missing(HeaderName::Via), 0);
         let via_field = index.fields_of(HeaderName::Via).next().map(value).ok_or(missing_via)?;
         let malformed_via = || ParseError::new(Fault::Malformed(HeaderName::Via), at(via_field));
-        let (via_text, branch) = first_via(via_field).ok_or_else(malformed_via)?;
-        let branch = limited(HeaderName::Via, branch)?;
+        let (via_text, via_places, branch) = first_via(via_field).ok_or_else(malformed_via)?;
+        limited(HeaderName::Via, branch)?;
 
         let address = |name| {
             let text = single(name)?;
             // One address, and no comma smuggles a second.
             match NameAddr::read(text) {
-                Some((_, tag)) => Ok((text, tag)),
+                Some((address, tag)) => Ok((text, AddressPlaces::of(text, &address), tag)),
                 None => Err(ParseError::new(Fault::Malformed(name), at(text))),
             }
         };
-        let (from_text, from_tag) = address(HeaderName::From)?;
-        let (to_text, to_tag) = address(HeaderName::To)?;
-        let from_tag = limited(HeaderName::From, from_tag)?;
-        let to_tag = limited(HeaderName::To, to_tag)?;
+        let (from_text, from_places, from_tag) = address(HeaderName::From)?;
+        let (to_text, to_places, to_tag) = address(HeaderName::To)?;
+        limited(HeaderName::From, from_tag)?;
+        limited(HeaderName::To, to_tag)?;
 
         let call_id = single(HeaderName::CallId)?;
         if !chars::is_call_id(call_id) {
@@ -218,23 +221,27 @@ impl Essentials {
         }
 
         Ok(Self {
-            via: Span::of(whole, via_text),
-            branch,
-            from: Span::of(whole, from_text),
-            from_tag,
-            to: Span::of(whole, to_text),
-            to_tag,
-            call_id: Span::of(whole, call_id),
+            via: Place::of(head, via_text),
+            via_places,
+            branch: Place::maybe(via_text, branch),
+            from: Place::of(head, from_text),
+            from_places,
+            from_tag: Place::maybe(from_text, from_tag),
+            to: Place::of(head, to_text),
+            to_places,
+            to_tag: Place::maybe(to_text, to_tag),
+            call_id: Place::of(head, call_id),
             cseq,
         })
     }
 }
 
-/// The topmost Via of a field: its text and its branch.
-fn first_via(field: &str) -> Option<(&str, Option<&str>)> {
+/// The topmost Via of a field: its text, where its parts are, and its branch.
+fn first_via(field: &str) -> Option<(&str, ViaPlaces, Option<&str>)> {
     // Empty list elements count for nothing, but nobody sends them.
     let text = if field.starts_with(',') { split_list(field).next()? } else { field };
-    let (_, params) = Via::read(text)?;
+    let (via, host, params) = Via::read(text)?;
     let ends = matches!(text.as_bytes().get(params.end), None | Some(b','));
-    ends.then(|| (chars::trim(&text[..params.end]), params.wanted))
+    let text = chars::trim(&text[..params.end]);
+    ends.then(|| (text, ViaPlaces::of(text, &via, host), params.wanted))
 }

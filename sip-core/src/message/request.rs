@@ -4,7 +4,7 @@ use bytes::Bytes;
 
 use super::headers::Span;
 use super::parse::Essentials;
-use super::{CSeq, HeaderName, Headers, Message, Method, NameAddr, Params, ParseError, Refused, Via, chars};
+use super::{CSeq, HeaderName, Headers, Message, Method, NameAddr, ParseError, Refused, Via, chars};
 
 /// A request whose Via, From, To, Call-ID and CSeq were read and are sound. Cloning shares the bytes.
 #[derive(Clone, Debug)]
@@ -25,7 +25,7 @@ pub struct Response {
 }
 
 impl Request {
-    pub(crate) const fn new(headers: Headers, method: Method, uri: Span, essentials: Essentials) -> Self {
+    pub(super) const fn new(headers: Headers, method: Method, uri: Span, essentials: Essentials) -> Self {
         Self { headers, method, uri, essentials }
     }
 
@@ -58,7 +58,7 @@ impl Request {
 }
 
 impl Response {
-    pub(crate) const fn new(headers: Headers, status: u16, reason: Span, essentials: Essentials) -> Self {
+    pub(super) const fn new(headers: Headers, status: u16, reason: Span, essentials: Essentials) -> Self {
         Self { headers, status, reason, essentials }
     }
 
@@ -114,44 +114,37 @@ macro_rules! essentials {
 
             /// The topmost Via.
             pub fn via(&self) -> Via<'_> {
-                let text = self.headers.slice(self.essentials.via);
-                // Parsed once already, so the fallback is never taken.
-                Via::parse(text).unwrap_or(Via {
-                    transport: "",
-                    host: super::Host::Name(""),
-                    port: None,
-                    params: Params::default(),
-                })
+                self.essentials.via_places.within(self.headers.slice(self.essentials.via.span()))
             }
 
             /// The topmost Via's branch.
             pub fn branch(&self) -> Option<&str> {
-                self.essentials.branch.map(|span| self.headers.slice(span))
+                self.essentials.branch.within(self.headers.slice(self.essentials.via.span()))
             }
 
             /// From.
             pub fn from(&self) -> NameAddr<'_> {
-                name_addr(self.headers.slice(self.essentials.from))
+                self.essentials.from_places.within(self.headers.slice(self.essentials.from.span()))
             }
 
             /// To.
             pub fn to(&self) -> NameAddr<'_> {
-                name_addr(self.headers.slice(self.essentials.to))
+                self.essentials.to_places.within(self.headers.slice(self.essentials.to.span()))
             }
 
             /// From's tag; RFC 2543 peers may send none.
             pub fn from_tag(&self) -> Option<&str> {
-                self.essentials.from_tag.map(|span| self.headers.slice(span))
+                self.essentials.from_tag.within(self.headers.slice(self.essentials.from.span()))
             }
 
             /// To's tag: absent outside a dialog.
             pub fn to_tag(&self) -> Option<&str> {
-                self.essentials.to_tag.map(|span| self.headers.slice(span))
+                self.essentials.to_tag.within(self.headers.slice(self.essentials.to.span()))
             }
 
             /// Call-ID.
             pub fn call_id(&self) -> &str {
-                self.headers.slice(self.essentials.call_id)
+                self.headers.slice(self.essentials.call_id.span())
             }
 
             /// CSeq.
@@ -164,9 +157,3 @@ macro_rules! essentials {
 
 essentials!(Request);
 essentials!(Response);
-
-fn name_addr(text: &str) -> NameAddr<'_> {
-    // Parsed once already, so the fallback is never taken.
-    let unread = NameAddr { display: "", uri: text, parsed: None, params: Params::default() };
-    NameAddr::parse(text).unwrap_or(unread)
-}

@@ -256,11 +256,11 @@ fn smuggling_and_ambiguity_are_refused_with_the_place() {
     let length = HeaderName::ContentLength;
     // The line, the fault, and how far into the line it stands.
     let cases: &[(&str, Fault, usize)] = &[
-        ("X\u{1}: y\r\n", Fault::FieldName, 0),
-        ("X\u{b}: y\r\n", Fault::FieldName, 0),
-        ("X\u{a0}: y\r\n", Fault::FieldName, 0),
-        ("X Y: z\r\n", Fault::FieldName, 0),
-        ("no colon here\r\n", Fault::FieldName, 0),
+        ("X\u{1}: y\r\n", Fault::FieldName, 1),
+        ("X\u{b}: y\r\n", Fault::FieldName, 1),
+        ("X\u{a0}: y\r\n", Fault::FieldName, 1),
+        ("X Y: z\r\n", Fault::FieldName, 1),
+        ("no colon here\r\n", Fault::FieldName, 2),
         (": empty\r\n", Fault::FieldName, 0),
         ("X\r Y: z\r\n", Fault::BareLineEnd, 1),
         ("X: a\nRoute: <sip:evil>\r\n", Fault::BareLineEnd, 4),

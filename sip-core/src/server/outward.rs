@@ -14,7 +14,7 @@ use super::{Health, Output, Question, Server};
 use crate::limits;
 use crate::message::typed::Route;
 use crate::message::{Host, Request, Uri, escape_user, unescape};
-use crate::proxy::{Detours, Failure, Target};
+use crate::proxy::{self, Detours, Failure, Target};
 use crate::time::Instant;
 use crate::transaction::ServerId;
 use crate::transport::target::{Located, Nowhere, Records, Search, Way, for_length, locate};
@@ -95,7 +95,7 @@ impl Server {
         }
         while let Some(mut retry) = self.proxy.poll_retry() {
             let ways = core::mem::take(&mut retry.detours.ways);
-            self.connect(now, Errand::Retry(retry.into()), ways);
+            self.connect(now, Errand::Retry(retry), ways);
         }
     }
 
@@ -237,16 +237,16 @@ impl Server {
             Errand::Forward(departure) => {
                 let Departure { arrival, sender, routes, user, .. } = *departure;
                 self.counters.departed += 1;
-                let target = target(user);
                 if arrival.server.is_none() {
-                    return self.forward_stateless(now, &arrival, &sender, routes, &target);
+                    let message = proxy::forward_ack(&arrival.request, routes, &hop, &self.config.realm);
+                    return self.transmit(hop, message);
                 }
-                self.forward(now, &arrival, sender, routes, [target].into());
+                self.forward(now, &arrival, sender, routes, [target(user)].into());
             }
             Errand::Retry(retry) => {
                 let target = target(retry.detours.user.clone());
                 let (proxy, mut turn) = self.turn(now);
-                proxy.resume(&mut turn, *retry, Some(target));
+                proxy.resume(&mut turn, retry, Some(target));
             }
             Errand::Caller { server } => self.caller_back(server, Some(hop)),
             Errand::Probe { peer } => self.send_probe(now, peer, hop),
@@ -268,7 +268,7 @@ impl Server {
             Errand::Forward(departure) => self.refuse(now, &departure.arrival, reply),
             Errand::Retry(retry) => {
                 let (proxy, mut turn) = self.turn(now);
-                proxy.resume(&mut turn, *retry, None);
+                proxy.resume(&mut turn, retry, None);
             }
             Errand::Caller { .. } => {}
             Errand::Probe { peer } => self.emit(Output::Probed { peer, alive: false }),

@@ -77,7 +77,6 @@ pub(super) fn parse(path: &Path, text: &str) -> Result<Config, ConfigError> {
         None if development || (https.is_none() && tls.is_empty()) => Vec::new(),
         None => certificates(top.require("certificate", CERTIFICATES)?)?,
     };
-    let proxy = super::proxy::parse(top.section("proxy")?)?;
     let limits = limits(top.section("limits")?)?;
     let timeouts = timeouts(top.section("timeouts")?)?;
     top.finish()?;
@@ -93,7 +92,6 @@ pub(super) fn parse(path: &Path, text: &str) -> Result<Config, ConfigError> {
         tcp,
         tls,
         certificates,
-        proxy,
         limits,
         timeouts,
         log,

@@ -6,7 +6,6 @@
 pub mod defaults;
 mod error;
 mod file;
-mod proxy;
 mod reader;
 
 use std::fs;
@@ -15,7 +14,6 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use sip_core::auth::Algorithm;
-use sip_core::server::Routing;
 
 pub use error::ConfigError;
 
@@ -44,8 +42,6 @@ pub struct Config {
     pub tls: Vec<SipListener>,
     /// What we show on ports with TLS, each to those who ask for one of its names; the first to all others.
     pub certificates: Vec<CertificateFiles>,
-    /// What is done with requests for users.
-    pub proxy: Routing,
     /// Caps.
     pub limits: Limits,
     /// How long things may take.
@@ -166,7 +162,6 @@ impl Config {
             https: None,
             tls: Vec::new(),
             certificates: Vec::new(),
-            proxy: Routing::default(),
             limits: Limits::default(),
             timeouts: Timeouts::default(),
             log: defaults::LOG.into(),

@@ -57,8 +57,7 @@ fn typed(bytes: &Bytes) -> Option<Seen> {
         Message::Response(response) => response.headers(),
     };
     let mut seen = Seen::default();
-    for field in headers.fields() {
-        let text = headers.value_of(field);
+    for (name, text) in headers.values() {
         macro_rules! of {
             ($type:ty) => {
                 match <$type as TypedHeader<'_>>::CARDINALITY {
@@ -78,7 +77,7 @@ fn typed(bytes: &Bytes) -> Option<Seen> {
                 }
             };
         }
-        match field.name {
+        match name {
             HeaderName::Via => of!(Via<'_>),
             HeaderName::From => with_uri!(From<'_>),
             HeaderName::To => with_uri!(To<'_>),

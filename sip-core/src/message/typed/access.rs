@@ -3,7 +3,7 @@
 use core::fmt;
 
 use super::HeaderError;
-use super::cursor::{no_controls, refused};
+use super::cursor::refused;
 use crate::message::headers::Span;
 use crate::message::{CSeq, Fault, HeaderName, Headers, NameAddr, ParseError, Via, chars};
 
@@ -68,12 +68,12 @@ impl<'a> TypedHeader<'a> for Via<'a> {
     const CARDINALITY: Cardinality = Cardinality::List;
 
     fn parse(text: &'a str) -> Result<Self, HeaderError> {
-        no_controls(text)?;
         let via = Self::parse(text).ok_or_else(|| refused(text, "Via value"))?;
         // What is read is written again, and that is SIP/2.0.
         let mut protocol = text.splitn(3, '/').map(chars::trim);
-        let is_ours = protocol.next().is_some_and(|name| name.eq_ignore_ascii_case("SIP"))
-            && protocol.next() == Some("2.0");
+        let is_ours = text.starts_with("SIP/2.0/")
+            || (protocol.next().is_some_and(|name| name.eq_ignore_ascii_case("SIP"))
+                && protocol.next() == Some("2.0"));
         if is_ours { Ok(via) } else { Err(HeaderError::Expected { what: "SIP/2.0", offset: 0 }) }
     }
 }
@@ -88,7 +88,6 @@ impl<'a> TypedHeader<'a> for CSeq {
 
 /// One address, with the place of what is wrong if it is none.
 pub(super) fn name_addr(text: &str) -> Result<NameAddr<'_>, HeaderError> {
-    no_controls(text)?;
     NameAddr::parse(text).ok_or_else(|| refused(text, "address"))
 }
 

@@ -5,7 +5,7 @@ use core::fmt;
 use core::ops::Deref;
 
 use super::access::name_addr;
-use super::cursor::{Cursor, number_param, once, place, token_param};
+use super::cursor::{Cursor, known, once, place, token_param};
 use super::{Cardinality, HeaderError, QValue, TypedHeader};
 use crate::message::{HeaderName, NameAddr, Uri, unquote};
 
@@ -145,17 +145,15 @@ impl<'a> TypedHeader<'a> for Contact<'a> {
             return star.end().map(|()| Self::Any);
         }
         let address = name_addr(text)?;
-        let q = QValue::of(text, address.params)?;
-        let expires = match number_param(text, address.params, "expires", u32::MAX) {
+        let [q, expires, reg_id] = known(text, address.params, ["q", "expires", "reg-id"])?;
+        let q = QValue::known(text, q)?;
+        let expires = match expires.number(text, u32::MAX) {
             Ok(expires) => expires,
             // More seconds than fit are as many as fit (§20.19).
             Err(HeaderError::Range { .. }) => Some(u32::MAX),
-            Err(HeaderError::Duplicate { what, offset }) => {
-                return Err(HeaderError::Duplicate { what, offset });
-            }
             Err(_) => Some(3600),
         };
-        let reg_id = number_param(text, address.params, "reg-id", (1 << 31) - 1)?;
+        let reg_id = reg_id.number(text, (1 << 31) - 1)?;
         if reg_id == Some(0) {
             let offset = address.params.value("reg-id").map_or(0, |value| place(text, value));
             return Err(HeaderError::Range { what: "reg-id", offset });

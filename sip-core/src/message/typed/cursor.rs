@@ -106,13 +106,12 @@ impl<'a> Cursor<'a> {
     /// `callid`, short enough.
     pub(super) fn call_id(&mut self) -> Result<&'a str, HeaderError> {
         let offset = self.at;
-        let rest = self.rest();
-        let len = rest.find([';', ',', ' ', '\t', '\r', '\n']).unwrap_or(rest.len());
-        if !chars::is_call_id(&rest[..len]) {
-            return Err(self.expected("Call-ID"));
-        }
-        self.at += len;
-        limited(&rest[..len], "Call-ID", offset)
+        let ends = |at: usize| {
+            self.text.as_bytes().get(at).is_none_or(|b| chars::is_lws(*b) || matches!(b, b';' | b','))
+        };
+        let end = chars::skip_call_id(self.text.as_bytes(), offset).filter(|end| ends(*end));
+        self.at = end.ok_or_else(|| self.expected("Call-ID"))?;
+        limited(&self.text[offset..self.at], "Call-ID", offset)
     }
 
     /// `*( SEMI generic-param )` up to the end.
@@ -123,7 +122,6 @@ impl<'a> Cursor<'a> {
             return Err(HeaderError::Surplus { offset: self.at });
         }
         let params = Params::parse(rest).ok_or_else(|| shifted(refused(rest, "parameter"), self.at))?;
-        no_controls(rest).map_err(|error| shifted(error, self.at))?;
         self.at = self.text.len();
         Ok(params)
     }
@@ -156,9 +154,13 @@ impl<'a> Cursor<'a> {
     }
 }
 
-/// The error for a value that a parser without places has refused: at the comma that smuggles a second value in,
-/// if there is one, else at the start.
+/// The error for a value that a parser without places has refused: at a control character, or at the comma that
+/// smuggles a second value in, if there is one, else at the start.
+#[cold]
 pub(super) fn refused(text: &str, what: &'static str) -> HeaderError {
+    if let Some(offset) = stray_control(text) {
+        return HeaderError::Expected { what: "printable character", offset };
+    }
     let comma = list_element_len(text);
     if comma < text.len() {
         HeaderError::Surplus { offset: comma }
@@ -167,18 +169,19 @@ pub(super) fn refused(text: &str, what: &'static str) -> HeaderError {
     }
 }
 
-/// No control character stands in `text` but in white space and, as RFC 4475 §3.1.1.2 has it, in quoted pairs.
-pub(super) fn no_controls(text: &str) -> Result<(), HeaderError> {
+/// The first control character that is neither white space nor, as RFC 4475 §3.1.1.2 has it, in a quoted pair. No
+/// value with one is read.
+fn stray_control(text: &str) -> Option<usize> {
     let bytes = text.as_bytes();
     let mut offset = chars::find_control(bytes, 0);
     while let Some(byte) = bytes.get(offset) {
         let escapes = bytes[..offset].iter().rev().take_while(|b| **b == b'\\').count();
         if !chars::is_lws(*byte) && escapes % 2 == 0 {
-            return Err(HeaderError::Expected { what: "printable character", offset });
+            return Some(offset);
         }
         offset = chars::find_control(bytes, offset + 1);
     }
-    Ok(())
+    None
 }
 
 /// `text` if it is no longer than [`limits::IDENTIFIER_BYTES`].
@@ -194,21 +197,60 @@ pub(super) fn place(whole: &str, part: &str) -> usize {
     (part.as_ptr() as usize).saturating_sub(whole.as_ptr() as usize)
 }
 
+/// The only values of some parameters: refused if one stands twice. What may be missing is for [`Known::value`] to say.
+pub(super) fn known<'a, const N: usize>(
+    text: &str,
+    params: Params<'a>,
+    names: [&'static str; N],
+) -> Result<[Known<'a>; N], HeaderError> {
+    let mut all = names.map(|name| Known { name, stands: None });
+    for (name, value) in params.iter() {
+        let Some(one) = all.iter_mut().find(|one| one.name.eq_ignore_ascii_case(name)) else { continue };
+        if one.stands.replace((name, value)).is_some() {
+            return Err(HeaderError::Duplicate { what: one.name, offset: place(text, name) });
+        }
+    }
+    Ok(all)
+}
+
+/// A parameter that may be there: as it is named, and its value.
+#[derive(Clone, Copy)]
+pub(super) struct Known<'a> {
+    name: &'static str,
+    stands: Option<(&'a str, Option<&'a str>)>,
+}
+
+impl<'a> Known<'a> {
+    /// Its value in `text`: refused if it stands without.
+    pub(super) fn value(self, text: &str) -> Result<Option<&'a str>, HeaderError> {
+        match self.stands {
+            None => Ok(None),
+            Some((_, Some(value))) => Ok(Some(value)),
+            Some((name, None)) => {
+                Err(HeaderError::Expected { what: self.name, offset: place(text, name) + name.len() })
+            }
+        }
+    }
+
+    /// Its value, a number up to `most`.
+    pub(super) fn number(self, text: &str, most: u32) -> Result<Option<u32>, HeaderError> {
+        let Some(value) = self.value(text)? else { return Ok(None) };
+        let offset = place(text, value);
+        let mut cursor = Cursor::new(value);
+        let number = cursor.number(self.name, most).map_err(|error| shifted(error, offset))?;
+        cursor.end().map_err(|error| shifted(error, offset))?;
+        Ok(Some(number))
+    }
+}
+
 /// The only value of parameter `name`: refused if the parameter stands twice or has no value.
 pub(super) fn once<'a>(
     text: &str,
     params: Params<'a>,
     name: &'static str,
 ) -> Result<Option<&'a str>, HeaderError> {
-    let mut all = params.iter().filter(|(n, _)| n.eq_ignore_ascii_case(name));
-    let Some((first, value)) = all.next() else { return Ok(None) };
-    if let Some((second, _)) = all.next() {
-        return Err(HeaderError::Duplicate { what: name, offset: place(text, second) });
-    }
-    match value {
-        Some(value) => Ok(Some(value)),
-        None => Err(HeaderError::Expected { what: name, offset: place(text, first) + first.len() }),
-    }
+    let [one] = known(text, params, [name])?;
+    one.value(text)
 }
 
 /// The only value of parameter `name`, which is a token no longer than an identifier may be.
@@ -232,12 +274,8 @@ pub(super) fn number_param(
     name: &'static str,
     most: u32,
 ) -> Result<Option<u32>, HeaderError> {
-    let Some(value) = once(text, params, name)? else { return Ok(None) };
-    let offset = place(text, value);
-    let mut cursor = Cursor::new(value);
-    let number = cursor.number(name, most).map_err(|error| shifted(error, offset))?;
-    cursor.end().map_err(|error| shifted(error, offset))?;
-    Ok(Some(number))
+    let [one] = known(text, params, [name])?;
+    one.number(text, most)
 }
 
 /// The error as seen from `by` bytes further left.

@@ -3,7 +3,7 @@
 use core::fmt;
 
 use super::HeaderError;
-use super::cursor::{once, place};
+use super::cursor::{Known, known, place};
 use crate::message::Params;
 
 /// A weight from 0 to 1 in thousandths. Prints in its shortest form.
@@ -44,7 +44,13 @@ impl QValue {
 
     /// The `q` parameter among `params` of the value `text`.
     pub(super) fn of(text: &str, params: Params<'_>) -> Result<Option<Self>, HeaderError> {
-        let Some(value) = once(text, params, "q")? else { return Ok(None) };
+        let [q] = known(text, params, ["q"])?;
+        Self::known(text, q)
+    }
+
+    /// The `q` parameter of the value `text`.
+    pub(super) fn known(text: &str, q: Known<'_>) -> Result<Option<Self>, HeaderError> {
+        let Some(value) = q.value(text)? else { return Ok(None) };
         match Self::parse(value) {
             Some(q) => Ok(Some(q)),
             None => Err(HeaderError::Expected { what: "q", offset: place(text, value) }),

@@ -32,13 +32,15 @@ macro_rules! texts {
                 let mut cursor = Cursor::new(text);
                 let value = chars::trim(cursor.rest());
                 // Control characters have no place in text but as part of a fold.
-                match value.bytes().position(|b| b.is_ascii_control() && !chars::is_lws(b)) {
-                    Some(at) => {
+                let mut at = chars::find_control(value.as_bytes(), 0);
+                while let Some(control) = value.as_bytes().get(at) {
+                    if !chars::is_lws(*control) {
                         cursor.advance(at);
-                        Err(cursor.expected("text"))
+                        return Err(cursor.expected("text"));
                     }
-                    None => Ok(Self(value)),
+                    at = chars::find_control(value.as_bytes(), at + 1);
                 }
+                Ok(Self(value))
             }
         }
     )*};
