@@ -437,7 +437,13 @@ impl UserAgent {
 
     pub(crate) fn change_timed_out(&mut self, now: Instant, id: CallId, client: ClientId) {
         let Some(call) = self.calls.get_mut(&id) else { return };
+        let ended = call.ended;
         let Some(usage) = call.usages_mut().find(|usage| usage.changes_by(client)) else { return };
+        if ended {
+            // Its outcome was the end of the call.
+            usage.change = None;
+            return;
+        }
         let dialog = usage.dialog.id().clone();
         let given_up = usage.change.as_ref().is_some_and(|change| change.given_up);
         if given_up || usage.dialog.stage() == DialogStage::Early {

@@ -458,3 +458,21 @@ fn rfc3261_9_1_a_reinvite_without_a_final_answer_is_canceled() {
     assert_eq!(solo.ua.session(call).unwrap().turn(), Turn::Stable);
     solo.ua.hold(solo.now, call).unwrap();
 }
+
+/// The same in a call that ends before the last silence: its end is the change's.
+#[test]
+fn rfc3261_9_1_a_canceled_reinvite_of_a_call_that_ended_is_not_told() {
+    let (mut solo, call) = established();
+    let invite = reinvite(&mut solo, call);
+    solo.reply_tagged(&invite, 100, None, "", "");
+    solo.advance(secs(90));
+    solo.request(&Method::Cancel);
+    solo.ua.hangup(solo.now, call).unwrap();
+    solo.drain();
+    let bye = solo.request(&Method::Bye);
+    solo.reply(&bye, 200, "", "");
+    solo.events.clear();
+    solo.advance(secs(64));
+    assert!(solo.events.iter().all(|event| !matches!(event, Event::OfferRefused { .. })), "{:?}", solo.events);
+    assert_eq!((solo.ua.load().calls, solo.ua.load().purposes), (0, 0));
+}
