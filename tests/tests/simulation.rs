@@ -83,7 +83,7 @@ fn a_failing_seed_replays_identically() {
         let mut runs = (0..60).map(|seed| play(scenario, seed, Some(Rule::TimerA), ladder));
         runs.find(|outcome| outcome.violation.is_some()).expect("a seed that fails")
     };
-    let (first, drawn) = (failing(None), failing(Some(100)));
+    let (first, drawn) = (failing(None), failing(Some(1_000)));
     assert_eq!((first.hash, &first.violation), (drawn.hash, &drawn.violation));
     assert!(drawn.ladder.contains("INVITE") && drawn.ladder.contains('✗'), "{}", drawn.ladder);
 }

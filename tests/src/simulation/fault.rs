@@ -3,6 +3,7 @@
 use sip_core::time::Duration;
 
 use super::NodeId;
+use super::mesh::MESH;
 use super::world::World;
 
 /// How many faults of which kind a scenario has, and how long each lasts. Times in milliseconds.
@@ -43,8 +44,8 @@ impl Faults {
 /// One thing that goes wrong.
 #[derive(Clone, Copy, Debug)]
 pub enum Fault {
-    /// A phone and its home cannot reach each other.
-    Cut(NodeId, Duration),
+    /// A phone and its home, or another phone, cannot reach each other.
+    Cut(NodeId, NodeId, Duration),
     /// A phone's connection breaks.
     Break(NodeId, (u64, u64)),
     /// A node stops, and starts anew after a while. A server keeps its bindings or not.
@@ -59,7 +60,11 @@ pub fn plan(world: &mut World, faults: &Faults, activity: Duration) {
     for _ in 0..faults.partitions {
         let phone = some(world, &phones);
         let (after, long) = (world.between((0, millis)), world.between(faults.partition));
-        world.plan_fault(after, Fault::Cut(phone, long));
+        let neighbour = match world.phone(phone).home {
+            MESH => some(world, &phones),
+            home => home,
+        };
+        world.plan_fault(after, Fault::Cut(phone, neighbour, long));
     }
     for _ in 0..faults.breaks {
         let phone = some(world, &phones);
@@ -83,12 +88,11 @@ pub fn plan(world: &mut World, faults: &Faults, activity: Duration) {
 pub fn strike(world: &mut World, fault: Fault) {
     let now = world.now;
     match fault {
-        Fault::Cut(phone, long) => {
-            let home = world.phone(phone).home;
+        Fault::Cut(phone, other, long) => {
             world
                 .trace
-                .fault(now, || format!("{phone:?} and {home:?} are cut off for {} ms", long.as_millis()));
-            world.network.cut(phone, home, now + long);
+                .fault(now, || format!("{phone:?} and {other:?} are cut off for {} ms", long.as_millis()));
+            world.network.cut(phone, other, now + long);
         }
         Fault::Break(phone, notice) => {
             if let Some(connection) = world.phone(phone).connection {

@@ -54,6 +54,10 @@ fn line(columns: usize, at: Instant, entry: &Entry) -> String {
     }
     let mut remark = String::new();
     match entry {
+        Entry::Sent { from, to, message, .. } if from == to => {
+            row[from.0 * width] = '@';
+            remark = format!("{} to itself", label(message));
+        }
         Entry::Sent { from, to, message, fate } => {
             let (left, right) = (from.0.min(to.0) * width, from.0.max(to.0) * width);
             row[left + 1..right].fill('-');

@@ -18,6 +18,7 @@ pub mod rules;
 pub mod sabotage;
 pub mod scenario;
 pub mod trace;
+pub mod transfers;
 pub mod watch;
 pub mod world;
 

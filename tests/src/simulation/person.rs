@@ -5,11 +5,13 @@ use sip_core::body::Content;
 use sip_core::offer_answer::{Fault, Negotiation};
 use sip_core::time::Instant;
 use sip_core::user_agent::{
-    Addressee, CallError, CallId, CommandError, Event, RequestError, RequestId, UserAgent,
+    Addressee, CallError, CallId, CommandError, Event, ReferralId, RequestError, RequestId, TransferEnd,
+    TransferUpdate, UserAgent,
 };
 
 use super::NodeId;
 use super::rules;
+use super::transfers;
 use super::watch::{self, Stage, description};
 use super::world::World;
 
@@ -42,6 +44,8 @@ pub struct Habits {
     pub chat: u64,
     /// How many leave the registrar and come back.
     pub leave: u64,
+    /// How many send who they talk to elsewhere.
+    pub transfer: u64,
     /// How many offers are larger than a datagram of 1,300 bytes.
     pub large: u64,
     /// Calls only end as lost messages and people explain.
@@ -69,6 +73,10 @@ pub enum Action {
     Change(CallId),
     /// Answer the other side's change.
     Respond(CallId),
+    /// Send the other side to somebody else.
+    Transfer(CallId),
+    /// Do what the other side of a call asks for.
+    Obey(ReferralId),
     /// Send somebody a message.
     Text,
     /// Ask what somebody can do.
@@ -126,10 +134,22 @@ pub fn react(world: &mut World, phone: NodeId, event: &Event) {
                 let after = world.between((0, habits.talk.1));
                 world.plan_action(after, phone, Action::Dtmf(*call));
             }
+            if world.roll(100) < habits.transfer {
+                let after = world.between((0, habits.talk.1));
+                world.plan_action(after, phone, Action::Transfer(*call));
+            }
         }
         Event::Offered { call, .. } => {
             let after = world.between((0, 3_000));
             world.plan_action(after, phone, Action::Respond(*call));
+        }
+        Event::Referred { referral, .. } => {
+            let after = world.between((0, 3_000));
+            world.plan_action(after, phone, Action::Obey(*referral));
+        }
+        Event::Transfer { call, update: TransferUpdate::Ended(TransferEnd::Done) } => {
+            let after = world.between((0, 2_000));
+            world.plan_action(after, phone, Action::HangUp(*call));
         }
         Event::Message { content, .. } => {
             let text = String::from_utf8_lossy(&content.body).into_owned();
@@ -215,6 +235,10 @@ pub fn act(world: &mut World, phone: NodeId, action: Action) {
                 }
             }
         }
+        Action::Transfer(call) if is_at(world, phone, call, &[Stage::Established]) => {
+            transfers::transfer(world, phone, call);
+        }
+        Action::Obey(referral) => transfers::obey(world, phone, referral),
         Action::Text => {
             let Some(target) = somebody(world, phone) else { return };
             world.serial += 1;
@@ -260,7 +284,7 @@ pub fn place_call(world: &mut World, phone: NodeId) {
 }
 
 /// The name of somebody else of the same domain, or one's own on another device.
-fn somebody(world: &mut World, phone: NodeId) -> Option<String> {
+pub fn somebody(world: &mut World, phone: NodeId) -> Option<String> {
     let domain = world.phone(phone).domain.clone();
     let others: Vec<NodeId> =
         world.phones().into_iter().filter(|id| *id != phone && world.phone(*id).domain == domain).collect();

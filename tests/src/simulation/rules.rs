@@ -80,7 +80,9 @@ pub fn may_end(end: &End, strict: bool) -> Result<(), &'static str> {
         Cause::WrongPassword | Cause::AuthenticationUnsupported => Err("a right password is refused"),
         Cause::Forbidden => Err("a user is refused what is his"),
         Cause::NotAcceptable => Err("an offer everybody takes is refused"),
-        Cause::Timeout | Cause::NotAcknowledged | Cause::FlowLost | Cause::ServerError if strict => {
+        Cause::Timeout | Cause::NotAcknowledged | Cause::FlowLost | Cause::ServerError | Cause::Expired
+            if strict =>
+        {
             Err("a call failed for want of a message that was lost at most twice")
         }
         _ => Ok(()),
@@ -103,6 +105,8 @@ pub fn check_empty(world: &mut World) {
                     Some(("a call was never released", format!("{:?}", phone.watch.calls)))
                 } else if !phone.watch.requests.is_empty() {
                     Some(("a request had no answer", format!("{:?}", phone.watch.requests)))
+                } else if !phone.watch.transfers.is_empty() {
+                    Some(("a transfer had no end", format!("{:?}", phone.watch.transfers)))
                 } else if phone.watch.unregistering {
                     Some(("a removal of a registration had no end", String::new()))
                 } else {
@@ -136,7 +140,7 @@ pub fn check_registered(world: &mut World) {
 }
 
 /// Of every call that stands: nothing is being changed any more, and both ends have the same pair of descriptions.
-pub fn check_sessions(world: &mut World, anew: bool) {
+pub fn check_sessions(world: &mut World) {
     let mut pairs = std::collections::BTreeMap::new();
     for id in world.phones() {
         let phone = world.phone(id);
@@ -153,7 +157,6 @@ pub fn check_sessions(world: &mut World, anew: bool) {
             let pair = (session.local().cloned(), session.remote().cloned());
             if let Some((other, (local, remote))) = pairs.insert(serial, (id, pair.clone()))
                 && (local, remote) != (pair.1, pair.0)
-                && !anew
             {
                 let detail = format!("call {serial}, {id:?} and {other:?}");
                 return world.violate(id, "the ends of a call have different sessions", detail);
@@ -186,7 +189,7 @@ pub fn check_refusals(world: &mut World) {
 }
 
 /// Long after the last fault: of every call either both ends think that it stands, or neither. `anew`: one end may have
-/// restarted, and the other cannot know.
+/// restarted, and the other knows only if it has the session timed (RFC 4028).
 pub fn check_agreement(world: &mut World, anew: bool) {
     let mut standing = std::collections::BTreeMap::<u64, [Vec<NodeId>; 2]>::new();
     for id in world.phones() {
@@ -202,10 +205,11 @@ pub fn check_agreement(world: &mut World, anew: bool) {
             }
         }
     }
-    if anew {
-        return;
-    }
     for (serial, [callees, callers]) in standing {
+        let timed = |id: &NodeId| world.phone(*id).config.session_expires.is_some();
+        if anew && !callers.iter().chain(&callees).any(timed) {
+            continue;
+        }
         if callees.len() != 1 || callers.len() != 1 {
             let id = *callers.first().or(callees.first()).expect("one of them");
             let text = format!("call {serial}: callers {callers:?}, callees {callees:?}");

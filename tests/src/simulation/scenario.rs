@@ -5,10 +5,12 @@ use sip_core::transport::Transport;
 
 use super::NodeId;
 use super::fault::{self, Faults};
+use super::mesh::MESH;
 use super::network::Profile;
 use super::node::{Node, Phone, ServerNode, password};
 use super::person::{self, Habits};
 use super::rules;
+use super::trace::stir;
 use super::world::{Setting, World};
 
 /// Longer than anything that is going on by itself: a phone rings three minutes at most, and its transactions linger
@@ -25,8 +27,8 @@ const PEOPLE: [&str; 26] = [
 /// Who is there.
 #[derive(Clone, Copy, Debug)]
 pub enum Cast {
-    /// Two phones on UDP with nobody between them.
-    Peers,
+    /// So many phones on UDP with nobody between them.
+    Peers(usize),
     /// Servers, each with so many people on UDP and on WebSocket, who have so many phones each.
     Domains {
         /// Servers, one a domain.
@@ -57,6 +59,8 @@ pub struct Scenario {
     pub habits: Habits,
     /// How long they are active.
     pub activity: Duration,
+    /// Most phones have their sessions timed, and shortly (RFC 4028).
+    pub timers: bool,
     /// Nothing is lost and nothing is late, so nothing need be repeated.
     pub no_repeats: bool,
 }
@@ -75,6 +79,7 @@ const PEOPLE_AT_HOME: Habits = Habits {
     early: 25,
     chat: 50,
     leave: 0,
+    transfer: 15,
     large: 0,
     strict: true,
 };
@@ -90,6 +95,7 @@ const PLAIN: Scenario = Scenario {
     faults: Faults::NONE,
     habits: PEOPLE_AT_HOME,
     activity: Duration::from_secs(90),
+    timers: false,
     no_repeats: false,
 };
 
@@ -106,7 +112,21 @@ pub const SCENARIOS: &[Scenario] = &[
     Scenario {
         name: "peers",
         about: "two phones without a server; a tenth of all datagrams lost, doubled, late",
-        cast: Cast::Peers,
+        cast: Cast::Peers(2),
+        ..PLAIN
+    },
+    Scenario {
+        name: "transfer",
+        about: "four phones without a server send each other to others",
+        cast: Cast::Peers(4),
+        habits: Habits { transfer: 60, hang_up: 30, ..PEOPLE_AT_HOME },
+        ..PLAIN
+    },
+    Scenario {
+        name: "timers",
+        about: "phones around one server that have their sessions timed; a tenth lost, doubled, late",
+        cast: MIXED_HOME,
+        timers: true,
         ..PLAIN
     },
     Scenario { name: "loss", about: "phones on UDP around one server; a tenth lost, doubled, late", ..PLAIN },
@@ -119,6 +139,7 @@ pub const SCENARIOS: &[Scenario] = &[
     Scenario {
         name: "leave",
         about: "people leave the registrar and come back while they are called",
+        cast: MIXED_HOME,
         habits: Habits { leave: 70, ..PEOPLE_AT_HOME },
         ..PLAIN
     },
@@ -163,8 +184,9 @@ pub const SCENARIOS: &[Scenario] = &[
     },
     Scenario {
         name: "phone-restart",
-        about: "phones restart and have forgotten their calls",
+        about: "phones restart and have forgotten their calls; most have their sessions timed",
         cast: MIXED_HOME,
+        timers: true,
         faults: Faults { phone_restarts: 3, down: (100, 10_000), ..Faults::NONE },
         habits: Habits { strict: false, ..PEOPLE_AT_HOME },
         ..PLAIN
@@ -180,6 +202,7 @@ pub const SCENARIOS: &[Scenario] = &[
         name: "chaos",
         about: "two domains, several phones each, and everything goes wrong",
         cast: Cast::Domains { servers: 2, udp: 2, websocket: 2, devices: 2 },
+        timers: true,
         faults: Faults {
             partitions: 5,
             partition: (500, 8_000),
@@ -222,7 +245,7 @@ impl Scenario {
         world.run(QUIESCENCE);
         if world.violation.is_none() {
             rules::check_agreement(world, self.faults.phone_restarts > 0);
-            rules::check_sessions(world, self.faults.phone_restarts > 0);
+            rules::check_sessions(world);
             rules::check_refusals(world);
             rules::check_registered(world);
         }
@@ -235,13 +258,27 @@ impl Scenario {
         }
     }
 
+    /// How a phone is set: it obeys its peers, and times its sessions or leaves that to others.
+    fn equip(&self, phone: &mut Phone, id: usize, seed: u64) {
+        let seconds = match stir(stir(seed, 4), id as u64) % 4 {
+            _ if !self.timers => Some(1_800),
+            0 => None,
+            number => Some(60 + 30 * number),
+        };
+        phone.configure(|config| {
+            config.referrals = true;
+            config.session_expires = seconds.map(Duration::from_secs);
+        });
+    }
+
     fn populate(&self, world: &mut World, seed: u64) {
         match self.cast {
-            Cast::Peers => {
-                for (at, user) in PEOPLE[..2].iter().enumerate() {
-                    let (id, home) = (NodeId(at), NodeId(1 - at));
-                    let mut phone = Phone::new(id, user, 0, "example.com", home, Transport::Udp, seed);
+            Cast::Peers(phones) => {
+                for (at, user) in PEOPLE[..phones].iter().enumerate() {
+                    let mut phone =
+                        Phone::new(NodeId(at), user, 0, "example.com", MESH, Transport::Udp, seed);
                     phone.registers = false;
+                    self.equip(&mut phone, at, seed);
                     world.add(Node::Phone(phone));
                 }
             }
@@ -257,7 +294,8 @@ impl Scenario {
                         let transport = if number < udp { Transport::Udp } else { Transport::Ws };
                         for device in 0..devices {
                             let id = NodeId(world.nodes.len());
-                            let phone = Phone::new(id, user, device, domain, server, transport, seed);
+                            let mut phone = Phone::new(id, user, device, domain, server, transport, seed);
+                            self.equip(&mut phone, id.0, seed);
                             world.add(Node::Phone(phone));
                         }
                     }

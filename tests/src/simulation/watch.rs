@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use sip_core::user_agent::{CallId, Event, RequestId};
+use sip_core::user_agent::{CallId, Event, RequestId, TransferUpdate};
 
 /// Where a call is, as its user knows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -45,6 +45,8 @@ pub struct Watch {
     pub calls: BTreeMap<CallId, Watched>,
     /// Numbers of calls that have ended, and whether they were ours, until somebody has looked.
     pub ended: BTreeMap<CallId, (u64, bool)>,
+    /// Calls that are being transferred: the end is told once, and may be told after the call's.
+    pub transfers: BTreeSet<CallId>,
     /// Requests that await their one answer.
     pub requests: BTreeSet<RequestId>,
     /// Texts that arrived.
@@ -147,6 +149,20 @@ impl Watch {
             },
             Event::Answered { request, .. } => {
                 rule(self.requests.remove(request), "a request was answered twice, or never sent")
+            }
+            Event::Transfer { call, update } => match update {
+                TransferUpdate::Accepted | TransferUpdate::Progress { .. } => rule(
+                    self.transfers.contains(call),
+                    "progress of a transfer that nobody asked for or that is over",
+                ),
+                TransferUpdate::Ended(_) => {
+                    rule(self.transfers.remove(call), "a transfer ended twice, or was never asked for")
+                }
+            },
+            Event::Referred { call, .. } => {
+                let call = self.known(*call)?;
+                let stands = matches!(call.stage, Stage::Answered | Stage::Established);
+                rule(stands, "asked for a call outside of a call")
             }
             Event::Unregistered => {
                 rule(core::mem::take(&mut self.unregistering), "unregistered without being asked to")

@@ -473,6 +473,10 @@ fn rfc3261_9_1_a_canceled_reinvite_of_a_call_that_ended_is_not_told() {
     solo.reply(&bye, 200, "", "");
     solo.events.clear();
     solo.advance(secs(64));
-    assert!(solo.events.iter().all(|event| !matches!(event, Event::OfferRefused { .. })), "{:?}", solo.events);
+    assert!(
+        solo.events.iter().all(|event| !matches!(event, Event::OfferRefused { .. })),
+        "{:?}",
+        solo.events
+    );
     assert_eq!((solo.ua.load().calls, solo.ua.load().purposes), (0, 0));
 }

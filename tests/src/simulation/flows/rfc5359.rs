@@ -4,8 +4,10 @@ use sip_core::body::Content;
 use sip_core::body::dialog_info::Dialog;
 use sip_core::events::{Document, EventName, Package};
 use sip_core::message::{escape_header, unescape};
+use sip_core::time::Instant;
 use sip_core::user_agent::{
-    Addressee, Event, Replacement, SubscriptionId, SubscriptionUpdate, UserAgent, WatcherId, WatcherUpdate,
+    Addressee, CallId, Event, Replacement, RequestError, SubscriptionId, SubscriptionUpdate, UserAgent,
+    WatcherId, WatcherUpdate,
 };
 
 use super::super::NodeId;
@@ -82,7 +84,8 @@ pub const FLOWS: &[Flow] = &[
         script: |stage| {
             let (alice, bob, carol) = (stage.alice, stage.bob, stage.third);
             stage.talks(bob, alice);
-            stage.transfers(alice, bob, carol);
+            let target = stage.address(carol);
+            stage.refers(alice, bob, |ua, now, call| ua.transfer(now, call, &target));
             stage.run(200);
             stage.obeys(bob);
             stage.run(200);
@@ -111,11 +114,8 @@ pub const FLOWS: &[Flow] = &[
             stage.talks(bob, carol);
             stage.change(bob, "hold", UserAgent::hold);
             stage.run(500);
-            let (Some(call), Some(other)) = (stage.call_with(bob, alice), stage.call_with(bob, carol)) else {
-                return;
-            };
-            let done = stage.world.command(bob, "refer", |ua, now| ua.transfer_to(now, call, other));
-            done.expect("a call can be transferred");
+            let Some(other) = stage.call_with(bob, carol) else { return };
+            stage.refers(bob, alice, |ua, now, call| ua.transfer_to(now, call, other));
             stage.run(200);
             stage.obeys(alice);
             stage.run(200);
@@ -231,11 +231,17 @@ pub const FLOWS: &[Flow] = &[
 /// What the services of this RFC take beside calls.
 impl Stage {
     /// Somebody asks another, with whom there is a call, to call a third instead.
-    fn transfers(&mut self, who: NodeId, whom: NodeId, third: NodeId) {
+    fn refers(
+        &mut self,
+        who: NodeId,
+        whom: NodeId,
+        command: impl FnOnce(&mut UserAgent, Instant, CallId) -> Result<(), RequestError>,
+    ) {
         let Some(call) = self.call_with(who, whom) else { return };
-        let target = self.address(third);
-        let done = self.world.command(who, "refer", |ua, now| ua.transfer(now, call, &target));
-        done.expect("a call can be transferred");
+        self.world
+            .command(who, "refer", |ua, now| command(ua, now, call))
+            .expect("a call can be transferred");
+        self.world.phone(who).watch.transfers.insert(call);
     }
 
     /// Somebody sends another a message.
