@@ -147,7 +147,7 @@ pub fn react(world: &mut World, phone: NodeId, event: &Event) {
             let after = world.between((0, 3_000));
             world.plan_action(after, phone, Action::Obey(*referral));
         }
-        Event::Transfer { call, update: TransferUpdate::Ended(TransferEnd::Done) } => {
+        Event::Transfer { call: Some(call), update: TransferUpdate::Ended(TransferEnd::Done), .. } => {
             let after = world.between((0, 2_000));
             world.plan_action(after, phone, Action::HangUp(*call));
         }

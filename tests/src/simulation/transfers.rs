@@ -24,7 +24,7 @@ pub fn transfer(world: &mut World, phone: NodeId, call: CallId) {
     };
     match done {
         // What becomes of it takes the network.
-        Ok(()) => drop(world.phone(phone).watch.transfers.insert(call)),
+        Ok(transfer) => drop(world.phone(phone).watch.transfers.insert(transfer)),
         // One at a time, and not without a flow.
         Err(RequestError::TooMany | RequestError::Offline) => {}
         Err(error) => world.violate(phone, "a legal command is refused", format!("transfer: {error}")),

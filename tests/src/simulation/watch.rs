@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use sip_core::user_agent::{CallId, Event, RequestId, TransferUpdate};
+use sip_core::user_agent::{CallId, Event, RequestId, TransferId, TransferUpdate};
 
 /// Where a call is, as its user knows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -45,8 +45,8 @@ pub struct Watch {
     pub calls: BTreeMap<CallId, Watched>,
     /// Numbers of calls that have ended, and whether they were ours, until somebody has looked.
     pub ended: BTreeMap<CallId, (u64, bool)>,
-    /// Calls that are being transferred: the end is told once, and may be told after the call's.
-    pub transfers: BTreeSet<CallId>,
+    /// Transfers under way: the end of each is told once, and may be told after the call's.
+    pub transfers: BTreeSet<TransferId>,
     /// Requests that await their one answer.
     pub requests: BTreeSet<RequestId>,
     /// Texts that arrived.
@@ -150,16 +150,16 @@ impl Watch {
             Event::Answered { request, .. } => {
                 rule(self.requests.remove(request), "a request was answered twice, or never sent")
             }
-            Event::Transfer { call, update } => match update {
+            Event::Transfer { transfer, update, .. } => match update {
                 TransferUpdate::Accepted | TransferUpdate::Progress { .. } => rule(
-                    self.transfers.contains(call),
+                    self.transfers.contains(transfer),
                     "progress of a transfer that nobody asked for or that is over",
                 ),
                 TransferUpdate::Ended(_) => {
-                    rule(self.transfers.remove(call), "a transfer ended twice, or was never asked for")
+                    rule(self.transfers.remove(transfer), "a transfer ended twice, or was never asked for")
                 }
             },
-            Event::Referred { call, .. } => {
+            Event::Referred { call: Some(call), .. } => {
                 let call = self.known(*call)?;
                 let stands = matches!(call.stage, Stage::Answered | Stage::Established);
                 rule(stands, "asked for a call outside of a call")

@@ -6,8 +6,8 @@ use sip_core::events::{Document, EventName, Package};
 use sip_core::message::{escape_header, unescape};
 use sip_core::time::Instant;
 use sip_core::user_agent::{
-    Addressee, CallId, Event, Replacement, RequestError, SubscriptionId, SubscriptionUpdate, UserAgent,
-    WatcherId, WatcherUpdate,
+    Addressee, CallId, Event, Replacement, RequestError, SubscriptionId, SubscriptionUpdate, TransferId,
+    UserAgent, WatcherId, WatcherUpdate,
 };
 
 use super::super::NodeId;
@@ -235,13 +235,11 @@ impl Stage {
         &mut self,
         who: NodeId,
         whom: NodeId,
-        command: impl FnOnce(&mut UserAgent, Instant, CallId) -> Result<(), RequestError>,
+        command: impl FnOnce(&mut UserAgent, Instant, CallId) -> Result<TransferId, RequestError>,
     ) {
         let Some(call) = self.call_with(who, whom) else { return };
-        self.world
-            .command(who, "refer", |ua, now| command(ua, now, call))
-            .expect("a call can be transferred");
-        self.world.phone(who).watch.transfers.insert(call);
+        let asked = self.world.command(who, "refer", |ua, now| command(ua, now, call));
+        self.world.phone(who).watch.transfers.insert(asked.expect("a call can be transferred"));
     }
 
     /// Somebody sends another a message.
