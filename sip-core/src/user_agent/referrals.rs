@@ -19,7 +19,8 @@ use crate::message::{HeaderName, Request, SessionIdentifier, SipUri, Uri, Uuid, 
 use crate::time::{Duration, Instant};
 use crate::transaction::ServerId;
 
-/// How long the other side is told of the call it asked for: longer than any call rings (Timer C of RFC 3261).
+/// How long the other side is told of the call it asked for: longer than any call rings (Timer C of RFC 3261). A request
+/// that nobody has decided until then is refused, however long the other side would wait.
 const TELL: Duration = Duration::from_secs(240);
 
 /// Names a call that somebody asks for. Never reused.
@@ -37,8 +38,22 @@ pub(super) struct Referral {
     quiet: bool,
     /// The call that was made for it.
     placed: Option<CallId>,
+    /// Until when it can be decided.
+    until: Instant,
     /// What is to be told next.
     heard: Option<(u16, SmolStr)>,
+}
+
+impl Referral {
+    /// When it is refused by itself.
+    pub(super) fn timeout(&self) -> Option<Instant> {
+        (self.placed.is_none() && self.heard.is_none()).then_some(self.until)
+    }
+
+    /// Nobody has decided.
+    pub(super) fn give_up(&mut self) {
+        self.heard = Some((480, reason_phrase(480).into()));
+    }
 }
 
 impl UserAgent {
@@ -154,7 +169,15 @@ impl UserAgent {
             session: call.and_then(|call| self.session_id(call)).map(|session| session.local),
             about: None,
         };
-        let referral = Referral { call, target: target.clone(), occasion, quiet, placed: None, heard: None };
+        let referral = Referral {
+            call,
+            target: target.clone(),
+            occasion,
+            quiet,
+            placed: None,
+            until: now + TELL,
+            heard: None,
+        };
         let watcher = Watcher::of_refer(now, machine, referral, request.clone(), server, tag, TELL);
         let id = WatcherId(self.next_event);
         self.next_event += 1;

@@ -2,6 +2,7 @@
 //! call is as it was; whoever transferred it hangs up.
 
 use alloc::format;
+use alloc::string::String;
 
 use smol_str::SmolStr;
 
@@ -88,10 +89,9 @@ impl UserAgent {
             (CallState::Established, Some(usage)) if other != call => &usage.dialog,
             _ => return Err(RequestError::WrongState(state)),
         };
-        let replaces = format!("{}", Replacement::of_theirs(dialog.id()));
         let uri = target::from_uri(dialog.target()).ok_or(RequestError::InvalidTarget)?;
-        let replaces = escape_header(&replaces);
-        self.refer_call(now, call, &format!("{uri}?Replaces={replaces}&Require=replaces"))
+        let refer_to = replacing(&uri, &Replacement::of_theirs(dialog.id()));
+        self.refer_call(now, call, &refer_to)
     }
 
     /// Asks `who`, with whom there need be no call, to call `target` (RFC 3515 §2.4.1): another device of ours to call
@@ -105,10 +105,33 @@ impl UserAgent {
         told: bool,
     ) -> Result<TransferId, RequestError> {
         let uri = target::parse(target, self.config.aor.domain()).ok_or(RequestError::InvalidTarget)?;
-        let stranger = self.stranger_at(who)?;
-        let place = Place::Outside(stranger);
+        self.refer_outside(now, who, &uri, told)
+    }
+
+    /// The same for a call that takes the place of one of the target's (RFC 3891 §4): music on hold, and park, where a
+    /// server takes our place in a call of ours. The target should be the Contact of who has that call.
+    pub fn refer_replacing(
+        &mut self,
+        now: Instant,
+        who: &str,
+        target: &str,
+        replaces: &Replacement,
+        told: bool,
+    ) -> Result<TransferId, RequestError> {
+        let uri = target::parse(target, self.config.aor.domain()).ok_or(RequestError::InvalidTarget)?;
+        self.refer_outside(now, who, &replacing(&uri, replaces), told)
+    }
+
+    fn refer_outside(
+        &mut self,
+        now: Instant,
+        who: &str,
+        refer_to: &str,
+        told: bool,
+    ) -> Result<TransferId, RequestError> {
+        let place = Place::Outside(self.stranger_at(who)?);
         self.send_refer(now, place, None, |errand| {
-            let errand = errand.with(HeaderName::ReferTo, format!("<{uri}>"));
+            let errand = errand.with(HeaderName::ReferTo, format!("<{refer_to}>"));
             if told { errand } else { errand.with(HeaderName::ReferSub, "false") }
         })
     }
@@ -287,4 +310,9 @@ impl UserAgent {
         self.subscriptions.values_mut().for_each(|found| found.machine.inherit(dialog));
         self.watchers.values_mut().for_each(|found| found.machine.inherit(dialog));
     }
+}
+
+/// A Refer-To whose call takes the place of another.
+fn replacing(uri: &str, replaces: &Replacement) -> String {
+    format!("{uri}?Replaces={}&Require=replaces", escape_header(&format!("{replaces}")))
 }

@@ -351,6 +351,11 @@ impl UserAgent {
         let all: Vec<WatcherId> = self.watchers.keys().collect();
         for id in all {
             let Some(found) = self.watchers.get_mut(&id) else { continue };
+            let undecided =
+                found.referral.as_mut().filter(|found| found.timeout().is_some_and(|at| at <= now));
+            if let Some(referral) = undecided {
+                referral.give_up();
+            }
             if found.asked.as_ref().is_some_and(|asked| asked.until <= now) {
                 self.answer_subscribe(now, id);
             } else if found.asked.is_none() && !found.machine.handle_timeout(now) {
@@ -375,7 +380,10 @@ impl UserAgent {
         let ready = self.may_send_events();
         let watchers = self.watchers.values().filter_map(|found| match &found.asked {
             Some(asked) => Some(asked.until),
-            None => found.machine.timeout(),
+            None => {
+                let undecided = found.referral.as_ref().and_then(Referral::timeout);
+                found.machine.timeout().into_iter().chain(undecided).min()
+            }
         });
         let subscriptions = self.subscriptions.values().filter_map(|found| found.machine.timeout(ready));
         let publications =

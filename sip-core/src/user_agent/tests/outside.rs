@@ -13,8 +13,8 @@ use crate::message::{HeaderName, Method, Request, Response};
 use crate::time::Duration;
 use crate::transport::Transport;
 use crate::user_agent::{
-    CallError, CallId, CallState, Cause, Event, Input, RequestError, TransferEnd, TransferId, TransferUpdate,
-    UserAgent,
+    CallError, CallId, CallState, Cause, Event, Input, Replacement, RequestError, TransferEnd, TransferId,
+    TransferUpdate, UserAgent,
 };
 
 use Who::{Alice, Bob};
@@ -352,4 +352,23 @@ fn rfc3515_2_4_5_what_became_of_it_between_two() {
     let Some(TransferUpdate::Ended(TransferEnd::Failed(failure))) = told.last() else { panic!("{told:?}") };
     assert_eq!((failure.cause, failure.status), (Cause::NotFound, Some(404)));
     assert!(pair.alice.load().is_empty() && pair.bob.load().is_empty());
+}
+
+/// Music on hold and park (RFC 5359 §2.3, §2.15): carol takes our place in a call of ours.
+#[test]
+fn rfc3891_4_a_refer_for_a_call_that_replaces_ours() {
+    let mut solo = Solo::new();
+    let (_, ok) = established(&mut solo);
+    let info = solo.ua.dialog_info(0);
+    let replaces = Replacement::of_dialog(&info.dialogs[0]).unwrap();
+    let target = info.dialogs[0].remote.as_ref().and_then(|remote| remote.target.as_ref()).unwrap();
+    solo.ua.refer_replacing(solo.now, "carol", &target.uri, &replaces, true).unwrap();
+    solo.drain();
+    let refer = solo.request(&Method::Refer);
+    assert_eq!(refer.uri(), "sip:carol@example.com");
+    let tag = ok.to_tag().unwrap();
+    let refer_to = format!(
+        "<sip:bob@y.invalid;transport=ws?Replaces=call-1%3Bto-tag%3Dbobtag%3Bfrom-tag%3D{tag}&Require=replaces>"
+    );
+    assert_eq!(refer.headers().first(HeaderName::ReferTo), Some(&*refer_to));
 }

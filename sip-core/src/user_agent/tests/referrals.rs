@@ -317,3 +317,24 @@ fn rfc3515_2_4_4_a_refused_notify_ends_the_telling() {
     assert_eq!(solo.ua.call_state(call), Some(CallState::Established));
     assert_eq!(solo.ua.calls().count(), 2);
 }
+
+/// Who asked may keep the subscription up as long as it likes.
+#[test]
+fn rfc3515_2_4_7_what_nobody_decides_is_refused_in_the_end() {
+    let mut solo = solo();
+    let (call, ok) = established(&mut solo);
+    let referral = asked(&mut solo, &ok, 11, &[CAROL]);
+    solo.advance(secs(2));
+    solo.response(200);
+    told(&mut solo, "active;expires=238", "SIP/2.0 100 Trying");
+    solo.advance(secs(150));
+    send(&mut solo, &ok, "SUBSCRIBE", 12, &["Event: refer;id=11", "Expires: 240"], "");
+    solo.response(200);
+    told(&mut solo, "active;expires=240", "SIP/2.0 100 Trying");
+    solo.advance(secs(87));
+    solo.nothing_sent();
+    solo.advance(secs(2));
+    told(&mut solo, OVER, "SIP/2.0 480 Temporarily Unavailable");
+    assert_eq!(solo.ua.accept_refer(solo.now, referral, OFFER), Err(ReferralError::Unknown));
+    assert_eq!((solo.ua.load().watchers, solo.ua.call_state(call)), (0, Some(CallState::Established)));
+}

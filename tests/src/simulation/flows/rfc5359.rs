@@ -75,6 +75,29 @@ pub const FLOWS: &[Flow] = &[
         ..PLAIN
     },
     Flow {
+        section: "RFC 5359 §2.3",
+        about: "music on hold; the example's music server names its dialog in the body of its last NOTIFY, ours does not",
+        others: &["music"],
+        table: "A>B INVITE, B>A 180 INVITE, B>A 200 INVITE, A>B ACK, B>A INVITE, A>B 200 INVITE, B>A ACK, \
+                B>M REFER, M>B 200 REFER, M>B NOTIFY, B>M 200 NOTIFY, M>A INVITE, A>M 200 INVITE, M>A ACK, A>B BYE, \
+                B>A 200 BYE, M>B NOTIFY, B>M 200 NOTIFY, B>A INVITE, A>B 200 INVITE, B>A ACK, A>M BYE, M>A 200 BYE",
+        script: |stage| {
+            let (alice, bob, music) = (stage.alice, stage.bob, stage.third);
+            stage.talk();
+            stage.change(bob, "hold", UserAgent::hold);
+            stage.run(500);
+            stage.hands_over(bob, music);
+            stage.accepts(alice);
+            stage.run(1_000);
+            let Some(told) = own_dialog(stage, music) else { return };
+            stage.takes_over(bob, &told, false);
+            stage.run(200);
+            stage.accepts(alice);
+            stage.run(1_000);
+        },
+        ..PLAIN
+    },
+    Flow {
         section: "RFC 5359 §2.4",
         about: "unattended transfer; bob tells of the 180 too, one NOTIFY more than the example has",
         others: &["carol"],
@@ -165,6 +188,29 @@ pub const FLOWS: &[Flow] = &[
         ..PLAIN
     },
     Flow {
+        section: "RFC 5359 §2.15",
+        about: "park, and carol takes the call",
+        others: &["park", "carol"],
+        table: "A>B INVITE, B>A 180 INVITE, B>A 200 INVITE, A>B ACK, B>P REFER, P>B 200 REFER, P>B NOTIFY, \
+                B>P 200 NOTIFY, P>A INVITE, A>P 200 INVITE, P>A ACK, A>B BYE, B>A 200 BYE, P>B NOTIFY, \
+                B>P 200 NOTIFY, C>P SUBSCRIBE, P>C 200 SUBSCRIBE, P>C NOTIFY, C>P 200 NOTIFY, C>A INVITE, \
+                A>C 200 INVITE, C>A ACK, A>P BYE, P>A 200 BYE",
+        script: |stage| {
+            let (alice, bob, park) = (stage.alice, stage.bob, stage.third);
+            let carol = NodeId(park.0 + 1);
+            stage.talk();
+            stage.hands_over(bob, park);
+            stage.accepts(alice);
+            stage.run(1_000);
+            let Some(told) = stage.asks_for_calls(carol, park) else { return };
+            stage.takes_over(carol, &told, false);
+            stage.run(200);
+            stage.accepts(alice);
+            stage.run(1_000);
+        },
+        ..PLAIN
+    },
+    Flow {
         section: "RFC 5359 §2.16",
         about: "pickup; carol is the example's bill",
         others: &["carol"],
@@ -177,14 +223,7 @@ pub const FLOWS: &[Flow] = &[
             stage.run(200);
             stage.ring();
             stage.run(200);
-            let watched = EventName { package: Package::Dialog, id: None };
-            let target = stage.address(bob);
-            let done = stage.world.command(carol, "fetch", |ua, now| ua.fetch(now, &target, watched));
-            done.expect("a state can be asked for");
-            stage.run(100);
-            stage.tells(bob, 0);
-            stage.run(200);
-            let Some(told) = told_dialog(stage, carol) else { return };
+            let Some(told) = stage.asks_for_calls(carol, bob) else { return };
             stage.takes_over(carol, &told, true);
             stage.run(200);
             stage.accepts(alice);
@@ -226,6 +265,26 @@ pub const FLOWS: &[Flow] = &[
         },
         ..PLAIN
     },
+    Flow {
+        section: "RFC 5359 §2.18",
+        about: "click to dial; alice is bob's PC",
+        others: &["carol"],
+        table: "A>B REFER, B>A 200 REFER, B>C INVITE, C>B 180 INVITE, C>B 200 INVITE, B>C ACK",
+        script: |stage| {
+            let (alice, bob, carol) = (stage.alice, stage.bob, stage.third);
+            let (who, whom) = (stage.address(bob), stage.address(carol));
+            let asked = stage.world.command(alice, "refer", |ua, now| ua.refer(now, &who, &whom, false));
+            stage.world.phone(alice).watch.transfers.insert(asked.expect("a phone can be asked"));
+            stage.run(200);
+            stage.obeys(bob);
+            stage.run(200);
+            stage.rings(carol);
+            stage.run(200);
+            stage.accepts(carol);
+            stage.run(1_000);
+        },
+        ..PLAIN
+    },
 ];
 
 /// What the services of this RFC take beside calls.
@@ -240,6 +299,34 @@ impl Stage {
         let Some(call) = self.call_with(who, whom) else { return };
         let asked = self.world.command(who, "refer", |ua, now| command(ua, now, call));
         self.world.phone(who).watch.transfers.insert(asked.expect("a call can be transferred"));
+    }
+
+    /// Somebody has a server take his place in his call, by a REFER outside of it; the call that the server makes rings.
+    fn hands_over(&mut self, who: NodeId, server: NodeId) {
+        let Some(dialog) = own_dialog(self, who) else { return };
+        let named = Replacement::of_dialog(&dialog);
+        let target = dialog.remote.and_then(|remote| remote.target);
+        let (named, target) = named.zip(target).expect("a dialog says where it is");
+        let address = self.address(server);
+        let asked = self
+            .world
+            .command(who, "refer", |ua, now| ua.refer_replacing(now, &address, &target.uri, &named, true));
+        self.world.phone(who).watch.transfers.insert(asked.expect("a server can be asked"));
+        self.run(200);
+        self.obeys(server);
+        self.run(200);
+    }
+
+    /// Somebody asks once what calls another has: the one there is.
+    fn asks_for_calls(&mut self, who: NodeId, whom: NodeId) -> Option<Dialog> {
+        let watched = EventName { package: Package::Dialog, id: None };
+        let target = self.address(whom);
+        let done = self.world.command(who, "fetch", |ua, now| ua.fetch(now, &target, watched));
+        done.expect("a state can be asked for");
+        self.run(100);
+        self.tells(whom, 0);
+        self.run(200);
+        told_dialog(self, who)
     }
 
     /// Somebody sends another a message.
