@@ -176,6 +176,9 @@ pub const HELD_MESSAGES: usize = 32;
 /// `subscribe` is refused.
 pub const SUBSCRIPTIONS: usize = 256;
 
+/// Dialogs, registrations or contacts that are kept of what a notifier tells piece by piece. Past it the rest is left out.
+pub const EVENT_ROWS: usize = 1_000;
+
 /// Subscriptions of others to one user agent. Past it SUBSCRIBE gets 480.
 pub const WATCHERS: usize = 64;
 

@@ -4,6 +4,7 @@
 //!
 //! What it does not do: authentication, transactions, and what a document means.
 
+mod merge;
 mod notifier;
 mod package;
 mod publication;
@@ -13,6 +14,7 @@ mod tests;
 
 use smol_str::SmolStr;
 
+pub use self::merge::Merged;
 pub use self::notifier::{Notice, Notifier, NotifierState};
 pub use self::package::{Document, DocumentError, EventName, Package};
 pub use self::publication::{Operation, Publication};

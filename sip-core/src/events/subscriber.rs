@@ -198,6 +198,11 @@ impl Subscriber {
         subscriber
     }
 
+    /// Wants to be told all there is, now: asks every notifier again.
+    pub fn refresh(&mut self, now: Instant) {
+        self.usages.iter_mut().for_each(|usage| usage.refresh_at = now);
+    }
+
     /// Wants to be told no more.
     pub fn unsubscribe(&mut self, now: Instant) -> Verdict {
         self.wish = Wish::Leave;

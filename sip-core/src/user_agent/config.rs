@@ -7,6 +7,7 @@ use core::fmt;
 
 use smol_str::SmolStr;
 
+use crate::limits;
 use crate::message::{HeaderName, Request, SipUri, Uri, Writer, escape_param};
 use crate::time::Duration;
 use crate::transport::Transport;
@@ -191,6 +192,9 @@ pub struct Config {
     /// Media types taken in MESSAGE (RFC 3428), `text/plain` for one. Default: none, and MESSAGE is refused: nobody
     /// would read it.
     pub message_types: Vec<SmolStr>,
+    /// The largest body of a MESSAGE taken, bytes; larger ones get 413. Default
+    /// [`limits::MESSAGE_BYTES`](crate::limits::MESSAGE_BYTES), which no message exceeds.
+    pub message_bytes: usize,
     /// How long the application may take to refuse a MESSAGE before it is answered with 200. Default zero: it
     /// cannot. Above two seconds senders over UDP repeat it.
     pub message_hold: Duration,
@@ -227,6 +231,7 @@ impl Config {
             referrals: false,
             info_packages: Vec::new(),
             message_types: Vec::new(),
+            message_bytes: limits::MESSAGE_BYTES,
             message_hold: Duration::ZERO,
             congestion_safe: false,
         }
@@ -235,6 +240,14 @@ impl Config {
     /// Allow-Events (RFC 6665 §4.4.4).
     pub(super) fn allow_events(&self) -> SmolStr {
         self.event_packages.join(", ").into()
+    }
+
+    /// Adds Allow-Events, if there is anything to be told (RFC 6665 §4.4.4).
+    pub(super) fn write_allow_events(&self, writer: Writer) -> Writer {
+        match self.event_packages.is_empty() {
+            true => writer,
+            false => writer.header(HeaderName::AllowEvents, self.allow_events()),
+        }
     }
 
     /// The Recv-Info of an answer to a request that has one (RFC 6086 §5.2.3).

@@ -14,6 +14,7 @@ use super::{
 use crate::auth::BearerChallenge;
 use crate::body::Content;
 use crate::message::SessionIdentifier;
+use crate::message::typed::Date;
 use crate::time::Duration;
 use crate::transport::{FlowId, Hop};
 
@@ -276,6 +277,10 @@ pub enum Event {
         to: Identity,
         /// What it says; empty messages have no type.
         content: Content,
+        /// When it was sent, by its sender's clock.
+        date: Option<Date>,
+        /// How long it is worth reading, from `date` on or from its arrival (RFC 3428 §7).
+        expires: Option<Duration>,
     },
     /// Something about a subscription of ours. The last is [`SubscriptionUpdate::Ended`].
     Subscription {

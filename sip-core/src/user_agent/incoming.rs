@@ -148,6 +148,7 @@ impl UserAgent {
             None => writer,
         };
         let writer = self.config.answer_recv_info(writer, &incoming.request);
+        let writer = self.config.write_allow_events(writer);
         let ok = match &said {
             Some(sdp) => writer.body(SDP, sdp),
             None => writer.finish(),

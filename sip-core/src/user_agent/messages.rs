@@ -10,6 +10,7 @@ use super::{CallId, Event, Identity, MessageError, MessageId, UserAgent};
 use crate::body::Content;
 use crate::limits;
 use crate::message::Request;
+use crate::message::typed::{Date, Expires};
 use crate::time::{Duration, Instant};
 use crate::transaction::ServerId;
 
@@ -58,6 +59,10 @@ impl UserAgent {
         request: &Request,
         call: Option<CallId>,
     ) -> Result<(), Refusal> {
+        if request.body().len() > self.config.message_bytes {
+            // RFC 3261 §21.4.11.
+            return Err(Refusal::of(413));
+        }
         let found = checks::rules(request.method(), &self.local).body(request)?;
         let content = Content {
             content_type: found.map(|found| found.to_smolstr()).unwrap_or_default(),
@@ -72,7 +77,11 @@ impl UserAgent {
             self.messages.insert(message, Held { request: request.clone(), server, until: now + hold });
         }
         let (from, to) = (Identity::of(&request.from()), Identity::of(&request.to()));
-        self.event(Event::Message { message, call, from, to, content });
+        let headers = request.headers();
+        let expires = headers.typed::<Expires>().ok().flatten();
+        let expires = expires.map(|expires| Duration::from_secs(expires.0.into()));
+        let date = headers.typed::<Date>().ok().flatten();
+        self.event(Event::Message { message, call, from, to, content, date, expires });
         Ok(())
     }
 

@@ -281,6 +281,7 @@ impl UserAgent {
             // RFC 6086 §5.2.3: "even if the sender is not willing to receive".
             .header(HeaderName::RecvInfo, self.config.recv_info())
             .header(HeaderName::UserAgent, &self.config.user_agent);
+        let writer = self.config.write_allow_events(writer);
         let writer = match self.config.reliable_required {
             true => writer.header(HeaderName::Require, reliable::TAG),
             false => writer,

@@ -125,6 +125,19 @@ impl UserAgent {
         Ok(())
     }
 
+    /// Asks the notifiers for all they know, before the subscription has to be refreshed: what one of them has told last
+    /// is incomplete ([`Merged::Incomplete`](crate::events::Merged::Incomplete)).
+    pub fn refresh_subscription(
+        &mut self,
+        now: Instant,
+        subscription: SubscriptionId,
+    ) -> Result<(), EventsError> {
+        let found = self.subscriptions.get_mut(&subscription).ok_or(EventsError::Unknown)?;
+        found.machine.refresh(now);
+        self.settle(now);
+        Ok(())
+    }
+
     /// Sends what is due.
     pub(super) fn send_subscriptions(&mut self, now: Instant) {
         let all: Vec<SubscriptionId> = self.subscriptions.keys().collect();
@@ -152,6 +165,9 @@ impl UserAgent {
             errand = errand.with(HeaderName::Accept, media_type);
         }
         errand = errand.with(HeaderName::Allow, self.local.allow.clone());
+        if !self.config.event_packages.is_empty() {
+            errand = errand.with(HeaderName::AllowEvents, self.config.allow_events());
+        }
         if self.dispatch(now, errand).is_err() {
             // No transaction, or no dialog: as if nobody had answered.
             self.subscribe_failed(now, id, source, Failure::of(Cause::Rejected));

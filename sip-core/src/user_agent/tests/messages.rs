@@ -385,6 +385,56 @@ fn rfc6086_5_2_3_recv_info_is_said() {
     assert_eq!(ok.headers().first(HeaderName::RecvInfo), Some(""), "known, and nothing is wanted");
 }
 
+/// The set stays what it was said to be, in answers to what changes the session too.
+#[test]
+fn rfc6086_5_2_3_recv_info_in_answers_to_reinvite_and_update() {
+    let mut config = config("sip:alice@example.com");
+    config.info_packages = ["foo".into()].into();
+    let mut solo = Solo::with(config, Transport::Wss);
+    let (call, ok) = called(&mut solo, &["Recv-Info: bar"]);
+    let sdp = ["Content-Type: application/sdp", "Recv-Info: baz", "Contact: <sip:bob@z.invalid>"];
+    in_call(&mut solo, &ok, "INVITE", 11, &sdp, OFFER);
+    solo.response(100);
+    assert_eq!(solo.response(200).headers().first(HeaderName::RecvInfo), Some("foo"));
+    in_call(&mut solo, &ok, "ACK", 11, &[], "");
+    in_call(&mut solo, &ok, "UPDATE", 12, &["Recv-Info: qux", "Contact: <sip:bob@z.invalid>"], "");
+    assert_eq!(solo.response(200).headers().first(HeaderName::RecvInfo), Some("foo"));
+    // Theirs is what they said last.
+    for (package, taken) in [("bar", false), ("baz", false), ("qux", true)] {
+        let sent = solo.ua.info_package(solo.now, call, package, None);
+        assert_eq!(sent.is_ok(), taken, "{package}");
+    }
+    in_call(&mut solo, &ok, "UPDATE", 13, &["Contact: <sip:bob@z.invalid>"], "");
+    solo.sent.pop_front();
+    assert!(!solo.response(200).headers().has(HeaderName::RecvInfo), "it was not asked for");
+}
+
+#[test]
+fn rfc3428_7_when_it_was_sent_and_how_long_it_is_worth_reading() {
+    let mut solo = Solo::with(chatting(), Transport::Wss);
+    let mut lines: Vec<&str> = MESSAGE.to_vec();
+    lines.extend(["Expires: 300", "Date: Thu, 21 Feb 2002 13:02:03 GMT"]);
+    solo.send("MESSAGE", &lines, "hello");
+    solo.response(200);
+    let Event::Message { date: Some(date), expires, .. } = solo.event() else { panic!() };
+    assert_eq!((date.year, date.second, expires), (2002, 3, Some(Duration::from_secs(300))));
+    solo.send("MESSAGE", &MESSAGE, "hello");
+    assert!(matches!(solo.event(), Event::Message { date: None, expires: None, .. }));
+}
+
+#[test]
+fn rfc3261_21_4_11_a_body_that_is_too_large_gets_413() {
+    let mut config = chatting();
+    config.message_bytes = 5;
+    let mut solo = Solo::with(config, Transport::Wss);
+    solo.send("MESSAGE", &MESSAGE, "hello");
+    solo.response(200);
+    solo.events.clear();
+    solo.send("MESSAGE", &MESSAGE, "hello!");
+    solo.response(413);
+    assert!(solo.events.is_empty());
+}
+
 #[test]
 fn rfc6086_4_2_2_packages_that_come() {
     let mut config = config("sip:alice@example.com");

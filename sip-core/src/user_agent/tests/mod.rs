@@ -11,6 +11,7 @@ mod events;
 mod flows;
 mod forks;
 mod incoming;
+mod liars;
 mod messages;
 mod outbound;
 mod outgoing;

@@ -397,6 +397,20 @@ fn rfc5627_4_the_contact_of_a_call_is_the_gruu_that_is_wanted() {
     assert!(contact(&solo.request(&Method::Invite)).contains(".invalid;"));
 }
 
+/// Notifiers and their watchers find each other again wherever they are.
+#[test]
+fn rfc6665_4_5_1_the_contact_of_events_is_the_gruu() {
+    let gruu = "<sip:alice@example.com;gr=urn:uuid:00000000-0000-4000-8000-000000000001>";
+    let (mut solo, _) = with_gruu(ContactAs::PublicGruu, GRUUS);
+    let event = crate::events::EventName::new(crate::events::Package::Presence);
+    solo.ua.subscribe(solo.now, "bob", event, None).unwrap();
+    solo.ua.refer(solo.now, "bob", "carol", true).unwrap();
+    solo.drain();
+    for method in [Method::Subscribe, Method::Refer] {
+        assert_eq!(contact(&solo.request(&method)), gruu);
+    }
+}
+
 #[test]
 fn rfc5627_4_2_a_gruu_that_is_none_is_not_used() {
     for broken in [

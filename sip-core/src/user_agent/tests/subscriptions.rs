@@ -771,3 +771,23 @@ fn shutting_down_leaves_subscriptions_first() {
         Err(RequestError::ShutDown)
     );
 }
+
+/// §4.1.2.2: a refresh tells all there is, and may be asked for when a document was missed (RFC 4235 §4.3).
+#[test]
+fn rfc6665_4_1_2_2_a_refresh_that_is_asked_for() {
+    let mut solo = Solo::new();
+    let (id, _) = standing(&mut solo);
+    solo.sent.clear();
+    solo.ua.refresh_subscription(solo.now, id).unwrap();
+    solo.drain();
+    let refresh = solo.request(&Method::Subscribe);
+    assert_eq!(refresh.to_tag(), Some("n1"));
+    // One at a time, however often it is asked for.
+    solo.ua.refresh_subscription(solo.now, id).unwrap();
+    solo.drain();
+    solo.nothing_sent();
+    solo.reply(&refresh, 200, "Expires: 3600\r\n", "");
+    solo.ua.unsubscribe(solo.now, id).unwrap();
+    solo.drain();
+    solo.request(&Method::Subscribe);
+}

@@ -5,11 +5,14 @@ use std::format;
 use std::vec::Vec;
 
 use super::{ANSWER, OFFER, config, entropy, hop};
+use crate::body::dialog_info::{DialogInfo, DialogState, Initiation};
+use crate::events::{Document, EventName, Package};
 use crate::message::Message;
 use crate::time::Instant;
 use crate::transport::Transport;
 use crate::user_agent::{
-    CallId, CallState, End, Event, Input, Output, TransferEnd, TransferUpdate, UserAgent,
+    CallId, CallState, End, Event, Input, Output, Replacement, SubscriptionUpdate, TransferEnd,
+    TransferUpdate, UserAgent, WatcherUpdate,
 };
 
 const NAMES: [&str; 3] = ["alice", "bob", "carol"];
@@ -21,6 +24,8 @@ struct Three {
     agents: Vec<UserAgent>,
     events: Vec<(usize, Event)>,
     now: Instant,
+    /// Whoever is called answers at once.
+    answers: bool,
 }
 
 impl Three {
@@ -28,10 +33,11 @@ impl Three {
         let agents = (1..).zip(NAMES).map(|(seed, name)| {
             let mut config = config(&format!("sip:{name}@example.com"));
             config.referrals = true;
+            config.event_packages = ["dialog".into()].into();
             UserAgent::new(config, entropy(seed))
         });
         let now = Instant::from_micros(1_000_000);
-        let mut three = Self { agents: agents.collect(), events: Vec::new(), now };
+        let mut three = Self { agents: agents.collect(), events: Vec::new(), now, answers: true };
         for agent in &mut three.agents {
             agent.handle_input(now, Input::FlowOpened(hop(1, Transport::Wss)));
         }
@@ -51,7 +57,7 @@ impl Three {
         self.agents.iter().zip(NAMES).position(|both| is(&both)).expect("a recipient")
     }
 
-    /// Hands on everything there is; calls are answered at once.
+    /// Hands on everything there is.
     fn deliver(&mut self) {
         let mut queue = VecDeque::new();
         loop {
@@ -60,7 +66,9 @@ impl Three {
                     match output {
                         Output::Transmit { message, .. } => queue.push_back(message),
                         Output::Event(event) => {
-                            if let Event::Incoming { call, .. } = &event {
+                            if let Event::Incoming { call, .. } = &event
+                                && self.answers
+                            {
                                 self.agents[at].accept(self.now, *call, ANSWER).unwrap();
                             }
                             self.events.push((at, event));
@@ -85,11 +93,15 @@ impl Three {
 
     /// Bob does what he is asked.
     fn bob_obeys(&mut self) -> CallId {
+        self.obeys(BOB)
+    }
+
+    fn obeys(&mut self, who: usize) -> CallId {
         let asked = self.events.iter().find_map(|(at, event)| match event {
-            Event::Referred { referral, .. } if *at == BOB => Some(*referral),
+            Event::Referred { referral, .. } if *at == who => Some(*referral),
             _ => None,
         });
-        let call = self.agents[BOB].accept_refer(self.now, asked.unwrap(), OFFER).unwrap();
+        let call = self.agents[who].accept_refer(self.now, asked.unwrap(), OFFER).unwrap();
         self.deliver();
         call
     }
@@ -145,4 +157,79 @@ fn rfc5589_7_3_an_attended_transfer_of_three() {
     three.deliver();
     assert_eq!(three.count(), [0, 1, 1]);
     assert!(three.agents.iter().all(|agent| agent.load().subscriptions + agent.load().watchers == 0));
+}
+
+/// Bob parks alice at carol, and takes her back from another of his phones' knowledge of the call.
+#[test]
+fn rfc5359_2_15_call_park_of_three() {
+    let mut three = Three::new();
+    let call = three.call(ALICE, BOB);
+    let info = three.agents[BOB].dialog_info(0);
+    let target = info.dialogs[0].remote.clone().and_then(|remote| remote.target).unwrap().uri;
+    three.agents[BOB].refer_replacing(three.now, "carol", &target, &pickup(&info, false), true).unwrap();
+    three.deliver();
+    let parked = three.obeys(CAROL);
+    assert_eq!(three.agents[CAROL].call_state(parked), Some(CallState::Established));
+    assert_eq!(three.count(), [1, 0, 1], "bob is out of it");
+    let ended = |(at, event): &&(usize, Event)| {
+        *at == ALICE && matches!(event, Event::Ended { call: of, end: End::Replaced { .. } } if *of == call)
+    };
+    assert_eq!(three.events.iter().filter(ended).count(), 1);
+    // Whoever knows the parked call takes it: alice's side of it is the one that is replaced.
+    let info = three.agents[CAROL].dialog_info(0);
+    let replaces = pickup(&info, false);
+    let back = three.agents[BOB].call_replacing(three.now, "alice", OFFER, replaces).unwrap();
+    three.deliver();
+    assert_eq!(three.agents[BOB].call_state(back), Some(CallState::Established));
+    assert_eq!(three.count(), [1, 1, 0]);
+    assert!(three.agents.iter().all(|agent| agent.load().watchers == 0));
+}
+
+/// What names the one call that is told of to its other side.
+fn pickup(info: &DialogInfo, early_only: bool) -> Replacement {
+    let [dialog] = &info.dialogs[..] else { panic!("{info:?}") };
+    Replacement { early_only, ..Replacement::of_dialog(dialog).unwrap() }
+}
+
+/// Alice calls bob, whose phone rings; carol watches it, and takes the call.
+#[test]
+fn rfc5359_2_16_call_pickup_of_three() {
+    let mut three = Three::new();
+    three.answers = false;
+    let call = three.agents[ALICE].call(three.now, "bob", OFFER).unwrap();
+    three.deliver();
+    let bobs = three.agents[BOB].calls().next().unwrap();
+    three.agents[BOB].ring(three.now, bobs).unwrap();
+    three.deliver();
+    let event = EventName::new(Package::Dialog);
+    three.agents[CAROL].subscribe(three.now, "bob", event, None).unwrap();
+    three.deliver();
+    let watcher = three.events.iter().find_map(|(at, event)| match event {
+        Event::Watcher { watcher, update: WatcherUpdate::Asked { .. } } if *at == BOB => Some(*watcher),
+        _ => None,
+    });
+    let document = Document::Dialog(three.agents[BOB].dialog_info(0)).content();
+    three.agents[BOB].accept_watcher(three.now, watcher.unwrap(), Some(document)).unwrap();
+    three.deliver();
+    let told = three.events.iter().find_map(|(at, event)| match event {
+        Event::Subscription {
+            update: SubscriptionUpdate::Notified { content: Some(content), .. }, ..
+        } if *at == CAROL => Some(content.clone()),
+        _ => None,
+    });
+    let told = told.unwrap();
+    let Ok(Document::Dialog(info)) = Document::parse(&Package::Dialog, &told) else { panic!() };
+    assert_eq!(info.dialogs[0].state, DialogState::Early);
+    assert_eq!(info.dialogs[0].direction, Some(Initiation::Recipient));
+    let remote = info.dialogs[0].remote.clone().unwrap();
+    assert_eq!(remote.identity.unwrap().uri, "sip:alice@example.com");
+    three.answers = true;
+    let target = remote.target.unwrap().uri;
+    let mine = three.agents[CAROL].call_replacing(three.now, &target, OFFER, pickup(&info, true)).unwrap();
+    three.deliver();
+    assert_eq!(three.agents[CAROL].call_state(mine), Some(CallState::Established));
+    // Alice's own call was canceled for it, and bob's phone is quiet.
+    assert_eq!(three.agents[ALICE].call_state(call), None);
+    assert_eq!(three.count(), [1, 0, 1]);
+    assert!(three.agents[BOB].dialog_info(1).dialogs.is_empty());
 }

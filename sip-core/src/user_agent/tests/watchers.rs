@@ -7,7 +7,7 @@ use std::vec::Vec;
 use super::config;
 use super::solo::Solo;
 use crate::body::Content;
-use crate::events::{NotifierState, Package, Reason};
+use crate::events::{EventName, NotifierState, Package, Reason};
 use crate::limits;
 use crate::message::{HeaderName, Method, Request, Response};
 use crate::time::Duration;
@@ -387,4 +387,24 @@ fn shutting_down_sends_watchers_elsewhere() {
     ended(&mut solo, watcher);
     ended(&mut solo, undecided);
     assert_eq!(solo.event(), Event::ShutDown);
+}
+
+#[test]
+fn rfc6665_4_4_4_allow_events_in_what_makes_dialogs() {
+    let mut solo = watched();
+    let says =
+        |headers: &crate::message::Headers| headers.first(HeaderName::AllowEvents) == Some("presence, color");
+    solo.ua.call(solo.now, "bob", super::OFFER).unwrap();
+    solo.drain();
+    assert!(says(solo.request(&Method::Invite).headers()));
+    let event = EventName::new(Package::Presence);
+    solo.ua.subscribe(solo.now, "bob", event, None).unwrap();
+    solo.drain();
+    assert!(says(solo.request(&Method::Subscribe).headers()));
+    let (_, ok) = super::incoming::accepted(&mut solo);
+    assert!(says(ok.headers()));
+    // Who has nothing to tell says nothing.
+    let mut quiet = Solo::new();
+    let (_, ok) = super::incoming::accepted(&mut quiet);
+    assert!(!ok.headers().has(HeaderName::AllowEvents));
 }
