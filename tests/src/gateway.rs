@@ -26,6 +26,8 @@ pub struct Gateway {
     pub udp: SocketAddr,
     /// SIP over TCP.
     pub tcp: SocketAddr,
+    /// SIP over TLS, if it is configured.
+    pub tls: Option<SocketAddr>,
     /// Page, metrics and WebSocket.
     pub http: SocketAddr,
     /// `ws://…/sip`
@@ -63,9 +65,10 @@ impl Gateway {
                 .map_err(Into::into)
         };
         let (udp, tcp, http) = (address("udp")?, address("tcp")?, address("http")?);
+        let tls = addresses["tls"].as_str().map(str::parse).transpose()?;
         let ws = addresses["ws"].as_str().context("no `ws`")?.to_owned();
         write_config(directory.path(), [http, udp, tcp], aliases, extra)?;
-        Ok(Self { directory, process, udp, tcp, http, ws })
+        Ok(Self { directory, process, udp, tcp, tls, http, ws })
     }
 
     /// SIGKILL.

@@ -5,7 +5,9 @@
 
 pub mod baresip;
 pub mod corpus;
+pub mod dns;
 pub mod gateway;
+pub mod kamailio;
 pub mod process;
 pub mod simulation;
 pub mod sipp;

@@ -17,6 +17,8 @@ pub struct Sipp {
     command: Command,
     directory: TempDir,
     scenario: String,
+    /// Of the account.
+    domain: String,
 }
 
 /// A SIPp that runs.
@@ -37,13 +39,14 @@ impl Sipp {
             .arg("-sf")
             .arg(data(&format!("sipp/{scenario}.xml")))
             .args(["-i", "127.0.0.1", "-p", &port.to_string(), "-nostdin", "-trace_err"])
-            .args(["-key", "user", user, "-au", user, "-ap", PASSWORD, "-key", "domain", "localhost"])
+            .args(["-key", "user", user, "-au", user, "-ap", PASSWORD])
             .arg("-timeout_error")
             .current_dir(directory.path())
             .stdin(Stdio::null())
             .stdout(fs::File::create(directory.path().join("screen"))?)
             .stderr(fs::File::create(directory.path().join("stderr"))?);
-        Ok(Self { command, directory, scenario: scenario.to_owned() }.digest_uri("localhost"))
+        let (scenario, domain) = (scenario.to_owned(), "localhost".to_owned());
+        Ok(Self { command, directory, scenario, domain }.digest_uri("localhost"))
     }
 
     /// Digest is computed for `sip:` and this; SIPp would take the address it sends to. The last one given counts.
@@ -61,7 +64,21 @@ impl Sipp {
     /// Calls this account.
     #[must_use]
     pub fn callee(self, callee: &str) -> Self {
-        self.args(&["-key", "callee", callee]).digest_uri(&format!("{callee}@localhost"))
+        self.callee_at(callee, "localhost")
+    }
+
+    /// Calls somebody of this domain.
+    #[must_use]
+    pub fn callee_at(self, callee: &str, domain: &str) -> Self {
+        self.args(&["-key", "callee", callee, "-key", "callee_domain", domain])
+            .digest_uri(&format!("{callee}@{domain}"))
+    }
+
+    /// The account is of another domain.
+    #[must_use]
+    pub fn of(mut self, domain: &str) -> Self {
+        domain.clone_into(&mut self.domain);
+        self
     }
 
     /// Handles this many calls, then ends; at most `patience`.
@@ -73,6 +90,7 @@ impl Sipp {
 
     /// Starts it.
     pub fn start(mut self) -> Result<Running> {
+        self.command.args(["-key", "domain", &self.domain]);
         let process = Process::start(&mut self.command, "sip-tester")?;
         Ok(Running { process, directory: self.directory, scenario: self.scenario })
     }

@@ -1,7 +1,7 @@
 //! The table of flows: open connections and bound datagram sockets, shared by all shards.
 
 use std::collections::HashMap;
-use std::net::SocketAddr;
+use std::net::{SocketAddr, UdpSocket as UdpSocketStd};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -11,9 +11,10 @@ use sip_core::limits::DATAGRAM_COMFORT;
 use sip_core::server::Identity;
 use sip_core::time::Instant;
 use sip_core::transport::{FlowId, Hop, Transport};
+use smol_str::SmolStr;
 use tokio::net::UdpSocket;
 
-use crate::connection::Outbox;
+use crate::connection::{Line, Outbox};
 use crate::metrics::{Loss, Metrics};
 
 /// The most shards there can be: a flow remembers in one word which of them used it.
@@ -27,6 +28,8 @@ pub struct Flow {
     local: SocketAddr,
     /// The peer; for a datagram socket nobody.
     remote: Option<SocketAddr>,
+    /// The domain its certificate was verified for; empty for nobody's.
+    domain: SmolStr,
     sink: Sink,
     identity: Mutex<Option<Arc<Identity>>>,
     /// One bit for each shard that received over this flow or sent to it.
@@ -98,6 +101,13 @@ impl Flow {
         Instant::from_micros(self.last_message.load(Ordering::Relaxed))
     }
 
+    /// What finds this connection for further use. Over TLS, a phone was verified to be nobody.
+    fn peer(&self) -> Option<(Transport, SocketAddr, SmolStr)> {
+        let usable =
+            self.transport == Transport::Tcp || (self.transport == Transport::Tls && !self.domain.is_empty());
+        Some((self.transport, self.remote?, self.domain.clone())).filter(|_| usable)
+    }
+
     fn send(&self, to: &Hop, message: Bytes, metrics: &Metrics) -> Result<(), Gone> {
         match &self.sink {
             Sink::Connection(outbox) => {
@@ -134,8 +144,8 @@ pub struct Flows {
 #[derive(Debug, Default)]
 struct Table {
     flows: HashMap<FlowId, Arc<Flow>>,
-    /// TCP connections by their peer.
-    tcp: HashMap<SocketAddr, FlowId>,
+    /// Connections that can be used again, by their peer's address and, over TLS, the domain it was verified for.
+    peers: HashMap<(Transport, SocketAddr, SmolStr), FlowId>,
     /// Datagram sockets, in the order of the configuration.
     udp: Vec<FlowId>,
 }
@@ -148,18 +158,11 @@ impl Flows {
     }
 
     /// Adds a connection.
-    pub fn open_connection(
-        &self,
-        transport: Transport,
-        local: SocketAddr,
-        remote: SocketAddr,
-        outbox: Outbox,
-        now: Instant,
-    ) -> Arc<Flow> {
-        let flow = self.flow(transport, local, Some(remote), Sink::Connection(outbox), now);
+    pub fn open_connection(&self, line: Line, outbox: Outbox, now: Instant) -> Arc<Flow> {
+        let flow = self.flow(line, true, Sink::Connection(outbox), now);
         let mut table = self.table.write();
-        if transport == Transport::Tcp {
-            table.tcp.insert(remote, flow.id);
+        if let Some(peer) = flow.peer() {
+            table.peers.insert(peer, flow.id);
         }
         table.flows.insert(flow.id, Arc::clone(&flow));
         flow
@@ -167,7 +170,8 @@ impl Flows {
 
     /// Adds a bound datagram socket, whose address peers see as `local`.
     pub fn open_socket(&self, socket: Arc<UdpSocket>, local: SocketAddr, now: Instant) -> Arc<Flow> {
-        let flow = self.flow(Transport::Udp, local, None, Sink::Datagrams(socket), now);
+        let nobody = Line { transport: Transport::Udp, local, remote: local, domain: SmolStr::default() };
+        let flow = self.flow(nobody, false, Sink::Datagrams(socket), now);
         let mut table = self.table.write();
         table.udp.push(flow.id);
         table.flows.insert(flow.id, Arc::clone(&flow));
@@ -180,10 +184,10 @@ impl Flows {
         if table.flows.remove(&flow.id).is_some() {
             self.metrics.flow_closed(flow.transport);
             table.udp.retain(|id| *id != flow.id);
-            if let Some(remote) = flow.remote
-                && table.tcp.get(&remote) == Some(&flow.id)
+            if let Some(peer) = flow.peer()
+                && table.peers.get(&peer) == Some(&flow.id)
             {
-                table.tcp.remove(&remote);
+                table.peers.remove(&peer);
             }
         }
         drop(table);
@@ -235,10 +239,25 @@ impl Flows {
         self.table.read().flows.get(&flow)?.hop()
     }
 
-    /// The hop over an open TCP connection to `remote`.
-    pub fn tcp_to(&self, remote: SocketAddr) -> Option<Hop> {
+    /// The hop over an open connection to `remote`; over TLS, one whose peer was verified to be `domain`.
+    pub fn connected(&self, transport: Transport, remote: SocketAddr, domain: &SmolStr) -> Option<Hop> {
+        let domain = if transport == Transport::Tls { domain.clone() } else { SmolStr::default() };
         let table = self.table.read();
-        table.flows.get(table.tcp.get(&remote)?)?.hop()
+        table.flows.get(table.peers.get(&(transport, remote, domain))?)?.hop()
+    }
+
+    /// The hop for datagrams to somebody who knows none of our addresses yet: from the first socket from which the system
+    /// knows a way.
+    pub fn udp_toward(&self, remote: SocketAddr) -> Option<Hop> {
+        let table = self.table.read();
+        let flows = table.udp.iter().filter_map(|id| table.flows.get(id));
+        let flow = flows.filter(|flow| flow.local.is_ipv4() == remote.is_ipv4()).find(|flow| {
+            let Sink::Datagrams(socket) = &flow.sink else { return false };
+            let from = socket.local_addr().map(|bound| SocketAddr::new(bound.ip(), 0));
+            // Nothing is sent: connecting a datagram socket only looks the way up.
+            from.and_then(UdpSocketStd::bind).is_ok_and(|probe| probe.connect(remote).is_ok())
+        })?;
+        Some(flow.hop_to(remote))
     }
 
     /// The hop for datagrams to `remote`: from the socket it knows as `local` or, after a change of the configuration,
@@ -251,20 +270,15 @@ impl Flows {
         Some(flow.hop_to(remote))
     }
 
-    fn flow(
-        &self,
-        transport: Transport,
-        local: SocketAddr,
-        remote: Option<SocketAddr>,
-        sink: Sink,
-        now: Instant,
-    ) -> Arc<Flow> {
+    fn flow(&self, line: Line, connected: bool, sink: Sink, now: Instant) -> Arc<Flow> {
+        let Line { transport, local, remote, domain } = line;
         self.metrics.flow_opened(transport);
         Arc::new(Flow {
             id: FlowId(self.next.fetch_add(1, Ordering::Relaxed)),
             transport,
             local,
-            remote,
+            remote: connected.then_some(remote),
+            domain,
             sink,
             identity: Mutex::new(None),
             shards: AtomicU64::new(0),

@@ -11,6 +11,7 @@ use sip_core::registrar::Caps;
 use sip_core::server::Config as CoreConfig;
 use sip_core::time::Duration;
 use sip_core::transport::Transport;
+use sip_core::transport::target::Transports;
 use smol_str::SmolStr;
 use tokio::net::TcpListener;
 use tokio::time::timeout;
@@ -19,17 +20,18 @@ use tokio_util::task::TaskTracker;
 
 use crate::accounts::{self, Accounts};
 use crate::clock;
-use crate::config::{Config, Kept, SipListener};
+use crate::config::{Clients, Config, Kept, SipListener};
 use crate::data::DataDirectory;
-use crate::dialer::Dialer;
-use crate::exchange::Exchange;
+use crate::dialer::{Dialer, Locals};
+use crate::exchange::{Exchange, Network};
 use crate::http::{self, Origins, Scrape, Site, WEBSOCKET_PATH};
 use crate::keys::Keys;
 use crate::listener::{Admission, bind_tcp, bind_udp, serve_tcp, serve_tls, serve_udp};
 use crate::location::Location;
 use crate::metrics::Metrics;
+use crate::resolver::Resolver;
 use crate::store::{Changes, Database, Writer};
-use crate::tls::{self, Certificates};
+use crate::tls::{self, Certificates, Connector};
 
 /// What the gateway calls itself in its own responses.
 const SERVER: &str = concat!("Trapezoid/", env!("CARGO_PKG_VERSION"));
@@ -132,7 +134,18 @@ impl Gateway {
         let admission = Admission::new(&config.limits);
         let mut registry = Registry::with_prefix("trapezoid");
         let metrics = Metrics::register(&mut registry);
-        let locals = tcp.iter().map(|(_, _, seen)| *seen).collect();
+        let seen = |all: &[(TcpListener, SocketAddr, SocketAddr)]| all.iter().map(|(_, _, s)| *s).collect();
+        let locals = Locals { tcp: seen(&tcp), tls: seen(&tls) };
+        let connector = Connector::open(config.outbound.ca.as_deref(), config.outbound.certificate.as_ref())
+            .context("TLS towards other domains")?;
+        core.transports = Transports {
+            udp4: udp.iter().any(|(_, _, seen)| seen.is_ipv4()),
+            udp6: udp.iter().any(|(_, _, seen)| seen.is_ipv6()),
+            tcp: true,
+            tls: connector.is_some(),
+        };
+        let resolver = Resolver::new(&config.dns, tasks.clone())?;
+        let dialer = Dialer::new(locals, connector, Arc::clone(&admission), tasks.clone(), stop.clone());
         let database = match config.location {
             Kept::Disk => Some(Database::open(&data)?),
             Kept::Memory => None,
@@ -147,7 +160,7 @@ impl Gateway {
             metrics.clone(),
             config.limits.clone(),
             config.timeouts.clone(),
-            Dialer::new(locals, Arc::clone(&admission), tasks.clone(), stop.clone()),
+            Network { dialer, resolver },
         ));
         // Before anything is received: what was known is known from the first message on.
         let udp: Vec<_> = udp
@@ -178,7 +191,7 @@ impl Gateway {
         });
 
         if let Some((listener, certificates)) = https_listener.zip(certificates.clone()) {
-            let acceptor = tls::acceptor(certificates, &[b"http/1.1"])?;
+            let acceptor = tls::acceptor(certificates, &[b"http/1.1"], &Clients::Anyone)?;
             tasks.spawn(http::serve(listener, Some(acceptor), Arc::clone(&site), Arc::clone(&admission)));
         }
         tasks.spawn(http::serve(http_listener, None, site, Arc::clone(&admission)));
@@ -190,10 +203,11 @@ impl Gateway {
             tasks.spawn(serve_tcp(listener, seen, exchange, admission, tasks.clone(), stop.clone()));
         }
         if let Some(certificates) = certificates {
-            let acceptor = tls::acceptor(Arc::clone(&certificates), &[])?;
-            for (listener, _, seen) in tls {
+            for ((listener, _, seen), settings) in tls.into_iter().zip(&config.tls) {
+                let acceptor = tls::acceptor(Arc::clone(&certificates), &[], &settings.clients)
+                    .context("TLS with client certificates")?;
                 let (exchange, admission) = (Arc::clone(&exchange), Arc::clone(&admission));
-                let (acceptor, tasks_too) = (acceptor.clone(), tasks.clone());
+                let tasks_too = tasks.clone();
                 let serving =
                     serve_tls(listener, acceptor, seen, exchange, admission, tasks_too, stop.clone());
                 tasks.spawn(serving);
@@ -201,6 +215,12 @@ impl Gateway {
             tasks.spawn(reload_certificates(certificates, stop.clone()));
         }
         tasks.spawn(Arc::clone(&exchange).run_timers(stop.clone()));
+        for server in &config.peers {
+            if let Some(every) = server.probe {
+                let name = server.peer.name.clone();
+                tasks.spawn(probe(Arc::clone(&exchange), name, every, stop.clone()));
+            }
+        }
         tasks.spawn(reload_accounts(exchange, stop.clone()));
         Ok(Self { addresses, config, tasks, stop, store })
     }
@@ -307,6 +327,10 @@ fn core_config(config: &Config, keys: &Keys) -> CoreConfig {
     core.aliases = config.aliases.iter().map(|alias| host(alias)).collect();
     core.websocket_algorithms = config.http.digest.clone();
     core.server = Some(SERVER.into());
+    core.outward = config.outbound.to;
+    core.callers = config.outbound.callers;
+    core.peers = config.peers.iter().map(|server| server.peer.clone()).collect();
+    core.routes.clone_from(&config.routes);
     core
 }
 
@@ -322,6 +346,17 @@ fn add_listener(core: &mut CoreConfig, transport: Transport, seen: SocketAddr, d
 /// A host as it stands in a SIP URI.
 fn host(text: &str) -> SmolStr {
     if text.contains(':') { format!("[{text}]").into() } else { text.into() }
+}
+
+/// Asks a peer again and again whether it is there.
+async fn probe(exchange: Arc<Exchange>, peer: SmolStr, every: Duration, stop: CancellationToken) {
+    let mut interval = tokio::time::interval(every);
+    loop {
+        tokio::select! {
+            _ = interval.tick() => exchange.probe(peer.clone()),
+            () = stop.cancelled() => return,
+        }
+    }
 }
 
 async fn reload_accounts(exchange: Arc<Exchange>, stop: CancellationToken) {

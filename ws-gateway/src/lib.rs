@@ -2,8 +2,8 @@
 //!
 //! What to do with a message is decided in the core; nothing here looks at a header or a body. Read in the order a
 //! message passes: [`listener`] and [`http`] → [`connection`] → [`exchange`] → [`shard`] → the core → [`flows`] →
-//! the writer of the other [`connection`]. [`location`], kept on disk by [`store`], and [`accounts`] answer the core's
-//! questions.
+//! the writer of the other [`connection`]. [`location`], kept on disk by [`store`], [`accounts`], [`resolver`] and [`dialer`]
+//! answer the core's questions; [`targets`] remembers which servers failed.
 
 pub mod accounts;
 pub mod cli;
@@ -21,8 +21,10 @@ pub mod keys;
 pub mod listener;
 pub mod location;
 pub mod metrics;
+pub mod resolver;
 pub mod shard;
 pub mod store;
+pub mod targets;
 pub mod tls;
 
 pub use config::Config;

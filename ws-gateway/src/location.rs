@@ -279,7 +279,7 @@ mod tests {
 
     use super::*;
     use crate::config::Limits;
-    use crate::connection::outbox;
+    use crate::connection::{Line, outbox};
     use crate::flows::Flow;
     use crate::metrics::Metrics;
 
@@ -301,7 +301,9 @@ mod tests {
         fn connect(&self, port: u16) -> Arc<Flow> {
             let address = |port| SocketAddr::from(([127, 0, 0, 1], port));
             let (outbox, _inbox) = outbox(&Limits::default());
-            self.flows.open_connection(Transport::Ws, address(80), address(port), outbox, self.now)
+            let domain = Default::default();
+            let line = Line { transport: Transport::Ws, local: address(80), remote: address(port), domain };
+            self.flows.open_connection(line, outbox, self.now)
         }
 
         fn register(&self, flow: &Flow, cseq: u32) -> Vec<Woken> {

@@ -129,10 +129,15 @@ pub struct Metrics {
     pub keep_alives: Counter,
     /// Datagrams and WebSocket messages with nothing of SIP in them: STUN, blanks, zeros.
     pub noise: Counter,
-    /// TCP connections opened.
+    /// TCP and TLS connections opened.
     pub dials: Counter,
-    /// TCP connections that could not be opened.
+    /// TCP and TLS connections that could not be opened.
     pub failed_dials: Counter,
+    /// Servers whose TLS handshake failed or whose certificate is not that of the domain asked for.
+    pub refused_servers: Counter,
+    /// Questions that DNS did not answer.
+    pub failed_lookups: Counter,
+    peers: Family<[(&'static str, String); 1], Gauge>,
     /// Requests that waited for a registration which then came back.
     pub woken: Counter,
     /// Transactions of the location database.
@@ -157,8 +162,15 @@ impl Metrics {
         registry.register("long_datagrams", "Datagrams sent that exceed 1300 bytes", m.long_datagrams);
         registry.register("keep_alives", "CRLF keep-alives answered", m.keep_alives);
         registry.register("noise", "Datagrams and WebSocket messages with nothing of SIP in them", m.noise);
-        registry.register("dials", "TCP connections opened", m.dials);
-        registry.register("failed_dials", "TCP connections that could not be opened", m.failed_dials);
+        registry.register("dials", "TCP and TLS connections opened", m.dials);
+        registry.register("failed_dials", "TCP and TLS connections that could not be opened", m.failed_dials);
+        registry.register(
+            "refused_servers",
+            "TLS handshakes with servers of other domains that failed",
+            m.refused_servers,
+        );
+        registry.register("failed_lookups", "Questions that DNS did not answer", m.failed_lookups);
+        registry.register("peer_alive", "Whether a peer of the configuration answers OPTIONS", m.peers);
         registry.register(
             "woken_requests",
             "Held requests sent on when their registration came back",
@@ -187,6 +199,11 @@ impl Metrics {
     /// Counts a message that was not sent.
     pub fn lost(&self, reason: Loss) {
         self.losses.get_or_create(&[("reason", reason.label())]).inc();
+    }
+
+    /// Remembers whether a peer answers.
+    pub fn peer(&self, name: &str, alive: bool) {
+        self.peers.get_or_create(&[("peer", name.to_owned())]).set(i64::from(alive));
     }
 
     /// Counts a received message.

@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use sip_core::auth::Algorithm;
+use sip_core::server::{Callers, Outward};
 use ws_gateway::Config;
 use ws_gateway::config::Audience;
 
@@ -22,6 +23,11 @@ fn the_example_is_sound_and_shows_the_defaults() {
     assert_eq!(config.tls[0].listen.address.port(), 5061);
     assert!(config.https.is_some());
     assert_eq!(config.certificates.len(), 1);
+    assert_eq!((config.outbound.to, config.outbound.callers), (Outward::Public, Callers::Peers));
+    assert_eq!(config.dns, ["192.0.2.53:53".parse().unwrap()]);
+    assert_eq!(config.peers[1].peer.sources, ["192.0.2.21".parse::<std::net::IpAddr>().unwrap()]);
+    assert_eq!(config.peers[0].probe, config.peers[1].probe);
+    assert_eq!((config.routes[0].peers[1].weight, config.routes[1].peers[0].weight), (5, 1));
     // The caps and times it shows are the defaults, as it says.
     let text = std::fs::read_to_string(&path).unwrap();
     let (head, _) = text.split_once("[limits]").unwrap();
@@ -113,6 +119,74 @@ fn faults_name_file_line_key_and_what_is_accepted() {
         (
             format!("{HTTP}[timeouts]\nidle = -1\n"),
             "gateway.toml:5: `timeouts.idle` is -1; accepted: a whole number from 1 to 86400",
+        ),
+        (
+            format!("{HTTP}[outbound]\nto = \"all\"\n"),
+            "gateway.toml:5: `outbound.to` is \"all\"; accepted: \"nowhere\", \"public\", \"anywhere\"",
+        ),
+        (
+            format!("{HTTP}[outbound]\ncallers = true\n"),
+            "gateway.toml:5: `outbound.callers` is true; accepted: \"peers\", \"anyone\"",
+        ),
+        (
+            format!("{HTTP}[outbound]\nchain = \"a.pem\"\n"),
+            "gateway.toml:4: `outbound.key` is missing; accepted: a PEM file of its private key",
+        ),
+        (
+            format!("{HTTP}[dns]\nservers = [\"dns.example\"]\n"),
+            "gateway.toml:5: `dns.servers` is \"dns.example\"; accepted: a list of IP addresses",
+        ),
+        (
+            format!("{HTTP}[[peer]]\nuri = \"sip:a.example\"\n"),
+            "gateway.toml:4: `peer.name` is missing; accepted: a name that no other [[peer]] has",
+        ),
+        (
+            format!("{HTTP}[[peer]]\nname = \"a\"\nuri = \"a.example\"\n"),
+            "gateway.toml:6: `peer.uri` is \"a.example\"; accepted: a SIP URI without user",
+        ),
+        (
+            format!("{HTTP}[[peer]]\nname = \"a\"\nuri = \"sip:a\"\nfrom = [\"b.example\"]\n"),
+            "gateway.toml:7: `peer.from` is \"b.example\"; accepted: a list of IP addresses",
+        ),
+        (
+            format!("{HTTP}{}", "[[peer]]\nname = \"a\"\nuri = \"sip:a\"\n".repeat(2)),
+            "gateway.toml:8: `peer.name` is \"a\"; accepted: a name that no other [[peer]] has",
+        ),
+        (
+            format!("{HTTP}[[route]]\nto = [\"a\"]\n"),
+            "gateway.toml:4: `route.number` is missing; accepted: the characters of a user part",
+        ),
+        (
+            format!("{HTTP}[[route]]\nnumber = \"+4*9\"\nto = [\"a\"]\n"),
+            "gateway.toml:5: `route.number` is \"+4*9\"; accepted: the characters of a user part",
+        ),
+        (
+            format!("{HTTP}[[route]]\nnumber = \"*\"\n"),
+            "gateway.toml:4: `route.to` is missing; accepted: a list of names of [[peer]] sections",
+        ),
+        (
+            format!(
+                "{HTTP}[[peer]]\nname = \"a\"\nuri = \"sip:a\"\n[[route]]\ndomain = \"b\"\nto = [\"c\"]\n"
+            ),
+            "gateway.toml:9: `route.to` is \"c\"; accepted: the name of a peer: a",
+        ),
+        (
+            format!("{HTTP}[[route]]\ndomain = \"a b\"\nto = []\n"),
+            "gateway.toml:5: `route.domain` is \"a b\"; accepted: a host name or IP address without port",
+        ),
+        (
+            format!("{HTTP}[[route]]\ndomain = \"b\"\nto = []\n"),
+            "gateway.toml:6: `route.to` is []; accepted: a list of names of [[peer]] sections",
+        ),
+        (
+            format!(
+                "development = true\n{HTTP}[[tls]]\nlisten = \"127.0.0.1:0\"\nclient_certificates = \"required\"\n"
+            ),
+            "gateway.toml:5: `tls.client_ca` is missing; accepted: a PEM file of the authorities",
+        ),
+        (
+            format!("{HTTP}[[udp]]\nlisten = \"127.0.0.1:0\"\nclient_certificates = \"asked\"\n"),
+            "gateway.toml:6: unknown key `udp.client_certificates`; accepted here: listen, advertise, digest",
         ),
         ("domain = \"a\"\nhttp = 1\n".into(), "gateway.toml:2: `http` is 1; accepted: a section, [http]"),
         (format!("development = 1\n{HTTP}"), "gateway.toml:1: `development` is 1; accepted: true, false"),

@@ -1,5 +1,5 @@
 // What the machine must have, and how to get it.
-import { accessSync, constants, existsSync, readFileSync } from "node:fs";
+import { accessSync, constants, existsSync, readFileSync, readdirSync } from "node:fs";
 import { delimiter, join } from "node:path";
 
 import { ask, capture, root } from "./child.mjs";
@@ -7,11 +7,14 @@ import { ask, capture, root } from "./child.mjs";
 /** What Vite needs of the oldest supported line. */
 const NODE = "20.19";
 
-/** What the tests start: Debian's package → the program that shows it is there. */
+/** What the tests start: Debian's package → the program that shows it is there, if there is one. */
 const FOREIGN = new Map([
   ["chromium", "chromium"],
   ["sip-tester", "sipp"],
   ["baresip-core", "baresip"],
+  ["kamailio", "kamailio"],
+  // A module of Kamailio's: no program shows it, and it comes with none.
+  ["kamailio-tls-modules", undefined],
   // libFuzzer is C++.
   ["g++", "c++"],
 ]);
@@ -47,7 +50,7 @@ export async function missingForTesting(say) {
     }
   }
 
-  const foreign = () => [...FOREIGN].filter(([, program]) => !onPath(program));
+  const foreign = () => [...FOREIGN].filter(([, program]) => !(program ? onPath(program) : hasTlsModule()));
   const compiler = hasWasmTargets() ? [] : COMPILER.filter((name) => !debianHas(name));
   const wanted = [...foreign().map(([name]) => name), ...(onPath("apt-get") ? compiler : [])];
   if (wanted.length === 0) return missing;
@@ -62,15 +65,22 @@ export async function missingForTesting(say) {
   }
   const absent = foreign();
   if (absent.length > 0) {
-    const programs = absent.map(([, program]) => program).join(", ");
+    const programs = absent.map(([name, program]) => program ?? name).join(", ");
     const packages = absent.map(([name]) => name).join(" ");
     missing.push(
       debian
         ? `Missing: ${programs}. Run \`sudo apt-get install ${packages}\`.`
-        : `Missing: ${programs}. Install Chromium, SIPp, baresip and a C++ compiler, so that these are on the PATH; on Debian: \`sudo apt-get install ${packages}\`.`,
+        : `Missing: ${programs}. Install Chromium, SIPp, baresip, Kamailio with its TLS module and a C++ compiler, so that these are on the PATH; on Debian: \`sudo apt-get install ${packages}\`.`,
     );
   }
   return missing;
+}
+
+/** Whether Kamailio's TLS module is there, where Debian puts it or on another system. */
+function hasTlsModule() {
+  const libraries = ["/usr/lib", "/usr/lib64"].filter((path) => existsSync(path));
+  const folders = libraries.flatMap((path) => [path, ...readdirSync(path).map((name) => join(path, name))]);
+  return folders.some((path) => existsSync(join(path, "kamailio/modules/tls.so")));
 }
 
 function older(version, wanted) {

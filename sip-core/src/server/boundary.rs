@@ -42,7 +42,12 @@ pub enum Input {
     /// The answer to a question, perhaps long after it was asked.
     Answer(QuestionId, Answer),
     /// Ask a peer of the configuration whether it is there. The outcome is told with [`Output::Probed`].
-    Probe(SmolStr),
+    Probe {
+        /// Its name.
+        peer: SmolStr,
+        /// The Call-ID of the OPTIONS, by which its answer finds this server.
+        call_id: SmolStr,
+    },
     /// `poll_timeout`'s instant has passed.
     Timeout,
 }

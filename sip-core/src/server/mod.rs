@@ -100,7 +100,7 @@ impl Server {
             Input::Received { from, identity, message } => self.receive(now, from, identity, message),
             Input::FlowClosed(flow) => self.layer.flow_closed(now, flow),
             Input::Answer(id, answer) => self.answer(now, id, answer),
-            Input::Probe(peer) => self.probe(now, peer),
+            Input::Probe { peer, call_id } => self.probe(now, peer, call_id),
             Input::Timeout => self.handle_timeout(now),
         }
         loop {

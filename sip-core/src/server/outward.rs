@@ -95,7 +95,7 @@ impl Server {
         }
         while let Some(mut retry) = self.proxy.poll_retry() {
             let ways = core::mem::take(&mut retry.detours.ways);
-            self.connect(now, Errand::Retry(retry), ways);
+            self.connect(now, Errand::Retry(retry.into()), ways);
         }
     }
 
@@ -246,10 +246,10 @@ impl Server {
             Errand::Retry(retry) => {
                 let target = target(retry.detours.user.clone());
                 let (proxy, mut turn) = self.turn(now);
-                proxy.resume(&mut turn, retry, Some(target));
+                proxy.resume(&mut turn, *retry, Some(target));
             }
             Errand::Caller { server } => self.caller_back(server, Some(hop)),
-            Errand::Probe { peer } => self.send_probe(now, peer, hop),
+            Errand::Probe { peer, call_id } => self.send_probe(now, peer, &call_id, hop),
         }
     }
 
@@ -268,10 +268,10 @@ impl Server {
             Errand::Forward(departure) => self.refuse(now, &departure.arrival, reply),
             Errand::Retry(retry) => {
                 let (proxy, mut turn) = self.turn(now);
-                proxy.resume(&mut turn, retry, None);
+                proxy.resume(&mut turn, *retry, None);
             }
             Errand::Caller { .. } => {}
-            Errand::Probe { peer } => self.emit(Output::Probed { peer, alive: false }),
+            Errand::Probe { peer, .. } => self.emit(Output::Probed { peer, alive: false }),
         }
     }
 }

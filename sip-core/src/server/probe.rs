@@ -37,19 +37,19 @@ const fn client(event: &Event) -> Option<ClientId> {
 }
 
 impl Server {
-    pub(super) fn probe(&mut self, now: Instant, peer: SmolStr) {
+    pub(super) fn probe(&mut self, now: Instant, peer: SmolStr, call_id: SmolStr) {
         let asked = self.probes.pending.values().any(|(other, _)| *other == peer);
         let Some(uri) = self.config.peer(&peer).filter(|_| !asked).map(|peer| peer.uri.clone()) else {
             return;
         };
-        self.seek(now, Errand::Probe { peer }, [uri].into());
+        self.seek(now, Errand::Probe { peer, call_id }, [uri].into());
     }
 
-    pub(super) fn send_probe(&mut self, now: Instant, peer: SmolStr, hop: Hop) {
+    pub(super) fn send_probe(&mut self, now: Instant, peer: SmolStr, call_id: &str, hop: Hop) {
         let Some(uri) = self.config.peer(&peer).map(|peer| peer.uri.clone()) else { return };
         self.counters.probes += 1;
         let mut token = |bits| entropy::token(&mut *self.entropy, bits);
-        let (branch, tag, call_id) = (token(80), token(80), token(120));
+        let (branch, tag) = (token(80), token(80));
         let (transport, local, domain) = (hop.transport.via_token(), hop.local, &self.config.domain);
         let message = Writer::request(&Method::Options, &uri)
             .header(HeaderName::Via, format!("SIP/2.0/{transport} {local};branch=z9hG4bK{branch}"))

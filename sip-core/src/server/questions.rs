@@ -71,11 +71,11 @@ pub(super) enum Errand {
     /// A request for another domain.
     Forward(Box<Departure>),
     /// A request whose target failed.
-    Retry(Retry),
+    Retry(Box<Retry>),
     /// The responses to a request whose connection is gone (RFC 3261 §18.2.2).
     Caller { server: ServerId },
     /// An OPTIONS of our own.
-    Probe { peer: SmolStr },
+    Probe { peer: SmolStr, call_id: SmolStr },
 }
 
 /// A request for another domain.

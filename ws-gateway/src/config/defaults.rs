@@ -66,5 +66,8 @@ pub const DIAL: Duration = Duration::from_secs(5);
 /// registration is forgotten. A phone on UDP stays for as long as it registered.
 pub const AWAY: Duration = Duration::from_secs(30);
 
+/// How often a peer is asked whether it is there.
+pub const PROBE: Duration = Duration::from_secs(30);
+
 /// From SIGINT or SIGTERM until what is left is cut off.
 pub const STOP: Duration = Duration::from_secs(3);

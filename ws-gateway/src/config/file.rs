@@ -2,15 +2,15 @@
 
 use std::net::{IpAddr, SocketAddr};
 use std::ops::RangeInclusive;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use sip_core::auth::Algorithm;
 
 use super::reader::{Section, Source, Value};
 use super::{
-    Audience, CertificateFiles, Config, ConfigError, HttpListener, Kept, Limits, SipListener, Timeouts,
-    defaults,
+    Audience, CertificateFiles, Clients, Config, ConfigError, HttpListener, Kept, Limits, SipListener,
+    Timeouts, defaults, next_hop,
 };
 
 const ADDRESS: &str = "an IP address and port, as in \"192.0.2.1:5060\" or \"[::1]:0\" (0: any free port)";
@@ -68,15 +68,19 @@ pub(super) fn parse(path: &Path, text: &str) -> Result<Config, ConfigError> {
         }
         None => None,
     };
-    let udp = sip_listeners(top.take("udp"), development, "sections, [[udp]]")?;
-    let tcp = sip_listeners(top.take("tcp"), development, "sections, [[tcp]]")?;
-    let tls = sip_listeners(top.take("tls"), development, "sections, [[tls]]")?;
+    let udp = sip_listeners(top.take("udp"), development, false, "sections, [[udp]]")?;
+    let tcp = sip_listeners(top.take("tcp"), development, false, "sections, [[tcp]]")?;
+    let tls = sip_listeners(top.take("tls"), development, true, "sections, [[tls]]")?;
     let certificates = match top.take("certificate") {
         Some(value) => certificates(value)?,
         // A development gateway makes its own.
         None if development || (https.is_none() && tls.is_empty()) => Vec::new(),
         None => certificates(top.require("certificate", CERTIFICATES)?)?,
     };
+    let outbound = next_hop::outbound(top.section("outbound")?, development)?;
+    let dns = next_hop::dns(top.section("dns")?)?;
+    let peers = next_hop::peers(top.take("peer"))?;
+    let routes = next_hop::routes(top.take("route"), &peers)?;
     let limits = limits(top.section("limits")?)?;
     let timeouts = timeouts(top.section("timeouts")?)?;
     top.finish()?;
@@ -92,6 +96,10 @@ pub(super) fn parse(path: &Path, text: &str) -> Result<Config, ConfigError> {
         tcp,
         tls,
         certificates,
+        outbound,
+        dns,
+        peers,
+        routes,
         limits,
         timeouts,
         log,
@@ -138,13 +146,18 @@ fn http(mut section: Section<'_>, development: bool) -> Result<HttpListener, Con
 fn sip_listeners(
     value: Option<Value<'_>>,
     development: bool,
+    tls: bool,
     accepted: &str,
 ) -> Result<Vec<SipListener>, ConfigError> {
     let Some(value) = value else { return Ok(Vec::new()) };
-    value.elements(accepted)?.into_iter().map(|item| sip_listener(item.section()?, development)).collect()
+    value
+        .elements(accepted)?
+        .into_iter()
+        .map(|item| sip_listener(item.section()?, development, tls))
+        .collect()
 }
 
-fn sip_listener(mut section: Section<'_>, development: bool) -> Result<SipListener, ConfigError> {
+fn sip_listener(mut section: Section<'_>, development: bool, tls: bool) -> Result<SipListener, ConfigError> {
     let address = listen(section.require("listen", ADDRESS)?, development)?;
     let mut listener = SipListener::at(address.into());
     const ADVERTISE: &str = "the IP address that peers reach us at";
@@ -161,8 +174,26 @@ fn sip_listener(mut section: Section<'_>, development: bool) -> Result<SipListen
     if let Some(value) = section.take("digest") {
         listener.digest = digest(value)?;
     }
+    if tls {
+        listener.clients = clients(&mut section)?;
+    }
     section.finish()?;
     Ok(listener)
+}
+
+fn clients(section: &mut Section<'_>) -> Result<Clients, ConfigError> {
+    const ACCEPTED: &str = "\"nobody\", \"asked\", \"required\"";
+    const AUTHORITIES: &str = "a PEM file of the authorities that sign clients' certificates";
+    let make: fn(PathBuf) -> Clients = match section.take("client_certificates") {
+        None => return Ok(Clients::Anyone),
+        Some(value) => match value.text(ACCEPTED, |text| Some(text.to_owned()))?.as_str() {
+            "nobody" => return Ok(Clients::Anyone),
+            "asked" => Clients::Asked,
+            "required" => Clients::Required,
+            _ => return Err(value.refuse(ACCEPTED)),
+        },
+    };
+    Ok(make(section.require("client_ca", AUTHORITIES)?.text(AUTHORITIES, non_empty)?.into()))
 }
 
 fn limits(mut section: Section<'_>) -> Result<Limits, ConfigError> {
@@ -222,7 +253,7 @@ fn digest(value: Value<'_>) -> Result<Vec<Algorithm>, ConfigError> {
     if algorithms.is_empty() { Err(refusal) } else { Ok(algorithms) }
 }
 
-fn host(text: &str) -> Option<String> {
+pub(super) fn host(text: &str) -> Option<String> {
     if text.parse::<IpAddr>().is_ok() {
         return Some(text.into());
     }
@@ -243,7 +274,7 @@ fn origin(text: &str) -> Option<String> {
     plain.then(|| text.to_ascii_lowercase())
 }
 
-fn non_empty(text: &str) -> Option<String> {
+pub(super) fn non_empty(text: &str) -> Option<String> {
     (!text.is_empty()).then(|| text.to_owned())
 }
 

@@ -6,6 +6,7 @@
 pub mod defaults;
 mod error;
 mod file;
+mod next_hop;
 mod reader;
 
 use std::fs;
@@ -14,8 +15,10 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use sip_core::auth::Algorithm;
+use sip_core::server::StaticRoute;
 
 pub use error::ConfigError;
+pub use next_hop::{Outbound, PeerServer};
 
 /// Everything the gateway can be told.
 #[derive(Clone, Debug)]
@@ -42,6 +45,14 @@ pub struct Config {
     pub tls: Vec<SipListener>,
     /// What we show on ports with TLS, each to those who ask for one of its names; the first to all others.
     pub certificates: Vec<CertificateFiles>,
+    /// Where our users may call, and who may call them.
+    pub outbound: Outbound,
+    /// DNS servers; none: those of the system.
+    pub dns: Vec<SocketAddr>,
+    /// Servers of others that we know by name.
+    pub peers: Vec<PeerServer>,
+    /// Where requests go that DNS is not asked about.
+    pub routes: Vec<StaticRoute>,
     /// Caps.
     pub limits: Limits,
     /// How long things may take.
@@ -74,6 +85,20 @@ pub struct SipListener {
     pub advertise: Option<IpAddr>,
     /// Digest algorithms offered there, in order.
     pub digest: Vec<Algorithm>,
+    /// On a TLS port: who must show a certificate.
+    pub clients: Clients,
+}
+
+/// Who must show a certificate on a TLS port.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Clients {
+    /// Nobody is asked.
+    #[default]
+    Anyone,
+    /// Who shows one that these authorities (a PEM file) have not signed is refused; who shows none is not.
+    Asked(PathBuf),
+    /// Who shows none that these authorities have signed is refused.
+    Required(PathBuf),
 }
 
 /// A certificate with its key, in PEM. The files are read again when they change.
@@ -162,6 +187,10 @@ impl Config {
             https: None,
             tls: Vec::new(),
             certificates: Vec::new(),
+            outbound: Outbound::development(),
+            dns: Vec::new(),
+            peers: Vec::new(),
+            routes: Vec::new(),
             limits: Limits::default(),
             timeouts: Timeouts::default(),
             log: defaults::LOG.into(),
@@ -197,7 +226,7 @@ impl HttpListener {
 impl SipListener {
     /// A listener with defaults but for its address.
     pub fn at(listen: Listen) -> Self {
-        Self { listen, advertise: None, digest: defaults::SIP_DIGEST.to_vec() }
+        Self { listen, advertise: None, digest: defaults::SIP_DIGEST.to_vec(), clients: Clients::default() }
     }
 }
 

@@ -72,12 +72,17 @@ impl<'a> Section<'a> {
 
     /// Takes a key that must be there.
     pub(super) fn require(&mut self, key: &'static str, accepted: &str) -> Result<Value<'a>, ConfigError> {
-        self.take(key).ok_or_else(|| ConfigError::Missing {
+        self.take(key).ok_or_else(|| self.missing(key, accepted))
+    }
+
+    /// The error that a key is not there.
+    pub(super) fn missing(&self, key: &'static str, accepted: &str) -> ConfigError {
+        ConfigError::Missing {
             path: self.source.path.to_owned(),
             line: self.source.line(self.span.start),
             key: format!("{}{key}", self.prefix),
             accepted: accepted.into(),
-        })
+        }
     }
 
     /// Takes a sub-table; an absent one is empty.
@@ -160,6 +165,11 @@ impl<'a> Value<'a> {
         read: impl FnOnce(&str) -> Option<T>,
     ) -> Result<T, ConfigError> {
         self.value.as_str().and_then(read).ok_or_else(|| self.refuse(accepted))
+    }
+
+    /// Whether it is text.
+    pub(super) fn is_text(&self) -> bool {
+        self.value.as_str().is_some()
     }
 
     /// `true` or `false`.

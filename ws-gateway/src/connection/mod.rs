@@ -19,7 +19,7 @@ use crate::flows::Flow;
 use crate::metrics::Closing;
 
 pub use outbox::{Full, Inbox, Outbox, Overflow, outbox};
-pub use stream::serve as serve_stream;
+pub use stream::{Line, serve as serve_stream};
 pub use websocket::{accept as accept_websocket, serve as serve_websocket};
 
 /// Why a connection ended.

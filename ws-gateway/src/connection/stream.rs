@@ -9,6 +9,7 @@ use bytes::Bytes;
 use sip_core::entropy::token;
 use sip_core::transport::Transport;
 use sip_core::transport::framing::{Frame, PONG, StreamError, StreamFramer};
+use smol_str::SmolStr;
 use tokio::io::{self, AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _, ReadHalf, WriteHalf};
 use tokio::time::{Instant, Sleep, sleep_until, timeout};
 use tokio_util::sync::CancellationToken;
@@ -29,18 +30,29 @@ const TAG_BITS: usize = 80;
 /// How long a peer may take to close after we did.
 const GOODBYE: Duration = Duration::from_secs(1);
 
+/// Both ends of a connection.
+#[derive(Clone, Debug)]
+pub struct Line {
+    /// TCP or TLS.
+    pub transport: Transport,
+    /// Our address, as the peer knows it.
+    pub local: SocketAddr,
+    /// The peer's.
+    pub remote: SocketAddr,
+    /// The domain that the peer's certificate was verified for; empty for nobody's.
+    pub domain: SmolStr,
+}
+
 /// Serves a connection until it ends. `opened` is called with its flow, once that can be sent to.
 pub async fn serve(
     exchange: Arc<Exchange>,
     stream: impl AsyncRead + AsyncWrite,
-    transport: Transport,
-    local: SocketAddr,
-    remote: SocketAddr,
+    line: Line,
     stop: CancellationToken,
     opened: impl FnOnce(&Flow),
 ) {
     let (outbox, inbox) = outbox(&exchange.limits);
-    let flow = exchange.flows.open_connection(transport, local, remote, outbox, clock::now());
+    let flow = exchange.flows.open_connection(line, outbox, clock::now());
     let open = OpenFlow { flow: Arc::clone(&flow), exchange: Arc::clone(&exchange) };
     opened(&flow);
     let (reader, writer) = io::split(stream);

@@ -9,6 +9,7 @@ use futures::{SinkExt as _, StreamExt as _};
 use sip_core::limits::MESSAGE_BYTES;
 use sip_core::transport::Transport;
 use sip_core::transport::framing::{self, Frame, PONG};
+use smol_str::SmolStr;
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite};
 use tokio::time::timeout;
 use tokio_tungstenite::WebSocketStream;
@@ -18,7 +19,7 @@ use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 use tokio_tungstenite::tungstenite::protocol::{CloseFrame, Message, Role, WebSocketConfig};
 use tokio_util::sync::CancellationToken;
 
-use super::{End, IdleTimer, Inbox, OpenFlow, outbox};
+use super::{End, IdleTimer, Inbox, Line, OpenFlow, outbox};
 use crate::clock;
 use crate::exchange::Exchange;
 use crate::flows::Flow;
@@ -59,7 +60,8 @@ pub async fn serve<S: Stream>(
     stop: CancellationToken,
 ) {
     let (outbox, mut inbox) = outbox(&exchange.limits);
-    let flow = exchange.flows.open_connection(transport, local, remote, outbox, clock::now());
+    let line = Line { transport, local, remote, domain: SmolStr::default() };
+    let flow = exchange.flows.open_connection(line, outbox, clock::now());
     let open = OpenFlow { flow: Arc::clone(&flow), exchange };
     let end = run(&open.exchange, &flow, &mut socket, &mut inbox, &stop).await;
     open.log(end);

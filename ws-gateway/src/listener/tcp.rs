@@ -4,12 +4,13 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use sip_core::transport::Transport;
+use smol_str::SmolStr;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::{Admission, Permit, accept};
-use crate::connection::serve_stream;
+use crate::connection::{Line, serve_stream};
 use crate::exchange::Exchange;
 
 /// Accepts connections until `stop`. `advertised` is our address as peers see it.
@@ -29,7 +30,9 @@ pub async fn serve(
         let Some(permit) = admit(&admission, &exchange, remote, Transport::Tcp) else { continue };
         let (exchange, stop) = (Arc::clone(&exchange), stop.clone());
         tasks.spawn(async move {
-            serve_stream(exchange, stream, Transport::Tcp, advertised, remote, stop, |_| {}).await;
+            let line =
+                Line { transport: Transport::Tcp, local: advertised, remote, domain: SmolStr::default() };
+            serve_stream(exchange, stream, line, stop, |_| {}).await;
             drop(permit);
         });
     }

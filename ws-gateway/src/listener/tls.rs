@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use sip_core::transport::Transport;
+use smol_str::SmolStr;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::time::timeout;
 use tokio_rustls::TlsAcceptor;
@@ -12,7 +13,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::{Admission, accept, tcp};
-use crate::connection::serve_stream;
+use crate::connection::{Line, serve_stream};
 use crate::exchange::Exchange;
 use crate::metrics::Refusal;
 
@@ -35,7 +36,9 @@ pub async fn serve(
         let (exchange, acceptor, stop) = (Arc::clone(&exchange), acceptor.clone(), stop.clone());
         tasks.spawn(async move {
             if let Some(stream) = handshake(&exchange, &acceptor, stream, remote).await {
-                serve_stream(exchange, stream, Transport::Tls, advertised, remote, stop, |_| {}).await;
+                let line =
+                    Line { transport: Transport::Tls, local: advertised, remote, domain: SmolStr::default() };
+                serve_stream(exchange, stream, line, stop, |_| {}).await;
             }
             drop(permit);
         });

@@ -1,23 +1,46 @@
-//! TLS for whoever connects to us: certificates from files, read again when they change.
+//! TLS: for whoever connects to us, certificates from files, read again when they change; towards servers of other
+//! domains, their certificates checked.
 
 mod certificates;
+mod connector;
 mod development;
+mod identity;
 
 use std::sync::Arc;
 
 use rustls::ServerConfig;
 use rustls::crypto::aws_lc_rs;
+use rustls::server::WebPkiClientVerifier;
 use tokio_rustls::TlsAcceptor;
 
+use crate::config::Clients;
+
 pub use certificates::{CertificateError, Certificates, RELOAD};
+pub use connector::Connector;
 pub use development::certificate as development_certificate;
 
 /// What takes the TLS handshakes of a listener. `protocols` are offered by ALPN; without any it is not spoken of.
-pub fn acceptor(certificates: Arc<Certificates>, protocols: &[&[u8]]) -> anyhow::Result<TlsAcceptor> {
+/// `clients`: whose certificates are asked for.
+pub fn acceptor(
+    certificates: Arc<Certificates>,
+    protocols: &[&[u8]],
+    clients: &Clients,
+) -> anyhow::Result<TlsAcceptor> {
     let provider = Arc::new(aws_lc_rs::default_provider());
+    let verifier = match clients {
+        Clients::Anyone => WebPkiClientVerifier::no_client_auth(),
+        Clients::Asked(authorities) | Clients::Required(authorities) => {
+            let roots = Arc::new(connector::authorities(authorities, true)?);
+            let builder = WebPkiClientVerifier::builder_with_provider(roots, Arc::clone(&provider));
+            match clients {
+                Clients::Required(_) => builder.build()?,
+                _ => builder.allow_unauthenticated().build()?,
+            }
+        }
+    };
     let mut config = ServerConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()?
-        .with_no_client_auth()
+        .with_client_cert_verifier(verifier)
         .with_cert_resolver(certificates);
     config.alpn_protocols = protocols.iter().map(|protocol| protocol.to_vec()).collect();
     // A browser that comes back after a lost connection needs one round trip less, and we keep nothing for it.

@@ -118,14 +118,14 @@ fn rfc3261_11_peers_are_asked_whether_they_are_there() {
     let mut net = net();
     let probe = |net: &mut Net| {
         net.told.clear();
-        net.input(Input::Probe("t5081".into()));
+        net.input(Input::Probe { peer: "t5081".into(), call_id: "probe".into() });
         net.request(&trunk(5081), &Method::Options)
     };
     let options = probe(&mut net);
     assert_eq!(options.uri(), "sip:198.18.0.7:5081;transport=udp");
     assert!(options.headers().has(HeaderName::MaxForwards));
     // Asked while it is still asked: nothing.
-    net.input(Input::Probe("t5081".into()));
+    net.input(Input::Probe { peer: "t5081".into(), call_id: "probe".into() });
     net.quiet();
     // Any answer is a sign of life, even that it knows no OPTIONS.
     for (status, expected) in [(405, true), (200, true), (503, false), (408, false)] {
@@ -143,6 +143,6 @@ fn rfc3261_11_peers_are_asked_whether_they_are_there() {
     net.advance(Duration::from_secs(60));
     assert_eq!(net.server.load(), (0, 0, 0));
     // Nobody has such a name.
-    net.input(Input::Probe("t1".into()));
+    net.input(Input::Probe { peer: "t1".into(), call_id: "probe".into() });
     net.quiet();
 }

@@ -3,19 +3,21 @@
 //! The task that read a message does all of it: it picks the shard by the message's Call-ID, feeds the core under the
 //! shard's lock, and then sends, answers questions and feeds answers until nothing is left to do.
 
+mod answers;
+
 use std::collections::VecDeque;
 use std::hash::Hasher as _;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use bytes::Bytes;
+use sip_core::entropy::token;
 use sip_core::message::scan_call_id;
-use sip_core::server::{Answer, Counters, Input, Output, Question, QuestionId, Server};
-use sip_core::time::Instant;
-use sip_core::transport::target::Records;
-use sip_core::transport::{FlowId, Hop, RouteTarget, Transport};
+use sip_core::server::{Answer, Counters, Health, Input, Output, QuestionId, Server};
+use sip_core::transport::{FlowId, Hop};
 use siphasher::sip::SipHasher13;
-use tokio::sync::Notify;
+use smol_str::SmolStr;
+use tokio::sync::{Notify, Semaphore};
 use tokio_util::sync::CancellationToken;
 
 use crate::accounts::Accounts;
@@ -24,13 +26,21 @@ use crate::config::{Limits, Timeouts};
 use crate::dialer::Dialer;
 use crate::entropy::{OsEntropy, random};
 use crate::flows::{Flow, Flows, MAX_SHARDS};
-use crate::location::{Location, Reach, Waiter};
+use crate::location::Location;
 use crate::metrics::Metrics;
+use crate::resolver::Resolver;
 use crate::shard::Shard;
+use crate::targets::Targets;
 
 /// Shards: many more than there are threads, so that two rarely want the same.
 pub const SHARDS: usize = 32;
 const _: () = assert!(SHARDS <= MAX_SHARDS);
+
+/// Requests that wait for a connection to be opened. Past it: there is no way, and the request fails.
+const CONNECTING: usize = 4_096;
+
+/// Bits of randomness in the Call-ID of a request of our own.
+const CALL_ID_BITS: usize = 120;
 
 /// How often ended bindings are swept out.
 const SWEEP: std::time::Duration = std::time::Duration::from_secs(30);
@@ -50,13 +60,27 @@ pub struct Exchange {
     pub limits: Limits,
     /// How long things may take.
     pub timeouts: Timeouts,
+    /// Which servers of other domains failed lately.
+    pub targets: Targets,
     dialer: Dialer,
+    resolver: Resolver,
+    /// Requests that wait for a connection to be opened.
+    connecting: Arc<Semaphore>,
     shards: Vec<Shard>,
     /// Unknown outside: nobody can aim all their Call-IDs at one shard.
     hash_key: (u64, u64),
     /// What the timer task sleeps until, microseconds.
     alarm: AtomicU64,
     alarm_changed: Notify,
+}
+
+/// How others are found and reached.
+#[derive(Debug)]
+pub struct Network {
+    /// Opens connections.
+    pub dialer: Dialer,
+    /// Asks DNS.
+    pub resolver: Resolver,
 }
 
 /// Inputs still to be fed, each to its shard.
@@ -71,7 +95,7 @@ impl Exchange {
         metrics: Metrics,
         limits: Limits,
         timeouts: Timeouts,
-        dialer: Dialer,
+        network: Network,
     ) -> Self {
         let mut key = [0; 16];
         random(&mut key);
@@ -84,7 +108,10 @@ impl Exchange {
             metrics,
             limits,
             timeouts,
-            dialer,
+            targets: Targets::default(),
+            dialer: network.dialer,
+            resolver: network.resolver,
+            connecting: Arc::new(Semaphore::new(CONNECTING)),
             shards: (0..SHARDS).map(shard).collect(),
             hash_key: (key as u64, (key >> 64) as u64),
             alarm: AtomicU64::new(u64::MAX),
@@ -126,6 +153,13 @@ impl Exchange {
         )
     }
 
+    /// Asks a peer of the configuration whether it is there.
+    pub fn probe(self: &Arc<Self>, peer: SmolStr) {
+        // The answer finds its shard by the Call-ID.
+        let call_id: SmolStr = token(&mut OsEntropy::new(), CALL_ID_BITS).into();
+        self.turn(self.shard_by(call_id.as_bytes()), Input::Probe { peer, call_id });
+    }
+
     pub(crate) fn dialer(&self) -> &Dialer {
         &self.dialer
     }
@@ -142,6 +176,7 @@ impl Exchange {
             }
             if sweep <= now {
                 self.location.sweep(now, &self.flows);
+                self.targets.sweep(now);
                 sweep = now + SWEEP;
             }
             let deadlines = || self.shards.iter().filter_map(Shard::deadline);
@@ -161,7 +196,10 @@ impl Exchange {
 
     /// None or two Call-IDs: shard 0 says what is wrong with the message.
     fn shard_of(&self, message: &[u8]) -> usize {
-        let Some(call_id) = scan_call_id(message) else { return 0 };
+        scan_call_id(message).map_or(0, |call_id| self.shard_by(call_id))
+    }
+
+    fn shard_by(&self, call_id: &[u8]) -> usize {
         let mut hasher = SipHasher13::new_with_keys(self.hash_key.0, self.hash_key.1);
         hasher.write(call_id);
         // The remainder is below SHARDS.
@@ -190,82 +228,17 @@ impl Exchange {
                         }
                     }
                     Output::Authenticated { flow, identity } => self.flows.identify(flow, identity),
-                    Output::Target { .. } | Output::Probed { .. } => {}
+                    Output::Target { transport, remote, health } => {
+                        if let Health::Failed(_) = health {
+                            tracing::info!(%remote, transport = transport.via_token(), "target failed");
+                        }
+                        self.targets.note(transport, remote, health, now);
+                    }
+                    Output::Probed { peer, alive } => self.metrics.peer(&peer, alive),
                     Output::Ask(id, question) => self.ask(shard, id, question, now, &mut work),
                 }
             }
         }
-    }
-
-    fn ask(
-        self: &Arc<Self>,
-        shard: usize,
-        id: QuestionId,
-        question: Question,
-        now: Instant,
-        work: &mut Work,
-    ) {
-        let mut woken = Vec::new();
-        let answer = match question {
-            Question::Credentials { username } => Answer::Credentials(self.accounts.secrets(&username)),
-            Question::Lookup { aor } => Answer::Bindings(
-                self.accounts.owns(&aor).then(|| self.location.lookup(&aor, now, &self.flows)),
-            ),
-            Question::Update(update) if !self.accounts.owns(&update.aor) => {
-                Answer::Updated(Err(sip_core::registrar::UpdateError::UnknownAor))
-            }
-            Question::Update(update) => {
-                let (result, back) = self.location.update(&update, now, &self.flows);
-                woken = back;
-                Answer::Updated(result)
-            }
-            Question::Reach(target) => match self.reach(shard, id, target, now) {
-                Some(answer) => answer,
-                None => return,
-            },
-            Question::Resolve(queries) => Answer::Resolved(queries.iter().map(|_| Records::Failed).collect()),
-            Question::Connect(_) => Answer::Connected(None),
-        };
-        work.push_back((shard, Input::Answer(id, answer)));
-        // After the answer, so that the 200 to the REGISTER goes out before what was held for it.
-        for woken in woken {
-            self.metrics.woken.inc();
-            let answer = Answer::Reachable(Some(woken.hop));
-            work.push_back((woken.waiter.shard, Input::Answer(woken.waiter.question, answer)));
-        }
-    }
-
-    /// `None`: the answer comes later.
-    fn reach(
-        self: &Arc<Self>,
-        shard: usize,
-        question: QuestionId,
-        target: RouteTarget,
-        now: Instant,
-    ) -> Option<Answer> {
-        let hop = match target {
-            RouteTarget::Registration(key) => {
-                match self.location.reach(&key, Waiter { shard, question }, now, &self.flows) {
-                    Reach::Now(hop) => Some(hop),
-                    Reach::Later => return None,
-                    Reach::Never => None,
-                }
-            }
-            RouteTarget::Flow(flow) => self.flows.hop(flow),
-            RouteTarget::Address { transport: Transport::Udp, local, remote } => {
-                self.flows.udp_to(local, remote)
-            }
-            RouteTarget::Address { transport: Transport::Tcp, remote, .. } => match self.flows.tcp_to(remote)
-            {
-                Some(hop) => Some(hop),
-                None if self.dialer.dial(self, remote, shard, question) => return None,
-                None => None,
-            },
-            // Nobody can be reached at an address over these: browsers do not listen, and there is no TLS yet.
-            RouteTarget::Address { transport: Transport::Tls | Transport::Ws | Transport::Wss, .. }
-            | RouteTarget::Peer { .. } => None,
-        };
-        Some(Answer::Reachable(hop))
     }
 
     fn set_alarm(&self, shard: usize) {
@@ -290,73 +263,4 @@ fn log(what: &str, peer: &Hop, message: &[u8]) {
 }
 
 #[cfg(test)]
-mod tests {
-    use std::net::SocketAddr;
-    use std::time::Duration;
-
-    use prometheus_client::registry::Registry;
-    use sip_core::server::Config;
-    use tokio::net::TcpListener;
-    use tokio_util::task::TaskTracker;
-
-    use super::*;
-    use crate::data::DataDirectory;
-    use crate::listener::Admission;
-
-    fn exchange(directory: &tempfile::TempDir) -> Arc<Exchange> {
-        let data = DataDirectory::open(directory.path()).unwrap();
-        let accounts = Accounts::open(&data, "localhost").unwrap();
-        let (limits, timeouts) = (Limits::default(), Timeouts::default());
-        let (tasks, stop) = (TaskTracker::new(), CancellationToken::new());
-        let dialer = Dialer::new(Vec::new(), Admission::new(&limits), tasks, stop);
-        let metrics = Metrics::register(&mut Registry::default());
-        let config = Config::new("localhost", [1; 32], [2; 32]);
-        let location = Arc::new(Location::new(sip_core::registrar::Caps::default(), None));
-        Arc::new(Exchange::new(&config, accounts, location, metrics, limits, timeouts, dialer))
-    }
-
-    fn reach(exchange: &Arc<Exchange>, remote: SocketAddr) -> Option<Answer> {
-        let target = RouteTarget::Address { transport: Transport::Tcp, local: remote, remote };
-        exchange.reach(0, QuestionId(1), target, clock::now())
-    }
-
-    async fn eventually(mut happened: impl FnMut() -> bool) {
-        let waiting = async {
-            while !happened() {
-                tokio::time::sleep(Duration::from_millis(5)).await;
-            }
-        };
-        tokio::time::timeout(Duration::from_secs(5), waiting).await.expect("it happens");
-    }
-
-    #[tokio::test]
-    async fn a_phone_without_a_connection_is_dialled_once() {
-        let directory = tempfile::tempdir().unwrap();
-        let exchange = exchange(&directory);
-        let phone = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let remote = phone.local_addr().unwrap();
-        assert!(reach(&exchange, remote).is_none(), "answered later");
-        assert!(reach(&exchange, remote).is_none(), "by the same connection");
-        let (stream, _) = phone.accept().await.unwrap();
-        eventually(|| exchange.flows.tcp_to(remote).is_some()).await;
-        assert_eq!(exchange.metrics.dials.get(), 1);
-        let Some(Answer::Reachable(Some(hop))) = reach(&exchange, remote) else { panic!("no way") };
-        assert_eq!((hop.transport, hop.remote), (Transport::Tcp, remote));
-        assert!(exchange.flows.send(0, &hop, Bytes::from_static(b"x"), clock::now()).is_ok());
-        drop(stream);
-        eventually(|| exchange.flows.tcp_to(remote).is_none()).await;
-        assert!(exchange.flows.send(0, &hop, Bytes::from_static(b"x"), clock::now()).is_err());
-    }
-
-    #[tokio::test]
-    async fn a_phone_that_is_not_there_cannot_be_reached() {
-        let directory = tempfile::tempdir().unwrap();
-        let exchange = exchange(&directory);
-        let phone = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let remote = phone.local_addr().unwrap();
-        drop(phone);
-        assert!(reach(&exchange, remote).is_none(), "answered later");
-        eventually(|| exchange.metrics.failed_dials.get() == 1).await;
-        assert!(exchange.flows.tcp_to(remote).is_none());
-    }
-}
+mod tests;

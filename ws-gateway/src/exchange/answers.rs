@@ -1,0 +1,153 @@
+//! Answers to the core's questions: at once where they are known, later where the network must be asked.
+
+use std::sync::Arc;
+
+use sip_core::registrar::UpdateError;
+use sip_core::server::{Answer, Input, Question, QuestionId};
+use sip_core::time::Instant;
+use sip_core::transport::target::{Records, Way};
+use sip_core::transport::{Hop, RouteTarget, Transport};
+
+use super::{Exchange, Work};
+use crate::location::{Reach, Waiter};
+
+impl Exchange {
+    pub(super) fn ask(
+        self: &Arc<Self>,
+        shard: usize,
+        id: QuestionId,
+        question: Question,
+        now: Instant,
+        work: &mut Work,
+    ) {
+        let mut woken = Vec::new();
+        let answer = match question {
+            Question::Credentials { username } => Some(Answer::Credentials(self.accounts.secrets(&username))),
+            Question::Lookup { aor } => Some(Answer::Bindings(
+                self.accounts.owns(&aor).then(|| self.location.lookup(&aor, now, &self.flows)),
+            )),
+            Question::Update(update) if !self.accounts.owns(&update.aor) => {
+                Some(Answer::Updated(Err(UpdateError::UnknownAor)))
+            }
+            Question::Update(update) => {
+                let (result, back) = self.location.update(&update, now, &self.flows);
+                woken = back;
+                Some(Answer::Updated(result))
+            }
+            Question::Reach(target) => self.reach(shard, id, target, now),
+            Question::Resolve(queries) => {
+                let failed = queries.iter().map(|_| Records::Failed).collect();
+                let asked = self.resolver.resolve(self, queries, shard, id);
+                (!asked).then_some(Answer::Resolved(failed))
+            }
+            Question::Connect(ways) => self.connect(shard, id, ways, now),
+        };
+        let Some(answer) = answer else { return };
+        work.push_back((shard, Input::Answer(id, answer)));
+        // After the answer, so that the 200 to the REGISTER goes out before what was held for it.
+        for woken in woken {
+            self.metrics.woken.inc();
+            let answer = Answer::Reachable(Some(woken.hop));
+            work.push_back((woken.waiter.shard, Input::Answer(woken.waiter.question, answer)));
+        }
+    }
+
+    /// `None`: the answer comes later.
+    pub(super) fn reach(
+        self: &Arc<Self>,
+        shard: usize,
+        question: QuestionId,
+        target: RouteTarget,
+        now: Instant,
+    ) -> Option<Answer> {
+        let hop = match target {
+            RouteTarget::Registration(key) => {
+                match self.location.reach(&key, Waiter { shard, question }, now, &self.flows) {
+                    Reach::Now(hop) => Some(hop),
+                    Reach::Later => return None,
+                    Reach::Never => None,
+                }
+            }
+            RouteTarget::Flow(flow) => self.flows.hop(flow),
+            RouteTarget::Address { transport: Transport::Udp, local, remote } => {
+                self.flows.udp_to(local, remote)
+            }
+            RouteTarget::Address { transport: Transport::Tcp, remote, .. } => {
+                let addresses = vec![remote];
+                let way =
+                    Way { transport: Transport::Tcp, addresses, domain: Default::default(), free: false };
+                let at_once = self.at_once(&way);
+                if at_once.is_none() && self.connect_later(shard, question, vec![way], vec![0], reachable) {
+                    return None;
+                }
+                at_once
+            }
+            // Browsers do not listen, and a phone on TLS is verified to be nobody, so that only it can connect. Other
+            // domains are looked for.
+            RouteTarget::Address { transport: Transport::Tls | Transport::Ws | Transport::Wss, .. }
+            | RouteTarget::Peer { .. } => None,
+        };
+        Some(Answer::Reachable(hop))
+    }
+
+    /// `None`: the answer comes later.
+    fn connect(
+        self: &Arc<Self>,
+        shard: usize,
+        question: QuestionId,
+        ways: Vec<Way>,
+        now: Instant,
+    ) -> Option<Answer> {
+        let order = self.targets.order(&ways, now);
+        if let Some(first) = order.first()
+            && let Some(hop) = self.at_once(&ways[*first])
+        {
+            return Some(Answer::Connected(Some((*first, hop))));
+        }
+        let later = self.connect_later(shard, question, ways, order, Answer::Connected);
+        (!later).then_some(Answer::Connected(None))
+    }
+
+    /// Opens a connection along the first of the ways, in this order, along which one can be had. `false`: too many wait
+    /// for connections.
+    fn connect_later(
+        self: &Arc<Self>,
+        shard: usize,
+        question: QuestionId,
+        ways: Vec<Way>,
+        order: Vec<usize>,
+        answer: fn(Option<(usize, Hop)>) -> Answer,
+    ) -> bool {
+        let Ok(permit) = Arc::clone(&self.connecting).try_acquire_owned() else { return false };
+        let exchange = Arc::clone(self);
+        self.dialer.tasks().spawn(async move {
+            let mut found = None;
+            for at in order {
+                let way = &ways[at];
+                let hop = match exchange.at_once(way) {
+                    Some(hop) => Some(hop),
+                    None => exchange.dialer.open(&exchange, way).await,
+                };
+                if let Some(hop) = hop {
+                    found = Some((at, hop));
+                    break;
+                }
+            }
+            drop(permit);
+            exchange.answer_later(shard, question, answer(found));
+        });
+        true
+    }
+
+    /// A hop that needs nothing to be opened.
+    fn at_once(&self, way: &Way) -> Option<Hop> {
+        way.addresses.iter().find_map(|address| match way.transport {
+            Transport::Udp => self.flows.udp_toward(*address),
+            transport => self.flows.connected(transport, *address, &way.domain),
+        })
+    }
+}
+
+fn reachable(found: Option<(usize, Hop)>) -> Answer {
+    Answer::Reachable(found.map(|(_, hop)| hop))
+}
