@@ -161,7 +161,7 @@ async fn kill_9_loses_no_registration_older_than_100_ms() {
         let mut kept = Vec::new();
         for user in USERS {
             let mut phone = UdpPeer::new(process.udp.parse().unwrap()).await;
-            let response = register(&mut phone, user, PASSWORD, &format!("f{round}"), 1, "").await;
+            let response = register(&mut phone, user, PASSWORD, &format!("f{round}{user}"), 1, "").await;
             kept.extend(response.all("Contact").into_iter().map(|contact| format!("{user} {contact}")));
         }
         let known = known.lock().unwrap();
