@@ -1,13 +1,14 @@
 //! What a server asks for: accounts, bindings, ways to peers. It stands outside the server and may outlive it.
 
 use std::collections::BTreeMap;
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use sip_core::auth::Secrets;
 use sip_core::registrar::{self, Binding, Caps};
 use sip_core::server::{Answer, Question, QuestionId};
 use sip_core::time::{Duration, Instant};
-use sip_core::transport::target::Records;
+use sip_core::transport::target::{Query, Records, Srv, Way};
 use sip_core::transport::{FlowId, Hop, RegistrationKey, RouteTarget, Transport};
 
 /// How long somebody waits for a registration that is away; the server gives up as soon.
@@ -15,6 +16,44 @@ const WAIT: Duration = Duration::from_secs(10);
 
 /// The UDP socket of a server.
 pub const SOCKET: FlowId = FlowId(1);
+
+/// What DNS says, and where everybody's datagrams arrive: hosts by name.
+#[derive(Debug, Default)]
+pub struct Dns {
+    servers: BTreeMap<String, Vec<SocketAddr>>,
+}
+
+impl Dns {
+    /// One more server of a domain, which is asked when those before it fail (RFC 2782).
+    pub fn add(&mut self, domain: &str, server: SocketAddr) {
+        self.servers.entry(domain.to_owned()).or_default().push(server);
+    }
+
+    /// Servers have names of their own, `0.b.example` and so on; UDP is all there is.
+    fn answer(&self, query: &Query) -> Records {
+        let (name, number) = match query {
+            Query::Naptr(_) => return Records::Nothing,
+            Query::Srv(name) => (name.strip_prefix("_sip._udp."), None),
+            Query::Addresses(name) => {
+                let (number, domain) = name.split_once('.').unwrap_or_default();
+                (Some(domain), number.parse::<usize>().ok())
+            }
+        };
+        let Some((name, servers)) = name.and_then(|name| Some((name, self.servers.get(name)?))) else {
+            return Records::Nothing;
+        };
+        match number {
+            Some(number) => Records::Addresses(servers.get(number).map(SocketAddr::ip).into_iter().collect()),
+            None => Records::Srv(
+                (0..).zip(servers).map(|(number, server)| service(name, number, *server)).collect(),
+            ),
+        }
+    }
+}
+
+fn service(domain: &str, number: u16, server: SocketAddr) -> Srv {
+    Srv { priority: number, weight: 0, port: server.port(), target: format!("{number}.{domain}").into() }
+}
 
 /// Accounts and bindings of one domain.
 #[derive(Debug, Default)]
@@ -34,12 +73,14 @@ impl Directory {
         self.bindings.entry(format!("sip:{user}@{domain}")).or_default();
     }
 
-    /// Answers a question; `None`: when the one it is about is back. `is_open` tells which connections stand.
+    /// Answers a question of the server at `local`; `None`: when the one it is about is back. `hop_of` tells which
+    /// connections stand.
     pub fn answer(
         &mut self,
         now: Instant,
         id: QuestionId,
         question: Question,
+        (local, dns): (SocketAddr, &Dns),
         hop_of: impl Fn(FlowId) -> Option<Hop>,
     ) -> Option<Answer> {
         Some(match question {
@@ -85,11 +126,14 @@ impl Directory {
             Question::Reach(RouteTarget::Address { .. } | RouteTarget::Peer { .. }) => {
                 Answer::Reachable(None)
             }
-            // There is one domain.
             Question::Resolve(queries) => {
-                Answer::Resolved(queries.iter().map(|_| Records::Nothing).collect())
+                Answer::Resolved(queries.iter().map(|query| dns.answer(query)).collect())
             }
-            Question::Connect(_) => Answer::Connected(None),
+            Question::Connect(ways) => {
+                let first = ways.iter().position(|way: &Way| way.transport == Transport::Udp);
+                let hop = |remote| Hop { flow: SOCKET, transport: Transport::Udp, local, remote };
+                Answer::Connected(first.map(|at| (at, hop(ways[at].addresses[0]))))
+            }
         })
     }
 

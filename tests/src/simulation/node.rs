@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use sip_core::entropy::SeededEntropy;
-use sip_core::server::{self, Identity, Server};
+use sip_core::server::{self, Identity, Outward, Server};
 use sip_core::time::Instant;
 use sip_core::transport::{FlowId, Hop, Transport};
 use sip_core::user_agent::{self, Aor, Event, UserAgent};
@@ -176,7 +176,8 @@ impl ServerNode {
     }
 
     fn make(domain: &str, seed: u64) -> BoxedServer {
-        let config = server::Config::new(domain, [7; 32], [9; 32]);
+        let mut config = server::Config::new(domain, [7; 32], [9; 32]);
+        config.outward = Outward::Anywhere;
         BoxedServer(Box::new(Server::new(config, Box::new(SeededEntropy(seed)))))
     }
 

@@ -44,6 +44,8 @@ pub struct Habits {
     pub chat: u64,
     /// How many leave the registrar and come back.
     pub leave: u64,
+    /// How many of those they call, or write to, are of another domain, if there is one.
+    pub abroad: u64,
     /// How many send who they talk to elsewhere.
     pub transfer: u64,
     /// How many offers are larger than a datagram of 1,300 bytes.
@@ -283,13 +285,17 @@ pub fn place_call(world: &mut World, phone: NodeId) {
     }
 }
 
-/// The name of somebody else of the same domain, or one's own on another device.
+/// Somebody else, mostly of the same domain and then by name, or oneself on another device.
 pub fn somebody(world: &mut World, phone: NodeId) -> Option<String> {
     let domain = world.phone(phone).domain.clone();
-    let others: Vec<NodeId> =
-        world.phones().into_iter().filter(|id| *id != phone && world.phone(*id).domain == domain).collect();
-    let other = *others.get(world.roll(others.len() as u64) as usize)?;
-    Some(world.phone(other).user.clone())
+    let all: Vec<NodeId> = world.phones().into_iter().filter(|id| *id != phone).collect();
+    let (home, abroad): (Vec<NodeId>, Vec<NodeId>) =
+        all.into_iter().partition(|id| world.phone(*id).domain == domain);
+    let far = !abroad.is_empty() && world.roll(100) < world.habits.abroad;
+    let others = if far { abroad } else { home };
+    let chosen = *others.get(world.roll(others.len() as u64) as usize)?;
+    let other = world.phone(chosen);
+    Some(if far { format!("{}@{}", other.user, other.domain) } else { other.user.clone() })
 }
 
 /// Sends a request that has one answer.

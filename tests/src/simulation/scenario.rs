@@ -79,12 +79,14 @@ const PEOPLE_AT_HOME: Habits = Habits {
     early: 25,
     chat: 50,
     leave: 0,
+    abroad: 50,
     transfer: 15,
     large: 0,
     strict: true,
 };
 
 const UDP_HOME: Cast = Cast::Domains { servers: 1, udp: 3, websocket: 0, devices: 1 };
+const TWO_HOMES: Cast = Cast::Domains { servers: 2, udp: 2, websocket: 1, devices: 1 };
 const MIXED_HOME: Cast = Cast::Domains { servers: 1, udp: 2, websocket: 2, devices: 1 };
 
 const PLAIN: Scenario = Scenario {
@@ -120,6 +122,20 @@ pub const SCENARIOS: &[Scenario] = &[
         about: "four phones without a server send each other to others",
         cast: Cast::Peers(4),
         habits: Habits { transfer: 60, hang_up: 30, ..PEOPLE_AT_HOME },
+        ..PLAIN
+    },
+    Scenario {
+        name: "trapezoid",
+        about: "phones of two domains, whose calls take two servers; nothing is lost, so nothing may be repeated",
+        cast: TWO_HOMES,
+        profile: Profile::SMOOTH,
+        no_repeats: true,
+        ..PLAIN
+    },
+    Scenario {
+        name: "trapezoid-loss",
+        about: "the same; a tenth lost, doubled, late",
+        cast: TWO_HOMES,
         ..PLAIN
     },
     Scenario {

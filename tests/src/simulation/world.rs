@@ -9,7 +9,7 @@ use sip_core::time::{Duration, Instant};
 use sip_core::transport::{Hop, Transport};
 use sip_core::user_agent::{self, CallId, End, Event, UserAgent};
 
-use super::directory::SOCKET;
+use super::directory::{Dns, SOCKET};
 use super::fault::Fault;
 use super::mesh::{self, MESH};
 use super::network::{ConnectionId, Network, Profile};
@@ -78,6 +78,8 @@ pub struct World {
     pub nodes: Vec<Node>,
     /// Links and connections.
     pub network: Network,
+    /// Where the servers of each domain are.
+    pub dns: Dns,
     /// What happened.
     pub trace: Trace,
     /// The first broken rule; nothing happens after it.
@@ -109,6 +111,7 @@ impl World {
             now: START,
             nodes: Vec::new(),
             network: Network::new(profile, setting.no_repeats),
+            dns: Dns::default(),
             trace: Trace::new(setting.whole_trace),
             violation: None,
             dice: SeededEntropy(stir(stir(seed, 3), 0)),
@@ -128,9 +131,13 @@ impl World {
 
     /// Adds a node, which gets the next id.
     pub fn add(&mut self, node: Node) -> NodeId {
+        let id = NodeId(self.nodes.len());
+        if let Node::Server(server) = &node {
+            self.dns.add(&server.domain, id.address());
+        }
         self.nodes.push(node);
         self.timer_of.push(None);
-        NodeId(self.nodes.len() - 1)
+        id
     }
 
     /// Switches a phone on: it opens its flow and registers.
@@ -410,8 +417,8 @@ impl World {
                         let found = network.connection(connection).filter(|c| c.is_open(id))?;
                         Some(ServerNode::hop(id, found.peer(id), Some(connection)))
                     };
-                    let now = self.now;
-                    if let Some(answer) = node.directory.answer(now, question, asked, hop_of) {
+                    let (now, outside) = (self.now, (id.address(), &self.dns));
+                    if let Some(answer) = node.directory.answer(now, question, asked, outside, hop_of) {
                         node.server.0.handle_input(now, server::Input::Answer(question, answer));
                     }
                     for (question, hop) in node.directory.woken() {

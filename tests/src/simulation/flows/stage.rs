@@ -356,6 +356,7 @@ impl Habits {
         early: 0,
         chat: 0,
         leave: 0,
+        abroad: 0,
         transfer: 0,
         large: 0,
         strict: true,
