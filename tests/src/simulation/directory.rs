@@ -137,6 +137,20 @@ impl Directory {
         })
     }
 
+    /// Puts the devices of a user in an order: each is tried when those before it have failed (RFC 3261 §16.6 step 1).
+    pub fn rank(&mut self, aor: &str, contacts: &[String]) {
+        for binding in self.bindings.get_mut(aor).into_iter().flatten() {
+            let at = contacts.iter().position(|contact| binding.contact.contains(contact.as_str()));
+            binding.params = format!("{};q=0.{}", binding.params, 9 - at.unwrap_or(9).min(9)).into();
+        }
+    }
+
+    /// Whoever asks for a user gets another's contacts.
+    pub fn forward(&mut self, aor: &str, to: &str) {
+        let contacts = self.bindings.get(to).cloned().unwrap_or_default();
+        self.bindings.insert(aor.to_owned(), contacts);
+    }
+
     /// Those who waited and can be told.
     pub fn woken(&mut self) -> Vec<(QuestionId, Hop)> {
         core::mem::take(&mut self.woken)

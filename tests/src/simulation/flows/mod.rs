@@ -2,8 +2,9 @@
 //! by message with the tables here.
 //!
 //! A table names every message of a link in its order, lost ones included. Where messages cross, the order is that of
-//! each direction. Two proxies in a row stand as one here: the messages between them are left out. A 100 that a phone sends
-//! is left out too: the examples have none, and RFC 3261 §8.2.6.1 leaves it to the phone.
+//! each direction. Two proxies in a row stand as one in some: the messages between them are left out. A 100 that a phone
+//! sends is left out too: the examples have none, and RFC 3261 §8.2.6.1 leaves it to the phone. Several proxies are P1 and
+//! P2, several phones of bob's B1, B2 and so on.
 
 pub mod rfc3665;
 pub mod rfc5359;
@@ -23,6 +24,8 @@ pub enum Between {
     TheirProxy,
     /// The server of bob's domain, to which alice is a stranger.
     HisProxy,
+    /// The server of alice's domain and that of bob's.
+    TwoProxies,
 }
 
 /// One flow.
@@ -34,7 +37,7 @@ pub struct Flow {
     pub about: &'static str,
     /// Who stands between the two.
     pub between: Between,
-    /// Who is there beside them.
+    /// Who is there beside them, all of bob's domain: other people, and bob's other phones by his name.
     pub others: &'static [&'static str],
     /// Messages cross: only the order in each direction counts.
     pub crossing: bool,
@@ -87,7 +90,7 @@ impl Flow {
 /// A message of a table or of a run.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Message {
-    /// Sender, by the first letter: A, B, P.
+    /// Sender, by the first letter, with a number where there are several: A, B, P2.
     pub from: String,
     /// Receiver.
     pub to: String,

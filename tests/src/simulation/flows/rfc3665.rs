@@ -1,7 +1,7 @@
 //! RFC 3665 §3. Blank are §3.3 (a second proxy that challenges), §3.4 (another proxy after the first fails) and §3.6
 //! (redirection).
 
-use super::Between::{HisProxy, Nobody, TheirProxy};
+use super::Between::{HisProxy, Nobody, TwoProxies};
 use super::Flow;
 
 const PLAIN: Flow = Flow {
@@ -31,18 +31,19 @@ pub const FLOWS: &[Flow] = &[
     },
     Flow {
         section: "RFC 3665 §3.2",
-        about: "a call through proxies, the first of which challenges",
-        between: TheirProxy,
-        table: "A>P INVITE, P>A 407 INVITE, A>P ACK, A>P INVITE, P>A 100 INVITE, P>B INVITE, B>P 180 INVITE, \
-                P>A 180 INVITE, B>P 200 INVITE, P>A 200 INVITE, A>P ACK, P>B ACK, B>P BYE, P>A BYE, A>P 200 BYE, \
-                P>B 200 BYE",
+        about: "a call through two proxies, the first of which challenges",
+        between: TwoProxies,
+        table: "A>P1 INVITE, P1>A 407 INVITE, A>P1 ACK, A>P1 INVITE, P1>P2 INVITE, P1>A 100 INVITE, P2>B INVITE, \
+                P2>P1 100 INVITE, B>P2 180 INVITE, P2>P1 180 INVITE, P1>A 180 INVITE, B>P2 200 INVITE, \
+                P2>P1 200 INVITE, P1>A 200 INVITE, A>P1 ACK, P1>P2 ACK, P2>B ACK, B>P2 BYE, P2>P1 BYE, P1>A BYE, \
+                A>P1 200 BYE, P1>P2 200 BYE, P2>B 200 BYE",
         script: |stage| {
             stage.call();
-            stage.run(400);
+            stage.run(500);
             stage.ring();
-            stage.run(200);
+            stage.run(300);
             stage.accept();
-            stage.run(200);
+            stage.run(400);
             stage.hang_up(stage.bob);
             stage.run(1_000);
         },

@@ -11,8 +11,9 @@ use sip_core::user_agent::{
 };
 
 use super::super::NodeId;
+use super::super::node::password;
 use super::super::watch::description;
-use super::Between::{HisProxy, Nobody};
+use super::Between::{HisProxy, Nobody, TheirProxy};
 use super::Flow;
 use super::stage::Stage;
 
@@ -174,6 +175,71 @@ pub const FLOWS: &[Flow] = &[
         ..PLAIN
     },
     Flow {
+        section: "RFC 5359 §2.7",
+        about: "forwarding in any case: bob's contact is the gateway; no 181, which the example leaves open",
+        between: HisProxy,
+        others: &["gateway"],
+        table: "A>P INVITE, P>G INVITE, G>P 180 INVITE, P>A 180 INVITE, G>P 200 INVITE, P>A 200 INVITE, A>P ACK, \
+                P>G ACK, A>P BYE, P>G BYE, G>P 200 BYE, P>A 200 BYE",
+        script: |stage| {
+            stage.directory().forward("sip:bob@a.example", "sip:gateway@a.example");
+            stage.call();
+            stage.run(200);
+            stage.rings(stage.third);
+            stage.run(200);
+            stage.accepts(stage.third);
+            stage.run(200);
+            stage.hang_up(stage.alice);
+            stage.run(1_000);
+        },
+        ..PLAIN
+    },
+    Flow {
+        section: "RFC 5359 §2.8",
+        about: "forwarding when busy, to the contact of the next lower q; no 181",
+        between: HisProxy,
+        others: &["bob"],
+        table: "A>P INVITE, P>B1 INVITE, B1>P 486 INVITE, P>B1 ACK, P>B2 INVITE, B2>P 180 INVITE, P>A 180 INVITE, \
+                B2>P 200 INVITE, P>A 200 INVITE, A>P ACK, P>B2 ACK, A>P BYE, P>B2 BYE, B2>P 200 BYE, P>A 200 BYE",
+        script: |stage| {
+            stage.ranks();
+            stage.call();
+            stage.run(200);
+            stage.rejects(stage.bob, 486);
+            stage.run(200);
+            stage.rings(stage.third);
+            stage.run(200);
+            stage.accepts(stage.third);
+            stage.run(200);
+            stage.hang_up(stage.alice);
+            stage.run(1_000);
+        },
+        ..PLAIN
+    },
+    Flow {
+        section: "RFC 5359 §2.9",
+        about: "forwarding when nobody answers, after twenty seconds; no 181",
+        between: HisProxy,
+        others: &["bob"],
+        table: "A>P INVITE, P>B1 INVITE, B1>P 180 INVITE, P>A 180 INVITE, P>B1 CANCEL, B1>P 200 CANCEL, \
+                B1>P 487 INVITE, P>B1 ACK, P>B2 INVITE, B2>P 180 INVITE, P>A 180 INVITE, B2>P 200 INVITE, \
+                P>A 200 INVITE, A>P ACK, P>B2 ACK, A>P BYE, P>B2 BYE, B2>P 200 BYE, P>A 200 BYE",
+        script: |stage| {
+            stage.ranks();
+            stage.call();
+            stage.run(200);
+            stage.ring();
+            stage.run(21_000);
+            stage.rings(stage.third);
+            stage.run(200);
+            stage.accepts(stage.third);
+            stage.run(200);
+            stage.hang_up(stage.alice);
+            stage.run(1_000);
+        },
+        ..PLAIN
+    },
+    Flow {
         section: "RFC 5359 §2.10",
         about: "a third one is added to a call; our Contact has no isfocus, which is the mixer's",
         others: &["carol"],
@@ -184,6 +250,47 @@ pub const FLOWS: &[Flow] = &[
             stage.offer(stage.bob);
             stage.run(500);
             stage.talks(stage.bob, stage.third);
+        },
+        ..PLAIN
+    },
+    Flow {
+        section: "RFC 5359 §2.12",
+        about: "find me: four phones, one after another",
+        between: HisProxy,
+        others: &["bob", "bob", "bob"],
+        table: "A>P INVITE, P>B1 INVITE, B1>P 180 INVITE, P>A 180 INVITE, P>B1 CANCEL, B1>P 200 CANCEL, \
+                B1>P 487 INVITE, P>B1 ACK, P>B2 INVITE, B2>P 480 INVITE, P>B2 ACK, P>B3 INVITE, B3>P 486 INVITE, \
+                P>B3 ACK, P>B4 INVITE, B4>P 180 INVITE, P>A 180 INVITE, B4>P 200 INVITE, P>A 200 INVITE, A>P ACK, \
+                P>B4 ACK, B4>P BYE, P>A BYE, A>P 200 BYE, P>B4 200 BYE",
+        script: |stage| {
+            let [second, third, fourth] = [0, 1, 2].map(|at| NodeId(stage.third.0 + at));
+            stage.ranks();
+            stage.call();
+            stage.run(200);
+            stage.ring();
+            stage.run(21_000);
+            stage.rejects(second, 480);
+            stage.run(200);
+            stage.rejects(third, 486);
+            stage.run(200);
+            stage.rings(fourth);
+            stage.run(200);
+            stage.accepts(fourth);
+            stage.run(200);
+            stage.hang_up(fourth);
+            stage.run(1_000);
+        },
+        ..PLAIN
+    },
+    Flow {
+        section: "RFC 5359 §2.14",
+        about: "screening of callers: alice proves to be somebody else than her From says, which is what ours screens",
+        between: TheirProxy,
+        table: "A>P INVITE, P>A 407 INVITE, A>P ACK, A>P INVITE, P>A 403 INVITE, A>P ACK",
+        script: |stage| {
+            stage.pretends(stage.alice);
+            stage.call();
+            stage.run(1_000);
         },
         ..PLAIN
     },
@@ -289,6 +396,18 @@ pub const FLOWS: &[Flow] = &[
 
 /// What the services of this RFC take beside calls.
 impl Stage {
+    /// Somebody starts anew under the old address, with bob's account.
+    fn pretends(&mut self, who: NodeId) {
+        let phone = self.world.phone(who);
+        (phone.up, phone.registers) = (false, false);
+        phone.configure(|config| {
+            config.username = "bob".into();
+            config.password = Some(password("bob"));
+        });
+        self.world.switch_on(who);
+        self.begins();
+    }
+
     /// Somebody asks another, with whom there is a call, to call a third instead.
     fn refers(
         &mut self,

@@ -6,6 +6,7 @@ use sip_core::transport::Transport;
 use sip_core::user_agent::{Addressee, CallId, CommandError, Event, Replacement, UserAgent};
 
 use super::super::NodeId;
+use super::super::directory::Directory;
 use super::super::ladder;
 use super::super::mesh::MESH;
 use super::super::network::Profile;
@@ -23,6 +24,9 @@ const LINKS: Profile = Profile { latency: (LATENCY, LATENCY), ..Profile::SMOOTH 
 
 /// The domain of everybody who has an account with the proxy, and of all where there is none.
 const DOMAIN: &str = "a.example";
+
+/// Another one.
+const ELSEWHERE: &str = "elsewhere.example";
 
 /// The phones and what is between them.
 #[derive(Debug)]
@@ -45,37 +49,41 @@ impl Stage {
         let setting = Setting { whole_trace: true, ..Setting::default() };
         let mut world = World::new(1, LINKS, Habits::NONE, setting);
         world.scripted = true;
-        let proxied = between != Between::Nobody;
-        let home = if proxied { NodeId(1) } else { MESH };
-        let mut phones = Vec::new();
-        let mut add = |world: &mut World, user: &str, domain: &str| {
-            let id = NodeId(world.nodes.len());
-            let mut phone = Phone::new(id, user, 0, domain, home, Transport::Udp, 1);
-            phone.registers = proxied && domain == DOMAIN;
-            phone.configure(|config| {
-                config.referrals = true;
-                config.event_packages = vec!["dialog".into(), "presence".into()];
-            });
-            phones.push(id);
-            world.add(Node::Phone(phone))
+        let alice = NodeId(0);
+        let (alices, homes): (&str, &[(&str, &[&str])]) = match between {
+            Between::Nobody => (DOMAIN, &[]),
+            Between::TheirProxy => (DOMAIN, &[(DOMAIN, &["alice", "bob"])]),
+            Between::HisProxy => (ELSEWHERE, &[(DOMAIN, &["bob"])]),
+            Between::TwoProxies => (ELSEWHERE, &[(ELSEWHERE, &["alice"]), (DOMAIN, &["bob"])]),
         };
-        let alices = if between == Between::HisProxy { "elsewhere.example" } else { DOMAIN };
-        let alice = add(&mut world, "alice", alices);
-        if proxied {
-            let mut server = ServerNode::new(NodeId(1), DOMAIN, 1);
-            let everybody = ["alice", "bob"].iter().chain(others);
-            everybody.for_each(|user| server.directory.add(DOMAIN, user, &password(user)));
+        // Alice sends to the first, everybody else to the last.
+        let (first, last) = match homes.len() {
+            0 => (MESH, MESH),
+            servers => (NodeId(1), NodeId(servers)),
+        };
+        add_phone(&mut world, "alice", 0, alices, first, homes.iter().any(|(domain, _)| *domain == alices));
+        for (domain, users) in homes {
+            let mut server = ServerNode::new(NodeId(world.nodes.len()), domain, 1);
+            let more: &[&str] = if *domain == DOMAIN { others } else { &[] };
+            users.iter().chain(more).for_each(|user| server.directory.add(domain, user, &password(user)));
             world.add(Node::Server(server));
         }
-        let bob = add(&mut world, "bob", DOMAIN);
-        for user in others {
-            add(&mut world, user, DOMAIN);
+        let bob = NodeId(world.nodes.len());
+        for (at, user) in ["bob"].iter().chain(others).enumerate() {
+            let device = ["bob"].iter().chain(others).take(at).filter(|other| *other == user).count();
+            add_phone(&mut world, user, device, DOMAIN, last, !homes.is_empty());
         }
-        let third = phones.get(2).copied().unwrap_or(bob);
-        phones.into_iter().for_each(|id| world.switch_on(id));
-        world.run(Duration::from_secs(10));
-        let prelude = world.trace.entries().len();
-        Self { world, alice, bob, third, prelude }
+        let third = if others.is_empty() { bob } else { NodeId(bob.0 + 1) };
+        let mut stage = Self { world, alice, bob, third, prelude: 0 };
+        stage.world.phones().into_iter().for_each(|id| stage.world.switch_on(id));
+        stage.begins();
+        stage
+    }
+
+    /// What happened so far is no part of the flow.
+    pub fn begins(&mut self) {
+        self.run(10_000);
+        self.prelude = self.world.trace.entries().len();
     }
 
     /// Somebody has said who he is before the flow begins, and is not challenged in it.
@@ -84,8 +92,25 @@ impl Stage {
             self.world.command(who, "options", |ua, now| ua.options(now, Addressee::Target("nobody")));
         let request = asked.expect("an account can be asked for");
         self.world.phone(who).watch.requests.insert(request);
-        self.run(1_000);
-        self.prelude = self.world.trace.entries().len();
+        self.begins();
+    }
+
+    /// What the last server knows beside accounts.
+    pub fn directory(&mut self) -> &mut Directory {
+        let servers = self.world.servers();
+        let last = servers.last().expect("a server");
+        match &mut self.world.nodes[last.0] {
+            Node::Server(server) => &mut server.directory,
+            Node::Phone(_) => unreachable!("it is among the servers"),
+        }
+    }
+
+    /// Bob's phones are tried one after another.
+    pub fn ranks(&mut self) {
+        let phones: Vec<NodeId> =
+            self.world.phones().into_iter().filter(|id| self.world.phone(*id).user == "bob").collect();
+        let contacts: Vec<String> = phones.iter().map(|id| id.address().to_string()).collect();
+        self.directory().rank("sip:bob@a.example", &contacts);
     }
 
     /// Time passes. Changes of the session that somebody is asked about are taken at once.
@@ -301,9 +326,15 @@ impl Stage {
 
     /// As the tables have it.
     fn name(&self, node: NodeId) -> String {
-        match &self.world.nodes[node.0] {
+        let letter = |node: &Node| match node {
             Node::Phone(phone) => phone.user[..1].to_uppercase(),
             Node::Server(_) => "P".to_owned(),
+        };
+        let own = letter(&self.world.nodes[node.0]);
+        let alike = |nodes: &[Node]| nodes.iter().filter(|node| letter(node) == own).count();
+        match alike(&self.world.nodes) {
+            1 => own,
+            _ => format!("{own}{}", alike(&self.world.nodes[..=node.0])),
         }
     }
 
@@ -330,6 +361,16 @@ impl Stage {
         }
         call.filter(|_| self.world.violation.is_none())
     }
+}
+
+fn add_phone(world: &mut World, user: &str, device: usize, domain: &str, home: NodeId, registers: bool) {
+    let mut phone = Phone::new(NodeId(world.nodes.len()), user, device, domain, home, Transport::Udp, 1);
+    phone.registers = registers;
+    phone.configure(|config| {
+        config.referrals = true;
+        config.event_packages = vec!["dialog".into(), "presence".into()];
+    });
+    world.add(Node::Phone(phone));
 }
 
 fn take_event<T>(world: &mut World, who: NodeId, pick: impl Fn(&Event) -> Option<T>) -> Option<T> {
