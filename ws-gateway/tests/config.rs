@@ -4,8 +4,8 @@ use std::path::Path;
 
 use sip_core::auth::Algorithm;
 use sip_core::server::{Callers, Outward};
-use ws_gateway::Config;
-use ws_gateway::config::Audience;
+use ws_gateway::config::{Audience, CertificateFiles, Clients, Listen};
+use ws_gateway::{Config, Gateway};
 
 fn parse(text: &str) -> Result<Config, String> {
     Config::parse(Path::new("gateway.toml"), text).map_err(|error| error.to_string())
@@ -203,4 +203,45 @@ fn faults_name_file_line_key_and_what_is_accepted() {
 fn a_missing_file_is_named() {
     let error = Config::load(Path::new("/nonexistent/gateway.toml")).unwrap_err();
     assert!(error.to_string().contains("/nonexistent/gateway.toml"));
+}
+
+/// Every sample in the documentation is read as it stands, and started on this machine: with its addresses ours, its ports
+/// free, and its files there.
+#[tokio::test]
+async fn every_sample_starts() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut samples = vec![std::fs::read_to_string(root.join("gateway.example.toml")).unwrap()];
+    for entry in std::fs::read_dir(root.join("../docs")).unwrap() {
+        let text = std::fs::read_to_string(entry.unwrap().path()).unwrap();
+        let blocks = text.split("```toml\n").skip(1).map(|rest| rest.split("```").next().unwrap().to_owned());
+        samples.extend(blocks);
+    }
+    assert!(samples.len() >= 4, "the samples are not where they were");
+    let made = rcgen::generate_simple_self_signed(vec!["example.com".into()]).unwrap();
+    for sample in samples {
+        let mut config = parse(&sample).unwrap_or_else(|error| panic!("{error}\n{sample}"));
+        let directory = tempfile::tempdir().unwrap();
+        let (chain, key) = (directory.path().join("chain.pem"), directory.path().join("key.pem"));
+        std::fs::write(&chain, made.cert.pem()).unwrap();
+        std::fs::write(&key, made.signing_key.serialize_pem()).unwrap();
+        config.data = directory.path().join("data");
+        let here = |listen: &mut Listen| listen.address = ([127, 0, 0, 1], 0).into();
+        here(&mut config.http.listen);
+        config.https.iter_mut().for_each(here);
+        let files = CertificateFiles { chain: chain.clone(), key };
+        config.certificates.iter_mut().for_each(|certificate| *certificate = files.clone());
+        config.outbound.certificate.iter_mut().for_each(|certificate| *certificate = files.clone());
+        config.outbound.ca.iter_mut().for_each(|ca| ca.clone_from(&chain));
+        for listener in config.udp.iter_mut().chain(&mut config.tcp).chain(&mut config.tls) {
+            here(&mut listener.listen);
+            if let Clients::Asked(ca) | Clients::Required(ca) = &mut listener.clients {
+                ca.clone_from(&chain);
+            }
+        }
+        // Nobody there shall be asked anything.
+        config.dns = vec![([127, 0, 0, 1], 9).into()];
+        config.peers.iter_mut().for_each(|peer| peer.probe = None);
+        let gateway = Gateway::start(config).unwrap_or_else(|error| panic!("{error:#}\n{sample}"));
+        gateway.stop().await;
+    }
 }

@@ -3,10 +3,11 @@
 mod support;
 
 use std::net::SocketAddr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
+use rcgen::{BasicConstraints, CertificateParams, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair};
 use rustls::pki_types::{CertificateDer, ServerName};
 use rustls::{ClientConfig, RootCertStore};
 use support::peers::{Peer, TcpPeer, WsPeer};
@@ -16,7 +17,7 @@ use tokio::net::TcpStream;
 use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
-use ws_gateway::config::{CertificateFiles, Config, SipListener};
+use ws_gateway::config::{CertificateFiles, Clients, Config, SipListener};
 
 const ANY: ([u8; 4], u16) = ([127, 0, 0, 1], 0);
 
@@ -159,4 +160,81 @@ async fn whoever_makes_no_handshake_is_closed_and_counted() {
         assert!(closed.is_err());
     }
     running.wait_for_metric("trapezoid_refusals_total{reason=\"tls\"}", 4).await;
+}
+
+/// An authority, and a certificate that it has signed, in files.
+fn signed(directory: &Path) -> (PathBuf, CertificateFiles) {
+    let mut params = CertificateParams::new(Vec::new()).unwrap();
+    params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    let authority_key = KeyPair::generate().unwrap();
+    let authority = params.self_signed(&authority_key).unwrap();
+    let issuer = Issuer::from_params(&params, &authority_key);
+    let key = KeyPair::generate().unwrap();
+    let mut own = CertificateParams::new(vec!["partner.example".into()]).unwrap();
+    own.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
+    let certificate = own.signed_by(&key, &issuer).unwrap();
+    let ca = directory.join("ca.pem");
+    std::fs::write(&ca, authority.pem()).unwrap();
+    let files = CertificateFiles { chain: directory.join("partner.crt"), key: directory.join("partner.key") };
+    std::fs::write(&files.chain, certificate.pem()).unwrap();
+    std::fs::write(&files.key, key.serialize_pem()).unwrap();
+    (ca, files)
+}
+
+/// Whether a client that shows this certificate is answered.
+async fn is_answered(
+    port: SocketAddr,
+    trusted: &CertificateDer<'static>,
+    own: Option<&CertificateFiles>,
+) -> bool {
+    use rustls::pki_types::PrivateKeyDer;
+    use rustls::pki_types::pem::PemObject as _;
+    let mut roots = RootCertStore::empty();
+    roots.add(trusted.clone()).unwrap();
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let builder = ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_root_certificates(roots);
+    let config = match own {
+        None => builder.with_no_client_auth(),
+        Some(files) => {
+            let chain = vec![CertificateDer::from_pem_file(&files.chain).unwrap()];
+            builder.with_client_auth_cert(chain, PrivateKeyDer::from_pem_file(&files.key).unwrap()).unwrap()
+        }
+    };
+    let stream = TcpStream::connect(port).await.unwrap();
+    let name = ServerName::try_from("localhost").unwrap();
+    let Ok(mut stream) = TlsConnector::from(Arc::new(config)).connect(name, stream).await else {
+        return false;
+    };
+    // With TLS 1.3 a server refuses after the client's handshake is over. This is a keep-alive and its answer (RFC 5626
+    // §4.4.1).
+    let mut pong = [0; 2];
+    stream.write_all(b"\r\n\r\n").await.is_ok()
+        && timeout(PATIENCE, stream.read_exact(&mut pong)).await.unwrap().is_ok()
+        && pong == *b"\r\n"
+}
+
+#[tokio::test]
+async fn rfc5922_7_4_a_client_shows_its_certificate_where_it_must() {
+    let directory = tempfile::tempdir().unwrap();
+    let (ca, partner) = signed(directory.path());
+    let (stranger, _) = certificate(directory.path(), "stranger", &["stranger.example"]);
+    let rows: [(fn(PathBuf) -> Clients, [bool; 3]); 3] = [
+        (|_| Clients::Anyone, [true, true, true]),
+        (Clients::Asked, [true, true, false]),
+        (Clients::Required, [false, true, false]),
+    ];
+    for (clients, expected) in rows {
+        let clients = clients(ca.clone());
+        let running = start_with(|config| {
+            with_tls(config);
+            config.tls[0].clients = clients.clone();
+        });
+        let (own, port) = (own_certificate(&running), running.gateway.addresses().tls.unwrap());
+        for (shown, expected) in [None, Some(&partner), Some(&stranger)].into_iter().zip(expected) {
+            assert_eq!(is_answered(port, &own, shown).await, expected, "{clients:?} {shown:?}");
+        }
+    }
 }
