@@ -105,7 +105,7 @@ impl Dialog {
             local: untagged(&request.to()),
             remote: untagged(&request.from()),
             target: target.unwrap_or_else(|| without_headers(request.from().uri).into()),
-            routes: record_routes(request.headers()).collect(),
+            routes: record_routes(request.headers()),
             local_cseq: None,
             remote_cseq: Some(request.cseq().number),
             session: SessionIdentifier::default(),
@@ -184,7 +184,7 @@ impl Dialog {
             self.stage = Stage::Confirmed;
         }
         // §12.1.2: "taken in reverse order"
-        self.routes = record_routes(response.headers()).collect();
+        self.routes = record_routes(response.headers());
         self.routes.reverse();
         self.refresh_target(response.headers());
     }
@@ -320,11 +320,13 @@ fn without_headers(uri: &str) -> &str {
 }
 
 /// Record-Route values in the message's order. What is no address cannot be followed and is left out.
-fn record_routes(headers: &Headers) -> impl Iterator<Item = SmolStr> {
-    headers
-        .list(HeaderName::RecordRoute)
-        .filter_map(NameAddr::parse)
-        .map(|route| format!("<{}>{}", route.uri, route.params.as_str()).into())
+fn record_routes(headers: &Headers) -> Vec<SmolStr> {
+    let routes = headers.list(HeaderName::RecordRoute).filter_map(NameAddr::parse);
+    let mut routes: Vec<SmolStr> =
+        routes.map(|route| format!("<{}>{}", route.uri, route.params.as_str()).into()).collect();
+    // A dialog may last for hours.
+    routes.shrink_to_fit();
+    routes
 }
 
 fn is_loose(route: &str) -> bool {

@@ -36,6 +36,11 @@ impl Outputs {
         self.queue.pop_front()
     }
 
+    /// Keeps nothing for the next.
+    pub(super) fn rest(&mut self) {
+        self.queue = VecDeque::new();
+    }
+
     /// Whether it is time to let the caller drain.
     pub(super) fn is_full(&self) -> bool {
         self.queue.len() >= limits::OUTPUTS

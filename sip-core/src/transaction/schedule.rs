@@ -69,6 +69,11 @@ impl Schedule {
         Some((timer, handle))
     }
 
+    /// None runs: nothing is kept for the next.
+    pub(super) fn rest(&mut self) {
+        self.due.clear();
+    }
+
     /// How many timers run.
     pub(super) fn len(&self) -> usize {
         self.due.len()

@@ -220,7 +220,12 @@ impl UserAgent {
 
     /// The next thing to do.
     pub fn poll_output(&mut self) -> Option<Output> {
-        self.outputs.pop_front()
+        let output = self.outputs.pop_front();
+        if output.is_none() {
+            // An idle user agent keeps no room for a busy one's outputs.
+            self.outputs = VecDeque::new();
+        }
+        output
     }
 
     /// When [`Input::Timeout`] is to be given next; `None`: not until there is other input.
@@ -346,7 +351,7 @@ impl UserAgent {
             match self.calls.get(&id).map(|call| &call.direction) {
                 Some(Direction::Outgoing(_)) => self.outgoing_timeout(now, id),
                 Some(Direction::Incoming(_)) => self.incoming_timeout(now, id),
-                Some(Direction::Restored { .. }) | None => {}
+                Some(Direction::Standing { .. }) | None => {}
             }
         }
     }

@@ -28,17 +28,33 @@ impl<K: Copy + Ord, V> Few<K, V> {
     pub(super) fn insert(&mut self, key: K, value: V) {
         match self.find(key) {
             Ok(at) => self.0[at].1 = value,
-            Err(at) => self.0.insert(at, (key, value)),
+            Err(at) => {
+                // There is mostly one, and it stays for hours.
+                if self.0.len() == self.0.capacity() {
+                    self.0.reserve_exact(1 + self.0.len() / 2);
+                }
+                self.0.insert(at, (key, value));
+            }
         }
     }
 
     pub(super) fn remove(&mut self, key: &K) -> Option<V> {
         let at = self.find(*key).ok()?;
-        Some(self.0.remove(at).1)
+        let (_, value) = self.0.remove(at);
+        self.tidy();
+        Some(value)
     }
 
     pub(super) fn retain(&mut self, mut keep: impl FnMut(&V) -> bool) {
         self.0.retain(|(_, value)| keep(value));
+        self.tidy();
+    }
+
+    /// Gives back what a busy hour took.
+    fn tidy(&mut self) {
+        if self.0.len() * 4 <= self.0.capacity() {
+            self.0.shrink_to(self.0.len() * 2);
+        }
     }
 
     /// In the order of the keys.

@@ -298,7 +298,7 @@ impl UserAgent {
     pub(super) fn cancelled(&mut self, now: Instant, cancel: &Request, invite: ServerId) {
         let found = self.calls.iter().find(|(_, call)| match &call.direction {
             Direction::Incoming(i) => i.server == Some(invite) && matches!(i.phase, Phase::Offered { .. }),
-            Direction::Outgoing(_) | Direction::Restored { .. } => false,
+            Direction::Outgoing(_) | Direction::Standing { .. } => false,
         });
         let Some((id, _)) = found else {
             self.reinvite_cancelled(now, invite);
@@ -359,7 +359,7 @@ impl UserAgent {
     pub(super) fn offer_flow_lost(&mut self, now: Instant, server: ServerId) {
         let lost = self.calls.iter().find(|(_, call)| match &call.direction {
             Direction::Incoming(i) => i.server == Some(server) && matches!(i.phase, Phase::Offered { .. }),
-            Direction::Outgoing(_) | Direction::Restored { .. } => false,
+            Direction::Outgoing(_) | Direction::Standing { .. } => false,
         });
         if let Some((id, _)) = lost {
             self.refuse_offer(now, id, 480, None, End::Failed(Failure::of(Cause::FlowLost)));
@@ -371,6 +371,7 @@ impl UserAgent {
             if let Some(incoming) = call.incoming().filter(|incoming| incoming.server == Some(server)) {
                 incoming.server = None;
             }
+            call.settle();
             for usage in call.usages_mut() {
                 if let Some(answered) = usage.unacknowledged.as_mut().filter(|a| a.server == Some(server)) {
                     answered.server = None;

@@ -82,7 +82,9 @@ pub(super) struct Occasion {
 
 impl Outgoing {
     pub(super) fn timeout(&self) -> Option<Instant> {
-        self.no_answer_at.into_iter().chain(self.broken_until).min()
+        // While there is a transaction its Timer M says when it is over.
+        let acks = self.acks_until.filter(|_| self.client.is_none());
+        self.no_answer_at.into_iter().chain(self.broken_until).chain(acks).min()
     }
 
     pub(super) fn ack(&self, dialog: &DialogId) -> Option<Bytes> {
@@ -92,6 +94,11 @@ impl Outgoing {
     /// Call-ID and our tag.
     pub(super) fn name(&self) -> (&str, &str) {
         (&self.draft.call_id, &self.draft.tag)
+    }
+
+    /// CSeq of the INVITE that was sent last.
+    pub(super) const fn cseq(&self) -> u32 {
+        self.draft.cseq
     }
 
     /// Whether the INVITE that made the call has this CSeq.
@@ -598,10 +605,12 @@ impl UserAgent {
         }
     }
 
+    /// Timer M, or a refusal was acknowledged: no 2xx comes any more (RFC 6026 §7.2).
     pub(super) fn invite_terminated(&mut self, id: CallId, client: ClientId) {
-        let Some(out) = self.calls.get_mut(&id).and_then(Call::outgoing) else { return };
-        if out.client == Some(client) {
+        let Some(call) = self.calls.get_mut(&id) else { return };
+        if let Some(out) = call.outgoing().filter(|out| out.client == Some(client)) {
             out.client = None;
+            call.settle();
         }
     }
 
@@ -628,8 +637,13 @@ impl UserAgent {
     }
 
     pub(super) fn outgoing_timeout(&mut self, now: Instant, id: CallId) {
-        let Some(out) = self.calls.get_mut(&id).and_then(Call::outgoing) else { return };
+        let Some(call) = self.calls.get_mut(&id) else { return };
+        let Some(out) = call.outgoing() else { return };
         let due = |at: Option<Instant>| at.is_some_and(|at| at <= now);
+        if due(out.acks_until) {
+            out.acks_until = None;
+            return call.settle();
+        }
         if due(out.broken_until) {
             self.give_up(now, id, End::Failed(Failure::of(Cause::FlowLost)));
         } else if due(out.no_answer_at) {

@@ -243,7 +243,7 @@ impl UserAgent {
         let name = usage.dialog.id().clone();
         let call = self.insert_call(Call {
             remote,
-            direction: Direction::Restored { caller: snapshot.caller },
+            direction: Direction::Standing { caller: snapshot.caller },
             usage: Some(usage),
             way: self.way_over(self.ready()),
             ended: false,

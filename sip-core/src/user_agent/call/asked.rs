@@ -1,6 +1,8 @@
 //! Changes of a session that the other side asks for: re-INVITE (RFC 3261 §14.2), UPDATE (RFC 3311 §5.2), and offers
 //! in answers to ours.
 
+use alloc::boxed::Box;
+
 use bytes::Bytes;
 
 use super::answered::{Answered, Due};
@@ -32,9 +34,9 @@ const ACK: Duration = Duration::from_secs(20);
 #[derive(Debug)]
 pub(crate) enum Asked {
     /// INVITE, UPDATE or PRACK.
-    Request { server: ServerId, request: Request, until: Instant },
+    Request { server: ServerId, request: Box<Request>, until: Instant },
     /// A 2xx to this INVITE of ours, which had no offer.
-    Success { invite: Request, until: Instant },
+    Success { invite: Box<Request>, until: Instant },
     /// A reliable provisional response to our INVITE with this CSeq, which had no offer.
     Provisional { invite: u32, until: Instant },
 }
@@ -195,14 +197,14 @@ impl UserAgent {
         if call.state() != CallState::Established || call.is_unanswered() {
             return Err(match call.direction {
                 // §14.2: ours is in progress, or theirs is not answered.
-                Direction::Outgoing(_) | Direction::Restored { .. } => Refusal::of(491),
+                Direction::Outgoing(_) | Direction::Standing { .. } => Refusal::of(491),
                 Direction::Incoming(_) => Refusal::later(&mut *self.entropy),
             });
         }
         let Some(usage) = call.usages_mut().find(|usage| usage.is(dialog)) else {
             return Err(Refusal::of(481));
         };
-        if usage.change.as_ref().is_some_and(super::change::Change::is_invite_under_way) {
+        if usage.change.as_ref().is_some_and(|change| change.is_invite_under_way()) {
             return Err(Refusal::of(491));
         }
         if usage.asked.is_some() {
@@ -278,7 +280,8 @@ impl UserAgent {
         }
         let wait = if *request.method() == Method::Invite { PERSON } else { PROMPT };
         if let Some(usage) = self.usage_mut(id, dialog) {
-            usage.asked = Some(Asked::Request { server, request: request.clone(), until: now + wait });
+            usage.asked =
+                Some(Asked::Request { server, request: Box::new(request.clone()), until: now + wait });
         }
         self.event(Event::Offered { call: id, sdp });
         Ok(())
@@ -370,7 +373,7 @@ impl UserAgent {
         let text = sdp.as_ref().map(|sdp| body_text(sdp));
         let offered = sdp.map(|sdp| usage.negotiation.offered(sdp));
         if let Some(Ok(_)) = offered {
-            usage.asked = Some(Asked::Success { invite, until: now + ACK });
+            usage.asked = Some(Asked::Success { invite: Box::new(invite), until: now + ACK });
             self.event(Event::Offered { call: id, sdp: text });
             return;
         }
@@ -471,7 +474,7 @@ impl Call {
     pub(crate) fn usages_mut(&mut self) -> impl Iterator<Item = &mut Usage> {
         let early = match &mut self.direction {
             Direction::Outgoing(out) => out.early.as_mut_slice(),
-            Direction::Incoming(_) | Direction::Restored { .. } => &mut [],
+            Direction::Incoming(_) | Direction::Standing { .. } => &mut [],
         };
         self.usage.iter_mut().chain(early.iter_mut().rev())
     }

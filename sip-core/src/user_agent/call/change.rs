@@ -1,5 +1,6 @@
 //! Changes of a session that we ask for: re-INVITE (RFC 3261 §14.1) and UPDATE (RFC 3311 §5.1).
 
+use alloc::boxed::Box;
 use alloc::string::String;
 
 use bytes::Bytes;
@@ -191,7 +192,7 @@ impl UserAgent {
             _ => Method::Invite,
         };
         let offer = usage.propose(&wish, &method).map_err(CommandError::Description)?;
-        usage.change = Some(Change {
+        usage.change = Some(Box::new(Change {
             wish,
             method,
             offer,
@@ -201,7 +202,7 @@ impl UserAgent {
             tries: 0,
             until: None,
             given_up: false,
-        });
+        }));
         if self.send_change(now, id, dialog, hop) {
             return Ok(());
         }
@@ -480,7 +481,7 @@ impl UserAgent {
         let mut waiting = alloc::vec::Vec::new();
         for (id, call) in self.calls.iter_mut().filter(|(_, call)| !call.ended) {
             for usage in call.usages_mut() {
-                if let Some(Change { stage, request: Some(request), .. }) = &mut usage.change
+                if let Some(Change { stage, request: Some(request), .. }) = usage.change.as_deref_mut()
                     && matches!(stage, Stage::Lost(_))
                     && let Some(client) = self.layer.send_request(now, request, hop)
                 {
@@ -560,7 +561,7 @@ impl UserAgent {
             Some(out) => out.keep_ack(dialog.clone(), ack.clone()),
             None => {
                 if let Some(usage) = call.usages_mut().find(|usage| usage.is(dialog)) {
-                    usage.set_ack(cseq, ack.clone());
+                    usage.set_ack(cseq, &ack);
                 }
             }
         }
@@ -619,7 +620,7 @@ impl Call {
     pub(crate) fn awaits_ack(&self) -> bool {
         let initial = match &self.direction {
             Direction::Incoming(incoming) => incoming.awaits_ack(),
-            Direction::Outgoing(_) | Direction::Restored { .. } => false,
+            Direction::Outgoing(_) | Direction::Standing { .. } => false,
         };
         initial || self.usage.as_ref().is_some_and(|usage| usage.unacknowledged.is_some())
     }

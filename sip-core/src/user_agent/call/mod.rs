@@ -52,8 +52,8 @@ pub(super) struct Call {
 pub(super) enum Direction {
     Outgoing(Box<Outgoing>),
     Incoming(Box<Incoming>),
-    /// It is an earlier run's.
-    Restored {
+    /// It stands, and nothing of its making matters any more; or it is an earlier run's.
+    Standing {
         /// We made it.
         caller: bool,
     },
@@ -68,7 +68,7 @@ impl Call {
             Direction::Outgoing(_) if self.usage.is_some() => CallState::Established,
             Direction::Outgoing(out) if out.rang => CallState::Ringing,
             Direction::Outgoing(_) => CallState::Connecting,
-            Direction::Restored { .. } => CallState::Established,
+            Direction::Standing { .. } => CallState::Established,
             Direction::Incoming(incoming) => match incoming.phase {
                 Phase::Offered { .. } if incoming.reliable.accepting.is_some() => CallState::Established,
                 Phase::Offered { ringing: false, .. } => CallState::Connecting,
@@ -82,7 +82,7 @@ impl Call {
     pub(super) fn usages(&self) -> impl Iterator<Item = &Usage> {
         let early = match &self.direction {
             Direction::Outgoing(out) => out.early.as_slice(),
-            Direction::Incoming(_) | Direction::Restored { .. } => &[],
+            Direction::Incoming(_) | Direction::Standing { .. } => &[],
         };
         self.usage.iter().chain(early)
     }
@@ -96,7 +96,7 @@ impl Call {
     fn is_over(&self) -> bool {
         let expects_success = match &self.direction {
             Direction::Outgoing(out) => out.client.is_some(),
-            Direction::Incoming(_) | Direction::Restored { .. } => false,
+            Direction::Incoming(_) | Direction::Standing { .. } => false,
         };
         let changing = self.usages().any(|usage| usage.change.is_some());
         self.ended && self.released && !expects_success && !changing
@@ -105,20 +105,41 @@ impl Call {
     pub(super) const fn outgoing(&mut self) -> Option<&mut Outgoing> {
         match &mut self.direction {
             Direction::Outgoing(out) => Some(out),
-            Direction::Incoming(_) | Direction::Restored { .. } => None,
+            Direction::Incoming(_) | Direction::Standing { .. } => None,
         }
     }
 
     pub(super) const fn incoming(&mut self) -> Option<&mut Incoming> {
         match &mut self.direction {
             Direction::Incoming(incoming) => Some(incoming),
-            Direction::Outgoing(_) | Direction::Restored { .. } => None,
+            Direction::Outgoing(_) | Direction::Standing { .. } => None,
         }
+    }
+
+    /// Lets go of how a call was made, once no retransmission of that can come: it may stand for hours.
+    pub(super) fn settle(&mut self) {
+        let settled = match &self.direction {
+            Direction::Outgoing(out) => out.client.is_none(),
+            Direction::Incoming(incoming) => {
+                incoming.server.is_none() && matches!(incoming.phase, Phase::Confirmed)
+            }
+            Direction::Standing { .. } => false,
+        };
+        if !settled || self.state() != CallState::Established {
+            return;
+        }
+        // A 2xx that comes very late still gets its ACK.
+        if let (Direction::Outgoing(out), Some(usage)) = (&self.direction, &mut self.usage)
+            && let Some(ack) = out.ack(usage.dialog.id())
+        {
+            usage.keep_initial_ack(out.cseq(), &ack);
+        }
+        self.direction = Direction::Standing { caller: self.is_ours() };
     }
 
     /// Whether we made it: who did waits longer after glare (RFC 3261 §14.1).
     pub(super) const fn is_ours(&self) -> bool {
-        matches!(self.direction, Direction::Outgoing(_) | Direction::Restored { caller: true })
+        matches!(self.direction, Direction::Outgoing(_) | Direction::Standing { caller: true })
     }
 
     /// When something is due by itself.
@@ -126,7 +147,7 @@ impl Call {
         let own = match &self.direction {
             Direction::Outgoing(out) => out.timeout(),
             Direction::Incoming(incoming) => incoming.timeout(),
-            Direction::Restored { .. } => None,
+            Direction::Standing { .. } => None,
         };
         own.into_iter().chain(self.usages().filter_map(Usage::timeout)).min()
     }

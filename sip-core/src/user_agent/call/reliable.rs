@@ -358,7 +358,7 @@ impl Call {
     pub(crate) fn is_unanswered(&self) -> bool {
         match &self.direction {
             Direction::Incoming(incoming) => matches!(incoming.phase, Phase::Offered { .. }),
-            Direction::Outgoing(_) | Direction::Restored { .. } => false,
+            Direction::Outgoing(_) | Direction::Standing { .. } => false,
         }
     }
 

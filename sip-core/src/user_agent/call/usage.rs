@@ -1,5 +1,6 @@
 //! The INVITE usage of one dialog (RFC 5057): what both sides agreed upon in it, and what is being changed.
 
+use alloc::boxed::Box;
 use alloc::vec::Vec;
 
 use bytes::Bytes;
@@ -30,7 +31,7 @@ pub(crate) struct Usage {
     /// The Info Packages the other side takes (RFC 6086 §5.2); `None`: it does not know them.
     pub(crate) info_packages: Option<Vec<SmolStr>>,
     /// Our INVITE or UPDATE in it, on its way or waiting.
-    pub(crate) change: Option<Change>,
+    pub(crate) change: Option<Box<Change>>,
     /// What comes after `change`.
     pub(crate) next: Option<super::Wish>,
     /// What the other side asks and our user has to answer.
@@ -48,7 +49,7 @@ pub(crate) struct Usage {
     pub(crate) outline: Option<Outline>,
     /// What [`Event::Snapshot`](crate::user_agent::Event::Snapshot) was told for.
     pub(crate) noted: Option<Noted>,
-    /// CSeq and ACK of our last re-INVITE that was accepted.
+    /// CSeq and ACK of our last INVITE that was accepted.
     ack: Option<(u32, Bytes)>,
 }
 
@@ -119,11 +120,19 @@ impl Usage {
         self.asked.as_ref().is_some_and(|asked| asked.server() == Some(server))
     }
 
-    pub(crate) fn set_ack(&mut self, cseq: u32, ack: Bytes) {
-        self.ack = Some((cseq, ack));
+    pub(crate) fn set_ack(&mut self, cseq: u32, ack: &Bytes) {
+        // Without what its buffer has to spare: it is kept until the next change.
+        self.ack = Some((cseq, Bytes::copy_from_slice(ack)));
     }
 
-    /// The ACK of our re-INVITE with this CSeq.
+    /// The same for the INVITE that made the call, unless there was one since.
+    pub(crate) fn keep_initial_ack(&mut self, cseq: u32, ack: &Bytes) {
+        if self.ack.is_none() {
+            self.set_ack(cseq, ack);
+        }
+    }
+
+    /// The ACK of our INVITE with this CSeq.
     pub(crate) fn ack(&self, cseq: u32) -> Option<&Bytes> {
         self.ack.as_ref().filter(|(number, _)| *number == cseq).map(|(_, ack)| ack)
     }
@@ -148,7 +157,7 @@ impl Usage {
     }
 
     pub(crate) fn timeout(&self) -> Option<Instant> {
-        let change = self.change.as_ref().and_then(Change::timeout);
+        let change = self.change.as_ref().and_then(|change| change.timeout());
         let asked = self.asked.as_ref().map(Asked::until);
         let answered = self.unacknowledged.as_ref().map(Answered::timeout);
         let timer = self.timer.as_ref().map(SessionTimer::timeout);

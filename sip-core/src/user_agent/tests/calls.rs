@@ -8,6 +8,7 @@ use crate::entropy::{SeededEntropy, number};
 use crate::message::{Message, Method};
 use crate::time::Duration;
 use crate::transport::Transport;
+use crate::user_agent::call::Direction;
 use crate::user_agent::{CallState, Cause, End, Event, Failure, Side};
 
 use Who::{Alice, Bob};
@@ -245,5 +246,31 @@ fn the_other_side_vanishes() {
         pair.drain();
         pair.drive();
         all_is_over(&pair, seed);
+    }
+}
+
+/// A call may stand for hours: how it was made is forgotten as soon as no retransmission of that can come (Timers L and
+/// M, RFC 6026 §7), and nothing else of it.
+#[test]
+fn rfc6026_7_a_standing_call_keeps_nothing_of_its_making() {
+    for transport in [Transport::Udp, Transport::Wss] {
+        let mut pair = Pair::new(transport, 3);
+        let call = pair.call();
+        pair.run(Duration::from_secs(60));
+        let bobs = pair.bobs().unwrap();
+        for (ua, call, made) in [(&pair.alice, call, true), (&pair.bob, bobs, false)] {
+            let direction = &ua.calls.get(&call).unwrap().direction;
+            assert!(matches!(direction, Direction::Standing { caller } if *caller == made), "{direction:?}");
+            assert_eq!(ua.load().transactions, 0);
+            assert_eq!(ua.call_state(call), Some(CallState::Established));
+        }
+        pair.alice.hold(pair.time, call).unwrap();
+        pair.drain();
+        pair.run(Duration::from_secs(5));
+        pair.agree();
+        pair.bob.hangup(pair.time, bobs).unwrap();
+        pair.drain();
+        pair.drive();
+        assert!(pair.alice.load().is_empty() && pair.bob.load().is_empty());
     }
 }
