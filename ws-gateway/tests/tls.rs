@@ -221,13 +221,12 @@ async fn rfc5922_7_4_a_client_shows_its_certificate_where_it_must() {
     let directory = tempfile::tempdir().unwrap();
     let (ca, partner) = signed(directory.path());
     let (stranger, _) = certificate(directory.path(), "stranger", &["stranger.example"]);
-    let rows: [(fn(PathBuf) -> Clients, [bool; 3]); 3] = [
-        (|_| Clients::Anyone, [true, true, true]),
-        (Clients::Asked, [true, true, false]),
-        (Clients::Required, [false, true, false]),
+    let rows = [
+        (Clients::Anyone, [true, true, true]),
+        (Clients::Asked(ca.clone()), [true, true, false]),
+        (Clients::Required(ca), [false, true, false]),
     ];
     for (clients, expected) in rows {
-        let clients = clients(ca.clone());
         let running = start_with(|config| {
             with_tls(config);
             config.tls[0].clients = clients.clone();

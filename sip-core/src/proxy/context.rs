@@ -91,11 +91,13 @@ pub struct Detours {
     pub ways: Vec<Way>,
     /// The user part that the Request-URI gets, with the way's domain as its host; `None`: it stays as it is.
     pub user: Option<SmolStr>,
+    /// The Request-URI, where it is another than that of the request.
+    pub contact: Option<SmolStr>,
 }
 
 impl Detours {
     /// Those of a registered contact.
-    pub const NONE: Self = Self { hop: None, ways: Vec::new(), user: None };
+    pub const NONE: Self = Self { hop: None, ways: Vec::new(), user: None, contact: None };
 }
 
 #[derive(Debug)]

@@ -64,7 +64,7 @@ impl Server {
         proxy.fork(&mut turn, inbound, targets);
     }
 
-    /// Finds targets for a URI that a request on its way is to go to as well: one of our addresses-of-record.
+    /// Finds targets for a URI that a request on its way is to go to as well.
     pub(super) fn want(&mut self, now: Instant, wanted: Wanted) {
         let Wanted { server, uri, q } = wanted;
         let local = self.layer.server_hop(server).map(|hop| hop.local.ip());
@@ -72,7 +72,7 @@ impl Server {
             (Some(Uri::Sip(uri)), Some(local)) => self.domain.aor(&uri, local),
             _ => None,
         };
-        let Some(aor) = aor else { return self.extend(now, server, q, Vec::new()) };
+        let Some(aor) = aor else { return self.want_elsewhere(now, server, uri, q) };
         let pending = Pending::Extend { server, q };
         if self.ask(self.soon(now), Question::Lookup { aor }, pending).is_err() {
             self.extend(now, server, q, Vec::new());
@@ -81,7 +81,11 @@ impl Server {
 
     /// The contacts of an address-of-record that a request on its way goes to as well. `q` is that of the address.
     pub(super) fn extend(&mut self, now: Instant, server: ServerId, q: QValue, bindings: Vec<Binding>) {
-        let mut targets = targets(&bindings, now);
+        self.extend_by(now, server, q, targets(&bindings, now));
+    }
+
+    /// The same with any targets.
+    pub(super) fn extend_by(&mut self, now: Instant, server: ServerId, q: QValue, mut targets: Vec<Target>) {
         targets.iter_mut().for_each(|target| target.q = target.q.min(q));
         let (proxy, mut turn) = self.turn(now);
         proxy.extend(&mut turn, server, targets);

@@ -8,11 +8,12 @@ use core::net::{IpAddr, Ipv4Addr, SocketAddr};
 use smol_str::{SmolStr, format_smolstr};
 
 use super::config::Outward;
+use super::peers::Peer;
 use super::questions::{Arrival, Departure, Errand, Pending, Quest};
 use super::reply::Reply;
 use super::{Health, Output, Question, Server};
 use crate::limits;
-use crate::message::typed::Route;
+use crate::message::typed::{QValue, Route};
 use crate::message::{Host, Request, Uri, escape_user, unescape};
 use crate::proxy::{self, Detours, Failure, Target};
 use crate::time::Instant;
@@ -72,6 +73,13 @@ impl Server {
         let (user, known) = (None, Some(known));
         let departure = Departure { arrival, sender, routes, user, configured: false, known };
         self.seek(now, Errand::Forward(departure.into()), next.into_iter().collect());
+    }
+
+    /// A URI of another domain that a request on its way is to go to as well: a 3xx named it, and following one is this
+    /// server's policy.
+    pub(super) fn want_elsewhere(&mut self, now: Instant, server: ServerId, uri: SmolStr, q: QValue) {
+        let errand = Errand::Extend { server, uri: uri.clone(), q };
+        self.seek(now, errand, [uri].into());
     }
 
     /// The connection of a peer's pending request is gone: §18.2.2 has the responses go to `received` and the port of
@@ -153,27 +161,32 @@ impl Server {
     fn found_ways(&mut self, now: Instant, quest: Quest) {
         let Quest { errand, mut ways, nowhere, .. } = quest;
         ways.truncate(limits::TARGETS);
-        let Errand::Forward(departure) = &errand else {
-            if ways.is_empty() {
-                self.unconnected(now, errand);
-            } else {
-                self.connect(now, errand, ways);
+        // Those that the configuration names are as they are.
+        let (length, known, configured) = match &errand {
+            Errand::Forward(departure) => {
+                (departure.arrival.request.bytes().len(), departure.known.as_ref(), departure.configured)
             }
-            return;
+            Errand::Extend { server, .. } => {
+                let request = self.layer.server_request(*server);
+                (request.map_or(0, |request| request.bytes().len()), None, false)
+            }
+            _ => (0, None, true),
         };
         let some = !ways.is_empty();
         for way in &mut ways {
             // Whoever it was verified to be when the dialog began, it is still.
-            if let Some(known) = &departure.known
-                && known.transport == way.transport
-                && way.addresses.contains(&known.addresses[0])
-            {
+            let same = |known: &&Way| {
+                known.transport == way.transport && way.addresses.contains(&known.addresses[0])
+            };
+            if let Some(known) = known.filter(same) {
                 way.clone_from(known);
+            } else if let Some(domain) = self.domain_at(way, known) {
+                way.domain = domain;
             }
-            way.addresses.retain(|address| self.may_reach(address.ip(), departure));
+            way.addresses.retain(|address| self.may_reach(address.ip(), known, configured));
         }
         ways.retain(|way| !way.addresses.is_empty());
-        if let (true, Some(known)) = (ways.is_empty(), &departure.known) {
+        if let (true, Some(known)) = (ways.is_empty(), known) {
             ways.push(known.clone());
         }
         if ways.is_empty() {
@@ -186,22 +199,31 @@ impl Server {
             };
             return self.turn_away(now, errand, reply);
         }
-        let length = departure.arrival.request.bytes().len() + ADDED;
-        let ways = for_length(ways, length, limits::DATAGRAM_COMFORT, self.config.transports);
+        let ways = for_length(ways, length + ADDED, limits::DATAGRAM_COMFORT, self.config.transports);
         self.connect(now, errand, ways);
+    }
+
+    /// Whose certificate must be shown at an address that a Route names without a domain: that of the domain which the
+    /// dialog was begun with, if it has this address, or of the peer that the configuration knows there.
+    fn domain_at(&self, way: &Way, known: Option<&Way>) -> Option<SmolStr> {
+        let ip: IpAddr = way.domain.parse().ok()?;
+        match known.filter(|known| known.addresses[0].ip() == ip) {
+            Some(known) => Some(known.domain.clone()),
+            None => self.config.peer_at(ip).map(Peer::domain),
+        }
     }
 
     /// Whether a request may go to an address: to no such that means none or many hosts; to where the configuration says;
     /// to where its dialog was begun; and to others as [`Outward`] has it.
-    fn may_reach(&self, address: IpAddr, departure: &Departure) -> bool {
+    fn may_reach(&self, address: IpAddr, known: Option<&Way>, configured: bool) -> bool {
         let address = address.to_canonical();
         if !is_one_host(address) {
             return false;
         }
-        let known = || departure.known.as_ref().is_some_and(|way| way.addresses[0].ip() == address);
+        let known = || known.is_some_and(|way| way.addresses[0].ip() == address);
         match self.config.outward {
             Outward::Anywhere => true,
-            _ if departure.configured || known() || self.config.peer_at(address).is_some() => true,
+            _ if configured || known() || self.config.peer_at(address).is_some() => true,
             Outward::Public => is_public(address),
             Outward::Nowhere => false,
         }
@@ -226,12 +248,12 @@ impl Server {
         hop: Hop,
     ) {
         let Way { domain, .. } = ways.remove(at);
-        let target = |user: Option<SmolStr>| {
-            let contact = user.as_ref().map(|user| in_domain(user, &domain));
+        let target = |user: Option<SmolStr>, contact: Option<SmolStr>| {
+            let uri = user.as_ref().map(|user| in_domain(user, &domain)).or_else(|| contact.clone());
             let receiver =
                 RouteTarget::Peer { transport: hop.transport, remote: hop.remote, domain: domain.clone() };
-            let detours = Detours { hop: Some(hop), ways, user };
-            Target { detours, ..Target::new(contact, hop, receiver) }
+            let detours = Detours { hop: Some(hop), ways, user, contact };
+            Target { detours, ..Target::new(uri, hop, receiver) }
         };
         match errand {
             Errand::Forward(departure) => {
@@ -241,12 +263,16 @@ impl Server {
                     let message = proxy::forward_ack(&arrival.request, routes, &hop, &self.config.realm);
                     return self.transmit(hop, message);
                 }
-                self.forward(now, &arrival, sender, routes, [target(user)].into());
+                self.forward(now, &arrival, sender, routes, [target(user, None)].into());
             }
             Errand::Retry(retry) => {
-                let target = target(retry.detours.user.clone());
+                let Detours { user, contact, .. } = retry.detours.clone();
+                let target = target(user, contact);
                 let (proxy, mut turn) = self.turn(now);
                 proxy.resume(&mut turn, *retry, Some(target));
+            }
+            Errand::Extend { server, uri, q } => {
+                self.extend_by(now, server, q, [target(None, Some(uri))].into());
             }
             Errand::Caller { server } => self.caller_back(server, Some(hop)),
             Errand::Probe { peer, call_id } => self.send_probe(now, peer, &call_id, hop),
@@ -270,6 +296,7 @@ impl Server {
                 let (proxy, mut turn) = self.turn(now);
                 proxy.resume(&mut turn, *retry, None);
             }
+            Errand::Extend { server, q, .. } => self.extend_by(now, server, q, Vec::new()),
             Errand::Caller { .. } => {}
             Errand::Probe { peer, .. } => self.emit(Output::Probed { peer, alive: false }),
         }

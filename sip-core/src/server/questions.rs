@@ -72,6 +72,8 @@ pub(super) enum Errand {
     Forward(Box<Departure>),
     /// A request whose target failed.
     Retry(Box<Retry>),
+    /// One more target for a request on its way.
+    Extend { server: ServerId, uri: SmolStr, q: QValue },
     /// The responses to a request whose connection is gone (RFC 3261 §18.2.2).
     Caller { server: ServerId },
     /// An OPTIONS of our own.

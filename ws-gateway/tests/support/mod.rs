@@ -10,6 +10,10 @@ use tempfile::TempDir;
 use ws_gateway::config::Listen;
 use ws_gateway::{Config, Gateway};
 
+/// The tests across the crates have the same.
+#[expect(unreachable_pub, reason = "there it is a library's")]
+#[path = "../../../tests/src/dns.rs"]
+pub(crate) mod dns;
 pub(crate) mod peers;
 
 use peers::http;

@@ -26,6 +26,11 @@ pub(crate) trait Peer {
     /// What stands in Via and Contact: our address, or a name that leads nowhere.
     fn host(&self) -> String;
 
+    /// The domain it registers in.
+    fn domain(&self) -> String {
+        "localhost".into()
+    }
+
     /// A request's text; `headers` are whole lines.
     #[expect(clippy::too_many_arguments, reason = "in the order in which they stand in the request")]
     fn request(
@@ -69,18 +74,17 @@ pub(crate) trait Peer {
 
     /// REGISTER, challenged, REGISTER again. Gives the final response.
     async fn register(&mut self, user: &str, password: &str, call_id: &str, headers: &str) -> Sip {
-        let aor = format!("sip:{user}@localhost");
+        let domain = self.domain();
+        let (aor, registrar) = (format!("sip:{user}@{domain}"), format!("sip:{domain}"));
         let contact = format!("Contact: {}{headers}\r\nExpires: 300\r\n", self.contact(user));
-        let first =
-            self.request("REGISTER", "sip:localhost", &aor, &format!("<{aor}>"), call_id, 1, &contact);
+        let first = self.request("REGISTER", &registrar, &aor, &format!("<{aor}>"), call_id, 1, &contact);
         self.send(&first).await;
         let challenged = self.receive().await;
         assert_eq!(challenged.status(), 401, "{}", challenged.0);
         let challenge = challenged.header("WWW-Authenticate").to_owned();
-        let proof = credentials(&challenge, user, password, "REGISTER", "sip:localhost");
+        let proof = credentials(&challenge, user, password, "REGISTER", &registrar);
         let headers = format!("{contact}Authorization: {proof}\r\n");
-        let second =
-            self.request("REGISTER", "sip:localhost", &aor, &format!("<{aor}>"), call_id, 2, &headers);
+        let second = self.request("REGISTER", &registrar, &aor, &format!("<{aor}>"), call_id, 2, &headers);
         self.send(&second).await;
         self.receive().await
     }
@@ -205,6 +209,7 @@ pub(crate) struct WsPeer<S = TcpStream> {
     socket: WebSocketStream<S>,
     via: &'static str,
     host: String,
+    domain: String,
 }
 
 impl WsPeer {
@@ -220,7 +225,13 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WsPeer<S> {
         let socket = WebSocketStream::from_raw_socket(stream, Role::Client, None).await;
         static HOST: AtomicU32 = AtomicU32::new(0);
         let host = format!("p{}.invalid", HOST.fetch_add(1, Ordering::Relaxed));
-        Self { socket, via, host }
+        Self { socket, via, host, domain: "localhost".into() }
+    }
+
+    /// The same, registering in another domain.
+    pub(crate) fn of(mut self, domain: &str) -> Self {
+        self.domain = domain.into();
+        self
     }
 
     pub(crate) async fn send_message(&mut self, message: Message) {
@@ -239,6 +250,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WsPeer<S> {
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Peer for WsPeer<S> {
+    fn domain(&self) -> String {
+        self.domain.clone()
+    }
+
     fn via(&self) -> &'static str {
         self.via
     }

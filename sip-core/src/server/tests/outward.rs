@@ -411,3 +411,45 @@ fn only_peers_call_in_where_the_configuration_says_so() {
     net.send(&known, foreign(&known, known.out("MESSAGE", "sip:x@c.example", 4, "")));
     net.expect(&known, 403);
 }
+
+#[test]
+fn rfc3261_16_7_step_4_a_redirection_to_another_domain_is_followed_by_policy() {
+    let mut net = net("udp", &[5081, 5082]);
+    net.server = {
+        let mut config = Config::new(DOMAIN, [1; 32], [2; 32]);
+        config.outward = Outward::Anywhere;
+        config.routing.recurse = true;
+        Server::new(config, Box::new(SeededEntropy(7)))
+    };
+    let (alice, carol) = (ws("alice", 1), ws("carol", 2));
+    net.register(&alice);
+    net.register(&carol);
+    net.send(&alice, alice.invite("carol", 2, ""));
+    net.expect(&alice, 100);
+    let invite = net.request(&carol, &Method::Invite);
+    let contact = format!("Contact: <{}>", carol.contact());
+    let moved = carol.answer(&invite, 302).replace(&contact, "Contact: <sip:bob@b.example;x=1>");
+    net.send(&carol, moved);
+    net.request(&carol, &Method::Ack);
+    let (first, second) = (server(Transport::Udp, 5081), server(Transport::Udp, 5082));
+    let one = net.request(&first, &Method::Invite);
+    assert_eq!(one.uri(), "sip:bob@b.example;x=1");
+    // Where that fails, the next server of that domain gets the same.
+    net.send(&first, first.answer(&one, 503));
+    net.request(&first, &Method::Ack);
+    let two = net.request(&second, &Method::Invite);
+    assert_eq!(two.uri(), "sip:bob@b.example;x=1");
+    net.send(&second, second.answer(&two, 200));
+    let ok = net.expect(&alice, 200);
+    net.send(&alice, Side::caller(&alice, &ok).next("ACK"));
+    net.request(&second, &Method::Ack);
+    // One that leads nowhere is as good as none.
+    net.send(&alice, alice.invite("carol", 3, "").replace("Call-ID: call", "Call-ID: other"));
+    net.expect(&alice, 100);
+    let invite = net.request(&carol, &Method::Invite);
+    let moved = carol.answer(&invite, 302).replace(&contact, "Contact: <sip:bob@unknown.example>");
+    net.send(&carol, moved);
+    net.request(&carol, &Method::Ack);
+    net.expect(&alice, 480);
+    net.quiet();
+}
