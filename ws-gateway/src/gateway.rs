@@ -331,6 +331,7 @@ fn core_config(config: &Config, keys: &Keys) -> CoreConfig {
     core.callers = config.outbound.callers;
     core.peers = config.peers.iter().map(|server| server.peer.clone()).collect();
     core.routes.clone_from(&config.routes);
+    core.routing = config.proxy.clone();
     core
 }
 

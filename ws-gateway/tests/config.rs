@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use sip_core::auth::Algorithm;
+use sip_core::server::Routing;
 use sip_core::server::{Callers, Outward};
 use ws_gateway::config::{Audience, CertificateFiles, Clients, Listen};
 use ws_gateway::{Config, Gateway};
@@ -32,6 +33,7 @@ fn the_example_is_sound_and_shows_the_defaults() {
     let text = std::fs::read_to_string(&path).unwrap();
     let (head, _) = text.split_once("[limits]").unwrap();
     let without = Config::parse(&path, head).unwrap();
+    assert_eq!(Routing::default(), config.proxy);
     assert_eq!(format!("{:?}", without.limits), format!("{:?}", config.limits));
     assert_eq!(format!("{:?}", without.timeouts), format!("{:?}", config.timeouts));
 }
@@ -187,6 +189,22 @@ fn faults_name_file_line_key_and_what_is_accepted() {
         (
             format!("{HTTP}[[udp]]\nlisten = \"127.0.0.1:0\"\nclient_certificates = \"asked\"\n"),
             "gateway.toml:6: unknown key `udp.client_certificates`; accepted here: listen, advertise, digest",
+        ),
+        (
+            format!("{HTTP}[proxy]\nmode = \"b2bua\"\n"),
+            "gateway.toml:5: `proxy.mode` is \"b2bua\"; accepted: \"proxy\", \"stateless\", \"redirect\"",
+        ),
+        (
+            format!("{HTTP}[proxy]\nring = 0\n"),
+            "gateway.toml:5: `proxy.ring` is 0; accepted: a whole number from 1 to 180",
+        ),
+        (
+            format!("{HTTP}[proxy]\nfollow_redirections = \"yes\"\n"),
+            "gateway.toml:5: `proxy.follow_redirections` is \"yes\"; accepted: true, false",
+        ),
+        (
+            format!("{HTTP}[proxy]\nrecurse = true\n"),
+            "gateway.toml:5: unknown key `proxy.recurse`; accepted here: mode, ring, follow_redirections",
         ),
         ("domain = \"a\"\nhttp = 1\n".into(), "gateway.toml:2: `http` is 1; accepted: a section, [http]"),
         (format!("development = 1\n{HTTP}"), "gateway.toml:1: `development` is 1; accepted: true, false"),

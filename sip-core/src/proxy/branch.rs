@@ -2,11 +2,13 @@
 
 use alloc::string::String;
 use core::fmt::Write;
+use core::net::IpAddr;
 
 use sha2::{Digest, Sha256};
 
 use crate::entropy::{self, Entropy};
-use crate::message::{HeaderName, Request};
+use crate::message::{HeaderName, Method, Request};
+use crate::transport::Hop;
 
 const COOKIE: &str = "z9hG4bK";
 const MARK: usize = 8;
@@ -50,25 +52,37 @@ pub(super) fn fresh(mark: LoopMark, entropy: &mut dyn Entropy) -> String {
     branch
 }
 
-/// The branch of a request forwarded without a transaction, the same for its retransmissions (§16.11).
-pub(super) fn stateless(request: &Request) -> String {
+/// The branch of a request forwarded without a transaction, the same for its retransmissions, for its CANCEL and for the
+/// ACK of its failure (§16.11). With who sent it: another who has read the sender's branch makes none of these.
+pub(super) fn stateless(request: &Request, from: &Hop) -> String {
+    let mut branch = String::from(COOKIE);
+    branch.push_str(&of_transaction(request, Some(from.remote.ip())));
+    branch
+}
+
+/// The To tag of an answer without a transaction, the same for every retransmission (§8.2.7).
+pub(super) fn stateless_tag(request: &Request) -> String {
+    of_transaction(request, None)
+}
+
+fn of_transaction(request: &Request, from: Option<IpAddr>) -> String {
     let via = request.via();
     let mut hash = Fields::new();
     hash.add(via.branch().unwrap_or_default());
     let mut sent_by = String::new();
     // Writing to a String cannot fail.
-    let _ = write!(sent_by, "{}:{}", via.host, via.port.unwrap_or(0));
+    let _ = write!(sent_by, "{}:{} {from:?}", via.host, via.port.unwrap_or(0));
     hash.add(&sent_by);
     hash.add(request.call_id());
     hash.add(request.from_tag().unwrap_or_default());
-    hash.add(request.to_tag().unwrap_or_default());
     hash.number(request.cseq().number);
-    hash.add(request.method().as_str());
+    hash.add(match request.method() {
+        Method::Ack | Method::Cancel => Method::Invite.as_str(),
+        other => other.as_str(),
+    });
     let mut text = [0; 24];
     hash.text(&mut text);
-    let mut branch = String::from(COOKIE);
-    branch.extend(text.map(char::from));
-    branch
+    text.map(char::from).iter().collect()
 }
 
 /// A hash over fields that cannot run into each other.

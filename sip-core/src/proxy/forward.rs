@@ -24,7 +24,7 @@ pub(super) struct Change<'a> {
     pub(super) record_routes: &'a [String],
     /// Where it goes.
     pub(super) hop: &'a Hop,
-    /// The branch of our Via.
+    /// The branch of our Via, and its other parameters.
     pub(super) branch: &'a str,
     /// What the copy has of Max-Breadth.
     pub(super) breadth: u32,
@@ -93,7 +93,7 @@ fn set_breadth(rewrite: &mut Rewrite<'_>, headers: &Headers, breadth: u32) {
             if first.is_some() {
                 rewrite.remove(HeaderName::MaxBreadth);
             }
-            rewrite.prepend(HeaderName::MaxBreadth, &breadth);
+            rewrite.append(HeaderName::MaxBreadth, &breadth);
         }
     }
 }

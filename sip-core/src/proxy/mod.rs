@@ -1,4 +1,4 @@
-//! Proxy (RFC 3261 §16), transaction-stateful: validate, route, fork, forward, choose the response.
+//! Proxy (RFC 3261 §16): validate, route, fork, forward, choose the response.
 //!
 //! [`validate`] and [`Path::read`] say what a request is, whoever drives the proxy finds the targets and calls
 //! [`Proxy::fork`], and everything the transaction layer then tells about the branches goes to the proxy.
@@ -16,6 +16,7 @@ mod forward;
 mod record_route;
 mod refusal;
 mod route;
+mod stateless;
 mod table;
 mod targets;
 mod validate;
@@ -25,30 +26,6 @@ pub use domain::Domain;
 pub use failover::{Failure, Retry};
 pub use refusal::Refusal;
 pub use route::{Path, Sender, loosen};
+pub use stateless::{Stateless, back, stateless_tag};
 pub use table::{Counters, Inbound, Proxy, Settings, Target, Turn, Wanted};
 pub use validate::{RULES, validate};
-
-use alloc::string::String;
-
-use bytes::Bytes;
-
-use crate::limits;
-use crate::message::Request;
-use crate::transport::Hop;
-
-/// An ACK to a 2xx as it goes out to `hop`: without a transaction, and the same for its retransmissions (§16.11).
-/// `routes` of its Routes were ours.
-pub fn forward_ack(ack: &Request, routes: usize, hop: &Hop, realm: &str) -> Bytes {
-    let branch: String = branch::stateless(ack);
-    let breadth = targets::incoming_breadth(ack, limits::BREADTH);
-    let change = forward::Change {
-        request_uri: None,
-        routes,
-        record_routes: &[],
-        hop,
-        branch: &branch,
-        breadth,
-        realm,
-    };
-    forward::request(ack, &change)
-}

@@ -22,8 +22,13 @@ impl Server {
         let ours = self.domain.is(uri.host, arrival.from.local.ip());
         let leads_on = *arrival.request.method() != Method::Register
             && (self.config.outward != Outward::Nowhere || self.config.route_for(&uri, false).is_some());
-        if !ours && !leads_on {
+        // What is forgotten at once is not sent to servers that would have to be found first.
+        if !ours && (!leads_on || arrival.server.is_none()) {
             return self.no_relay(now, &arrival);
+        }
+        // Without transactions they come here too: never challenged (§22.1), and of no use to who did not send the INVITE.
+        if arrival.server.is_none() && matches!(arrival.request.method(), Method::Ack | Method::Cancel) {
+            return self.authorized(now, arrival, None, routes);
         }
         if let Some(standing) = self.standing(now, &arrival) {
             // No open relay: what nobody here answers for comes to our users or nowhere.

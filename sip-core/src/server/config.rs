@@ -109,9 +109,23 @@ impl core::fmt::Debug for Config {
     }
 }
 
+/// What a server does with requests for its users.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Mode {
+    /// It forwards them in transactions of its own (§16): forks, timers, the best response.
+    #[default]
+    Proxy,
+    /// It forwards each to the contact of the highest weight and remembers nothing (§16.11).
+    Stateless,
+    /// It tells the contacts in a 302 (§8.3, §21.3.3).
+    Redirect,
+}
+
 /// How requests are routed: policy, not protocol.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Routing {
+    /// What is done with requests for users.
+    pub mode: Mode,
     /// How long contacts ring before those of the next lower `q` are tried.
     pub ring: Duration,
     /// Whether the contacts of a 3xx are tried (§16.7 step 4). Otherwise the caller is told of them.
@@ -120,7 +134,7 @@ pub struct Routing {
 
 impl Default for Routing {
     fn default() -> Self {
-        Self { ring: Duration::from_secs(20), recurse: false }
+        Self { mode: Mode::default(), ring: Duration::from_secs(20), recurse: false }
     }
 }
 

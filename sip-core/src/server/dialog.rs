@@ -6,7 +6,7 @@
 use super::questions::{Arrival, Pending};
 use super::reply::Reply;
 use super::{Question, Server};
-use crate::proxy::{self, Sender, Target};
+use crate::proxy::{Sender, Target};
 use crate::time::Instant;
 use crate::transaction::ServerId;
 use crate::transport::target::Way;
@@ -82,11 +82,10 @@ impl Server {
     pub(super) fn release(&mut self, now: Instant, held: Pending, hop: Hop) {
         let Pending::Held { arrival, sender, receiver, since } = held else { return };
         self.count_wait(now, since);
-        if arrival.server.is_none() {
-            let message = proxy::forward_ack(&arrival.request, TOKENS, &hop, &self.config.realm);
-            return self.transmit(hop, message);
-        }
         let target = Target::new(None, hop, receiver);
+        if arrival.server.is_none() {
+            return self.forward_stateless(now, &arrival, &sender, TOKENS, &target);
+        }
         self.forward(now, &arrival, sender, TOKENS, [target].into());
     }
 

@@ -4,11 +4,12 @@ use alloc::vec::Vec;
 
 use super::questions::{Arrival, Pending};
 use super::reply::Reply;
-use super::{Answer, Question, QuestionId, Server};
+use super::{Answer, Mode, Question, QuestionId, Server};
 use crate::message::validate::{Defect, Rejection};
 use crate::message::{Method, Writer, reason_phrase};
 use crate::proxy::{self, Path, Refusal};
 use crate::time::{Duration, Instant};
+use crate::transport::via;
 
 /// A request that was answered later than this had to wait for its receiver.
 const NOTICEABLE: Duration = Duration::from_millis(20);
@@ -34,7 +35,9 @@ impl Server {
             }
             Ok(Path::Dialog { sender, receiver }) => self.check_sender(now, arrival, sender, receiver),
             // An ACK outside a recorded dialog is for nobody.
-            Ok(Path::Outside { .. }) if arrival.server.is_none() => self.counters.acks_dropped += 1,
+            Ok(Path::Outside { .. }) if arrival.is_ack() && self.config.routing.mode != Mode::Stateless => {
+                self.counters.acks_dropped += 1;
+            }
             Ok(Path::Outside { routes }) => self.outside(now, arrival, routes),
             Err(refusal) => {
                 if matches!(refusal, Refusal::ForeignRoute | Refusal::RouteSet) {
@@ -49,7 +52,11 @@ impl Server {
     pub(super) fn refuse(&mut self, now: Instant, arrival: &Arrival, reply: Reply) {
         match arrival.server {
             Some(server) => self.reply(now, server, &arrival.request, reply),
-            None => self.counters.acks_dropped += 1,
+            None if arrival.is_ack() => self.counters.acks_dropped += 1,
+            None => {
+                let back = via::response_hop(&arrival.from, &arrival.request.via());
+                self.reply_stateless(&arrival.request, back, reply);
+            }
         }
     }
 
@@ -104,6 +111,7 @@ impl Server {
             (Pending::Sender { arrival, sender, receiver }, Answer::Reachable(hop)) => {
                 self.sender_reached(now, arrival, sender, receiver, hop);
             }
+            (Pending::Back { message }, Answer::Reachable(Some(hop))) => self.transmit(hop, message),
             (Pending::Caller { server }, Answer::Reachable(hop)) => self.caller_back(server, hop),
             (Pending::Extend { server, q }, Answer::Bindings(bindings)) => {
                 self.extend(now, server, q, bindings.unwrap_or_default());
@@ -134,6 +142,7 @@ impl Server {
                 self.refuse(now, &arrival, Reply::new(480).later());
             }
             Pending::Caller { .. } => {}
+            Pending::Back { .. } => self.counters.stray_responses += 1,
             Pending::Extend { server, q } => self.extend(now, server, q, Vec::new()),
             Pending::Locate(quest, search) => {
                 let silent = search.silent();
@@ -153,5 +162,9 @@ impl Server {
 impl Arrival {
     pub(super) fn is_invite(&self) -> bool {
         self.server.is_some() && *self.request.method() == Method::Invite
+    }
+
+    pub(super) fn is_ack(&self) -> bool {
+        *self.request.method() == Method::Ack
     }
 }

@@ -1,5 +1,6 @@
 //! From an address-of-record to the contacts a request is forwarded to (§16.5).
 
+use alloc::format;
 use alloc::vec::Vec;
 
 use smol_str::SmolStr;
@@ -7,9 +8,9 @@ use smol_str::SmolStr;
 use super::peers::Standing;
 use super::questions::{Arrival, Pending};
 use super::reply::Reply;
-use super::{Question, Server};
-use crate::message::Uri;
+use super::{Mode, Question, Server};
 use crate::message::typed::QValue;
+use crate::message::{HeaderName, Uri};
 use crate::proxy::{Inbound, Target, Wanted};
 use crate::registrar::Binding;
 use crate::time::Instant;
@@ -45,6 +46,17 @@ impl Server {
         if targets.is_empty() {
             return self.refuse(now, &arrival, Reply::new(480));
         }
+        match (self.config.routing.mode, arrival.server) {
+            (Mode::Redirect, _) => return self.redirect(now, &arrival, &targets),
+            (_, None) => {
+                // §16.11: one target, and the same again for a retransmission.
+                if let Some(target) = targets.iter().rev().max_by_key(|target| target.q) {
+                    self.forward_stateless(now, &arrival, &sender, routes, target);
+                }
+                return;
+            }
+            _ => {}
+        }
         self.trying(now, &arrival);
         self.forward(now, &arrival, sender, routes, targets);
     }
@@ -62,6 +74,26 @@ impl Server {
             Inbound { server, request: arrival.request.clone(), from: arrival.from, sender, routes };
         let (proxy, mut turn) = self.turn(now);
         proxy.fork(&mut turn, inbound, targets);
+    }
+
+    /// §8.3: the contacts, the preferred first. One that only a connection of ours leads to says nothing to another.
+    fn redirect(&mut self, now: Instant, arrival: &Arrival, targets: &[Target]) {
+        let mut contacts: Vec<(&SmolStr, QValue)> = Vec::new();
+        for target in targets {
+            let Some(contact) = &target.contact else { continue };
+            match Uri::parse(contact) {
+                Some(Uri::Sip(uri)) if !uri.host.is_invalid() => contacts.push((contact, target.q)),
+                _ => {}
+            }
+        }
+        contacts.sort_by_key(|(_, q)| core::cmp::Reverse(*q));
+        let reply = match contacts.as_slice() {
+            [] => Reply::because(480, "Only A Proxy Reaches The Callee"),
+            contacts => contacts.iter().fold(Reply::new(302), |reply, (contact, q)| {
+                reply.with(HeaderName::Contact, format!("<{contact}>;q={q}"))
+            }),
+        };
+        self.refuse(now, arrival, reply);
     }
 
     /// Finds targets for a URI that a request on its way is to go to as well.
@@ -124,7 +156,7 @@ fn target(binding: &Binding) -> Option<Target> {
 }
 
 /// What a Record-Route leads to on one side of a request.
-fn side(hop: &Hop, registration: Option<&RegistrationKey>) -> RouteTarget {
+pub(super) fn side(hop: &Hop, registration: Option<&RegistrationKey>) -> RouteTarget {
     match (hop.transport, registration) {
         // A datagram needs no connection, and finds its way after a restart without anybody registering.
         (Transport::Udp, _) => {

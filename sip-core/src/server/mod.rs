@@ -22,11 +22,12 @@ mod questions;
 mod receive;
 mod registration;
 mod reply;
+mod stateless;
 #[cfg(test)]
 mod tests;
 
 pub use boundary::{Answer, Health, Identity, Input, Output, Question, QuestionId};
-pub use config::{Callers, Config, Limits, Outward, Routing};
+pub use config::{Callers, Config, Limits, Mode, Outward, Routing};
 pub use counters::Counters;
 pub use peers::{NumberPattern, Peer, Share, StaticRoute};
 

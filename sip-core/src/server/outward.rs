@@ -15,7 +15,7 @@ use super::{Health, Output, Question, Server};
 use crate::limits;
 use crate::message::typed::{QValue, Route};
 use crate::message::{Host, Request, Uri, escape_user, unescape};
-use crate::proxy::{self, Detours, Failure, Target};
+use crate::proxy::{Detours, Failure, Target};
 use crate::time::Instant;
 use crate::transaction::ServerId;
 use crate::transport::target::{Located, Nowhere, Records, Search, Way, for_length, locate};
@@ -259,11 +259,11 @@ impl Server {
             Errand::Forward(departure) => {
                 let Departure { arrival, sender, routes, user, .. } = *departure;
                 self.counters.departed += 1;
+                let target = target(user, None);
                 if arrival.server.is_none() {
-                    let message = proxy::forward_ack(&arrival.request, routes, &hop, &self.config.realm);
-                    return self.transmit(hop, message);
+                    return self.forward_stateless(now, &arrival, &sender, routes, &target);
                 }
-                self.forward(now, &arrival, sender, routes, [target(user, None)].into());
+                self.forward(now, &arrival, sender, routes, [target].into());
             }
             Errand::Retry(retry) => {
                 let Detours { user, contact, .. } = retry.detours.clone();

@@ -5,6 +5,7 @@ use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
+use bytes::Bytes;
 use smol_str::SmolStr;
 
 use super::peers::Standing;
@@ -21,7 +22,7 @@ use crate::transport::{Hop, RegistrationKey, RouteTarget};
 /// A request that is being worked on.
 #[derive(Debug)]
 pub(super) struct Arrival {
-    /// Its transaction; `None` for an ACK.
+    /// Its transaction; `None` for an ACK, and for all but REGISTER in a server without transactions.
     pub(super) server: Option<ServerId>,
     pub(super) request: Request,
     /// The hop it came over.
@@ -46,6 +47,8 @@ pub(super) enum Pending {
     Held { arrival: Arrival, sender: RouteTarget, receiver: RouteTarget, since: Instant },
     /// The new flow of a pending request's sender, whose flow was lost.
     Caller { server: ServerId },
+    /// The way of a response to a request that was forwarded without a transaction.
+    Back { message: Bytes },
     /// More targets for a request on its way.
     Extend { server: ServerId, q: QValue },
     /// Where something leads.
@@ -121,7 +124,7 @@ impl Pending {
             | Self::Update { arrival, .. }
             | Self::Sender { arrival, .. }
             | Self::Held { arrival, .. } => arrival.server,
-            Self::Caller { .. } | Self::Extend { .. } => None,
+            Self::Caller { .. } | Self::Extend { .. } | Self::Back { .. } => None,
             Self::Locate(quest, _) => quest.errand.arrival()?.server,
             Self::Connect(errand, _) => errand.arrival()?.server,
         }
@@ -175,6 +178,7 @@ impl Questions {
         let held = self.held.get(receiver).into_iter().flatten();
         held.filter_map(|id| self.pending.get(id)).any(|(_, pending)| {
             matches!(pending, Pending::Held { arrival, .. } if arrival.server.is_none()
+                && arrival.request.method() == ack.method()
                 && arrival.request.call_id() == ack.call_id()
                 && arrival.request.cseq() == ack.cseq()
                 && arrival.request.branch() == ack.branch())

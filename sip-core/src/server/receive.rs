@@ -9,7 +9,7 @@ use bytes::Bytes;
 use super::peers::Standing;
 use super::questions::{Arrival, Pending};
 use super::reply::Reply;
-use super::{Identity, Server};
+use super::{Identity, Mode, Server};
 use crate::message::validate::Dropped;
 use crate::message::{HeaderName, Message, Method, Refused, Request, Response, Uri, Writer};
 use crate::proxy;
@@ -56,6 +56,10 @@ impl Server {
         }
         let via = response.via();
         let sent_by = via.host.ip().map(|ip| SocketAddr::new(ip, via.port.unwrap_or(5060)));
+        let ours = self.config.routing.mode == Mode::Stateless;
+        if ours && let Some((target, message)) = proxy::back(&response, &self.tokens, now) {
+            return self.send_back(now, target, message);
+        }
         if self.layer.receive_response(now, response) {
             return;
         }
@@ -74,6 +78,12 @@ impl Server {
         request: Request,
     ) {
         self.counters.requests += 1;
+        if self.config.routing.mode == Mode::Stateless && *request.method() != Method::Register {
+            return self.dispatch(
+                now,
+                Arrival { server: None, request, from, identity, standing: Standing::Stranger },
+            );
+        }
         if !self.is_senders_own(&request, &from, identity.as_deref()) {
             self.counters.sender_mismatched += 1;
             if *request.method() == Method::Cancel {
@@ -151,7 +161,7 @@ impl Pending {
             | Self::Update { arrival, .. }
             | Self::Sender { arrival, .. }
             | Self::Held { arrival, .. } => Some(arrival),
-            Self::Caller { .. } | Self::Extend { .. } => None,
+            Self::Caller { .. } | Self::Extend { .. } | Self::Back { .. } => None,
             Self::Locate(quest, _) => quest.errand.into_arrival(),
             Self::Connect(errand, _) => errand.into_arrival(),
         }

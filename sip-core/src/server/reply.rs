@@ -83,7 +83,8 @@ impl Server {
     pub(super) fn reply(&mut self, now: Instant, server: ServerId, request: &Request, reply: Reply) {
         self.count(reply.status);
         let status = reply.status;
-        let bytes = self.write(request, reply).finish();
+        let tag = self.fresh_tag();
+        let bytes = self.write(request, reply, tag).finish();
         self.layer.respond(now, server, status, bytes);
     }
 
@@ -93,7 +94,8 @@ impl Server {
             return;
         }
         self.count(reply.status);
-        let message = self.write(request, reply).finish();
+        let tag = proxy::stateless_tag(request);
+        let message = self.write(request, reply, tag).finish();
         self.transmit(to, message);
     }
 
@@ -112,8 +114,8 @@ impl Server {
         }
     }
 
-    fn write(&mut self, request: &Request, reply: Reply) -> Writer {
-        let tag = (reply.status != 100).then(|| self.fresh_tag());
+    fn write(&self, request: &Request, reply: Reply, tag: String) -> Writer {
+        let tag = (reply.status != 100).then_some(tag);
         let mut writer = Writer::response(request, reply.status, &reply.reason, tag.as_deref());
         for (name, value) in reply.fields {
             writer = writer.header(name, value);

@@ -9,7 +9,7 @@ use bytes::Bytes;
 use sip_core::entropy::SeededEntropy;
 use sip_core::limits;
 use sip_core::message::{HeaderName, Headers, Message, Method, Request, Response, Writer};
-use sip_core::proxy::{self, Inbound, Proxy, Settings, Target, Turn};
+use sip_core::proxy::{Inbound, Proxy, Settings, Stateless, Target, Turn};
 use sip_core::time::Instant;
 use sip_core::transaction::{Layer, Output, Received, ServerId, Timers};
 use sip_core::transport::{FlowId, Hop, RouteTarget, RouteTokens, Transport, via};
@@ -81,7 +81,13 @@ fn forward_request(request: &Request, clock: &mut Stopwatch) -> Result<Fate, Str
     // An ACK to a 2xx has no transaction, and a CANCEL without its INVITE goes on as a stateless proxy sends it.
     let stateless = matches!(request.method(), Method::Ack | Method::Cancel);
     let (out, way) = if stateless {
-        (clock.run(|| proxy::forward_ack(&stamped, routes, &hop(2, Transport::Tcp), REALM)), Way::Stateless)
+        (
+            clock.run(|| {
+                let target = Target::new(None, hop(2, Transport::Tcp), RouteTarget::Flow(FlowId(2)));
+                Stateless { request: &stamped, from: &caller, routes, realm: REALM, target: &target }.ack()
+            }),
+            Way::Stateless,
+        )
     } else {
         match clock.run(|| element.request(&stamped, caller, routes)) {
             Some(out) => (out, Way::Transaction),

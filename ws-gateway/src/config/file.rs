@@ -81,6 +81,7 @@ pub(super) fn parse(path: &Path, text: &str) -> Result<Config, ConfigError> {
     let dns = next_hop::dns(top.section("dns")?)?;
     let peers = next_hop::peers(top.take("peer"))?;
     let routes = next_hop::routes(top.take("route"), &peers)?;
+    let proxy = super::proxy::parse(top.section("proxy")?)?;
     let limits = limits(top.section("limits")?)?;
     let timeouts = timeouts(top.section("timeouts")?)?;
     top.finish()?;
@@ -100,6 +101,7 @@ pub(super) fn parse(path: &Path, text: &str) -> Result<Config, ConfigError> {
         dns,
         peers,
         routes,
+        proxy,
         limits,
         timeouts,
         log,

@@ -7,6 +7,7 @@ pub mod defaults;
 mod error;
 mod file;
 mod next_hop;
+mod proxy;
 mod reader;
 
 use std::fs;
@@ -15,6 +16,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use sip_core::auth::Algorithm;
+use sip_core::server::Routing;
 use sip_core::server::StaticRoute;
 
 pub use error::ConfigError;
@@ -53,6 +55,8 @@ pub struct Config {
     pub peers: Vec<PeerServer>,
     /// Where requests go that DNS is not asked about.
     pub routes: Vec<StaticRoute>,
+    /// What is done with requests for users.
+    pub proxy: Routing,
     /// Caps.
     pub limits: Limits,
     /// How long things may take.
@@ -191,6 +195,7 @@ impl Config {
             dns: Vec::new(),
             peers: Vec::new(),
             routes: Vec::new(),
+            proxy: Routing::default(),
             limits: Limits::default(),
             timeouts: Timeouts::default(),
             log: defaults::LOG.into(),

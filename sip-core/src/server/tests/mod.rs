@@ -10,6 +10,7 @@ mod probes;
 mod proxying;
 mod refusals;
 mod register;
+mod roles;
 mod strangers;
 mod user_agents;
 
@@ -42,6 +43,8 @@ struct Net {
     accounts: BTreeMap<SmolStr, Arc<Secrets>>,
     bindings: BTreeMap<SmolStr, Vec<Binding>>,
     identities: BTreeMap<FlowId, Arc<Identity>>,
+    /// Open connections that were heard from.
+    hops: BTreeMap<FlowId, Hop>,
     sent: VecDeque<(Hop, Bytes)>,
     /// Questions that were not answered at once: for a registration that is away, or all while `silent`.
     waiting: Vec<(QuestionId, Question)>,
@@ -81,6 +84,7 @@ impl Net {
             accounts: ["alice", "bob", "carol"].map(account).into(),
             bindings: BTreeMap::new(),
             identities: BTreeMap::new(),
+            hops: BTreeMap::new(),
             sent: VecDeque::new(),
             waiting: Vec::new(),
             silent: false,
@@ -97,11 +101,13 @@ impl Net {
         self.server = fresh.server;
         self.bindings.clear();
         self.identities.clear();
+        self.hops.clear();
         self.waiting.clear();
     }
 
     fn send(&mut self, peer: &Peer, message: impl Into<Bytes>) {
         let identity = self.identities.get(&peer.hop.flow).cloned();
+        self.hops.insert(peer.hop.flow, peer.hop);
         self.input(Input::Received { from: peer.hop, identity, message: message.into() });
     }
 
@@ -112,6 +118,7 @@ impl Net {
             }
         }
         self.identities.remove(&peer.hop.flow);
+        self.hops.remove(&peer.hop.flow);
         self.input(Input::FlowClosed(peer.hop.flow));
     }
 
@@ -169,7 +176,8 @@ impl Net {
             Question::Reach(RouteTarget::Address { remote, .. }) => {
                 Answer::Reachable(Some(Hop { remote: *remote, ..udp("bob", 0).hop }))
             }
-            Question::Reach(RouteTarget::Flow(_) | RouteTarget::Peer { .. }) => Answer::Reachable(None),
+            Question::Reach(RouteTarget::Flow(flow)) => Answer::Reachable(self.hops.get(flow).copied()),
+            Question::Reach(RouteTarget::Peer { .. }) => Answer::Reachable(None),
             Question::Resolve(queries) => {
                 self.queries.extend(queries.iter().cloned());
                 let answer = |query| self.zone.get(query).cloned().unwrap_or(Records::Nothing);

@@ -14,9 +14,6 @@ fn a_page_that_has_not_registered_is_challenged() {
     assert!(!forwarded.headers().has(HeaderName::ProxyAuthorization));
     net.send(&bob, bob.answer(&forwarded, 200));
     let ok = net.expect(&alice, 200);
-    // Its way back is the flow, as long as there is one.
-    net.send(&bob, Side::callee(&bob, &forwarded).next("BYE"));
-    net.expect(&bob, 480);
     net.send(&alice, Side::caller(&alice, &ok).next("ACK"));
     net.request(&bob, &Method::Ack);
     // Every method, and a From of nobody's.
@@ -26,6 +23,14 @@ fn a_page_that_has_not_registered_is_challenged() {
     }
     net.send(&alice, alice.invite("bob", 8, "").replace("<sip:alice@example.com>", "<sip:a@b.example>"));
     net.expect(&alice, 407);
+    // Its way back is the flow, as long as there is one.
+    let mut callee = Side::callee(&bob, &forwarded);
+    net.send(&bob, callee.next("INFO"));
+    net.request(&alice, &Method::Info);
+    net.close(&alice);
+    net.sent.clear();
+    net.send(&bob, callee.next("BYE"));
+    net.expect(&bob, 480);
 }
 
 #[test]

@@ -1,0 +1,81 @@
+//! Forwarding without transactions (§16.11): every ACK to a 2xx, and everything where the configuration says so.
+
+use alloc::format;
+use alloc::string::String;
+
+use bytes::Bytes;
+
+use super::table::{Target, Turn};
+use super::{branch, forward, record_route, targets};
+use crate::limits;
+use crate::message::{Request, Response};
+use crate::time::Instant;
+use crate::transport::{Hop, RouteTarget, RouteTokens};
+
+/// The parameter of our Via that says where the responses to a request without transaction go. A page has no address that
+/// its own Via could name.
+const BACK: &str = "back";
+
+/// A request that is forwarded without a transaction, to its one target.
+#[derive(Clone, Copy, Debug)]
+pub struct Stateless<'a> {
+    /// As it was received.
+    pub request: &'a Request,
+    /// Where from.
+    pub from: &'a Hop,
+    /// How many of its Routes are consumed here.
+    pub routes: usize,
+    /// The realm whose Proxy-Authorization ends here.
+    pub realm: &'a str,
+    /// Where to.
+    pub target: &'a Target,
+}
+
+impl Stateless<'_> {
+    /// An ACK as it goes out. Nobody answers it.
+    pub fn ack(&self) -> Bytes {
+        self.forward(&branch::stateless(self.request, self.from), &[])
+    }
+
+    /// Another request as it goes out: the same for its retransmissions in all that matters (§16.11). `sender` sent it,
+    /// and `back` is where its responses go.
+    pub fn request(&self, turn: &mut Turn<'_>, sender: &RouteTarget, back: &RouteTarget) -> Bytes {
+        let Self { request, from, target, .. } = *self;
+        let token = turn.tokens.seal(back, request.call_id(), turn.now, turn.entropy);
+        let via = format!("{};{BACK}={token}", branch::stateless(request, from));
+        if record_route::begins_dialog(request.method()) && request.to_tag().is_none() {
+            let call_id = request.call_id();
+            let there = record_route::value(turn, &target.receiver, call_id, &target.hop);
+            self.forward(&via, &[there, record_route::value(turn, sender, call_id, from)])
+        } else {
+            self.forward(&via, &[])
+        }
+    }
+
+    /// `via` is our Via's branch and what follows it.
+    fn forward(&self, via: &str, record_routes: &[String]) -> Bytes {
+        let Self { request, routes, realm, target, .. } = *self;
+        let change = forward::Change {
+            request_uri: target.contact.as_deref().map(forward::request_uri),
+            routes,
+            record_routes,
+            hop: &target.hop,
+            branch: via,
+            breadth: targets::incoming_breadth(request, limits::BREADTH),
+            realm,
+        };
+        forward::request(request, &change)
+    }
+}
+
+/// A response to a request that was forwarded without a transaction: where it goes, and as what. `None`: it is none.
+pub fn back(response: &Response, tokens: &RouteTokens, now: Instant) -> Option<(RouteTarget, Bytes)> {
+    let token = response.via().params.value(BACK)?;
+    let target = tokens.open(token, response.call_id(), now)?;
+    Some((target, forward::response(response)?))
+}
+
+/// The To tag of an answer that no transaction remembers (§8.2.7).
+pub fn stateless_tag(request: &Request) -> String {
+    branch::stateless_tag(request)
+}

@@ -1,0 +1,41 @@
+//! Requests and responses without transactions (§16.11).
+
+use bytes::Bytes;
+
+use super::lookup::side;
+use super::questions::{Arrival, Pending};
+use super::{Question, Server};
+use crate::proxy::{Stateless, Target, Turn};
+use crate::time::Instant;
+use crate::transport::{RouteTarget, via};
+
+impl Server {
+    /// Sends a request on and forgets it.
+    pub(super) fn forward_stateless(
+        &mut self,
+        now: Instant,
+        arrival: &Arrival,
+        sender: &RouteTarget,
+        routes: usize,
+        target: &Target,
+    ) {
+        let Arrival { request, from, .. } = arrival;
+        let Self { layer, entropy, tokens, config, counters, .. } = self;
+        let what = Stateless { request, from, routes, realm: &config.realm, target };
+        let message = if arrival.is_ack() {
+            what.ack()
+        } else {
+            counters.forwarded += 1;
+            let mut turn = Turn { now, layer, entropy: &mut **entropy, tokens };
+            what.request(&mut turn, sender, &side(&via::response_hop(from, &request.via()), None))
+        };
+        self.transmit(target.hop, message);
+    }
+
+    /// A response to such a request.
+    pub(super) fn send_back(&mut self, now: Instant, target: RouteTarget, message: Bytes) {
+        self.counters.responses_forwarded += 1;
+        // At the cap it is lost as in the network, and the request comes again.
+        let _ = self.ask(self.soon(now), Question::Reach(target), Pending::Back { message });
+    }
+}

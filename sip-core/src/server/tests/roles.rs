@@ -1,0 +1,132 @@
+//! What a server is by its configuration: without transactions (§16.11), or a redirect server (§8.3).
+
+use super::*;
+
+fn stateless() -> (Net, Peer, Peer) {
+    let mut net = Net::with(|config| config.routing.mode = Mode::Stateless);
+    let (alice, bob) = (ws("alice", 1), udp("bob", 5));
+    net.register(&alice);
+    net.register(&bob);
+    // The transactions of the registrations.
+    net.advance(Duration::from_secs(33));
+    (net, alice, bob)
+}
+
+#[test]
+fn rfc3261_16_11_a_call_without_any_transaction() {
+    let (mut net, alice, bob) = stateless();
+    let invite = alice.invite("bob", 2, "");
+    net.send(&alice, invite.clone());
+    let forwarded = net.request(&bob, &Method::Invite);
+    // No 100 of its own, and a retransmission goes on, under the same branch.
+    net.quiet();
+    net.send(&alice, invite);
+    assert_eq!(net.request(&bob, &Method::Invite).branch(), forwarded.branch());
+    for status in [100, 180, 200] {
+        net.send(&bob, bob.answer(&forwarded, status));
+        net.expect(&alice, status);
+    }
+    // The retransmission of a 2xx as well.
+    net.send(&bob, bob.answer(&forwarded, 200));
+    let ok = net.expect(&alice, 200);
+    assert_eq!(ok.headers().list(HeaderName::Via).count(), 1);
+    let (mut caller, mut callee) = (Side::caller(&alice, &ok), Side::callee(&bob, &forwarded));
+    net.send(&alice, caller.next("ACK"));
+    net.request(&bob, &Method::Ack);
+    net.send(&alice, caller.next("INFO"));
+    let info = net.request(&bob, &Method::Info);
+    net.send(&bob, bob.answer(&info, 200));
+    net.expect(&alice, 200);
+    net.send(&bob, callee.next("BYE"));
+    let bye = net.request(&alice, &Method::Bye);
+    net.send(&alice, alice.answer(&bye, 200));
+    net.expect(&bob, 200);
+    net.quiet();
+    assert_eq!(net.server.load(), (0, 0, 0));
+}
+
+#[test]
+fn rfc3261_16_11_cancel_and_ack_follow_their_invite() {
+    let (mut net, alice, bob) = stateless();
+    let invite = alice.invite("bob", 2, "");
+    net.send(&alice, invite.clone());
+    let forwarded = net.request(&bob, &Method::Invite);
+    net.send(&alice, invite.replace("INVITE sip", "CANCEL sip").replace("2 INVITE", "2 CANCEL"));
+    let cancel = net.request(&bob, &Method::Cancel);
+    assert_eq!((cancel.branch(), cancel.uri()), (forwarded.branch(), forwarded.uri()));
+    net.send(&bob, bob.answer(&cancel, 200));
+    net.expect(&alice, 200);
+    net.send(&bob, bob.answer(&forwarded, 487));
+    let gone = net.expect(&alice, 487);
+    net.send(&alice, ack_to_failure(&invite, &gone));
+    let ack = net.request(&bob, &Method::Ack);
+    assert_eq!((ack.branch(), ack.uri()), (forwarded.branch(), forwarded.uri()));
+    // Who has read the sender's branch cannot make that CANCEL.
+    let mallory = udp("carol", 9);
+    net.send(&mallory, invite.replace("INVITE sip", "CANCEL sip").replace("2 INVITE", "2 CANCEL"));
+    assert_ne!(net.request(&bob, &Method::Cancel).branch(), forwarded.branch());
+    net.quiet();
+}
+
+#[test]
+fn rfc3261_8_2_7_answers_without_transaction_are_alike() {
+    let (mut net, alice, _) = stateless();
+    let message = alice.out("MESSAGE", "sip:carol@example.com", 7, "");
+    net.send(&alice, message.clone());
+    let first = net.expect(&alice, 480);
+    net.send(&alice, message);
+    assert_eq!(net.expect(&alice, 480).to_tag(), first.to_tag());
+    // A stranger's is challenged, and its proof is one.
+    let carol = udp("carol", 9);
+    net.send_with_digest(&carol, "carol", &|cseq, extra| {
+        carol.out("MESSAGE", "sip:bob@example.com", cseq, extra)
+    });
+    net.request(&udp("bob", 5), &Method::Message);
+    net.quiet();
+}
+
+#[test]
+fn rfc3261_16_11_a_response_that_is_not_ours_goes_nowhere() {
+    let (mut net, alice, bob) = stateless();
+    net.send(&alice, alice.invite("bob", 2, ""));
+    let forwarded = net.request(&bob, &Method::Invite);
+    let answer = bob.answer(&forwarded, 200);
+    // Another call's, and a way that was made up.
+    net.send(&bob, answer.replace("Call-ID: call", "Call-ID: other"));
+    net.send(&bob, answer.replacen(";back=", ";back=x", 1));
+    net.quiet();
+}
+
+#[test]
+fn rfc3261_21_3_3_a_redirect_server_tells_contacts_in_order() {
+    let mut net = Net::with(|config| config.routing.mode = Mode::Redirect);
+    let alice = ws("alice", 1);
+    net.register(&alice);
+    net.register(&ws("bob", 2));
+    let contacts = |net: &mut Net| -> Vec<String> {
+        let told = net.expect(&alice, 302);
+        told.headers().list(HeaderName::Contact).map(String::from).collect()
+    };
+    for (last, q) in [(5, ";q=0.3"), (6, ""), (7, ";q=0.7")] {
+        let phone = udp("bob", last);
+        net.send_with_digest(&phone, "bob", &|cseq, extra| {
+            phone.register(cseq, &format!("Contact: <{}>{q}\r\n{extra}", phone.contact()))
+        });
+        net.expect(&phone, 200);
+    }
+    net.send(&alice, alice.invite("bob", 2, ""));
+    // The page is reached by a proxy alone.
+    assert_eq!(
+        contacts(&mut net),
+        [
+            "<sip:bob@203.0.113.6:5060>;q=1",
+            "<sip:bob@203.0.113.7:5060>;q=0.7",
+            "<sip:bob@203.0.113.5:5060>;q=0.3"
+        ]
+    );
+    net.send(&alice, alice.out("MESSAGE", "sip:alice@example.com", 3, ""));
+    net.expect(&alice, 480);
+    net.send(&alice, alice.out("MESSAGE", "sip:carol@example.com", 4, ""));
+    net.expect(&alice, 480);
+    net.quiet();
+}
