@@ -80,6 +80,9 @@ pub const CONTACTS_PER_AOR: usize = 10;
 /// about 1,000. Past it: 400.
 pub const CONTACT_BYTES: usize = 4_096;
 
+/// Longest Path of a REGISTER, bytes. IMS has two proxies with tokens of about 100. Past it: 400.
+pub const PATH_BYTES: usize = 2_048;
+
 /// Contacts in one REGISTER. Past it: 400.
 pub const CONTACTS_PER_REGISTER: usize = 10;
 

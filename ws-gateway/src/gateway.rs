@@ -152,7 +152,7 @@ impl Gateway {
         };
         let changes = database.as_ref().map(|_| Arc::<Changes>::default());
         let caps = Caps { contacts_per_aor: config.limits.contacts_per_aor };
-        let location = Arc::new(Location::new(caps, changes.clone()));
+        let location = Arc::new(Location::new(caps, config.limits.registrations, changes.clone()));
         let exchange = Arc::new(Exchange::new(
             &core,
             accounts,
@@ -332,6 +332,13 @@ fn core_config(config: &Config, keys: &Keys) -> CoreConfig {
     core.peers = config.peers.iter().map(|server| server.peer.clone()).collect();
     core.routes.clone_from(&config.routes);
     core.routing = config.proxy.clone();
+    core.service_route = config.registrar.service_route.iter().map(|route| route.as_str().into()).collect();
+    core.flow_timer = config.registrar.flow_timer;
+    let in_full = |user: &String| format!("sip:{user}@{}", config.domain).into();
+    let others = |(user, others): (&String, &Vec<String>)| {
+        (user.as_str().into(), others.iter().map(in_full).collect())
+    };
+    core.registrants = config.registrar.third_parties.iter().map(others).collect();
     core
 }
 

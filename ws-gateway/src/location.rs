@@ -64,6 +64,9 @@ pub struct Location {
     hasher: RandomState,
     parts: Vec<Mutex<HashMap<SmolStr, Entry>>>,
     caps: Caps,
+    /// Bindings now.
+    total: AtomicUsize,
+    most: usize,
     waiting: AtomicUsize,
     most_waiting: usize,
     /// Told of every change, if somebody writes them down.
@@ -79,12 +82,14 @@ struct Entry {
 }
 
 impl Location {
-    /// Nobody is registered. `changes` is told whose bindings change.
-    pub fn new(caps: Caps, changes: Option<Arc<Changes>>) -> Self {
+    /// Nobody is registered, and `most` bindings may be at once. `changes` is told whose bindings change.
+    pub fn new(caps: Caps, most: usize, changes: Option<Arc<Changes>>) -> Self {
         Self {
             hasher: RandomState::new(),
             parts: (0..LOCKS).map(|_| Mutex::default()).collect(),
             caps,
+            total: AtomicUsize::new(0),
+            most,
             waiting: AtomicUsize::new(0),
             most_waiting: HELD_REQUESTS,
             changes,
@@ -102,6 +107,7 @@ impl Location {
             self.changed(&aor);
         }
         if !bindings.is_empty() {
+            self.total.fetch_add(bindings.len(), Ordering::Relaxed);
             self.part(&aor).lock().entry(aor).or_default().bindings = bindings;
         }
     }
@@ -115,7 +121,7 @@ impl Location {
     pub fn lookup(&self, aor: &str, now: Instant, flows: &Flows) -> Vec<Binding> {
         let mut part = self.part(aor).lock();
         let Some(entry) = part.get_mut(aor) else { return Vec::new() };
-        entry.refresh(now, flows);
+        self.refresh(entry, now, flows);
         entry.bindings.clone()
     }
 
@@ -128,9 +134,16 @@ impl Location {
     ) -> (Result<Vec<Binding>, UpdateError>, Vec<Woken>) {
         let mut part = self.part(&update.aor).lock();
         let entry = part.entry(update.aor.clone()).or_default();
-        entry.refresh(now, flows);
+        self.refresh(entry, now, flows);
         let before = entry.bindings.clone();
-        let applied = registrar::apply(&mut entry.bindings, update, now, self.caps);
+        let mut applied = registrar::apply(&mut entry.bindings, update, now, self.caps);
+        let (had, has) = (before.len(), entry.bindings.len());
+        // Many who register at once may together be a few too many: memory has no need of the last one.
+        if has > had && self.total.load(Ordering::Relaxed) + (has - had) > self.most {
+            entry.bindings.clone_from(&before);
+            applied = Err(UpdateError::Full);
+        }
+        self.count(had, entry.bindings.len());
         entry.leave(&before);
         let woken = self.wake(entry, now);
         let result = applied.map(|()| entry.bindings.clone());
@@ -147,7 +160,7 @@ impl Location {
     pub fn reach(&self, key: &RegistrationKey, waiter: Waiter, now: Instant, flows: &Flows) -> Reach {
         let mut part = self.part(&key.aor).lock();
         let entry = part.entry(key.aor.clone()).or_default();
-        entry.refresh(now, flows);
+        self.refresh(entry, now, flows);
         if let Some(hop) = registrar::reach(&entry.bindings, key, now).or_else(|| entry.way_to_left(key)) {
             return Reach::Now(hop);
         }
@@ -169,7 +182,7 @@ impl Location {
         for part in &self.parts {
             part.lock().retain(|aor, entry| {
                 let before = entry.bindings.len();
-                entry.refresh(now, flows);
+                self.refresh(entry, now, flows);
                 if entry.bindings.len() < before {
                     self.changed(aor);
                 }
@@ -181,15 +194,26 @@ impl Location {
 
     /// Bindings now, those that are away included.
     pub fn len(&self) -> usize {
-        self.parts
-            .iter()
-            .map(|part| part.lock().values().map(|entry| entry.bindings.len()).sum::<usize>())
-            .sum()
+        self.total.load(Ordering::Relaxed)
     }
 
     /// Whether nobody is registered.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
+    }
+
+    fn refresh(&self, entry: &mut Entry, now: Instant, flows: &Flows) {
+        let before = entry.bindings.len();
+        entry.refresh(now, flows);
+        self.count(before, entry.bindings.len());
+    }
+
+    fn count(&self, before: usize, after: usize) {
+        if after < before {
+            self.total.fetch_sub(before - after, Ordering::Relaxed);
+        } else {
+            self.total.fetch_add(after - before, Ordering::Relaxed);
+        }
     }
 
     fn changed(&self, aor: &SmolStr) {
@@ -294,7 +318,7 @@ mod tests {
     impl World {
         fn new() -> Self {
             let now = Instant::from_micros(1_000_000);
-            let location = Location::new(Caps { contacts_per_aor: 10 }, None);
+            let location = Location::new(Caps { contacts_per_aor: 10 }, 100, None);
             Self { location, flows: Flows::new(now, Metrics::default()), now }
         }
 
@@ -317,6 +341,7 @@ mod tests {
                 aor: AOR.into(),
                 call_id: "c".into(),
                 cseq,
+                path: "".into(),
                 hop: flow.hop().unwrap(),
                 change: Change::Contacts(vec![contact]),
             };
@@ -352,6 +377,39 @@ mod tests {
     }
 
     #[test]
+    fn bindings_are_capped_and_their_count_goes_back_down() {
+        let mut world = World::new();
+        world.location.most = 1;
+        let flow = world.connect(1);
+        world.register(&flow, 1);
+        let other: SmolStr = "sip:alice@localhost".into();
+        let contact = ContactUpdate {
+            key: RegistrationKey { aor: other.clone(), ..key() },
+            contact: "sip:alice@x.invalid".into(),
+            params: "".into(),
+            expires: Duration::from_secs(60),
+        };
+        let update = BindingUpdate {
+            aor: other.clone(),
+            call_id: "d".into(),
+            cseq: 1,
+            path: "".into(),
+            hop: flow.hop().unwrap(),
+            change: Change::Contacts(vec![contact]),
+        };
+        let register = |world: &World| world.location.update(&update, world.now, &world.flows).0;
+        assert_eq!(register(&world), Err(UpdateError::Full));
+        assert_eq!(world.location.lookup(&other, world.now, &world.flows), []);
+        // Who is there may refresh.
+        world.register(&flow, 2);
+        world.now += Duration::from_secs(61);
+        world.location.sweep(world.now, &world.flows);
+        assert_eq!(world.location.len(), 0);
+        assert!(register(&world).is_ok());
+        assert_eq!(world.location.len(), 1);
+    }
+
+    #[test]
     fn after_a_restart_nobody_is_known_and_all_are_waited_for() {
         let world = World::new();
         assert_eq!(world.reach(1), Reach::Later);
@@ -382,6 +440,7 @@ mod tests {
             aor: AOR.into(),
             call_id: "c".into(),
             cseq: 2,
+            path: "".into(),
             hop: flow.hop().unwrap(),
             change: Change::RemoveAll,
         };

@@ -3,9 +3,8 @@
 use std::path::Path;
 
 use sip_core::auth::Algorithm;
-use sip_core::server::Routing;
-use sip_core::server::{Callers, Outward};
-use ws_gateway::config::{Audience, CertificateFiles, Clients, Listen};
+use sip_core::server::{Callers, Outward, Routing};
+use ws_gateway::config::{Audience, CertificateFiles, Clients, Listen, Registrar};
 use ws_gateway::{Config, Gateway};
 
 fn parse(text: &str) -> Result<Config, String> {
@@ -34,6 +33,9 @@ fn the_example_is_sound_and_shows_the_defaults() {
     let (head, _) = text.split_once("[limits]").unwrap();
     let without = Config::parse(&path, head).unwrap();
     assert_eq!(Routing::default(), config.proxy);
+    let shown = Registrar { third_parties: config.registrar.third_parties.clone(), ..Registrar::default() };
+    assert_eq!(shown, config.registrar);
+    assert_eq!(config.registrar.third_parties["pbx"], ["alice", "bob"]);
     assert_eq!(format!("{:?}", without.limits), format!("{:?}", config.limits));
     assert_eq!(format!("{:?}", without.timeouts), format!("{:?}", config.timeouts));
 }
@@ -205,6 +207,18 @@ fn faults_name_file_line_key_and_what_is_accepted() {
         (
             format!("{HTTP}[proxy]\nrecurse = true\n"),
             "gateway.toml:5: unknown key `proxy.recurse`; accepted here: mode, ring, follow_redirections",
+        ),
+        (
+            format!("{HTTP}[registrar]\nservice_route = [\"sip:a;lr\"]\n"),
+            "gateway.toml:5: `registrar.service_route` is \"sip:a;lr\"; accepted: a list of routes in angle brackets",
+        ),
+        (
+            format!("{HTTP}[registrar]\nflow_timer = 5\n"),
+            "gateway.toml:5: `registrar.flow_timer` is 5; accepted: whole seconds from 10 to 3600",
+        ),
+        (
+            format!("{HTTP}[[registrar.third_party]]\nuser = \"pbx\"\n"),
+            "gateway.toml:4: `registrar.third_party.registers` is missing; accepted: a list of user names",
         ),
         ("domain = \"a\"\nhttp = 1\n".into(), "gateway.toml:2: `http` is 1; accepted: a section, [http]"),
         (format!("development = 1\n{HTTP}"), "gateway.toml:1: `development` is 1; accepted: true, false"),

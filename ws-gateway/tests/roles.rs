@@ -44,7 +44,7 @@ async fn decline(phone: &mut UdpPeer, invited: &Sip, status: &str) {
 /// §16: it forks by `q`, ends what has failed, chooses the best answer, and sends its own CANCEL.
 #[tokio::test]
 async fn stateful_proxy() {
-    let running = start_with(|config| config.proxy.ring = sip_core::time::Duration::from_secs(1));
+    let running = start_with(|config| config.proxy.ring = Duration::from_secs(1));
     let mut phones = bobs(&running, [";q=0.4", ";q=0.9", ""]).await;
     let [third, second, first] = &mut phones[..] else { panic!("three") };
     let mut alice = alice(&running).await;

@@ -111,6 +111,7 @@ impl Bench {
             expires_at,
             call_id: "r".into(),
             cseq: 1,
+            path: "".into(),
             hop: Some(hop),
         });
         if connected {

@@ -20,6 +20,8 @@ pub(super) struct Change<'a> {
     pub(super) request_uri: Option<&'a str>,
     /// How many Route values were ours (§16.4).
     pub(super) routes: usize,
+    /// The Routes that are put before what is left of those (RFC 3327 §5.3).
+    pub(super) path: &'a str,
     /// The Record-Route values, topmost first (§16.6 step 4).
     pub(super) record_routes: &'a [String],
     /// Where it goes.
@@ -55,6 +57,9 @@ pub(super) fn request(request: &Request, change: &Change<'_>) -> Bytes {
         None => rewrite.append(HeaderName::MaxForwards, &MAX_FORWARDS.to_string()),
     }
     set_breadth(&mut rewrite, headers, change.breadth);
+    if !change.path.is_empty() {
+        rewrite.prepend(HeaderName::Route, change.path);
+    }
     match strict {
         None => rewrite.remove_first_values(HeaderName::Route, change.routes),
         // Step 6: "the proxy MUST place the Request-URI into the Route header field as the last value", and the strict

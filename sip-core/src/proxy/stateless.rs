@@ -58,6 +58,7 @@ impl Stateless<'_> {
         let change = forward::Change {
             request_uri: target.contact.as_deref().map(forward::request_uri),
             routes,
+            path: &target.path,
             record_routes,
             hop: &target.hop,
             branch: via,

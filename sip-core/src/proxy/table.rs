@@ -80,6 +80,8 @@ pub struct Target {
     pub hop: Hop,
     /// What the receiver's Record-Route will lead to.
     pub receiver: RouteTarget,
+    /// The Routes it gets, topmost first: a contact's Path (RFC 3327 §5.3); empty: none.
+    pub path: SmolStr,
     /// Its weight among the others.
     pub q: QValue,
     /// Other flows of the same instance, newest first: one is tried when this one has failed (RFC 5626 §7).
@@ -90,8 +92,9 @@ pub struct Target {
 
 impl Target {
     /// The only one of its weight and instance.
-    pub const fn new(contact: Option<SmolStr>, hop: Hop, receiver: RouteTarget) -> Self {
-        Self { contact, hop, receiver, q: QValue::ONE, spares: Vec::new(), detours: Detours::NONE }
+    pub fn new(contact: Option<SmolStr>, hop: Hop, receiver: RouteTarget) -> Self {
+        let (path, q, spares) = (SmolStr::new_static(""), QValue::ONE, Vec::new());
+        Self { contact, hop, receiver, path, q, spares, detours: Detours::NONE }
     }
 }
 

@@ -108,6 +108,7 @@ impl Proxy {
         let change = forward::Change {
             request_uri: target.contact.as_deref().map(forward::request_uri),
             routes: *routes,
+            path: &target.path,
             record_routes: &record_routes,
             hop: &target.hop,
             branch: &branch,

@@ -22,12 +22,20 @@ pub struct Binding {
     pub call_id: SmolStr,
     /// CSeq of that REGISTER.
     pub cseq: u32,
+    /// The Path of that REGISTER (RFC 3327): the Routes of what is forwarded; empty if it came straight here.
+    pub path: SmolStr,
     /// The hop that REGISTER came over, and the only one the contact is reached over. `None` while the user agent
     /// is away: whoever keeps the bindings clears it when the flow closes.
     pub hop: Option<Hop>,
 }
 
 impl Binding {
+    /// `+sip.instance` without quotes and brackets (RFC 5626 §4.1).
+    pub fn instance(&self) -> Option<SmolStr> {
+        let value = Params::parse(&self.params)?.text("+sip.instance")?;
+        Some(value.strip_prefix('<')?.strip_suffix('>')?.into())
+    }
+
     /// Its weight among the contacts of its address-of-record (§20.10); 1 unless it says otherwise.
     pub fn q(&self) -> QValue {
         let params = Params::parse(&self.params);

@@ -10,7 +10,7 @@ use thiserror::Error;
 use super::binding::key;
 use super::{BindingUpdate, Change, ContactUpdate};
 use crate::limits;
-use crate::message::typed::{Contact, ContactAddress};
+use crate::message::typed::{Contact, ContactAddress, Path};
 use crate::message::validate::{Rejection, Role, Rules};
 use crate::message::{HeaderName, Request, Uri};
 use crate::time::Duration;
@@ -21,7 +21,7 @@ pub const RULES: Rules<'_> = Rules {
     role: Role::Registrar,
     schemes: &["sip"],
     allow: "OPTIONS, REGISTER",
-    supported: "outbound",
+    supported: "gruu, outbound, path",
     accept: "",
 };
 
@@ -66,6 +66,12 @@ pub enum Refusal {
     /// (RFC 5626 §6).
     #[error("First Hop Lacks Outbound Support")]
     NotFirstHop,
+    /// A Contact is the address-of-record itself, or a GRUU of it: a loop (RFC 5627 §5.1).
+    #[error("Contact Is The Address Itself")]
+    OwnAddress,
+    /// Path of more than [`limits::PATH_BYTES`].
+    #[error("Path Too Long")]
+    PathTooLong,
     /// A Contact's expiry is below the bound.
     #[error("Interval Too Brief")]
     TooBrief {
@@ -80,6 +86,8 @@ impl Refusal {
         match self {
             Self::Invalid(rejection) => rejection.status,
             Self::ContactScheme | Self::ContactTooLong | Self::TooManyContacts | Self::SharedFlow => 400,
+            Self::PathTooLong => 400,
+            Self::OwnAddress => 403,
             Self::NotFirstHop => 439,
             Self::TooBrief { .. } => 423,
         }
@@ -103,7 +111,9 @@ pub fn read(request: &Request, aor: SmolStr, from: Hop, bounds: &Bounds) -> Resu
     if let Change::Contacts(contacts) = &mut change {
         outbound(request, contacts, &aor)?;
     }
+    let path = path(request)?;
     Ok(BindingUpdate {
+        path,
         aor,
         call_id: SmolStr::new(request.call_id()),
         cseq: request.cseq().number,
@@ -135,13 +145,33 @@ fn change(request: &Request, aor: &SmolStr, bounds: &Bounds) -> Result<Change, R
     })
 }
 
+/// RFC 3327 §5.3: what other proxies have put between us and the contacts, topmost first. A user agent that does not say it
+/// supports that is registered all the same, as policy may have it.
+fn path(request: &Request) -> Result<SmolStr, Refusal> {
+    let mut path = String::new();
+    for value in request.headers().typed_all::<Path<'_>>() {
+        let value = value.map_err(Rejection::from)?;
+        let separator = if path.is_empty() { "" } else { ", " };
+        // Writing to a String cannot fail.
+        let _ = write!(path, "{separator}{}", *value);
+    }
+    if path.len() > limits::PATH_BYTES { Err(Refusal::PathTooLong) } else { Ok(path.into()) }
+}
+
+/// RFC 5626 §6: the user agent's first hop, whose Path is the last, keeps the flow to it.
+fn first_hop_is_outbound(request: &Request) -> bool {
+    let paths = request.headers().typed_all::<Path<'_>>();
+    let Some(Ok(first_hop)) = paths.last() else { return false };
+    matches!(first_hop.parsed_uri(), Some(Uri::Sip(uri)) if uri.is_outbound())
+}
+
 /// What RFC 5626 §6 asks of Contacts with `reg-id`.
 fn outbound(request: &Request, contacts: &mut [ContactUpdate], aor: &SmolStr) -> Result<(), Refusal> {
     let headers = request.headers();
     if contacts.iter().all(|contact| contact.key.reg_id == 0) {
         return Ok(());
     }
-    if headers.list(HeaderName::Via).nth(1).is_some() {
+    if headers.list(HeaderName::Via).nth(1).is_some() && !first_hop_is_outbound(request) {
         if headers.lists(HeaderName::Supported, "outbound") {
             return Err(Refusal::NotFirstHop);
         }
@@ -166,6 +196,9 @@ fn contact(
     if !matches!(address.parsed_uri(), Some(Uri::Sip(_))) {
         return Err(Refusal::ContactScheme);
     }
+    if is_own_address(address.uri, aor) {
+        return Err(Refusal::OwnAddress);
+    }
     if address.uri.len() + address.params.as_str().len() > limits::CONTACT_BYTES {
         return Err(Refusal::ContactTooLong);
     }
@@ -182,7 +215,10 @@ fn contact(
     let instance = address.params.text("+sip.instance");
     let instance = instance.as_deref().map(|text| text.trim_start_matches('<').trim_end_matches('>'));
     let mut params = String::new();
-    for (name, value) in address.params.iter().filter(|(name, _)| !name.eq_ignore_ascii_case("expires")) {
+    // "expires" is told anew with every answer, and a user agent suggests no GRUU (RFC 5627 §5.1).
+    let dropped =
+        |name: &str| ["expires", "pub-gruu", "temp-gruu"].iter().any(|n| n.eq_ignore_ascii_case(name));
+    for (name, value) in address.params.iter().filter(|(name, _)| !dropped(name)) {
         // Writing to a String cannot fail.
         let _ = match value {
             Some(value) => write!(params, ";{name}={value}"),
@@ -195,6 +231,14 @@ fn contact(
         params: SmolStr::from(params),
         expires,
     })
+}
+
+/// §19.1.4: parameters that one of the two lacks do not count, so this sees a public GRUU as well.
+fn is_own_address(contact: &str, aor: &str) -> bool {
+    match (Uri::parse(contact), Uri::parse(aor)) {
+        (Some(Uri::Sip(contact)), Some(Uri::Sip(aor))) => contact.is_equivalent(&aor),
+        _ => false,
+    }
 }
 
 /// `delta-seconds`; what does not fit is as long as can be said (§20.19).

@@ -1,44 +1,89 @@
 //! The 200 to a REGISTER (§10.3 step 8).
 
-use bytes::Bytes;
+use alloc::format;
+use alloc::string::String;
 
-use super::{Binding, RULES};
+use bytes::Bytes;
+use smol_str::SmolStr;
+
+use super::{Binding, Gruus};
+use crate::entropy::{self, Entropy};
 use crate::message::typed::Date;
 use crate::message::{HeaderName, Request, Writer, reason_phrase};
-use crate::time::Instant;
+use crate::time::{Duration, Instant};
+
+/// What is supported, without `gruu` (RFC 5627 §5.2: "SHOULD NOT").
+const SUPPORTED: &str = "outbound, path";
+
+/// What a 200 says beside the bindings.
+#[derive(Clone, Copy, Debug)]
+pub struct Answer<'a> {
+    /// The Server field's value, if there shall be one.
+    pub server: Option<&'a str>,
+    /// The Service-Route's values (RFC 3608), if there shall be one.
+    pub service_route: &'a [SmolStr],
+    /// Flow-Timer (RFC 5626 §4.4), where outbound is used.
+    pub flow_timer: Option<Duration>,
+    /// GRUUs are made by these.
+    pub gruus: &'a Gruus,
+}
 
 /// Writes the 200: every binding with its remaining time, whoever made it.
-///
-/// `server` is the Server field's value, if there shall be one.
 pub fn accept(
     request: &Request,
     bindings: &[Binding],
     now: Instant,
-    to_tag: &str,
-    server: Option<&str>,
+    answer: &Answer<'_>,
+    entropy: &mut dyn Entropy,
 ) -> Bytes {
-    let mut writer = Writer::response(request, 200, reason_phrase(200), Some(to_tag));
+    let to_tag = entropy::token(entropy, 80);
+    let mut writer = Writer::response(request, 200, reason_phrase(200), Some(&to_tag));
+    let supports = |option| {
+        request.headers().lists(HeaderName::Supported, option)
+            || request.headers().lists(HeaderName::Require, option)
+    };
+    let gruu = supports("gruu");
     for binding in bindings.iter().filter(|b| b.expires_at > now) {
         // A part of a second counts as a whole one: the contact may not be told it has 0 seconds, which it would
         // take for removed.
         let left = binding.remaining(now).as_millis().div_ceil(1000);
         let (contact, params) = (&binding.contact, &binding.params);
-        writer = writer.header(HeaderName::Contact, format_args!("<{contact}>{params};expires={left}"));
+        // RFC 5627 §5.2.
+        let gruus = match binding.instance().filter(|_| gruu) {
+            Some(urn) => {
+                let public = answer.gruus.public(&binding.key.aor, &urn);
+                let temporary = answer.gruus.temporary(binding, &urn, entropy);
+                format!(";pub-gruu=\"{public}\";temp-gruu=\"{temporary}\"")
+            }
+            None => String::new(),
+        };
+        writer =
+            writer.header(HeaderName::Contact, format_args!("<{contact}>{params}{gruus};expires={left}"));
     }
-    // RFC 5626 §6: said when outbound was used, which takes that the user agent supports it.
-    let outbound = request.headers().lists(HeaderName::Supported, "outbound")
-        || request.headers().lists(HeaderName::Require, "outbound");
+    // RFC 3327 §5.3: what was stored is told to who understands it.
+    if supports("path") {
+        for value in request.headers().all(HeaderName::Path) {
+            writer = writer.header(HeaderName::Path, value);
+        }
+    }
+    for value in answer.service_route {
+        writer = writer.header(HeaderName::ServiceRoute, value);
+    }
     let used = bindings
         .iter()
         .any(|b| b.key.reg_id > 0 && b.call_id == request.call_id() && b.cseq == request.cseq().number);
-    if outbound && used {
+    // RFC 5626 §6: said when outbound was used, which takes that the user agent supports it.
+    if supports("outbound") && used {
         writer = writer.header(HeaderName::Require, "outbound");
+        if let Some(timer) = answer.flow_timer {
+            writer = writer.header(HeaderName::FlowTimer, timer.as_secs());
+        }
     }
-    writer = writer.header(HeaderName::Supported, RULES.supported);
+    writer = writer.header(HeaderName::Supported, SUPPORTED);
     if let Some(date) = date(now) {
         writer = writer.header(HeaderName::Date, date);
     }
-    if let Some(server) = server {
+    if let Some(server) = answer.server {
         writer = writer.header(HeaderName::Server, server);
     }
     writer.finish()

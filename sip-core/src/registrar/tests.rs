@@ -8,10 +8,11 @@ use alloc::vec::Vec;
 use bytes::Bytes;
 
 use super::*;
+use crate::entropy::SeededEntropy;
 use crate::limits;
 use crate::message::Request;
 use crate::time::{Duration, Instant};
-use crate::transport::{FlowId, Hop, RegistrationKey, Transport};
+use crate::transport::{FlowId, Hop, RegistrationKey, Seals, Transport};
 
 const T0: Instant = Instant::from_micros(1_700_000_000_000_000);
 const UUID: &str = "urn:uuid:0a1b2c3d-0000-4000-8000-000000000001";
@@ -126,7 +127,7 @@ fn updates_one_after_another() {
         (91, "c", 6, "Contact: <mailto:a@h1>\r\n", Err(400), &["sip:a@h1 3600"]),
         (91, "c", 6, "Contact: <sip:a@h1\r\n", Err(400), &["sip:a@h1 3600"]),
         (91, "c", 6, "Contact:\r\n", Err(400), &["sip:a@h1 3600"]),
-        (91, "c", 6, "Contact: <sip:a@h1>\r\nRequire: outbound, path\r\n", Err(420), &["sip:a@h1 3600"]),
+        (91, "c", 6, "Contact: <sip:a@h1>\r\nRequire: outbound, sec-agree\r\n", Err(420), &["sip:a@h1 3600"]),
         (91, "c", 6, "Contact: <sip:a@h1>\r\nRequire: outbound\r\n", Ok(()), &["sip:a@h1 3600"]),
     ];
     let mut bindings = Vec::new();
@@ -254,23 +255,32 @@ fn the_200_lists_all_contacts() {
     apply(&mut bindings, &other, T0, Caps::default()).unwrap();
     apply(&mut bindings, &update("a", 2, &fields).unwrap(), T0, Caps::default()).unwrap();
     let now = T0 + Duration::from_millis(10_400);
+    let gruus = Gruus::new("example.com".into(), Seals::new([1; 32], &[]));
+    let answer = Answer {
+        server: Some("Trapezoid"),
+        service_route: &["<sip:example.com;lr>".into()],
+        flow_timer: Some(Duration::from_secs(90)),
+        gruus: &gruus,
+    };
     let text = |request: &Request| {
-        String::from_utf8(accept(request, &bindings, now, "tag", Some("Trapezoid")).to_vec()).unwrap()
+        String::from_utf8(accept(request, &bindings, now, &answer, &mut SeededEntropy(3)).to_vec()).unwrap()
     };
     let ok = text(&request("a", 2, &fields));
-    let lines: Vec<&str> = ok.lines().skip(1).collect();
+    // Its To tag is random.
+    let lines: Vec<&str> = ok.lines().skip(1).filter(|line| !line.starts_with("To:")).collect();
     assert_eq!(
         lines,
         vec![
             "Via: SIP/2.0/WS a.invalid;branch=z9hG4bK2",
             "From: <sip:alice@example.com>;tag=1",
-            "To: <sip:alice@example.com>;tag=tag",
             "Call-ID: a",
             "CSeq: 2 REGISTER",
             "Contact: <sip:a@h9>;q=0.3;expires=90",
             &format!("Contact: <sip:a@a.invalid>;+sip.instance=\"<{UUID}>\";reg-id=1;expires=3590"),
+            "Service-Route: <sip:example.com;lr>",
             "Require: outbound",
-            "Supported: outbound",
+            "Flow-Timer: 90",
+            "Supported: outbound, path",
             "Date: Tue, 14 Nov 2023 22:13:30 GMT",
             "Server: Trapezoid",
             "Content-Length: 0",
@@ -284,4 +294,53 @@ fn the_200_lists_all_contacts() {
         refusal.field().map(|(name, value)| (name.to_string(), value)),
         Some(("Min-Expires".into(), "60".into()))
     );
+}
+
+#[test]
+fn rfc3327_5_3_the_path_is_stored_topmost_first() {
+    let contact = "Contact: <sip:a@h1>\r\n";
+    let path = "Path: <sip:edge.example.com;lr>\r\nPath: <sip:p1.example.com;lr;ob>,<sip:x;lr>\r\n";
+    let stored = update("a", 1, &format!("{path}{contact}")).unwrap();
+    assert_eq!(stored.path, "<sip:edge.example.com;lr>, <sip:p1.example.com;lr;ob>, <sip:x;lr>");
+    assert_eq!(update("a", 1, contact).unwrap().path, "");
+    let long = format!("Path: <sip:{};lr>\r\n{contact}", "p".repeat(limits::PATH_BYTES));
+    assert_eq!(update("a", 1, &long).unwrap_err(), Refusal::PathTooLong);
+    assert_eq!(update("a", 1, &format!("Path: sip:no.brackets\r\n{contact}")).unwrap_err().status(), 400);
+}
+
+#[test]
+fn rfc5626_6_reg_id_through_a_first_hop_that_keeps_flows() {
+    let contact = format!("Contact: <sip:a@h1>;+sip.instance=\"<{UUID}>\";reg-id=2\r\n");
+    let via = "Via: SIP/2.0/UDP h;branch=z9hG4bKedge\r\n";
+    let rows = [
+        ("Path: <sip:edge;lr;ob>\r\nSupported: outbound\r\n", Ok(2)),
+        ("Path: <sip:core;lr>, <sip:edge;lr;ob>\r\n", Ok(2)),
+        // The last one is the user agent's own.
+        ("Path: <sip:core;lr;ob>, <sip:edge;lr>\r\nSupported: outbound\r\n", Err(439)),
+        ("Supported: outbound\r\n", Err(439)),
+        ("", Ok(0)),
+    ];
+    for (fields, expected) in rows {
+        let read = update("a", 1, &format!("{via}{fields}{contact}"));
+        let reg_id = read.map_err(|refusal| refusal.status()).map(|update| match update.change {
+            Change::Contacts(contacts) => contacts[0].key.reg_id,
+            other => panic!("{other:?}"),
+        });
+        assert_eq!(reg_id, expected, "{fields}");
+    }
+}
+
+#[test]
+fn rfc5627_5_1_no_contact_is_the_address_itself() {
+    for contact in
+        ["sip:alice@example.com", "sip:alice@EXAMPLE.com;x=y", "sip:alice@example.com;gr=urn:uuid:1"]
+    {
+        let refusal = update("a", 1, &format!("Contact: <{contact}>\r\n")).unwrap_err();
+        assert_eq!((refusal.status(), refusal), (403, Refusal::OwnAddress), "{contact}");
+    }
+    for contact in
+        ["sip:alice@example.com:5070", "sip:alice@pc.example.com", "sip:alice@example.com;transport=tcp"]
+    {
+        update("a", 1, &format!("Contact: <{contact}>\r\n")).unwrap();
+    }
 }

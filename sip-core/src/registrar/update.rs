@@ -21,6 +21,8 @@ pub struct BindingUpdate {
     pub cseq: u32,
     /// The hop it came over.
     pub hop: Hop,
+    /// See [`Binding::path`].
+    pub path: SmolStr,
     /// What to do.
     pub change: Change,
 }
@@ -75,6 +77,9 @@ pub enum UpdateError {
     /// More contacts than one address-of-record may have, and none of them is away: 403.
     #[error("Too Many Contacts")]
     TooManyContacts,
+    /// All addresses-of-record together have as many bindings as they may: 503.
+    #[error("Registrations Full")]
+    Full,
     /// The bindings cannot be read or written now: 503.
     #[error("Registrations Unavailable")]
     Unavailable,
@@ -87,7 +92,7 @@ impl UpdateError {
             Self::UnknownAor => 404,
             Self::OutOfOrder => 500,
             Self::TooManyContacts => 403,
-            Self::Unavailable => 503,
+            Self::Full | Self::Unavailable => 503,
         }
     }
 }
@@ -165,6 +170,7 @@ fn bind(update: &BindingUpdate, contact: &ContactUpdate, now: Instant) -> Bindin
         expires_at: now + contact.expires,
         call_id: update.call_id.clone(),
         cseq: update.cseq,
+        path: update.path.clone(),
         hop: Some(update.hop),
     }
 }

@@ -140,9 +140,18 @@ impl Server {
     /// very request.
     fn authorized(&mut self, now: Instant, arrival: Arrival, username: Option<SmolStr>, routes: usize) {
         let (method, hops) = (arrival.request.method(), arrival.request.max_forwards());
+        let (mut instance, mut dead) = (None, false);
         let (aor, ours) = match Uri::parse(arrival.request.uri()) {
             Some(Uri::Sip(uri)) => {
-                (self.target(&uri, &arrival), self.domain.is(uri.host, arrival.from.local.ip()))
+                let mut aor = self.target(&uri, &arrival);
+                // RFC 5627 §6: a GRUU leads to its instance alone.
+                if let Some(resolved) = aor.as_ref().and_then(|aor| self.gruus.resolve(&uri, aor)) {
+                    match resolved {
+                        Some((of, named)) => (aor, instance) = (Some(of), Some(named)),
+                        None => dead = true,
+                    }
+                }
+                (aor, self.domain.is(uri.host, arrival.from.local.ip()))
             }
             _ => (None, true),
         };
@@ -165,7 +174,8 @@ impl Server {
             // §16.3 step 3: OPTIONS at its last hop may be answered by whoever that is (§11).
             (_, None) => self.own(now, &arrival),
             (_, Some(_)) if hops == Some(0) => self.own(now, &arrival),
-            (username, Some(aor)) => self.lookup(now, arrival, username.as_deref(), aor, routes),
+            (_, Some(_)) if dead => self.refuse(now, &arrival, Reply::because(404, "GRUU Not Known")),
+            (username, Some(aor)) => self.lookup(now, arrival, username.as_deref(), aor, instance, routes),
         }
     }
 

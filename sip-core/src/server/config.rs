@@ -40,6 +40,12 @@ pub struct Config {
     pub route_key: [u8; 32],
     /// Keys that sealed before; their tokens are still accepted.
     pub previous_route_keys: Vec<[u8; 32]>,
+    /// The Service-Route that registered user agents are told (RFC 3608), whole values.
+    pub service_route: Vec<SmolStr>,
+    /// The longest time between keep-alives that user agents with outbound are told (RFC 5626 §4.4); `None`: their own.
+    pub flow_timer: Option<Duration>,
+    /// Accounts that may register contacts for others (§10.3 step 3): user names, and addresses-of-record.
+    pub registrants: BTreeMap<SmolStr, Vec<SmolStr>>,
     /// How requests are routed.
     pub routing: Routing,
     /// What the transaction timers derive from.
@@ -75,6 +81,9 @@ impl Config {
             nonce_key,
             route_key,
             previous_route_keys: Vec::new(),
+            service_route: Vec::new(),
+            flow_timer: Some(Duration::from_secs(120)),
+            registrants: BTreeMap::new(),
             routing: Routing::default(),
             timers: Timers::default(),
             expiry: Bounds::default(),

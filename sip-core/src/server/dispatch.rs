@@ -102,8 +102,8 @@ impl Server {
             (Pending::Credentials { arrival, credentials, routes }, Answer::Credentials(secrets)) => {
                 self.verify(now, arrival, &credentials, secrets.as_deref(), routes);
             }
-            (Pending::Lookup { arrival, sender, routes }, Answer::Bindings(bindings)) => {
-                self.found(now, arrival, sender, routes, bindings);
+            (Pending::Lookup { arrival, sender, instance, routes }, Answer::Bindings(bindings)) => {
+                self.found(now, arrival, sender, instance, routes, bindings);
             }
             (Pending::Update { arrival, identity }, Answer::Updated(result)) => {
                 self.updated(now, arrival, identity, result);

@@ -12,7 +12,7 @@ use super::{Mode, Question, Server};
 use crate::message::typed::QValue;
 use crate::message::{HeaderName, Uri};
 use crate::proxy::{Inbound, Target, Wanted};
-use crate::registrar::Binding;
+use crate::registrar::{Binding, Instance};
 use crate::time::Instant;
 use crate::transaction::ServerId;
 use crate::transport::{Hop, RegistrationKey, RouteTarget, Transport};
@@ -24,10 +24,11 @@ impl Server {
         arrival: Arrival,
         username: Option<&str>,
         aor: SmolStr,
+        instance: Option<Instance>,
         routes: usize,
     ) {
         let sender = arrival.sender(username);
-        let pending = Pending::Lookup { arrival, sender, routes };
+        let pending = Pending::Lookup { arrival, sender, instance, routes };
         self.ask_or_refuse(now, self.soon(now), Question::Lookup { aor }, pending);
     }
 
@@ -36,12 +37,20 @@ impl Server {
         now: Instant,
         arrival: Arrival,
         sender: RouteTarget,
+        instance: Option<Instance>,
         routes: usize,
         bindings: Option<Vec<Binding>>,
     ) {
-        let Some(bindings) = bindings else {
+        let Some(mut bindings) = bindings else {
             return self.nobody(now, arrival, sender, routes);
         };
+        if let Some(instance) = instance {
+            // RFC 5627 §5.1: "will be rejected by the domain with a 404".
+            if !instance.is_valid(&bindings) {
+                return self.refuse(now, &arrival, Reply::because(404, "GRUU Not Valid Any More"));
+            }
+            bindings.retain(|binding| instance.has(binding));
+        }
         let targets = targets(&bindings, now);
         if targets.is_empty() {
             return self.refuse(now, &arrival, Reply::new(480));
@@ -152,7 +161,8 @@ fn targets(bindings: &[Binding], now: Instant) -> Vec<Target> {
 fn target(binding: &Binding) -> Option<Target> {
     let hop = binding.hop?;
     let receiver = side(&hop, Some(&binding.key));
-    Some(Target { q: binding.q(), ..Target::new(Some(binding.contact.clone()), hop, receiver) })
+    let path = binding.path.clone();
+    Some(Target { q: binding.q(), path, ..Target::new(Some(binding.contact.clone()), hop, receiver) })
 }
 
 /// What a Record-Route leads to on one side of a request.

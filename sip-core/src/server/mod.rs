@@ -39,9 +39,10 @@ use crate::auth::Challenger;
 use crate::entropy::BoxedEntropy;
 use crate::limits;
 use crate::proxy::{Domain, Proxy, Settings, Turn};
+use crate::registrar::Gruus;
 use crate::time::Instant;
 use crate::transaction::{self, Event, Layer};
-use crate::transport::{Hop, RouteTokens, Transport};
+use crate::transport::{Hop, RouteTokens, Seals, Transport};
 use probe::Probes;
 use questions::{Pending, Questions};
 
@@ -55,6 +56,7 @@ pub struct Server {
     domain: Domain,
     challenger: Challenger,
     tokens: RouteTokens,
+    gruus: Gruus,
     entropy: BoxedEntropy,
     layer: Layer,
     /// What the layer told while something else was being done.
@@ -82,6 +84,10 @@ impl Server {
             domain: Domain::new(config.domain.clone(), config.aliases.clone()),
             challenger: Challenger::new(&config.realm, config.nonce_key),
             tokens: RouteTokens::new(config.route_key, &config.previous_route_keys),
+            gruus: Gruus::new(
+                config.domain.clone(),
+                Seals::new(config.route_key, &config.previous_route_keys),
+            ),
             entropy,
             layer: Layer::new(config.timers),
             events: VecDeque::new(),

@@ -14,6 +14,7 @@ use crate::auth::Credentials;
 use crate::message::Request;
 use crate::message::typed::QValue;
 use crate::proxy::Retry;
+use crate::registrar::Instance;
 use crate::time::Instant;
 use crate::transaction::ServerId;
 use crate::transport::target::{Nowhere, Search, Way};
@@ -38,7 +39,7 @@ pub(super) enum Pending {
     /// Whether a request's credentials are right.
     Credentials { arrival: Arrival, credentials: Credentials, routes: usize },
     /// The contacts of a request's target.
-    Lookup { arrival: Arrival, sender: RouteTarget, routes: usize },
+    Lookup { arrival: Arrival, sender: RouteTarget, instance: Option<Instance>, routes: usize },
     /// The outcome of a REGISTER.
     Update { arrival: Arrival, identity: IdentityChange },
     /// Whether an in-dialog request's sender is the one its token names.

@@ -31,14 +31,17 @@ impl Server {
             };
             return self.refuse(now, &arrival, reply);
         };
-        // Step 4: nobody registers for another.
-        if aor != self.domain.address(username) {
+        // Steps 3 and 4: nobody registers for another, unless the configuration has it so.
+        let own = aor == self.domain.address(username);
+        let third_party =
+            || self.config.registrants.get(username).is_some_and(|others| others.contains(&aor));
+        if !own && !third_party() {
             return self.refuse(now, &arrival, Reply::because(403, "Not Your Address"));
         }
         match registrar::read(&arrival.request, aor, arrival.from, &self.config.expiry) {
             Err(refusal) => self.refuse(now, &arrival, refusal.into()),
             Ok(update) => {
-                let identity = IdentityChange::of(&update, username);
+                let identity = if own { IdentityChange::of(&update, username) } else { IdentityChange::None };
                 let pending = Pending::Update { arrival, identity };
                 self.ask_or_refuse(now, self.soon(now), Question::Update(update), pending);
             }
@@ -62,9 +65,13 @@ impl Server {
             self.identify(now, &arrival, identity, &bindings);
         }
         let Some(server) = arrival.server else { return };
-        let tag = self.fresh_tag();
-        let message =
-            registrar::accept(&arrival.request, &bindings, now, &tag, self.config.server.as_deref());
+        let answer = registrar::Answer {
+            server: self.config.server.as_deref(),
+            service_route: &self.config.service_route,
+            flow_timer: self.config.flow_timer,
+            gruus: &self.gruus,
+        };
+        let message = registrar::accept(&arrival.request, &bindings, now, &answer, &mut *self.entropy);
         self.count(200);
         self.layer.respond(now, server, 200, message);
     }

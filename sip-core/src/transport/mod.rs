@@ -6,10 +6,12 @@
 mod flow;
 pub mod framing;
 mod registration;
+mod seal;
 pub mod target;
 mod token;
 pub mod via;
 
 pub use flow::{FlowId, Hop, Transport};
 pub use registration::RegistrationKey;
+pub use seal::Seals;
 pub use token::{DEFAULT_TOKEN_LIFETIME, RouteTarget, RouteTokens};

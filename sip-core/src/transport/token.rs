@@ -1,20 +1,15 @@
 //! Route tokens: where a dialog's requests go, sealed into the user part of our Record-Route URIs.
 //!
 //! A token outlives sockets and restarts, tells a reader nothing (RFC 3323), and opens only in the call it was made
-//! for. `base64url(key id ‖ nonce ‖ ChaCha20-Poly1305(expiry ‖ target))`, with the Call-ID as associated data.
+//! for: the Call-ID is bound to what is sealed ([`super::Seals`]), an expiry and the target.
 
 use alloc::string::String;
 use alloc::vec::Vec;
-use core::fmt;
 use core::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV6};
 
-use base64ct::{Base64UrlUnpadded, Encoding as _};
-use chacha20poly1305::aead::AeadInPlace as _;
-use chacha20poly1305::{ChaCha20Poly1305, Key, KeyInit as _, Nonce, Tag};
-use sha2::{Digest as _, Sha256};
 use smol_str::{SmolStr, format_smolstr};
 
-use super::{FlowId, RegistrationKey, Transport};
+use super::{FlowId, RegistrationKey, Seals, Transport};
 use crate::entropy::Entropy;
 use crate::time::{Duration, Instant};
 
@@ -50,30 +45,16 @@ pub enum RouteTarget {
 }
 
 /// Seals and opens route tokens.
-#[derive(Clone)]
+#[derive(Clone, Debug)]
 pub struct RouteTokens {
-    /// Never empty; the first one seals.
-    keys: Vec<RouteKey>,
+    seals: Seals,
     lifetime: Duration,
 }
 
-#[derive(Clone)]
-struct RouteKey {
-    id: u8,
-    cipher: ChaCha20Poly1305,
-}
-
-const NONCE: usize = 12;
-const TAG: usize = 16;
-/// What stands before the ciphertext.
-const PREFIX: usize = 1 + NONCE;
-
 impl RouteTokens {
-    /// Seals with `current`; opens what it or one of `previous` has sealed. A nonce is random, so a key should not
-    /// seal more than 2^32 tokens; a new key every month is plenty.
+    /// Seals with `current`; opens what it or one of `previous` has sealed. See [`Seals::new`].
     pub fn new(current: [u8; 32], previous: &[[u8; 32]]) -> Self {
-        let keys = core::iter::once(&current).chain(previous).map(RouteKey::new).collect();
-        Self { keys, lifetime: DEFAULT_TOKEN_LIFETIME }
+        Self { seals: Seals::new(current, previous), lifetime: DEFAULT_TOKEN_LIFETIME }
     }
 
     /// Another lifetime than [`DEFAULT_TOKEN_LIFETIME`]. A call that is longer cannot be hung up by the peer.
@@ -91,59 +72,21 @@ impl RouteTokens {
         now: Instant,
         entropy: &mut dyn Entropy,
     ) -> String {
-        let key = &self.keys[0];
-        let mut token = Vec::with_capacity(128);
-        token.push(key.id);
-        token.resize(PREFIX, 0);
-        entropy.fill(&mut token[1..PREFIX]);
         let expiry = u32::try_from((now + self.lifetime).as_secs()).unwrap_or(u32::MAX);
-        token.extend_from_slice(&expiry.to_be_bytes());
-        encode(target, &mut token);
-        let (prefix, plain) = token.split_at_mut(PREFIX);
-        let tag = key
-            .cipher
-            .encrypt_in_place_detached(Nonce::from_slice(&prefix[1..]), call_id.as_bytes(), plain)
-            .expect("a target is shorter than the 256 GiB that the cipher can take");
-        token.extend_from_slice(&tag);
-        Base64UrlUnpadded::encode_string(&token)
+        self.seals.seal(call_id, entropy, |plain| {
+            plain.extend_from_slice(&expiry.to_be_bytes());
+            encode(target, plain);
+        })
     }
 
     /// Where a token leads. `None`: not one of ours, changed, of another call, or too old.
     pub fn open(&self, token: &str, call_id: &str, now: Instant) -> Option<RouteTarget> {
-        let token = Base64UrlUnpadded::decode_vec(token).ok()?;
-        let (prefix, sealed) = token.split_at_checked(PREFIX)?;
-        let (sealed, tag) = sealed.split_at_checked(sealed.len().checked_sub(TAG)?)?;
-        let (id, nonce) = prefix.split_first()?;
-        // Two keys may by chance have the same id.
-        let plain = self.keys.iter().filter(|key| key.id == *id).find_map(|key| {
-            let mut plain = sealed.to_vec();
-            let (nonce, tag) = (Nonce::from_slice(nonce), Tag::from_slice(tag));
-            let opened = key.cipher.decrypt_in_place_detached(nonce, call_id.as_bytes(), &mut plain, tag);
-            opened.is_ok().then_some(plain)
-        })?;
+        let plain = self.seals.open(token, call_id)?;
         let (expiry, target) = plain.split_first_chunk()?;
         if now.as_secs() > u64::from(u32::from_be_bytes(*expiry)) {
             return None;
         }
         decode(target)
-    }
-}
-
-/// Without the keys.
-impl fmt::Debug for RouteTokens {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("RouteTokens")
-            .field("keys", &self.keys.len())
-            .field("lifetime", &self.lifetime)
-            .finish_non_exhaustive()
-    }
-}
-
-impl RouteKey {
-    fn new(key: &[u8; 32]) -> Self {
-        // One byte of a hash says nothing about the key that a token does not say already.
-        let id = Sha256::new().chain_update(b"route token key id").chain_update(key).finalize()[0];
-        Self { id, cipher: ChaCha20Poly1305::new(Key::from_slice(key)) }
     }
 }
 

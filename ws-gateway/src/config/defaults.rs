@@ -40,6 +40,9 @@ pub const CONNECTIONS_PER_IP: usize = 1_000;
 /// Contacts bound to one address-of-record. Past it: 403 to the REGISTER.
 pub const CONTACTS_PER_AOR: usize = sip_core::limits::CONTACTS_PER_AOR;
 
+/// Contacts bound to all addresses-of-record together, about 1 KiB each. Past it: 503 to a REGISTER that adds one.
+pub const REGISTRATIONS: usize = 200_000;
+
 /// Messages waiting to be written to one connection. Past it the peer reads too slowly: the connection is closed
 /// and counted.
 pub const QUEUED_MESSAGES: usize = 256;

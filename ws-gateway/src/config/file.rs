@@ -82,6 +82,7 @@ pub(super) fn parse(path: &Path, text: &str) -> Result<Config, ConfigError> {
     let peers = next_hop::peers(top.take("peer"))?;
     let routes = next_hop::routes(top.take("route"), &peers)?;
     let proxy = super::proxy::parse(top.section("proxy")?)?;
+    let registrar = super::registrar::parse(top.section("registrar")?)?;
     let limits = limits(top.section("limits")?)?;
     let timeouts = timeouts(top.section("timeouts")?)?;
     top.finish()?;
@@ -102,6 +103,7 @@ pub(super) fn parse(path: &Path, text: &str) -> Result<Config, ConfigError> {
         peers,
         routes,
         proxy,
+        registrar,
         limits,
         timeouts,
         log,
@@ -206,6 +208,7 @@ fn limits(mut section: Section<'_>) -> Result<Limits, ConfigError> {
         connections: number("connections", 1..=1_000_000, defaults::CONNECTIONS)?,
         connections_per_ip: number("connections_per_ip", 1..=1_000_000, defaults::CONNECTIONS_PER_IP)?,
         contacts_per_aor: number("contacts_per_aor", 1..=100, defaults::CONTACTS_PER_AOR)?,
+        registrations: number("registrations", 1..=10_000_000, defaults::REGISTRATIONS)?,
         queued_messages: number("queued_messages", 1..=100_000, defaults::QUEUED_MESSAGES)?,
         queued_bytes: number("queued_bytes", 65_536..=1_073_741_824, defaults::QUEUED_BYTES)?,
     };

@@ -9,6 +9,7 @@ mod file;
 mod next_hop;
 mod proxy;
 mod reader;
+mod registrar;
 
 use std::fs;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
@@ -21,6 +22,7 @@ use sip_core::server::StaticRoute;
 
 pub use error::ConfigError;
 pub use next_hop::{Outbound, PeerServer};
+pub use registrar::Registrar;
 
 /// Everything the gateway can be told.
 #[derive(Clone, Debug)]
@@ -57,6 +59,8 @@ pub struct Config {
     pub routes: Vec<StaticRoute>,
     /// What is done with requests for users.
     pub proxy: Routing,
+    /// What those who register are told, and who registers for others.
+    pub registrar: Registrar,
     /// Caps.
     pub limits: Limits,
     /// How long things may take.
@@ -150,6 +154,8 @@ pub struct Limits {
     pub connections_per_ip: usize,
     /// Contacts bound to one address-of-record.
     pub contacts_per_aor: usize,
+    /// Contacts bound to all addresses-of-record together.
+    pub registrations: usize,
     /// Messages waiting to be written to one connection.
     pub queued_messages: usize,
     /// Bytes waiting to be written to one connection.
@@ -196,6 +202,7 @@ impl Config {
             peers: Vec::new(),
             routes: Vec::new(),
             proxy: Routing::default(),
+            registrar: Registrar::default(),
             limits: Limits::default(),
             timeouts: Timeouts::default(),
             log: defaults::LOG.into(),
@@ -247,6 +254,7 @@ impl Default for Limits {
             connections: defaults::CONNECTIONS,
             connections_per_ip: defaults::CONNECTIONS_PER_IP,
             contacts_per_aor: defaults::CONTACTS_PER_AOR,
+            registrations: defaults::REGISTRATIONS,
             queued_messages: defaults::QUEUED_MESSAGES,
             queued_bytes: defaults::QUEUED_BYTES,
         }

@@ -29,6 +29,9 @@ struct Stored<'a> {
     #[serde(borrow)]
     call_id: Cow<'a, str>,
     cseq: u32,
+    /// Not there in rows of gateways that knew no Path.
+    #[serde(borrow, default)]
+    path: Cow<'a, str>,
     /// None while the user agent was away.
     peer: Option<Peer<'a>>,
 }
@@ -51,6 +54,7 @@ pub(super) fn write(bindings: &[Binding]) -> Result<Vec<u8>, serde_json::Error> 
         expires_at: binding.expires_at.as_micros(),
         call_id: binding.call_id.as_str().into(),
         cseq: binding.cseq,
+        path: binding.path.as_str().into(),
         peer: binding.hop.map(|hop| Peer {
             transport: hop.transport.via_token().into(),
             local: hop.local,
@@ -75,6 +79,7 @@ pub(super) fn read(
         expires_at: Instant::from_micros(stored.expires_at),
         call_id: stored.call_id.into(),
         cseq: stored.cseq,
+        path: stored.path.into(),
         hop: stored
             .peer
             .filter(|peer| Transport::from_token(&peer.transport) == Some(Transport::Udp))

@@ -4,6 +4,7 @@ mod calls;
 mod caps;
 mod dialogs;
 mod forks;
+mod gruus;
 mod hostile;
 mod outward;
 mod probes;

@@ -63,7 +63,7 @@ fn what_is_refused() {
             "Bad Request (Wildcard Contact Needs Expires 0 And No Other Contact)",
         ),
         ("Contact: <tel:1>\r\n", &as_is, 400, "Contact Is Not A SIP URI"),
-        ("Contact: <sip:a@b>\r\nRequire: gruu\r\n", &as_is, 420, "Bad Extension"),
+        ("Contact: <sip:a@b>\r\nRequire: sec-agree\r\n", &as_is, 420, "Bad Extension"),
         ("Contact: <sip:a@b>\r\n", &to_bob, 403, "Not Your Address"),
         ("Contact: <sip:a@b>\r\n", &elsewhere, 404, "Address Not In This Domain"),
         ("Contact: <sip:a@b>\r\n", &no_sip, 400, "Bad Request (Address-Of-Record Is Not A SIP URI)"),

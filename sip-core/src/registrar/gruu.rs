@@ -1,0 +1,101 @@
+//! Globally routable user agent URIs (RFC 5627 §5.4): public ones name their instance, temporary ones hide it.
+//!
+//! A temporary GRUU is sealed, so nobody tells whether two belong together, and there is nothing to keep: it names the
+//! address-of-record, the instance, and the registration's Call-ID. As long as the instance is registered under that
+//! Call-ID it is valid, which is just what §5.1 and §5.3 ask for.
+
+use alloc::format;
+use alloc::string::String;
+
+use sha2::{Digest as _, Sha256};
+use smol_str::SmolStr;
+
+use super::Binding;
+use crate::entropy::Entropy;
+use crate::message::typed::Gruu;
+use crate::message::{SipUri, escape_param};
+use crate::transport::Seals;
+
+/// What the user part of a temporary GRUU begins with. What follows is sealed.
+const PREFIX: &str = "gruu.";
+
+/// What everything sealed here is bound to, so that no route token is taken for a GRUU.
+const BOUND: &str = "temporary gruu";
+
+/// Makes and resolves GRUUs of one domain.
+#[derive(Clone, Debug)]
+pub struct Gruus {
+    domain: SmolStr,
+    seals: Seals,
+}
+
+/// Which bindings of an address-of-record a GRUU names.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Instance {
+    /// `+sip.instance` without quotes and brackets.
+    urn: SmolStr,
+    /// Of a temporary one: a hash of the Call-ID it was made under.
+    call_id: Option<[u8; 8]>,
+}
+
+impl Gruus {
+    /// GRUUs of `domain`. They are sealed with the keys of `seals`.
+    pub const fn new(domain: SmolStr, seals: Seals) -> Self {
+        Self { domain, seals }
+    }
+
+    /// The public GRUU of an instance (§5.4): the address-of-record and `gr`.
+    pub fn public(&self, aor: &str, urn: &str) -> String {
+        format!("{aor};gr={}", escape_param(urn))
+    }
+
+    /// A new temporary GRUU of an instance.
+    pub fn temporary(&self, binding: &Binding, urn: &str, entropy: &mut dyn Entropy) -> String {
+        let sealed = self.seals.seal(BOUND, entropy, |plain| {
+            plain.extend_from_slice(&hash(&binding.call_id));
+            plain.extend_from_slice(binding.key.aor.as_bytes());
+            // Neither has one.
+            plain.push(0);
+            plain.extend_from_slice(urn.as_bytes());
+        });
+        format!("sip:{PREFIX}{sealed}@{};gr", self.domain)
+    }
+
+    /// The address-of-record and the instance that `uri` names, which is one of our domain; `aor` is what it is without
+    /// `gr`. `None`: it is no GRUU. `Some(None)`: it is none of ours, or not any more.
+    pub fn resolve(&self, uri: &SipUri<'_>, aor: &SmolStr) -> Option<Option<(SmolStr, Instance)>> {
+        match uri.gruu()? {
+            Gruu::Public(urn) => {
+                Some(Some((aor.clone(), Instance { urn: SmolStr::new(&urn), call_id: None })))
+            }
+            Gruu::Temporary => Some(self.open(uri.user?)),
+        }
+    }
+
+    fn open(&self, user: &str) -> Option<(SmolStr, Instance)> {
+        let plain = self.seals.open(user.strip_prefix(PREFIX)?, BOUND)?;
+        let (call_id, names) = plain.split_first_chunk()?;
+        let (aor, urn) = core::str::from_utf8(names).ok()?.split_once('\0')?;
+        Some((aor.into(), Instance { urn: urn.into(), call_id: Some(*call_id) }))
+    }
+}
+
+impl Instance {
+    /// Whether a binding is the instance's. UUIDs in URNs have no case (RFC 4122 §3).
+    pub fn has(&self, binding: &Binding) -> bool {
+        binding.instance().is_some_and(|urn| urn.eq_ignore_ascii_case(&self.urn))
+    }
+
+    /// Whether the GRUU is valid, given the bindings of its address-of-record. A public one is as long as that is (§5.3);
+    /// a temporary one while the instance is registered under the Call-ID it was given out under.
+    pub fn is_valid(&self, bindings: &[Binding]) -> bool {
+        let Some(call_id) = &self.call_id else { return true };
+        bindings.iter().any(|binding| self.has(binding) && hash(&binding.call_id) == *call_id)
+    }
+}
+
+fn hash(call_id: &str) -> [u8; 8] {
+    let mut out = [0; 8];
+    out.copy_from_slice(&Sha256::digest(call_id.as_bytes())[..8]);
+    out
+}

@@ -1,0 +1,157 @@
+//! GRUUs (RFC 5627), Path (RFC 3327), Service-Route (RFC 3608), third parties.
+
+use super::*;
+
+/// Registers with GRUUs; gives the public and the temporary one.
+fn gruus(net: &mut Net, peer: &Peer, call_id: &str, cseq: u32) -> (String, String) {
+    net.send_with_digest(peer, peer.name, &|more, extra| {
+        let fields = format!("{}Supported: gruu\r\n{extra}", peer.contact_field());
+        peer.register(cseq + more, &fields).replace("Call-ID: reg", &format!("Call-ID: {call_id}"))
+    });
+    let ok = net.expect(peer, 200);
+    let own =
+        ok.headers().list(HeaderName::Contact).find(|contact| contact.contains(&peer.contact())).unwrap();
+    let value =
+        |name: &str| own.split(&format!("{name}=\"")).nth(1).unwrap().split('"').next().unwrap().to_string();
+    (value("pub-gruu"), value("temp-gruu"))
+}
+
+#[test]
+fn rfc5627_5_a_gruu_leads_to_its_instance_alone() {
+    let mut net = Net::new();
+    let alice = ws("alice", 1);
+    net.register(&alice);
+    let (page, other) = (ws("bob", 2), Peer { instance: 9, ..ws("bob", 3) });
+    net.register(&other);
+    let (public, temporary) = gruus(&mut net, &page, "one", 10);
+    assert_eq!(public, "sip:bob@example.com;gr=urn:uuid:00000000-0000-4000-8000-000000000062");
+    assert!(temporary.starts_with("sip:gruu.") && temporary.ends_with("@example.com;gr"));
+    for (cseq, gruu) in [
+        &public,
+        &public.to_uppercase().replace("SIP:BOB@EXAMPLE.COM;GR=", "sip:bob@example.com;gr="),
+        &temporary,
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        net.send(&alice, alice.out("INVITE", gruu, 30 + cseq as u32, ""));
+        net.expect(&alice, 100);
+        let forwarded = net.request(&page, &Method::Invite);
+        assert_eq!(forwarded.uri(), page.contact());
+        net.quiet();
+    }
+    // It is away: the address is known (§5.3).
+    net.close(&page);
+    net.sent.clear();
+    net.send(&alice, alice.out("MESSAGE", &public, 40, ""));
+    net.expect(&alice, 480);
+}
+
+#[test]
+fn rfc5627_5_4_temporary_gruus_are_unlinkable_and_end_with_their_call_id() {
+    let mut net = Net::new();
+    let (alice, bob) = (ws("alice", 1), ws("bob", 2));
+    net.register(&alice);
+    let (_, first) = gruus(&mut net, &bob, "one", 10);
+    let (_, second) = gruus(&mut net, &bob, "one", 20);
+    // Nothing is alike but the form: not even the first characters of what is sealed, save the key's.
+    let sealed = |gruu: &str| gruu["sip:gruu.".len()..].split('@').next().unwrap().to_string();
+    assert_ne!(sealed(&first)[2..12], sealed(&second)[2..12]);
+    assert!(!first.contains("bob"));
+    let mut cseq = 30;
+    let mut leads = |net: &mut Net, gruu: &str| {
+        cseq += 1;
+        net.send(&alice, alice.out("MESSAGE", gruu, cseq, ""));
+        let status = match net.sent.front().unwrap().0.flow {
+            flow if flow == bob.hop.flow => 0,
+            _ => net.expect(&alice, 404).status(),
+        };
+        net.sent.clear();
+        status
+    };
+    // All that were given out under one Call-ID are valid (§5.4) ...
+    assert_eq!((leads(&mut net, &first), leads(&mut net, &second)), (0, 0));
+    // ... and none of them after a registration under another (§5.1).
+    let (_, third) = gruus(&mut net, &bob, "two", 40);
+    assert_eq!((leads(&mut net, &first), leads(&mut net, &second), leads(&mut net, &third)), (404, 404, 0));
+    // Nor when the instance is registered no more (§5.3), nor any that was made up.
+    let gone = bob.contact_field().replace("reg-id=1", "reg-id=1;expires=0");
+    net.send_with_digest(&bob, "bob", &|more, extra| {
+        bob.register(60 + more, &format!("{gone}{extra}")).replace("Call-ID: reg", "Call-ID: two")
+    });
+    net.expect(&bob, 200);
+    assert_eq!(leads(&mut net, &third), 404);
+    assert_eq!(leads(&mut net, &third.replacen("gruu.", "gruu.A", 1)), 404);
+    assert_eq!(leads(&mut net, "sip:gruu.abc@example.com;gr"), 404);
+}
+
+#[test]
+fn rfc5627_5_2_gruus_are_for_who_supports_them() {
+    let mut net = Net::new();
+    let bob = ws("bob", 2);
+    // One that the user agent suggests is ignored (§5.1).
+    let fields = bob
+        .contact_field()
+        .replace("reg-id=1", "reg-id=1;pub-gruu=\"sip:x@y;gr=z\";temp-gruu=\"sip:x@y;gr\"");
+    net.send_with_digest(&bob, "bob", &|cseq, extra| bob.register(cseq, &format!("{fields}{extra}")));
+    let ok = net.expect(&bob, 200);
+    assert!(!ok.headers().first(HeaderName::Contact).unwrap().contains("gruu"));
+    assert_eq!(ok.headers().first(HeaderName::Supported), Some("outbound, path"));
+}
+
+#[test]
+fn rfc3327_5_3_requests_take_the_path_of_the_registration() {
+    let mut net = Net::new();
+    let (alice, edge) = (ws("alice", 1), udp("bob", 5));
+    net.register(&alice);
+    let path = "Path: <sip:token@edge.example.net;lr;ob>\r\n";
+    net.send_with_digest(&edge, "bob", &|cseq, extra| {
+        let fields = format!("{path}Contact: <sip:bob@10.0.0.7>\r\nSupported: path\r\n{extra}");
+        edge.register(cseq, &fields)
+    });
+    let ok = net.expect(&edge, 200);
+    assert_eq!(ok.headers().first(HeaderName::Path), Some("<sip:token@edge.example.net;lr;ob>"));
+    net.send(&alice, alice.invite("bob", 2, "Route: <sip:example.com;lr>\r\n"));
+    net.expect(&alice, 100);
+    let forwarded = net.request(&edge, &Method::Invite);
+    assert_eq!(forwarded.uri(), "sip:bob@10.0.0.7");
+    let routes: Vec<&str> = forwarded.headers().list(HeaderName::Route).collect();
+    assert_eq!(routes, ["<sip:token@edge.example.net;lr;ob>"]);
+}
+
+#[test]
+fn rfc3608_and_rfc5626_4_4_what_a_200_tells_by_policy() {
+    let mut net = Net::with(|config| {
+        config.service_route = ["<sip:example.com;lr>".into()].into();
+        config.flow_timer = Some(Duration::from_secs(77));
+    });
+    let (bob, phone) = (ws("bob", 2), udp("bob", 5));
+    net.send_with_digest(&bob, "bob", &|cseq, extra| {
+        bob.register(cseq, &format!("{}{extra}", bob.contact_field()))
+    });
+    let ok = net.expect(&bob, 200);
+    assert_eq!(ok.headers().first(HeaderName::ServiceRoute), Some("<sip:example.com;lr>"));
+    assert_eq!(ok.headers().first(HeaderName::FlowTimer), Some("77"));
+    net.send_with_digest(&phone, "bob", &|cseq, extra| {
+        phone.register(cseq + 9, &format!("{}{extra}", phone.contact_field()))
+    });
+    assert!(!net.expect(&phone, 200).headers().has(HeaderName::FlowTimer), "no outbound there");
+}
+
+#[test]
+fn rfc3261_10_2_third_parties_register_by_policy() {
+    let mut net = Net::with(|config| {
+        config.registrants = [("carol".into(), ["sip:bob@example.com".into()].into())].into();
+    });
+    let carol = ws("carol", 3);
+    for (aor, status) in [("bob", 200), ("alice", 403)] {
+        net.send_with_digest(&carol, "carol", &|cseq, extra| {
+            let register = carol.register(cseq, &format!("Contact: <sip:b@192.0.2.7>\r\n{extra}"));
+            register.replacen("To: <sip:carol@", &format!("To: <sip:{aor}@"), 1)
+        });
+        net.expect(&carol, status);
+    }
+    assert_eq!(net.bindings["sip:bob@example.com"].len(), 1);
+    // The flow is nobody's by that.
+    assert!(net.identities.is_empty());
+}

@@ -1,0 +1,87 @@
+//! Sealing: what we tell others so that they tell it us again, and nobody reads or makes it.
+//!
+//! `base64url(key id ‖ nonce ‖ ChaCha20-Poly1305(plain))`, with what it is bound to as associated data.
+
+use alloc::string::String;
+use alloc::vec::Vec;
+use core::fmt;
+
+use base64ct::{Base64UrlUnpadded, Encoding as _};
+use chacha20poly1305::aead::AeadInPlace as _;
+use chacha20poly1305::{ChaCha20Poly1305, Key, KeyInit as _, Nonce, Tag};
+use sha2::{Digest as _, Sha256};
+
+use crate::entropy::Entropy;
+
+const NONCE: usize = 12;
+const TAG: usize = 16;
+/// What stands before the ciphertext.
+const PREFIX: usize = 1 + NONCE;
+
+/// Seals and opens.
+#[derive(Clone)]
+pub struct Seals {
+    /// Never empty; the first one seals.
+    keys: Vec<SealKey>,
+}
+
+#[derive(Clone)]
+struct SealKey {
+    id: u8,
+    cipher: ChaCha20Poly1305,
+}
+
+impl Seals {
+    /// Seals with `current`; opens what it or one of `previous` has sealed. A nonce is random, so a key should not
+    /// seal more than 2^32 times; a new key every month is plenty.
+    pub fn new(current: [u8; 32], previous: &[[u8; 32]]) -> Self {
+        Self { keys: core::iter::once(&current).chain(previous).map(SealKey::new).collect() }
+    }
+
+    /// Seals what `write` writes, bound to `bound`, as characters that need no escape in a URI's user part.
+    pub fn seal(&self, bound: &str, entropy: &mut dyn Entropy, write: impl FnOnce(&mut Vec<u8>)) -> String {
+        let key = &self.keys[0];
+        let mut sealed = Vec::with_capacity(128);
+        sealed.push(key.id);
+        sealed.resize(PREFIX, 0);
+        entropy.fill(&mut sealed[1..PREFIX]);
+        write(&mut sealed);
+        let (prefix, plain) = sealed.split_at_mut(PREFIX);
+        let tag = key
+            .cipher
+            .encrypt_in_place_detached(Nonce::from_slice(&prefix[1..]), bound.as_bytes(), plain)
+            .expect("what is sealed is shorter than the 256 GiB that the cipher can take");
+        sealed.extend_from_slice(&tag);
+        Base64UrlUnpadded::encode_string(&sealed)
+    }
+
+    /// What was sealed. `None`: not ours, changed, or bound to something else.
+    pub fn open(&self, sealed: &str, bound: &str) -> Option<Vec<u8>> {
+        let sealed = Base64UrlUnpadded::decode_vec(sealed).ok()?;
+        let (prefix, sealed) = sealed.split_at_checked(PREFIX)?;
+        let (sealed, tag) = sealed.split_at_checked(sealed.len().checked_sub(TAG)?)?;
+        let (id, nonce) = prefix.split_first()?;
+        // Two keys may by chance have the same id.
+        self.keys.iter().filter(|key| key.id == *id).find_map(|key| {
+            let mut plain = sealed.to_vec();
+            let (nonce, tag) = (Nonce::from_slice(nonce), Tag::from_slice(tag));
+            let opened = key.cipher.decrypt_in_place_detached(nonce, bound.as_bytes(), &mut plain, tag);
+            opened.is_ok().then_some(plain)
+        })
+    }
+}
+
+/// Without the keys.
+impl fmt::Debug for Seals {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Seals").field("keys", &self.keys.len()).finish_non_exhaustive()
+    }
+}
+
+impl SealKey {
+    fn new(key: &[u8; 32]) -> Self {
+        // One byte of a hash says nothing about the key that what was sealed does not say already.
+        let id = Sha256::new().chain_update(b"route token key id").chain_update(key).finalize()[0];
+        Self { id, cipher: ChaCha20Poly1305::new(Key::from_slice(key)) }
+    }
+}
