@@ -19,16 +19,15 @@ use super::requests::Errand;
 use super::subscriptions::Subscription;
 use super::watchers::Watcher;
 use super::{
-    CallId, Config, End, Event, Failure, Input, MessageId, Output, PublicationId, RequestId, Side,
+    CallId, Config, Counters, End, Event, Input, MessageId, Output, PublicationId, RequestId, Side,
     SubscriptionId, WatcherId,
 };
-use crate::auth::{Attempt, Authority, Client as Authenticator};
+use crate::auth::Client as Authenticator;
 use crate::dialog::DialogId;
 use crate::entropy::{self, BoxedEntropy};
 use crate::limits;
-use crate::message::typed::AuthenticationInfo;
 use crate::message::validate::Dropped;
-use crate::message::{HeaderName, Message, Method, Response, Writer};
+use crate::message::{Message, Method, Response, Writer};
 use crate::time::Instant;
 use crate::transaction::{self, ClientId, Layer, Timers};
 use crate::transport::{Hop, via};
@@ -74,54 +73,6 @@ pub struct UserAgent {
     shutdown: Shutdown,
     pub(super) outputs: VecDeque<Output>,
     pub(super) counters: Counters,
-}
-
-/// What was dropped since the user agent was made.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Counters {
-    /// Messages that are no SIP.
-    pub malformed: u64,
-    /// Responses that matched nothing.
-    pub stray_responses: u64,
-    /// Responses with more than one Via, which are for somebody else.
-    pub responses_misrouted: u64,
-    /// Messages dropped because [`limits::OUTPUTS`] was reached.
-    pub dropped_outputs: u64,
-    /// BYEs given up because [`limits::FAREWELLS`] was reached.
-    pub dropped_farewells: u64,
-}
-
-/// What a user agent holds at this moment. All of it is zero when nothing is going on; a registration that only has to be
-/// refreshed in time is nothing that goes on.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Load {
-    /// Transactions.
-    pub transactions: usize,
-    /// Their timers, two each at most.
-    pub timers: usize,
-    /// Calls of which something is left; they may have ended for the user.
-    pub calls: usize,
-    /// Client transactions whose answer somebody waits for.
-    pub purposes: usize,
-    /// Requests that belong to no call's making or end, a held-up one included.
-    pub requests: usize,
-    /// MESSAGEs that were not answered yet.
-    pub messages: usize,
-    /// Subscriptions of ours.
-    pub subscriptions: usize,
-    /// Subscriptions of others to us.
-    pub watchers: usize,
-    /// States we publish.
-    pub publications: usize,
-    /// BYEs and CANCELs that have not been sent or answered.
-    pub farewells: usize,
-}
-
-impl Load {
-    /// Whether nothing is held.
-    pub fn is_empty(&self) -> bool {
-        *self == Self::default()
-    }
 }
 
 /// What a client transaction is for. Those that are not listed tell nothing: CANCELs.
@@ -245,27 +196,6 @@ impl UserAgent {
     /// Who it is and how it behaves.
     pub const fn config(&self) -> &Config {
         &self.config
-    }
-
-    /// What was dropped.
-    pub const fn counters(&self) -> Counters {
-        self.counters
-    }
-
-    /// What is held, for who wants to know whether anything is left behind.
-    pub fn load(&self) -> Load {
-        Load {
-            transactions: self.layer.len(),
-            timers: self.layer.timers(),
-            calls: self.calls.len(),
-            purposes: self.purposes.len(),
-            requests: self.requests.len(),
-            messages: self.messages.len(),
-            subscriptions: self.subscriptions.len(),
-            watchers: self.watchers.len(),
-            publications: self.publications.len(),
-            farewells: self.farewells.len(),
-        }
     }
 
     /// The flow may be used for everything.
@@ -500,53 +430,6 @@ impl UserAgent {
         } else {
             self.counters.dropped_outputs += 1;
         }
-    }
-
-    /// Adds credentials for the realms that challenged before. `body` is the one the request will have.
-    pub(super) fn authorize(
-        &mut self,
-        mut writer: Writer,
-        attempt: &mut Attempt,
-        method: &Method,
-        uri: &str,
-        body: &[u8],
-    ) -> Writer {
-        for field in self.authenticator.authorize(attempt, method.as_str(), uri, body, &mut *self.entropy) {
-            let name = match field.authority {
-                Authority::Server => HeaderName::Authorization,
-                Authority::Proxy => HeaderName::ProxyAuthorization,
-            };
-            writer = writer.header(name, field.value);
-        }
-        writer
-    }
-
-    /// RFC 7616 §3.5: the nonce for the next request.
-    fn learn_nonce(&mut self, client: ClientId, response: &Response) {
-        if let Ok(Some(AuthenticationInfo(info))) = response.headers().typed()
-            && response.is_success()
-            && let Some(request) = self.layer.request(client)
-        {
-            self.authenticator.informed(request.uri(), info);
-        }
-    }
-
-    /// Takes the challenges of a 401 or 407; on `Ok` the request is worth sending again.
-    pub(super) fn learn_challenge(
-        &mut self,
-        attempt: &mut Attempt,
-        uri: &str,
-        response: &Response,
-    ) -> Result<(), Failure> {
-        let headers = response.headers();
-        let challenges = headers.fields().iter().filter_map(|field| match field.name {
-            HeaderName::WwwAuthenticate => Some((Authority::Server, headers.value_of(field))),
-            HeaderName::ProxyAuthenticate => Some((Authority::Proxy, headers.value_of(field))),
-            _ => None,
-        });
-        self.authenticator
-            .challenged(attempt, uri, challenges)
-            .map_err(|error| Failure::of_challenge(&error, response))
     }
 }
 

@@ -5,6 +5,7 @@
 //!
 //! What it does not do: media (descriptions come from outside and are judged, edited only for hold).
 
+mod authorization;
 mod binding;
 mod call;
 mod checks;
@@ -21,6 +22,7 @@ mod few;
 mod flows;
 mod generic;
 mod incoming;
+mod load;
 mod local;
 mod messages;
 mod outgoing;
@@ -43,7 +45,7 @@ mod watchers;
 
 pub use binding::Binding;
 pub use config::{Aor, AorError, Config, ContactAs, OutboundFlow, PushService, ThirdParty};
-pub use endpoint::{Counters, Load, UserAgent};
+pub use endpoint::UserAgent;
 pub use error::{
     CallError, CommandError, EventsError, MessageError, ReferralError, RegisterError, RequestError,
     RestoreError, TokenError,
@@ -53,6 +55,7 @@ pub use event::{
     RegistrationState, RequestId, Side,
 };
 pub use generic::{Addressee, Answer, Capabilities};
+pub use load::{Counters, Load};
 pub use publications::{PublicationId, PublicationUpdate};
 pub use referrals::ReferralId;
 pub use replaces::Replacement;

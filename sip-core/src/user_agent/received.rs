@@ -154,18 +154,9 @@ impl UserAgent {
                     self.notified(now, server, request, &dialog, true)?;
                 }
             }
-            Method::Invite => {
-                checks::validate(request, &self.local)?;
-                self.reinvited(now, server, request, id, dialog)?;
-            }
-            Method::Prack => {
-                checks::validate(request, &self.local)?;
-                self.pracked(now, server, request, id, dialog)?;
-            }
-            Method::Update => {
-                checks::validate(request, &self.local)?;
-                self.updated(now, server, request, id, dialog)?;
-            }
+            Method::Invite => self.reinvited(now, server, request, id, dialog)?,
+            Method::Prack => self.pracked(now, server, request, id, dialog)?,
+            Method::Update => self.updated(now, server, request, id, dialog)?,
             Method::Refer if self.config.referrals => self.referred(now, server, request, id, dialog)?,
             Method::Subscribe if self.watchers.values().any(|found| found.machine.id() == dialog) => {
                 self.resubscribed(now, server, request, dialog)?;

@@ -182,6 +182,22 @@ impl UserAgent {
         }
     }
 
+    /// What a re-INVITE, UPDATE or PRACK must be before anything is decided about it: valid, in a dialog of the call, for a
+    /// session interval that is long enough, and if it has a description, one that can be taken. Whether it has.
+    pub(crate) fn check_change(
+        &mut self,
+        request: &Request,
+        id: CallId,
+        dialog: &DialogId,
+    ) -> Result<bool, Refusal> {
+        checks::validate(request, &self.local)?;
+        let sdp = checks::offer(request, &self.local, self.config.dtls_required)?;
+        if *request.method() != Method::Prack {
+            Grant::of(&self.config, request.headers())?;
+        }
+        self.usage_mut(id, dialog).map(|_| sdp.is_some()).ok_or(Refusal::of(481))
+    }
+
     /// A re-INVITE.
     pub(crate) fn reinvited(
         &mut self,
@@ -191,8 +207,7 @@ impl UserAgent {
         id: CallId,
         dialog: &DialogId,
     ) -> Result<(), Refusal> {
-        let sdp = checks::offer(request, &self.local, self.config.dtls_required)?;
-        Grant::of(&self.config, request.headers())?;
+        let offers = self.check_change(request, id, dialog)?;
         let Some(call) = self.calls.get_mut(&id) else { return Err(Refusal::of(481)) };
         if call.state() != CallState::Established || call.is_unanswered() {
             return Err(match call.direction {
@@ -213,7 +228,7 @@ impl UserAgent {
         usage.may_be_offered(&mut *self.entropy)?;
         let trying = self.response(request, 100, reason_phrase(100), None).finish();
         self.layer.respond(now, server, 100, trying);
-        self.asked(now, server, request, id, dialog, sdp.is_some())
+        self.asked(now, server, request, id, dialog, offers)
     }
 
     /// An UPDATE.
@@ -225,8 +240,7 @@ impl UserAgent {
         id: CallId,
         dialog: &DialogId,
     ) -> Result<(), Refusal> {
-        let sdp = checks::offer(request, &self.local, self.config.dtls_required)?;
-        Grant::of(&self.config, request.headers())?;
+        let offers = self.check_change(request, id, dialog)?;
         let Some(usage) = self.calls.get_mut(&id).and_then(|call| call.usages_mut().find(|u| u.is(dialog)))
         else {
             return Err(Refusal::of(481));
@@ -236,7 +250,7 @@ impl UserAgent {
         {
             return Err(Refusal::later(&mut *self.entropy));
         }
-        if sdp.is_none() {
+        if !offers {
             let taken = self.accept_request(now, id, dialog, server, request, None);
             return taken.map_err(|_| Refusal::of(500));
         }

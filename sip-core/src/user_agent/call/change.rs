@@ -1,26 +1,24 @@
 //! Changes of a session that we ask for: re-INVITE (RFC 3261 §14.1) and UPDATE (RFC 3311 §5.1).
 
+mod answers;
+
 use alloc::boxed::Box;
 use alloc::string::String;
 
 use bytes::Bytes;
 use smol_str::SmolStr;
 
-use super::usage::{Usage, description};
+use super::usage::Usage;
 use super::{Call, Direction};
 use crate::auth::Attempt;
 use crate::dialog::{Dialog, DialogId, Stage as DialogStage};
-use crate::entropy;
-use crate::message::{HeaderName, Method, Request, Response};
+use crate::message::{HeaderName, Method, Request};
 use crate::offer_answer::{Fault, Turn};
 use crate::time::{Duration, Instant};
 use crate::transaction::ClientId;
 use crate::transport::Hop;
-use crate::user_agent::failure::retry_after;
 use crate::user_agent::local::{SDP, WITHIN};
-use crate::user_agent::{
-    CallId, CallState, Cause, CommandError, Event, Failure, Purpose, UserAgent, body_text,
-};
+use crate::user_agent::{CallId, CallState, Cause, CommandError, Failure, Purpose, UserAgent};
 
 /// How often one change is tried while the other side asks us to wait (491, 500).
 const TRIES: u8 = 8;
@@ -115,8 +113,10 @@ impl Usage {
 
 impl UserAgent {
     /// Offers a new description in an established call, by re-INVITE; or before, by UPDATE, in the newest early dialog
-    /// in which a description is known to have arrived (RFC 3311 §5.1). [`Event::OfferAnswered`] or
-    /// [`Event::OfferRefused`] tells what becomes of it. A refusal leaves the call as it was.
+    /// in which a description is known to have arrived (RFC 3311 §5.1).
+    /// [`Event::OfferAnswered`](crate::user_agent::Event::OfferAnswered) or
+    /// [`Event::OfferRefused`](crate::user_agent::Event::OfferRefused) tells what becomes of it. A refusal leaves the call
+    /// as it was.
     pub fn offer(&mut self, now: Instant, call: CallId, sdp: &str) -> Result<(), CommandError> {
         let mut sdp = Bytes::copy_from_slice(sdp.as_bytes());
         if let Some(usage) = self.living(call)?.usage.as_mut() {
@@ -135,7 +135,8 @@ impl UserAgent {
         self.wish(now, call, Wish::Resume)
     }
 
-    /// Asks the other side for an offer, by a re-INVITE without one: it comes as [`Event::Offered`].
+    /// Asks the other side for an offer, by a re-INVITE without one: it comes as
+    /// [`Event::Offered`](crate::user_agent::Event::Offered).
     pub fn solicit(&mut self, now: Instant, call: CallId) -> Result<(), CommandError> {
         self.wish(now, call, Wish::Solicit)
     }
@@ -247,175 +248,6 @@ impl UserAgent {
             usage.change = Some(change);
         }
         client.is_some()
-    }
-
-    pub(crate) fn change_answered(
-        &mut self,
-        now: Instant,
-        id: CallId,
-        client: ClientId,
-        response: &Response,
-    ) {
-        if response.is_provisional() {
-            return;
-        }
-        let invite = response.cseq().method == Method::Invite;
-        let name = DialogId::of_response(response);
-        if invite && response.is_success() {
-            if let Some(ack) = self.ack_of(&name, response.cseq().number) {
-                self.transmit(ack);
-                return;
-            }
-            // Without a flow nothing can be said; the 2xx comes again.
-            if self.flow().is_none() {
-                return;
-            }
-        }
-        let Some(call) = self.calls.get_mut(&id) else { return };
-        let (ended, owner) = (call.ended, call.is_ours());
-        let Some(usage) = call.usages_mut().find(|usage| usage.changes_by(client)) else { return };
-        let dialog = usage.dialog.id().clone();
-        if ended {
-            // RFC 5407 §3.2.3: a 2xx that crossed our BYE is acknowledged all the same.
-            let change = usage.change.take();
-            if let Some(invite) = change.and_then(|change| change.request).filter(|_| response.is_success()) {
-                self.acknowledge(id, &dialog, &invite, None);
-            }
-            return;
-        }
-        match response.status() {
-            200..=299 => self.change_accepted(now, id, &dialog, response),
-            401 | 407 => self.change_challenged(now, id, &dialog, response),
-            // §12.2.1.2: the other side knows nothing of the call.
-            408 | 481 if usage.dialog.stage() == DialogStage::Confirmed => {
-                usage.change = None;
-                self.dialog_lost(id, Failure::of_response(response));
-            }
-            491 => {
-                // §14.1: whoever made the Call-ID waits longer, so that the two do not meet again.
-                let dice = entropy::number(&mut *self.entropy);
-                let ticks = if owner { 210 + dice % 191 } else { dice % 201 };
-                self.change_later(now, id, &dialog, Duration::from_millis(ticks * 10), response);
-            }
-            // §14.2, RFC 3311 §5.2: something else is being changed.
-            500 if response.headers().has(HeaderName::RetryAfter) => {
-                let wait = retry_after(response.headers()).unwrap_or_default();
-                self.change_later(now, id, &dialog, wait.min(Duration::from_secs(60)), response);
-            }
-            // RFC 4028 §7.3: the interval was too short for somebody.
-            422 if usage.terms.raise(response.headers()) => match self.flow() {
-                Some(hop) if self.send_change(now, id, &dialog, hop) => {}
-                _ => self.change_refused(now, id, &dialog, Failure::of(Cause::FlowLost)),
-            },
-            // RFC 3311 §5.2: a person would have to be asked; and some name UPDATE without taking it.
-            405 | 501 | 504 if self.is_refresh_by_update(id, &dialog) => {
-                if let Some(usage) = self.usage_mut(id, &dialog) {
-                    usage.updates = false;
-                    usage.change = None;
-                }
-                let _ = self.begin_change(now, id, &dialog, Wish::Refresh);
-            }
-            _ => self.change_refused(now, id, &dialog, Failure::of_response(response)),
-        }
-    }
-
-    fn is_refresh_by_update(&mut self, id: CallId, dialog: &DialogId) -> bool {
-        let change = self.usage_mut(id, dialog).and_then(|usage| usage.change.as_ref());
-        change.is_some_and(|change| change.wish == Wish::Refresh && change.method == Method::Update)
-    }
-
-    fn change_accepted(&mut self, now: Instant, id: CallId, dialog: &DialogId, response: &Response) {
-        let Some(usage) = self.usage_mut(id, dialog) else { return };
-        let Some(change) = usage.change.take() else { return };
-        // §12.2.1.2: the 2xx to a target refresh request refreshes the target.
-        usage.dialog.refresh_target(response.headers());
-        usage.learn(response.headers());
-        usage.hear_timer(now, response.headers());
-        let sdp = description(response.headers(), response.body());
-        if change.wish == Wish::Solicit {
-            if let Some(invite) = change.request {
-                self.solicited(now, id, dialog, invite, sdp);
-            }
-            return;
-        }
-        let outcome = match (&change.offer, sdp) {
-            (Some(_), Some(sdp)) => usage.negotiation.answered(sdp),
-            // An offer without an answer is as good as refused.
-            (Some(_), None) => Err(Fault::Turn(Turn::LocalOffer)),
-            (None, _) => Ok(()),
-        };
-        if outcome.is_err() {
-            usage.negotiation.roll_back();
-        }
-        if let Some(invite) = change.request.filter(|_| change.method == Method::Invite) {
-            self.acknowledge(id, dialog, &invite, None);
-        }
-        match outcome {
-            Err(_) => self.tell_refusal(id, &change.wish, Failure::of(Cause::NotAcceptable)),
-            Ok(()) if change.wish != Wish::Refresh => {
-                let sdp = body_text(response.body());
-                self.event(Event::OfferAnswered { call: id, sdp });
-            }
-            Ok(()) => {}
-        }
-        self.next_change(now, id, dialog);
-    }
-
-    fn change_challenged(&mut self, now: Instant, id: CallId, dialog: &DialogId, response: &Response) {
-        let Some(usage) = self.usage_mut(id, dialog) else { return };
-        let uri = SmolStr::new(usage.dialog.request_uri());
-        let Some(change) = &mut usage.change else { return };
-        let mut attempt = core::mem::take(&mut change.attempt);
-        let learned = self.learn_challenge(&mut attempt, &uri, response);
-        let hop = self.hop_of(id).or_else(|| self.flow());
-        if let Some(change) = self.usage_mut(id, dialog).and_then(|usage| usage.change.as_mut()) {
-            change.attempt = attempt;
-        }
-        match (learned, hop) {
-            (Err(failure), _) => self.change_refused(now, id, dialog, failure),
-            (Ok(()), Some(hop)) if self.send_change(now, id, dialog, hop) => {}
-            (Ok(()), _) => self.change_refused(now, id, dialog, Failure::of(Cause::FlowLost)),
-        }
-    }
-
-    /// The other side asks us to wait. Until then nothing is pending.
-    fn change_later(
-        &mut self,
-        now: Instant,
-        id: CallId,
-        dialog: &DialogId,
-        wait: Duration,
-        response: &Response,
-    ) {
-        let Some(usage) = self.usage_mut(id, dialog) else { return };
-        let Some(change) = &mut usage.change else { return };
-        change.tries += 1;
-        if change.tries >= TRIES {
-            return self.change_refused(now, id, dialog, Failure::of_response(response));
-        }
-        change.stage = Stage::Waiting(now + wait);
-        if change.offer.is_some() {
-            usage.negotiation.roll_back();
-        }
-    }
-
-    /// RFC 6141 §3.3, RFC 3261 §14.1: the session stays as it was.
-    fn change_refused(&mut self, now: Instant, id: CallId, dialog: &DialogId, failure: Failure) {
-        let Some(usage) = self.usage_mut(id, dialog) else { return };
-        usage.refresh_later(now);
-        let Some(change) = usage.change.take() else { return };
-        // One that waits or has no offer has nothing pending; what is, is something else's.
-        if change.offer.is_some() && !matches!(change.stage, Stage::Waiting(_)) {
-            usage.negotiation.roll_back();
-        }
-        self.tell_refusal(id, &change.wish, failure);
-        self.next_change(now, id, dialog);
-    }
-
-    fn tell_refusal(&mut self, id: CallId, wish: &Wish, failure: Failure) {
-        if *wish != Wish::Refresh {
-            self.event(Event::OfferRefused { call: id, failure });
-        }
     }
 
     /// Starts what waited for another change.

@@ -15,7 +15,7 @@ use crate::message::{HeaderName, Method, Request, Response, Writer, reason_phras
 use crate::offer_answer::{Fault, Turn};
 use crate::time::{Duration, Instant};
 use crate::transaction::{ServerId, Timers};
-use crate::user_agent::checks::{self, Refusal};
+use crate::user_agent::checks::Refusal;
 use crate::user_agent::incoming::{Incoming, Phase};
 use crate::user_agent::local::SDP;
 use crate::user_agent::requests::{Errand, Place, Whose};
@@ -218,10 +218,10 @@ impl UserAgent {
         id: CallId,
         dialog: &DialogId,
     ) -> Result<(), Refusal> {
+        let offered = self.check_change(request, id, dialog)?;
         let Ok(Some(rack)) = request.headers().typed::<RAck>() else {
             return Err(Refusal::with_reason(400, "Missing RAck"));
         };
-        let offered = checks::offer(request, &self.local, self.config.dtls_required)?.is_some();
         let Some(incoming) = self.calls.get_mut(&id).and_then(Call::incoming) else {
             return Err(Refusal::of(481));
         };

@@ -1,0 +1,272 @@
+//! What comes of an INVITE that we sent (RFC 3261 §13.2.2): provisional answers, 2xx, and all others.
+
+use super::Outgoing;
+use crate::auth::Attempt;
+use crate::dialog::DialogId;
+use crate::limits;
+use crate::message::{Response, SessionIdentifier};
+use crate::offer_answer::{self, Turn};
+use crate::time::Instant;
+use crate::transaction::ClientId;
+use crate::user_agent::call::{Call, Direction, Taken, Usage, ack, description};
+use crate::user_agent::farewell::Last;
+use crate::user_agent::{CallId, Cause, End, Event, Failure, Purpose, UserAgent, body_text};
+
+impl UserAgent {
+    pub(in crate::user_agent) fn invite_answered(
+        &mut self,
+        now: Instant,
+        id: CallId,
+        client: ClientId,
+        response: Response,
+    ) {
+        let Some(call) = self.calls.get_mut(&id) else { return };
+        let ended = call.ended;
+        if let Some(out) = call.outgoing().filter(|_| response.is_provisional()) {
+            // A repeated INVITE has arrived: it may ring on.
+            out.broken_until = None;
+        }
+        match response.status() {
+            ..=100 => {}
+            101..=199 if !ended => self.progressed(now, id, &response),
+            101..=199 => {}
+            200..=299 => self.accepted(now, id, &response),
+            // §13.2.2.3: after a 2xx another branch's refusal says nothing, but it cannot come then (§16.7).
+            // RFC 4028 §7.3: 422 asks for a longer session interval.
+            401 | 407 | 422 if !ended => self.challenged(now, id, client, &response),
+            _ => self.refused(now, id, client, &response),
+        }
+    }
+
+    /// §13.2.2.1.
+    fn progressed(&mut self, now: Instant, id: CallId, response: &Response) {
+        let Some(call) = self.calls.get_mut(&id) else { return };
+        let answered = call.usage.is_some();
+        let Some(out) = call.outgoing() else { return };
+        if answered {
+            return;
+        }
+        let invite = out.draft.cseq;
+        let mut sdp = description(response.headers(), response.body());
+        let mut prack = None;
+        let mut offered = false;
+        if response.to_tag().is_some() {
+            let name = DialogId::of_response(response);
+            if let Some(usage) = out.early.iter_mut().find(|usage| usage.is(&name)) {
+                usage.dialog.answered(response);
+            } else if out.early.len() < limits::FORKS {
+                out.early.push(Usage::of_response(
+                    &out.request,
+                    response,
+                    out.draft.sdp.as_ref(),
+                    out.draft.terms,
+                ));
+            }
+            let offerless = out.draft.sdp.is_none();
+            let reliable = match self.take_reliable(id, &name, response) {
+                Taken::Again => return,
+                Taken::Unreliable => false,
+                Taken::Reliable => true,
+            };
+            if let Some(usage) = self.usage_mut(id, &name) {
+                usage.learn(response.headers());
+                offered = offerless && reliable && usage.negotiation.local().is_none();
+                // §13.2.1: the first description is the answer, and those after it are ignored, as is one that is
+                // illegal. Without an offer of ours only a reliable response may offer.
+                sdp = sdp.filter(|sdp| match usage.negotiation.turn() {
+                    Turn::LocalOffer if usage.negotiation.local().is_none() => {
+                        usage.negotiation.answered(sdp.clone()).is_ok()
+                    }
+                    Turn::Stable if offered => usage.negotiation.offered(sdp.clone()).is_ok(),
+                    _ => false,
+                });
+                offered &= sdp.is_some();
+                let arrived = reliable && !response.body().is_empty() && usage.negotiation.remote().is_some();
+                usage.settled |= arrived && usage.negotiation.turn() == Turn::Stable;
+            }
+            prack = reliable.then_some(name);
+        }
+        let Some(out) = self.calls.get_mut(&id).and_then(Call::outgoing) else { return };
+        out.rang |= response.status() == 180;
+        let event = Event::Progress {
+            call: id,
+            status: response.status(),
+            reason: response.reason().into(),
+            sdp: sdp.as_ref().filter(|_| !offered).map(|sdp| body_text(sdp)),
+        };
+        self.event(event);
+        match prack {
+            Some(dialog) if offered => {
+                self.offered_early(now, id, &dialog, invite);
+                self.event(Event::Offered { call: id, sdp: sdp.map(|sdp| body_text(&sdp)) });
+            }
+            Some(dialog) => self.send_prack(now, id, &dialog, invite, None),
+            None => {}
+        }
+    }
+
+    /// A 2xx (§13.2.2.4): the first is the call; of a fork's others each is acknowledged and hung up, as is one that
+    /// raced a CANCEL (§9.1).
+    fn accepted(&mut self, now: Instant, id: CallId, response: &Response) {
+        let name = DialogId::of_response(response);
+        if let Some(ack) = self.ack_of(&name, response.cseq().number) {
+            self.transmit(ack);
+            return;
+        }
+        // Without a flow nothing can be said; the 2xx comes again.
+        let Some(hop) = self.flow() else { return };
+        let Some(call) = self.calls.get_mut(&id) else { return };
+        if call.usages_mut().any(|usage| usage.is(&name) && usage.is_confirmed()) {
+            // Our user has not answered its offer yet.
+            return;
+        }
+        let unwanted = call.ended || call.usage.is_some();
+        let Direction::Outgoing(out) = &mut call.direction else { return };
+        if out.acks.len() == limits::FORKS {
+            return;
+        }
+        let early = out.early.iter().position(|usage| usage.is(&name));
+        let mut usage = match early.map(|at| out.early.remove(at)) {
+            Some(mut usage) => {
+                usage.dialog.answered(response);
+                usage
+            }
+            None => Usage::of_response(&out.request, response, out.draft.sdp.as_ref(), out.draft.terms),
+        };
+        usage.learn(response.headers());
+        let invite = out.request.clone();
+        if unwanted {
+            let via = self.local.via(hop, &mut *self.entropy);
+            let offer = description(response.headers(), response.body()).filter(|_| out.draft.sdp.is_none());
+            let answer = offer.and_then(|offer| offer_answer::refusal(&offer).ok());
+            let ack = ack(&usage.dialog, &invite, &via, &self.config.user_agent, answer.as_ref());
+            out.keep_ack(name, ack.clone());
+            // The BYE of a call that was given up is the call's end; a fork's is nobody's.
+            let of_call = call.usage.is_none() && !call.released;
+            self.transmit(ack);
+            self.say_last(Last::Bye(usage.dialog, None), of_call.then_some(id));
+            return;
+        }
+        usage.hear_timer(now, response.headers());
+        out.stop_timers();
+        out.early.clear();
+        out.acks_until = Some(now + self.timers.t1 * 64);
+        let sdp = description(response.headers(), response.body());
+        if out.draft.sdp.is_none()
+            && usage.negotiation.turn() == Turn::Stable
+            && usage.negotiation.local().is_none()
+        {
+            call.usage = Some(usage);
+            self.event(Event::Accepted { call: id, sdp: None });
+            self.solicited(now, id, &name, invite, sdp);
+            return;
+        }
+        let first = usage.negotiation.turn() == Turn::LocalOffer && usage.negotiation.local().is_none();
+        let answered = match sdp.filter(|_| first) {
+            Some(sdp) => usage.negotiation.answered(sdp),
+            None if first => {
+                usage.negotiation.roll_back();
+                Ok(())
+            }
+            // §13.2.1: the first description of the dialog was the answer; any after it is ignored.
+            None => Ok(()),
+        };
+        let answer = usage.negotiation.remote().map(|sdp| body_text(sdp));
+        call.usage = Some(usage);
+        self.acknowledge(id, &name, &invite, None);
+        if answered.is_err() {
+            // §13.2.2.4: "the UAC MUST generate an ACK and then BYE" for what it cannot take.
+            self.end(id, End::Failed(Failure::of(Cause::NotAcceptable)));
+            self.say_bye(id);
+            return;
+        }
+        self.event(Event::Accepted { call: id, sdp: answer });
+    }
+
+    /// §22.2: the INVITE again, with credentials or another interval, a new branch and CSeq + 1.
+    fn challenged(&mut self, now: Instant, id: CallId, client: ClientId, response: &Response) {
+        let Some(mut call) = self.calls.remove(&id) else { return };
+        let outcome = match &mut call.direction {
+            Direction::Outgoing(out) if out.client == Some(client) => {
+                self.invite_again(now, out, response).map(|client| {
+                    self.purposes.insert(client, Purpose::Invite(id));
+                })
+            }
+            _ => Ok(()),
+        };
+        self.calls.insert(id, call);
+        if let Err(failure) = outcome {
+            self.fail(id, failure);
+        }
+    }
+
+    fn invite_again(
+        &mut self,
+        now: Instant,
+        out: &mut Outgoing,
+        response: &Response,
+    ) -> Result<ClientId, Failure> {
+        out.draft.session.heard(response.headers());
+        match response.status() {
+            422 if out.draft.terms.raise(response.headers()) => {}
+            422 => return Err(Failure::of_response(response)),
+            _ => self.learn_challenge(&mut out.attempt, &out.draft.uri, response)?,
+        }
+        self.send_invite_again(now, out)
+    }
+
+    /// With what the draft now says.
+    fn send_invite_again(&mut self, now: Instant, out: &mut Outgoing) -> Result<ClientId, Failure> {
+        out.client = None;
+        out.early.clear();
+        out.draft.cseq += 1;
+        let lost = Failure::of(Cause::FlowLost);
+        let hop = self.flow().ok_or_else(|| lost.clone())?;
+        out.request = self.write_invite(hop, &out.draft, &mut out.attempt).ok_or_else(|| lost.clone())?;
+        let client = self.layer.send_request(now, &out.request, hop).ok_or(lost)?;
+        out.client = Some(client);
+        Ok(client)
+    }
+
+    /// A final answer that is no 2xx.
+    fn refused(&mut self, now: Instant, id: CallId, client: ClientId, response: &Response) {
+        let Some(out) = self.calls.get_mut(&id).and_then(Call::outgoing) else { return };
+        if out.client != Some(client) {
+            return;
+        }
+        let mut failure = Failure::of_response(response);
+        // Somebody on the way lost patience while it rang (Timer C, §16.8).
+        if out.rang && failure.cause == Cause::Timeout {
+            failure.cause = Cause::NoAnswer;
+        }
+        if !self.redirected(now, id, response) {
+            self.fail(id, failure);
+        }
+    }
+
+    /// §8.1.3.4: the INVITE goes to the next Contact that a 3xx named. `false`: there is none, or none is wanted.
+    fn redirected(&mut self, now: Instant, id: CallId, response: &Response) -> bool {
+        let Some(mut call) = self.calls.remove(&id) else { return false };
+        let sent = match &mut call.direction {
+            // §21.6: 6xx is the answer of all.
+            Direction::Outgoing(out) if !call.ended && response.status() < 600 => {
+                if response.status() < 400 {
+                    out.targets.extend(response.headers());
+                }
+                out.targets.next().and_then(|uri| {
+                    out.draft.uri = uri;
+                    // RFC 7989 §6: whom we go to next we do not know.
+                    out.draft.session = SessionIdentifier::new(out.draft.session.local);
+                    out.attempt = Attempt::default();
+                    self.send_invite_again(now, out).ok()
+                })
+            }
+            _ => None,
+        };
+        if let Some(client) = sent {
+            self.purposes.insert(client, Purpose::Invite(id));
+        }
+        self.calls.insert(id, call);
+        sent.is_some()
+    }
+}
