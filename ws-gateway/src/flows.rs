@@ -65,6 +65,11 @@ impl Flow {
         Hop { flow: self.id, transport: self.transport, local: self.local, remote }
     }
 
+    /// Our address, as peers see it.
+    pub fn local(&self) -> SocketAddr {
+        self.local
+    }
+
     /// What is spoken over it.
     pub fn transport(&self) -> Transport {
         self.transport

@@ -59,6 +59,8 @@ pub enum Closing {
     SlowConsumer,
     /// Nobody registered over it and it stayed silent.
     Idle,
+    /// It did not answer a ping.
+    Unanswered,
     /// A message longer than the core takes.
     TooLong,
     /// Bytes in which no message can be found.
@@ -83,6 +85,7 @@ impl Closing {
         match self {
             Self::SlowConsumer => "slow_consumer",
             Self::Idle => "idle",
+            Self::Unanswered => "unanswered",
             Self::TooLong => "too_long",
             Self::Framing => "framing",
             Self::Stopping => "stopping",
@@ -94,6 +97,7 @@ impl Closing {
         match self {
             Self::SlowConsumer => "it reads too slowly for what is sent to it",
             Self::Idle => "nobody registered over it and it stayed silent",
+            Self::Unanswered => "it did not answer a ping",
             Self::TooLong => "a message was too long",
             Self::Framing => "no message can be found in what it sent",
             Self::Stopping => "the gateway stops",
@@ -125,9 +129,9 @@ pub struct Metrics {
     sent: Family<Label, Counter>,
     /// Datagrams longer than RFC 3261 §18.1.1 likes, sent all the same.
     pub long_datagrams: Counter,
-    /// CRLF keep-alives answered.
+    /// CRLF keep-alives answered, and STUN Binding requests over UDP.
     pub keep_alives: Counter,
-    /// Datagrams and WebSocket messages with nothing of SIP in them: STUN, blanks, zeros.
+    /// Datagrams and WebSocket messages with nothing of SIP in them: other STUN, blanks, zeros.
     pub noise: Counter,
     /// TCP and TLS connections opened.
     pub dials: Counter,
@@ -160,7 +164,7 @@ impl Metrics {
         registry.register("received_messages", "SIP messages received", m.received);
         registry.register("sent_messages", "SIP messages sent", m.sent);
         registry.register("long_datagrams", "Datagrams sent that exceed 1300 bytes", m.long_datagrams);
-        registry.register("keep_alives", "CRLF keep-alives answered", m.keep_alives);
+        registry.register("keep_alives", "CRLF and STUN keep-alives answered", m.keep_alives);
         registry.register("noise", "Datagrams and WebSocket messages with nothing of SIP in them", m.noise);
         registry.register("dials", "TCP and TLS connections opened", m.dials);
         registry.register("failed_dials", "TCP and TLS connections that could not be opened", m.failed_dials);

@@ -331,9 +331,26 @@ async fn keep_alives_on_datagrams_and_streams() {
     let mut udp = UdpPeer::new(running.gateway.addresses().udp.unwrap()).await;
     udp.send("\r\n\r\n").await;
     assert_eq!(udp.receive_bytes().await, b"\r\n");
+    // A STUN Binding request (RFC 5626 §8) is told where it came from, under the mask of the cookie.
+    udp.send("\0\u{1}\0\0\u{21}\u{12}").await;
+    let mut request = vec![0, 1, 0, 0, 0x21, 0x12, 0xa4, 0x42];
+    request.extend([7; 12]);
+    udp.send_bytes(&request).await;
+    let answer = udp.receive_bytes().await;
+    assert_eq!(answer[..8], [1, 1, 0, 12, 0x21, 0x12, 0xa4, 0x42]);
+    assert_eq!(
+        answer[8..28],
+        [[7; 12].as_slice(), &[0, 0x20, 0, 8, 0, 1], &port_under(0x2112, udp.port())].concat()
+    );
+    assert_eq!(answer[28..], [127 ^ 0x21, 0x12, 0xa4, 1 ^ 0x42]);
     let mut tcp = TcpPeer::new(running.gateway.addresses().tcp.unwrap()).await;
     tcp.send("\r\n\r\n").await;
     assert_eq!(tcp.receive_bytes(2).await, b"\r\n");
+    running.wait_for_metric("trapezoid_keep_alives_total", 3).await;
+}
+
+fn port_under(mask: u16, port: u16) -> [u8; 2] {
+    (port ^ mask).to_be_bytes()
 }
 
 #[tokio::test]

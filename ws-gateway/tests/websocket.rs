@@ -143,6 +143,40 @@ async fn a_registered_peer_may_be_silent() {
 }
 
 #[tokio::test]
+async fn who_does_not_answer_a_ping_is_closed_and_who_does_is_not() {
+    use tokio::io::AsyncReadExt as _;
+    let running = start_with(|config| {
+        config.timeouts.ping = Duration::from_millis(200);
+        config.timeouts.pong = Duration::from_millis(300);
+    });
+    let http = running.gateway.addresses().http;
+    // Nobody is behind this stream.
+    let (mut dead, _) = handshake(http, &[]).await;
+    let mut bytes = Vec::new();
+    tokio::time::timeout(PATIENCE, dead.read_to_end(&mut bytes)).await.expect("closed").unwrap();
+    assert_eq!(bytes, [0x89, 0], "one ping, and no goodbye to nobody");
+    running.wait_for_metric("trapezoid_closings_total{reason=\"unanswered\"}", 1).await;
+
+    // The library of this one answers while it is read.
+    let mut live = WsPeer::new(http).await;
+    let mut pings = 0;
+    while pings < 4 {
+        match live.receive_message().await {
+            Some(Message::Ping(_)) => pings += 1,
+            other => panic!("{other:?}"),
+        }
+    }
+    live.send("\r\n\r\n").await;
+    while let Some(message) = live.receive_message().await {
+        match message {
+            Message::Ping(_) => {}
+            other => return assert_eq!(other, Message::text("\r\n")),
+        }
+    }
+    panic!("it was closed");
+}
+
+#[tokio::test]
 async fn a_half_sent_handshake_is_closed() {
     use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
     let running = start_with(|config| config.timeouts.handshake = Duration::from_millis(300));

@@ -7,6 +7,7 @@ mod flow;
 pub mod framing;
 mod registration;
 mod seal;
+pub mod stun;
 pub mod target;
 mod token;
 pub mod via;

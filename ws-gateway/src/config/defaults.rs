@@ -54,10 +54,18 @@ pub const QUEUED_BYTES: usize = 1_048_576;
 pub const HANDSHAKE: Duration = Duration::from_secs(10);
 
 /// Without a SIP message in either direction on a connection nobody has registered over; keep-alives do not count.
-/// Then the connection is closed and counted. A connection with a registration may stay silent for ever: the
-/// operating system's TCP keep-alive finds out when its peer is gone. An HTTP connection that does not become a
+/// Then the connection is closed and counted. A connection with a registration may stay silent for ever:
+/// pings to browsers, and the operating system's TCP keep-alive with others, find out when the peer is gone. An HTTP connection that does not become a
 /// WebSocket is closed after this time in any case.
 pub const IDLE: Duration = Duration::from_secs(300);
+
+/// Silence from a browser until it is sent a WebSocket ping, which browsers answer by themselves. Proxies on the way close
+/// connections that are silent for a minute. One more packet each way for each connection in that time.
+pub const PING: Duration = Duration::from_secs(25);
+
+/// From that ping until something must have come. Then the browser is gone (a laptop asleep, a network changed): the
+/// connection is closed and counted, and its registration is away.
+pub const PONG: Duration = Duration::from_secs(10);
 
 /// For a write that makes no progress. Then the peer reads too slowly: the connection is closed and counted.
 pub const WRITE: Duration = Duration::from_secs(10);

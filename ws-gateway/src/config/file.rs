@@ -224,6 +224,8 @@ fn timeouts(mut section: Section<'_>) -> Result<Timeouts, ConfigError> {
     let timeouts = Timeouts {
         handshake: seconds("handshake", 1..=300, defaults::HANDSHAKE)?,
         idle: seconds("idle", 1..=86_400, defaults::IDLE)?,
+        ping: seconds("ping", 1..=86_400, defaults::PING)?,
+        pong: seconds("pong", 1..=300, defaults::PONG)?,
         write: seconds("write", 1..=300, defaults::WRITE)?,
         dial: seconds("dial", 1..=60, defaults::DIAL)?,
         away: seconds("away", 0..=3_600, defaults::AWAY)?,

@@ -169,6 +169,10 @@ pub struct Timeouts {
     pub handshake: Duration,
     /// Silence on a connection nobody has registered over.
     pub idle: Duration,
+    /// Silence from a browser until it is pinged.
+    pub ping: Duration,
+    /// From that ping until it must have said something.
+    pub pong: Duration,
     /// A write that makes no progress.
     pub write: Duration,
     /// Opening a TCP connection to a phone.
@@ -266,6 +270,8 @@ impl Default for Timeouts {
         Self {
             handshake: defaults::HANDSHAKE,
             idle: defaults::IDLE,
+            ping: defaults::PING,
+            pong: defaults::PONG,
             write: defaults::WRITE,
             dial: defaults::DIAL,
             away: defaults::AWAY,

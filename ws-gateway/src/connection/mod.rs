@@ -10,7 +10,7 @@ mod websocket;
 use std::pin::Pin;
 use std::sync::Arc;
 
-use tokio::time::{Sleep, sleep_until};
+use tokio::time::{Instant, Sleep, sleep_until};
 
 use crate::clock;
 use crate::config::Timeouts;
@@ -57,27 +57,76 @@ impl Drop for OpenFlow {
     }
 }
 
-/// Wakes when a connection nobody registered over has been silent for too long.
-struct IdleTimer(Pin<Box<Sleep>>);
+/// What a silent connection is due for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Due {
+    /// Nobody registered over it, and no message has passed for too long.
+    Idle,
+    /// A ping: nothing has come for a while.
+    Ping,
+    /// Its end: the ping was not answered.
+    Unanswered,
+}
 
-impl IdleTimer {
-    fn new(timeouts: &Timeouts) -> Self {
-        Self(Box::pin(sleep_until(tokio::time::Instant::now() + timeouts.idle)))
+/// Wakes when a connection has been silent for too long. One timer, for most connections are silent.
+struct Silence {
+    timer: Pin<Box<Sleep>>,
+    pings: Option<Pings>,
+}
+
+/// For who answers pings.
+struct Pings {
+    /// When anything last came.
+    heard: Instant,
+    /// Whether it was asked since.
+    asked: bool,
+}
+
+impl Silence {
+    fn new(timeouts: &Timeouts, pings: bool) -> Self {
+        let now = Instant::now();
+        let first = if pings { timeouts.idle.min(timeouts.ping) } else { timeouts.idle };
+        Self {
+            timer: Box::pin(sleep_until(now + first)),
+            pings: pings.then_some(Pings { heard: now, asked: false }),
+        }
     }
 
-    /// Waits until `flow` has been idle for too long.
-    async fn expired(&mut self, flow: &Flow, timeouts: &Timeouts) {
+    /// Something came.
+    fn broken(&mut self) {
+        if let Some(pings) = &mut self.pings {
+            *pings = Pings { heard: Instant::now(), asked: false };
+        }
+    }
+
+    /// Waits until something is due.
+    async fn due(&mut self, flow: &Flow, timeouts: &Timeouts) -> Due {
         loop {
-            self.0.as_mut().await;
+            self.timer.as_mut().await;
             let now = clock::now();
             let deadline = flow.last_message() + timeouts.idle;
             let next = match flow.identity() {
                 // Looked at again: the registration may end before the connection does.
                 Some(identity) if identity.expires_at > now => now + timeouts.idle,
                 _ if now < deadline => deadline,
-                _ => return,
+                _ => return Due::Idle,
             };
-            self.0.as_mut().reset(clock::monotonic(next));
+            let mut next = clock::monotonic(next);
+            let mut due = None;
+            if let Some(pings) = &mut self.pings {
+                let patience = if pings.asked { timeouts.ping + timeouts.pong } else { timeouts.ping };
+                let mut at = pings.heard + patience;
+                if Instant::now() >= at {
+                    due = Some(if pings.asked { Due::Unanswered } else { Due::Ping });
+                    pings.asked = true;
+                    at += timeouts.pong;
+                }
+                next = next.min(at);
+            }
+            self.timer.as_mut().reset(next);
+            if let Some(due) = due {
+                return due;
+            }
         }
     }
 }

@@ -14,7 +14,7 @@ use tokio::io::{self, AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as
 use tokio::time::{Instant, Sleep, sleep_until, timeout};
 use tokio_util::sync::CancellationToken;
 
-use super::{End, IdleTimer, Inbox, OpenFlow, outbox};
+use super::{End, Inbox, OpenFlow, Silence, outbox};
 use crate::clock;
 use crate::entropy::OsEntropy;
 use crate::exchange::Exchange;
@@ -88,7 +88,8 @@ struct Connection<'a, S> {
 impl<S: AsyncRead + AsyncWrite> Connection<'_, S> {
     async fn run(&mut self, stop: &CancellationToken) -> End {
         let timeouts = &self.exchange.timeouts;
-        let mut idle = IdleTimer::new(timeouts);
+        // The system's keep-alive finds out when a phone is gone.
+        let mut silence = Silence::new(timeouts, false);
         // Part of a message must become a whole one in the time a handshake may take.
         let mut partial: Pin<Box<Sleep>> = Box::pin(sleep_until(Instant::now()));
         let mut buffer = vec![0; READ];
@@ -120,7 +121,7 @@ impl<S: AsyncRead + AsyncWrite> Connection<'_, S> {
                     }
                 }
                 () = partial.as_mut(), if self.framer.is_partial() => return End::Closed(Closing::Framing),
-                () = idle.expired(self.flow, timeouts) => return End::Closed(Closing::Idle),
+                _ = silence.due(self.flow, timeouts) => return End::Closed(Closing::Idle),
                 () = stop.cancelled() => return End::Closed(Closing::Stopping),
             }
         }

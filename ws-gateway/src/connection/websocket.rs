@@ -19,7 +19,7 @@ use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 use tokio_tungstenite::tungstenite::protocol::{CloseFrame, Message, Role, WebSocketConfig};
 use tokio_util::sync::CancellationToken;
 
-use super::{End, IdleTimer, Inbox, Line, OpenFlow, outbox};
+use super::{Due, End, Inbox, Line, OpenFlow, Silence, outbox};
 use crate::clock;
 use crate::exchange::Exchange;
 use crate::flows::Flow;
@@ -81,11 +81,11 @@ async fn run<S: Stream>(
     stop: &CancellationToken,
 ) -> End {
     let timeouts = &exchange.timeouts;
-    let mut idle = IdleTimer::new(timeouts);
+    let mut silence = Silence::new(timeouts, true);
     let mut batch = Vec::new();
     loop {
         let written = tokio::select! {
-            received = socket.next() => match received {
+            received = socket.next() => match heard(&mut silence, received) {
                 Some(Ok(Message::Text(text))) => receive(exchange, flow, socket, text.into()).await,
                 Some(Ok(Message::Binary(bytes))) => receive(exchange, flow, socket, bytes).await,
                 // Pings are answered by the library, at the next read; after a close it reads no more.
@@ -105,13 +105,26 @@ async fn run<S: Stream>(
                     Err(_) => return End::Closed(Closing::SlowConsumer),
                 }
             }
-            () = idle.expired(flow, timeouts) => return End::Closed(Closing::Idle),
+            due = silence.due(flow, timeouts) => match due {
+                Due::Idle => return End::Closed(Closing::Idle),
+                Due::Unanswered => return End::Closed(Closing::Unanswered),
+                Due::Ping => {
+                    let ping = socket.send(Message::Ping(Bytes::new()));
+                    timeout(timeouts.write, ping).await.unwrap_or(Err(Error::ConnectionClosed))
+                }
+            },
             () = stop.cancelled() => return End::Closed(Closing::Stopping),
         };
         if written.is_err() {
             return End::Peer;
         }
     }
+}
+
+/// Whatever comes is a sign of life, a pong too.
+fn heard(silence: &mut Silence, received: Option<Result<Message, Error>>) -> Option<Result<Message, Error>> {
+    silence.broken();
+    received
 }
 
 /// RFC 7118 §5: one SIP message, text or binary alike. §6 leaves keep-alives to RFC 5626's CRLFs.
@@ -163,7 +176,7 @@ fn frame(message: Bytes) -> Message {
 }
 
 async fn say_goodbye<S: Stream>(socket: &mut WebSocketStream<S>, inbox: &mut Inbox, reason: Closing) {
-    if reason == Closing::SlowConsumer {
+    if matches!(reason, Closing::SlowConsumer | Closing::Unanswered) {
         // It would not read the goodbye either.
         return;
     }
@@ -176,7 +189,7 @@ async fn say_goodbye<S: Stream>(socket: &mut WebSocketStream<S>, inbox: &mut Inb
     let code = match reason {
         Closing::TooLong => CloseCode::Size,
         Closing::Framing => CloseCode::Protocol,
-        Closing::Idle | Closing::SlowConsumer => CloseCode::Policy,
+        Closing::Idle | Closing::SlowConsumer | Closing::Unanswered => CloseCode::Policy,
         Closing::Stopping => CloseCode::Away,
     };
     let farewell = CloseFrame { code, reason: Utf8Bytes::from_static(reason.sentence()) };

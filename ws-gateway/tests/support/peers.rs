@@ -100,6 +100,15 @@ impl UdpPeer {
         Self { socket: UdpSocket::bind("127.0.0.1:0").await.unwrap(), gateway }
     }
 
+    /// Where it is reached.
+    pub(crate) fn port(&self) -> u16 {
+        self.socket.local_addr().unwrap().port()
+    }
+
+    pub(crate) async fn send_bytes(&mut self, bytes: &[u8]) {
+        self.socket.send_to(bytes, self.gateway).await.unwrap();
+    }
+
     /// Whatever comes, as it comes.
     pub(crate) async fn receive_bytes(&mut self) -> Vec<u8> {
         let mut buffer = vec![0; 65_536];
