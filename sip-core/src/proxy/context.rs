@@ -93,11 +93,13 @@ pub struct Detours {
     pub user: Option<SmolStr>,
     /// The Request-URI, where it is another than that of the request.
     pub contact: Option<SmolStr>,
+    /// See [`RouteTarget::Peer`](crate::transport::RouteTarget::Peer).
+    pub onward: bool,
 }
 
 impl Detours {
     /// Those of a registered contact.
-    pub const NONE: Self = Self { hop: None, ways: Vec::new(), user: None, contact: None };
+    pub const NONE: Self = Self { hop: None, ways: Vec::new(), user: None, contact: None, onward: false };
 }
 
 #[derive(Debug)]

@@ -58,9 +58,11 @@ impl Server {
 
     /// Asks for the way to the receiver. Until it is known the request is held.
     fn hold(&mut self, now: Instant, arrival: Arrival, sender: RouteTarget, receiver: RouteTarget) {
-        if let RouteTarget::Peer { transport, remote, domain } = receiver {
+        if let RouteTarget::Peer { transport, remote, domain, onward } = receiver {
             let known = Way { transport, addresses: [remote].into(), domain, free: false };
-            return self.depart_within(now, arrival, sender, TOKENS, known);
+            // A peer knows both tokens and could name its own twice: what it sends goes nowhere else by what it says.
+            let onward = onward && !matches!(sender, RouteTarget::Peer { .. });
+            return self.depart_within(now, arrival, sender, TOKENS, known, onward);
         }
         let limits = &self.config.limits;
         if arrival.server.is_none() && self.questions.holds(&receiver, &arrival.request) {

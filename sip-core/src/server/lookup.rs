@@ -183,7 +183,7 @@ impl Arrival {
     pub(super) fn sender(&self, username: Option<&str>) -> RouteTarget {
         if let Standing::Peer { domain } = &self.standing {
             let Hop { transport, remote, .. } = self.from;
-            return RouteTarget::Peer { transport, remote, domain: domain.clone() };
+            return RouteTarget::Peer { transport, remote, domain: domain.clone(), onward: true };
         }
         let identity = self.identity.as_ref();
         let own = identity.filter(|identity| username.is_none_or(|name| name == identity.username));

@@ -6,6 +6,7 @@
 //! outside is asked, and `questions` keeps what waits. What is for another domain goes through `outward`, by the peers
 //! and routes of `peers` or by DNS; `probe` asks peers whether they are there.
 
+mod addresses;
 mod authenticate;
 mod boundary;
 mod config;

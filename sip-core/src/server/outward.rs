@@ -3,12 +3,10 @@
 use alloc::boxed::Box;
 use alloc::collections::VecDeque;
 use alloc::vec::Vec;
-use core::net::{IpAddr, Ipv4Addr, SocketAddr};
+use core::net::{IpAddr, SocketAddr};
 
 use smol_str::{SmolStr, format_smolstr};
 
-use super::config::Outward;
-use super::peers::Peer;
 use super::questions::{Arrival, Departure, Errand, Pending, Quest};
 use super::reply::Reply;
 use super::{Health, Output, Question, Server};
@@ -58,8 +56,8 @@ impl Server {
         self.seek(now, Errand::Forward(departure.into()), uris);
     }
 
-    /// A request within a dialog for another domain's side: where the Route after ours says, or the Request-URI. `known`
-    /// is the server that the dialog was begun through.
+    /// A request within a dialog for another domain's side: if it may go `onward`, where the Route after ours says, or the
+    /// Request-URI; else to `known`, the server that the dialog was begun through.
     pub(super) fn depart_within(
         &mut self,
         now: Instant,
@@ -67,8 +65,9 @@ impl Server {
         sender: RouteTarget,
         routes: usize,
         known: Way,
+        onward: bool,
     ) {
-        let next = onward(&arrival.request, routes);
+        let next = if onward { next_hop(&arrival.request, routes) } else { None };
         self.trying(now, &arrival);
         let (user, known) = (None, Some(known));
         let departure = Departure { arrival, sender, routes, user, configured: false, known };
@@ -203,32 +202,6 @@ impl Server {
         self.connect(now, errand, ways);
     }
 
-    /// Whose certificate must be shown at an address that a Route names without a domain: that of the domain which the
-    /// dialog was begun with, if it has this address, or of the peer that the configuration knows there.
-    fn domain_at(&self, way: &Way, known: Option<&Way>) -> Option<SmolStr> {
-        let ip: IpAddr = way.domain.parse().ok()?;
-        match known.filter(|known| known.addresses[0].ip() == ip) {
-            Some(known) => Some(known.domain.clone()),
-            None => self.config.peer_at(ip).map(Peer::domain),
-        }
-    }
-
-    /// Whether a request may go to an address: to no such that means none or many hosts; to where the configuration says;
-    /// to where its dialog was begun; and to others as [`Outward`] has it.
-    fn may_reach(&self, address: IpAddr, known: Option<&Way>, configured: bool) -> bool {
-        let address = address.to_canonical();
-        if !is_one_host(address) {
-            return false;
-        }
-        let known = || known.is_some_and(|way| way.addresses[0].ip() == address);
-        match self.config.outward {
-            Outward::Anywhere => true,
-            _ if configured || known() || self.config.peer_at(address).is_some() => true,
-            Outward::Public => is_public(address),
-            Outward::Nowhere => false,
-        }
-    }
-
     pub(super) fn connect(&mut self, now: Instant, errand: Errand, ways: Vec<Way>) {
         let deadline = now + self.config.limits.connect;
         let question = Question::Connect(ways.clone());
@@ -248,31 +221,31 @@ impl Server {
         hop: Hop,
     ) {
         let Way { domain, .. } = ways.remove(at);
-        let target = |user: Option<SmolStr>, contact: Option<SmolStr>| {
+        let target = |user: Option<SmolStr>, contact: Option<SmolStr>, onward: bool| {
             let uri = user.as_ref().map(|user| in_domain(user, &domain)).or_else(|| contact.clone());
-            let receiver =
-                RouteTarget::Peer { transport: hop.transport, remote: hop.remote, domain: domain.clone() };
-            let detours = Detours { hop: Some(hop), ways, user, contact };
+            let Hop { transport, remote, .. } = hop;
+            let receiver = RouteTarget::Peer { transport, remote, domain: domain.clone(), onward };
+            let detours = Detours { hop: Some(hop), ways, user, contact, onward };
             Target { detours, ..Target::new(uri, hop, receiver) }
         };
         match errand {
             Errand::Forward(departure) => {
                 let Departure { arrival, sender, routes, user, .. } = *departure;
                 self.counters.departed += 1;
-                let target = target(user, None);
+                let target = target(user, None, arrival.standing.is_ours());
                 if arrival.server.is_none() {
                     return self.forward_stateless(now, &arrival, &sender, routes, &target);
                 }
                 self.forward(now, &arrival, sender, routes, [target].into());
             }
             Errand::Retry(retry) => {
-                let Detours { user, contact, .. } = retry.detours.clone();
-                let target = target(user, contact);
+                let Detours { user, contact, onward, .. } = retry.detours.clone();
+                let target = target(user, contact, onward);
                 let (proxy, mut turn) = self.turn(now);
                 proxy.resume(&mut turn, *retry, Some(target));
             }
             Errand::Extend { server, uri, q } => {
-                self.extend_by(now, server, q, [target(None, Some(uri))].into());
+                self.extend_by(now, server, q, [target(None, Some(uri), false)].into());
             }
             Errand::Caller { server } => self.caller_back(server, Some(hop)),
             Errand::Probe { peer, call_id } => self.send_probe(now, peer, &call_id, hop),
@@ -315,7 +288,7 @@ impl Nowhere {
 }
 
 /// §16.6 step 6: the Route after ours, else the Request-URI.
-fn onward(request: &Request, routes: usize) -> Option<SmolStr> {
+fn next_hop(request: &Request, routes: usize) -> Option<SmolStr> {
     match request.headers().typed_all::<Route<'_>>().nth(routes) {
         Some(route) => Some(route.ok()?.uri.into()),
         None => Some(request.uri().into()),
@@ -327,32 +300,5 @@ fn in_domain(user: &str, domain: &str) -> SmolStr {
     match domain.parse::<IpAddr>() {
         Ok(ip) => format_smolstr!("sip:{user}@{}", Host::Ip(ip)),
         Err(_) => format_smolstr!("sip:{user}@{domain}"),
-    }
-}
-
-/// Neither nobody nor many.
-fn is_one_host(address: IpAddr) -> bool {
-    !address.is_unspecified() && !address.is_multicast() && address != IpAddr::V4(Ipv4Addr::BROADCAST)
-}
-
-/// Of no special purpose (RFC 6890): what anybody on the Internet may reach.
-const fn is_public(address: IpAddr) -> bool {
-    match address {
-        IpAddr::V4(v4) => {
-            let [a, b, c, _] = v4.octets();
-            !(v4.is_private()
-                || v4.is_loopback()
-                || v4.is_link_local()
-                || a == 0
-                || a >= 240
-                || (a == 100 && b & 0xc0 == 64)
-                || (a == 192 && b == 0 && c == 0)
-                || (a == 198 && b & 0xfe == 18))
-        }
-        // 2000::/3 is all that is given out, and 6to4 and NAT64 only wrap an IPv4 address.
-        IpAddr::V6(v6) => {
-            let first = v6.segments()[0];
-            first & 0xe000 == 0x2000 && first != 0x2002
-        }
     }
 }

@@ -41,6 +41,9 @@ pub enum RouteTarget {
         remote: SocketAddr,
         /// The domain that its certificate names, or would.
         domain: SmolStr,
+        /// Whether Route and Request-URI are followed. Otherwise all goes to this server: where nobody of ours is in the
+        /// dialog, to follow them would be to relay.
+        onward: bool,
     },
 }
 
@@ -100,6 +103,8 @@ const KIND: u8 = 3;
 const SIP: u8 = 4;
 /// The instance is a `urn:uuid:`, of which the sixteen bytes are kept.
 const UUID: u8 = 8;
+/// Of a peer: Route and Request-URI are followed.
+const ONWARD: u8 = 16;
 
 const TRANSPORTS: [Transport; 5] =
     [Transport::Udp, Transport::Tcp, Transport::Tls, Transport::Ws, Transport::Wss];
@@ -131,8 +136,8 @@ fn encode(target: &RouteTarget, out: &mut Vec<u8>) {
             encode_address(local, out);
             encode_address(remote, out);
         }
-        RouteTarget::Peer { transport, remote, domain } => {
-            out.push(PEER);
+        RouteTarget::Peer { transport, remote, domain, onward } => {
+            out.push(PEER | if *onward { ONWARD } else { 0 });
             encode_transport(*transport, out);
             encode_address(remote, out);
             out.extend_from_slice(domain.as_bytes());
@@ -198,7 +203,7 @@ fn decode(bytes: &[u8]) -> Option<RouteTarget> {
             let transport = decode_transport(&mut rest)?;
             let remote = decode_address(&mut rest)?;
             let domain = core::str::from_utf8(rest).ok()?.into();
-            Some(RouteTarget::Peer { transport, remote, domain })
+            Some(RouteTarget::Peer { transport, remote, domain, onward: first & ONWARD != 0 })
         }
         _ => None,
     }

@@ -11,6 +11,7 @@ mod probes;
 mod proxying;
 mod refusals;
 mod register;
+mod relay;
 mod roles;
 mod strangers;
 mod user_agents;

@@ -22,7 +22,8 @@ fn address(transport: Transport, local: &str, remote: &str) -> RouteTarget {
 }
 
 fn peer(transport: Transport, remote: &str, domain: &str) -> RouteTarget {
-    RouteTarget::Peer { transport, remote: remote.parse().unwrap(), domain: domain.into() }
+    let onward = transport == Transport::Tls;
+    RouteTarget::Peer { transport, remote: remote.parse().unwrap(), domain: domain.into(), onward }
 }
 
 fn targets() -> Vec<(RouteTarget, usize)> {

@@ -1,0 +1,65 @@
+//! Which addresses a request may go to, and whose certificate must be shown there.
+
+use core::net::{IpAddr, Ipv4Addr};
+
+use smol_str::SmolStr;
+
+use super::Server;
+use super::config::Outward;
+use super::peers::Peer;
+use crate::transport::target::Way;
+
+impl Server {
+    /// Whether a request may go to an address: to no such that means none or many hosts; to where the configuration says;
+    /// to where its dialog was begun; and to others as [`Outward`] has it.
+    pub(super) fn may_reach(&self, address: IpAddr, known: Option<&Way>, configured: bool) -> bool {
+        let address = address.to_canonical();
+        if !is_one_host(address) {
+            return false;
+        }
+        let known = || known.is_some_and(|way| way.addresses[0].ip() == address);
+        match self.config.outward {
+            Outward::Anywhere => true,
+            _ if configured || known() || self.config.peer_at(address).is_some() => true,
+            Outward::Public => is_public(address),
+            Outward::Nowhere => false,
+        }
+    }
+
+    /// Whose certificate must be shown at an address that a Route names without a domain: that of the domain which the
+    /// dialog was begun with, if it has this address, or of the peer that the configuration knows there.
+    pub(super) fn domain_at(&self, way: &Way, known: Option<&Way>) -> Option<SmolStr> {
+        let ip: IpAddr = way.domain.parse().ok()?;
+        match known.filter(|known| known.addresses[0].ip() == ip) {
+            Some(known) => Some(known.domain.clone()),
+            None => self.config.peer_at(ip).map(Peer::domain),
+        }
+    }
+}
+
+/// Neither nobody nor many.
+fn is_one_host(address: IpAddr) -> bool {
+    !address.is_unspecified() && !address.is_multicast() && address != IpAddr::V4(Ipv4Addr::BROADCAST)
+}
+
+/// Of no special purpose (RFC 6890): what anybody on the Internet may reach.
+const fn is_public(address: IpAddr) -> bool {
+    match address {
+        IpAddr::V4(v4) => {
+            let [a, b, c, _] = v4.octets();
+            !(v4.is_private()
+                || v4.is_loopback()
+                || v4.is_link_local()
+                || a == 0
+                || a >= 240
+                || (a == 100 && b & 0xc0 == 64)
+                || (a == 192 && b == 0 && c == 0)
+                || (a == 198 && b & 0xfe == 18))
+        }
+        // 2000::/3 is all that is given out, and 6to4 and NAT64 only wrap an IPv4 address.
+        IpAddr::V6(v6) => {
+            let first = v6.segments()[0];
+            first & 0xe000 == 0x2000 && first != 0x2002
+        }
+    }
+}
