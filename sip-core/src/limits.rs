@@ -108,7 +108,14 @@ pub const HELD_REQUESTS: usize = 1_000;
 pub const HELD_PER_REGISTRATION: usize = 10;
 
 /// How long an in-dialog request waits for a registration that is away.
-pub const HOLD: Duration = Duration::from_secs(10);
+pub const HOLD: Duration = Duration::from_secs(20);
+
+/// How long a re-INVITE, which is told to be patient, and an ACK, which is sent but once, wait for a registration that is
+/// away; and how long a user agent that was lost counts as away.
+pub const GRACE: Duration = Duration::from_secs(30);
+
+/// How long a request outside dialogs waits for its callee, if all its user agents are away. Past it: 480.
+pub const AWAY: Duration = Duration::from_secs(5);
 
 /// Questions a core may have outstanding. Past it: 503.
 pub const QUESTIONS: usize = 10_000;

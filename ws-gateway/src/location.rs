@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use parking_lot::Mutex;
-use sip_core::limits::{HELD_REQUESTS, HOLD};
+use sip_core::limits::{GRACE, HELD_REQUESTS};
 use sip_core::registrar::{self, Binding, BindingUpdate, Caps, Change, UpdateError};
 use sip_core::server::QuestionId;
 use sip_core::time::Instant;
@@ -173,7 +173,7 @@ impl Location {
             return Reach::Never;
         }
         self.waiting.fetch_add(1, Ordering::Relaxed);
-        entry.waiters.push((key.clone(), now + HOLD, waiter));
+        entry.waiters.push((key.clone(), now + GRACE, waiter));
         Reach::Later
     }
 
@@ -425,7 +425,7 @@ mod tests {
         world.now += Duration::from_secs(61);
         assert_eq!(world.location.lookup(AOR, world.now, &world.flows), []);
         assert_eq!(world.reach(1), Reach::Later);
-        world.now += HOLD;
+        world.now += GRACE;
         world.location.sweep(world.now, &world.flows);
         assert!(world.location.parts.iter().all(|part| part.lock().is_empty()));
         assert_eq!(world.location.waiting.load(Ordering::Relaxed), 0);
@@ -452,7 +452,7 @@ mod tests {
         assert_eq!(world.reach(1), Reach::Now(flow.hop().unwrap()), "it ran out");
         world.flows.close(&flow).for_each(drop);
         assert_eq!(world.reach(2), Reach::Later);
-        world.now += HOLD;
+        world.now += GRACE;
         world.location.sweep(world.now, &world.flows);
         assert!(world.location.parts.iter().all(|part| part.lock().is_empty()));
     }
@@ -464,7 +464,7 @@ mod tests {
         assert_eq!(world.reach(1), Reach::Later);
         assert_eq!(world.reach(2), Reach::Later);
         assert_eq!(world.reach(3), Reach::Never);
-        world.now += HOLD;
+        world.now += GRACE;
         assert_eq!(world.reach(4), Reach::Later, "those before have given up");
     }
 

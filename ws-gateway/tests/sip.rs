@@ -278,15 +278,19 @@ async fn a_page_that_comes_back_gets_what_was_held_for_it() {
     // Bob's socket is lost; Alice hangs up; Bob comes back on another.
     drop(bob);
     running.wait_for_metric("trapezoid_flows{transport=\"ws\"}", 0).await;
+    // A message outside the dialog waits a little, too.
     let message = alice.request("OPTIONS", "sip:bob@localhost", "sip:x@example.com", to, "away", 1, "");
     alice.send(&message).await;
-    assert_eq!(alice.receive_final().await.status(), 480, "away is offline for what is outside the dialog");
     alice.send(&alice.request("BYE", &target(&ok), from, to_bob, "hold", 3, &routes)).await;
-    running.wait_for_metric("trapezoid_sip_questions_open", 1).await;
+    running.wait_for_metric("trapezoid_sip_questions_open", 2).await;
     tokio::time::sleep(Duration::from_millis(300)).await;
     let mut bob = WsPeer::new(addresses.http).await;
     assert_eq!(bob.register("bob", &password, "rb2", instance).await.status(), 200);
-    let bye = bob.receive().await;
+    // Each call has its own shard: whichever comes first.
+    let (first, second) = (bob.receive().await, bob.receive().await);
+    let (options, bye) = if first.method() == "OPTIONS" { (first, second) } else { (second, first) };
+    assert_eq!(options.method(), "OPTIONS", "{}", options.0);
+    bob.send(&options.response("200 OK", "b", "")).await;
     assert_eq!(bye.method(), "BYE", "{}", bye.0);
     bob.send(&bye.response("200 OK", "b", "")).await;
     let mut response = alice.receive_final().await;
@@ -294,7 +298,7 @@ async fn a_page_that_comes_back_gets_what_was_held_for_it() {
         response = alice.receive_final().await;
     }
     assert_eq!(response.status(), 200);
-    assert_eq!(running.metric("trapezoid_woken_requests_total").await, 1);
+    assert_eq!(running.metric("trapezoid_woken_requests_total").await, 2);
     assert_eq!(running.metric("trapezoid_sip_held_total").await, 1);
 }
 

@@ -315,6 +315,7 @@ impl Bench {
                     let answer = self.truth(question);
                     self.server.handle_input(self.now, Input::Answer(id, answer));
                 }
+                Output::Refused { .. } => {}
                 Output::Authenticated { flow, identity } => {
                     self.identities.insert(flow, identity);
                 }

@@ -38,7 +38,9 @@ impl Server {
             arrival.standing = standing;
             // Every dialog through here is recorded, and its Routes would say so: a stranger's To tag is made up
             // (§12.2.2), and is not tried on our users.
-            if arrival.request.to_tag().is_some() && !arrival.from.transport.is_websocket() {
+            // Who forgot our Record-Route in its answer is still found by its GRUU, which was told in this dialog.
+            let told = uri.gruu().is_some();
+            if arrival.request.to_tag().is_some() && !told && !arrival.from.transport.is_websocket() {
                 self.counters.dialogs_unknown += 1;
                 return self.refuse(now, &arrival, Reply::new(481));
             }
@@ -61,7 +63,12 @@ impl Server {
 
     fn no_relay(&mut self, now: Instant, arrival: &Arrival) {
         self.counters.relay_refused += 1;
-        self.refuse(now, arrival, Reply::because(403, "Domain Not Served Here"));
+        self.refuse(
+            now,
+            arrival,
+            Reply::because(403, "Domain Not Served Here")
+                .advising("register first, or have [outbound] or a [[peer]] allow it"),
+        );
     }
 
     /// Who sent it, if that is known without credentials. REGISTER always proves its sender. On a WebSocket a flow that a
@@ -130,7 +137,12 @@ impl Server {
     fn proven(&mut self, now: Instant, mut arrival: Arrival, username: SmolStr, routes: usize) {
         let own = self.domain.address(&username);
         if *arrival.request.method() != Method::Register && self.claimed_aor(&arrival) != Some(own) {
-            return self.refuse(now, &arrival, Reply::because(403, "From Is Not Your Address"));
+            return self.refuse(
+                now,
+                &arrival,
+                Reply::because(403, "From Is Not Your Address")
+                    .advising("From must be the account that the credentials are of"),
+            );
         }
         arrival.standing = Standing::Account;
         self.authorized(now, arrival, Some(username), routes);
@@ -168,7 +180,12 @@ impl Server {
                 if self.config.callers == Callers::Peers && arrival.standing == Standing::Stranger =>
             {
                 self.counters.relay_refused += 1;
-                self.refuse(now, &arrival, Reply::because(403, "Caller Not Known Here"));
+                self.refuse(
+                    now,
+                    &arrival,
+                    Reply::because(403, "Caller Not Known Here")
+                        .advising("[outbound] callers has strangers refused; name the caller as a [[peer]]"),
+                );
             }
             (Some(username), _) if *method == Method::Register => self.register(now, arrival, &username),
             // §16.3 step 3: OPTIONS at its last hop may be answered by whoever that is (§11).

@@ -1,5 +1,6 @@
 //! What crosses the boundary of a [`Server`](super::Server): inputs, outputs, questions, answers.
 
+use alloc::string::String;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
@@ -7,6 +8,7 @@ use bytes::Bytes;
 use smol_str::SmolStr;
 
 use crate::auth::Secrets;
+use crate::message::Method;
 use crate::registrar::{Binding, BindingUpdate, UpdateError};
 use crate::time::Duration;
 use crate::time::Instant;
@@ -64,6 +66,21 @@ pub enum Output {
     },
     /// Find something out. Unanswered questions time out inside the core.
     Ask(QuestionId, Question),
+    /// A request was refused by the server itself: for the log.
+    Refused {
+        /// Whose it was.
+        peer: Hop,
+        /// What the answer's Warning says, too.
+        trace: SmolStr,
+        /// The status.
+        status: u16,
+        /// Why, by which rule, and what to change.
+        reason: String,
+        /// The request's method.
+        method: Method,
+        /// Its Call-ID.
+        call_id: SmolStr,
+    },
     /// A REGISTER over this flow succeeded: pass `identity` with all that arrives on it from now on.
     Authenticated {
         /// The flow.

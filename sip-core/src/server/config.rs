@@ -181,6 +181,10 @@ pub struct Limits {
     pub held_per_registration: usize,
     /// See [`limits::HOLD`].
     pub hold: Duration,
+    /// See [`limits::GRACE`].
+    pub grace: Duration,
+    /// See [`limits::AWAY`].
+    pub away: Duration,
     /// See [`limits::ANSWER`].
     pub answer: Duration,
     /// See [`limits::RESOLVE`].
@@ -202,6 +206,8 @@ impl Default for Limits {
             held_requests: limits::HELD_REQUESTS,
             held_per_registration: limits::HELD_PER_REGISTRATION,
             hold: limits::HOLD,
+            grace: limits::GRACE,
+            away: limits::AWAY,
             answer: limits::ANSWER,
             resolve: limits::RESOLVE,
             connect: limits::CONNECT,

@@ -6,6 +6,7 @@
 use super::questions::{Arrival, Pending};
 use super::reply::Reply;
 use super::{Question, Server};
+use crate::message::Method;
 use crate::proxy::{Sender, Target};
 use crate::time::Instant;
 use crate::transaction::ServerId;
@@ -53,7 +54,12 @@ impl Server {
 
     pub(super) fn wrong_sender(&mut self, now: Instant, arrival: &Arrival) {
         self.counters.sender_mismatched += 1;
-        self.refuse(now, arrival, Reply::because(403, "Sender Is Not In This Dialog"));
+        self.refuse(
+            now,
+            arrival,
+            Reply::because(403, "Sender Is Not In This Dialog")
+                .advising("on a new connection, register before you go on with a call"),
+        );
     }
 
     /// Asks for the way to the receiver. Until it is known the request is held.
@@ -74,7 +80,9 @@ impl Server {
             self.counters.hold_full += 1;
             return self.refuse(now, &arrival, Reply::new(480).later());
         }
-        let deadline = now + limits.hold;
+        // The sender of a re-INVITE hears a 100, that of another request gives up after 32 s (RFC 4320 §4.2).
+        let patient = matches!(arrival.request.method(), Method::Invite | Method::Ack);
+        let deadline = now + if patient { limits.grace } else { limits.hold };
         self.trying(now, &arrival);
         let question = Question::Reach(receiver.clone());
         let pending = Pending::Held { arrival, sender, receiver, since: now };

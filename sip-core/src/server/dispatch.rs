@@ -2,7 +2,7 @@
 
 use alloc::vec::Vec;
 
-use super::questions::{Arrival, Pending};
+use super::questions::{Arrival, Pending, Sought};
 use super::reply::Reply;
 use super::{Answer, Mode, Question, QuestionId, Server};
 use crate::message::validate::{Defect, Rejection};
@@ -102,9 +102,8 @@ impl Server {
             (Pending::Credentials { arrival, credentials, routes }, Answer::Credentials(secrets)) => {
                 self.verify(now, arrival, &credentials, secrets.as_deref(), routes);
             }
-            (Pending::Lookup { arrival, sender, instance, routes }, Answer::Bindings(bindings)) => {
-                self.found(now, arrival, sender, instance, routes, bindings);
-            }
+            (Pending::Lookup(sought), Answer::Bindings(bindings)) => self.found(now, sought, bindings),
+            (Pending::Away { sought, aor }, Answer::Reachable(Some(_))) => self.look_again(now, sought, aor),
             (Pending::Update { arrival, identity }, Answer::Updated(result)) => {
                 self.updated(now, arrival, identity, result);
             }
@@ -131,7 +130,7 @@ impl Server {
     pub(super) fn give_up(&mut self, now: Instant, pending: Pending) {
         match pending {
             Pending::Credentials { arrival, .. }
-            | Pending::Lookup { arrival, .. }
+            | Pending::Lookup(Sought { arrival, .. })
             | Pending::Update { arrival, .. } => {
                 self.refuse(now, &arrival, Reply::because(500, "Directory Does Not Answer").later());
             }
@@ -142,6 +141,9 @@ impl Server {
                 self.refuse(now, &arrival, Reply::new(480).later());
             }
             Pending::Caller { .. } => {}
+            Pending::Away { sought: Sought { arrival, .. }, .. } => {
+                self.refuse(now, &arrival, Reply::because(480, "Callee Is Away").later());
+            }
             Pending::Back { .. } => self.counters.stray_responses += 1,
             Pending::Extend { server, q } => self.extend(now, server, q, Vec::new()),
             Pending::Locate(quest, search) => {

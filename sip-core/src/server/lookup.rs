@@ -6,7 +6,7 @@ use alloc::vec::Vec;
 use smol_str::SmolStr;
 
 use super::peers::Standing;
-use super::questions::{Arrival, Pending};
+use super::questions::{Arrival, Pending, Sought};
 use super::reply::Reply;
 use super::{Mode, Question, Server};
 use crate::message::typed::QValue;
@@ -28,23 +28,16 @@ impl Server {
         routes: usize,
     ) {
         let sender = arrival.sender(username);
-        let pending = Pending::Lookup { arrival, sender, instance, routes };
+        let pending = Pending::Lookup(Sought { arrival, sender, instance, routes, waited: false });
         self.ask_or_refuse(now, self.soon(now), Question::Lookup { aor }, pending);
     }
 
-    pub(super) fn found(
-        &mut self,
-        now: Instant,
-        arrival: Arrival,
-        sender: RouteTarget,
-        instance: Option<Instance>,
-        routes: usize,
-        bindings: Option<Vec<Binding>>,
-    ) {
+    pub(super) fn found(&mut self, now: Instant, sought: Sought, bindings: Option<Vec<Binding>>) {
+        let Sought { arrival, sender, instance, routes, waited } = sought;
         let Some(mut bindings) = bindings else {
             return self.nobody(now, arrival, sender, routes);
         };
-        if let Some(instance) = instance {
+        if let Some(instance) = &instance {
             // RFC 5627 §5.1: "will be rejected by the domain with a 404".
             if !instance.is_valid(&bindings) {
                 return self.refuse(now, &arrival, Reply::because(404, "GRUU Not Valid Any More"));
@@ -53,7 +46,8 @@ impl Server {
         }
         let targets = targets(&bindings, now);
         if targets.is_empty() {
-            return self.refuse(now, &arrival, Reply::new(480));
+            let sought = Sought { arrival, sender, instance, routes, waited };
+            return self.absent(now, sought, &bindings);
         }
         match (self.config.routing.mode, arrival.server) {
             (Mode::Redirect, _) => return self.redirect(now, &arrival, &targets),
@@ -66,8 +60,31 @@ impl Server {
             }
             _ => {}
         }
-        self.trying(now, &arrival);
+        if !waited {
+            self.trying(now, &arrival);
+        }
         self.forward(now, &arrival, sender, routes, targets);
+    }
+
+    /// Nobody is there now. Whoever is away for a moment, a page on its way to a new socket perhaps, is waited for.
+    fn absent(&mut self, now: Instant, sought: Sought, bindings: &[Binding]) {
+        let Sought { arrival, waited, .. } = &sought;
+        let away = bindings.iter().filter(|b| b.expires_at > now).max_by_key(|b| b.expires_at);
+        let Some(away) = away.filter(|_| !*waited) else {
+            let reply = Reply::because(480, if *waited { "Callee Is Away" } else { "Callee Not Registered" });
+            return self.refuse(now, arrival, if *waited { reply.later() } else { reply });
+        };
+        self.trying(now, arrival);
+        let question = Question::Reach(RouteTarget::Registration(away.key.clone()));
+        let aor = away.key.aor.clone();
+        let pending = Pending::Away { sought, aor };
+        self.ask_or_refuse(now, now + self.config.limits.away, question, pending);
+    }
+
+    /// One of them is back: where it is now is looked up anew.
+    pub(super) fn look_again(&mut self, now: Instant, sought: Sought, aor: SmolStr) {
+        let pending = Pending::Lookup(Sought { waited: true, ..sought });
+        self.ask_or_refuse(now, self.soon(now), Question::Lookup { aor }, pending);
     }
 
     pub(super) fn forward(

@@ -33,13 +33,28 @@ pub(super) struct Arrival {
     pub(super) standing: Standing,
 }
 
+/// A request whose callee's contacts are looked for.
+#[derive(Debug)]
+pub(super) struct Sought {
+    pub(super) arrival: Arrival,
+    pub(super) sender: RouteTarget,
+    /// Which of them, if the Request-URI is a GRUU.
+    pub(super) instance: Option<Instance>,
+    /// How many Routes were ours.
+    pub(super) routes: usize,
+    /// It has waited for a callee that was away.
+    pub(super) waited: bool,
+}
+
 /// What waits for an answer.
 #[derive(Debug)]
 pub(super) enum Pending {
     /// Whether a request's credentials are right.
     Credentials { arrival: Arrival, credentials: Credentials, routes: usize },
     /// The contacts of a request's target.
-    Lookup { arrival: Arrival, sender: RouteTarget, instance: Option<Instance>, routes: usize },
+    Lookup(Sought),
+    /// Somebody who is away, for a request outside dialogs.
+    Away { sought: Sought, aor: SmolStr },
     /// The outcome of a REGISTER.
     Update { arrival: Arrival, identity: IdentityChange },
     /// Whether an in-dialog request's sender is the one its token names.
@@ -121,7 +136,8 @@ impl Pending {
     fn server(&self) -> Option<ServerId> {
         match self {
             Self::Credentials { arrival, .. }
-            | Self::Lookup { arrival, .. }
+            | Self::Lookup(Sought { arrival, .. })
+            | Self::Away { sought: Sought { arrival, .. }, .. }
             | Self::Update { arrival, .. }
             | Self::Sender { arrival, .. }
             | Self::Held { arrival, .. } => arrival.server,

@@ -7,7 +7,7 @@ use core::net::SocketAddr;
 use bytes::Bytes;
 
 use super::peers::Standing;
-use super::questions::{Arrival, Pending};
+use super::questions::{Arrival, Pending, Sought};
 use super::reply::Reply;
 use super::{Identity, Mode, Server};
 use crate::message::validate::Dropped;
@@ -157,7 +157,8 @@ impl Pending {
     pub(super) fn into_arrival(self) -> Option<Arrival> {
         match self {
             Self::Credentials { arrival, .. }
-            | Self::Lookup { arrival, .. }
+            | Self::Lookup(Sought { arrival, .. })
+            | Self::Away { sought: Sought { arrival, .. }, .. }
             | Self::Update { arrival, .. }
             | Self::Sender { arrival, .. }
             | Self::Held { arrival, .. } => Some(arrival),

@@ -36,7 +36,12 @@ impl Server {
         let third_party =
             || self.config.registrants.get(username).is_some_and(|others| others.contains(&aor));
         if !own && !third_party() {
-            return self.refuse(now, &arrival, Reply::because(403, "Not Your Address"));
+            return self.refuse(
+                now,
+                &arrival,
+                Reply::because(403, "Not Your Address")
+                    .advising("To must be the account's own, or a [[registrar.third_party]] says otherwise"),
+            );
         }
         match registrar::read(&arrival.request, aor, arrival.from, &self.config.expiry) {
             Err(refusal) => self.refuse(now, &arrival, refusal.into()),

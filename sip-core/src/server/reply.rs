@@ -1,12 +1,13 @@
 //! Responses the server makes itself.
 
 use alloc::borrow::Cow;
+use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
-use super::Server;
+use super::{Output, Server};
 use crate::message::validate::Rejection;
-use crate::message::{HeaderName, Method, Request, Writer, reason_phrase};
+use crate::message::{HeaderName, Method, Request, Writer, quote, reason_phrase};
 use crate::time::Instant;
 use crate::transaction::ServerId;
 use crate::transport::Hop;
@@ -21,6 +22,8 @@ pub(super) struct Reply {
     pub(super) status: u16,
     reason: Cow<'static, str>,
     fields: Vec<(HeaderName, Cow<'static, str>)>,
+    /// What to change, where there is something.
+    advice: &'static str,
 }
 
 impl Reply {
@@ -31,12 +34,23 @@ impl Reply {
 
     /// With a reason phrase that says more.
     pub(super) const fn because(status: u16, reason: &'static str) -> Self {
-        Self { status, reason: Cow::Borrowed(reason), fields: Vec::new() }
+        Self { status, reason: Cow::Borrowed(reason), fields: Vec::new(), advice: "" }
     }
 
     pub(super) fn with(mut self, name: HeaderName, value: impl Into<Cow<'static, str>>) -> Self {
         self.fields.push((name, value.into()));
         self
+    }
+
+    /// What whoever reads of it may change.
+    pub(super) const fn advising(mut self, advice: &'static str) -> Self {
+        self.advice = advice;
+        self
+    }
+
+    /// Whether it is a refusal that is explained: a challenge, a redirection and the end of what was cancelled are none.
+    const fn explains(&self) -> bool {
+        self.status >= 400 && !matches!(self.status, 401 | 407 | 487)
     }
 
     /// With Retry-After.
@@ -45,7 +59,7 @@ impl Reply {
     }
 
     fn refusal(status: u16, reason: String, field: Option<(HeaderName, String)>) -> Self {
-        let reply = Self { status, reason: reason.into(), fields: Vec::new() };
+        let reply = Self { status, reason: reason.into(), fields: Vec::new(), advice: "" };
         match field {
             Some((name, value)) => reply.with(name, value),
             None => reply,
@@ -55,7 +69,15 @@ impl Reply {
 
 impl From<proxy::Refusal> for Reply {
     fn from(refusal: proxy::Refusal) -> Self {
-        Self::refusal(refusal.status(), refusal.to_string(), refusal.field())
+        let advice = match refusal {
+            proxy::Refusal::ForeignRoute => "Route may name this proxy alone",
+            proxy::Refusal::RouteSet => {
+                "send the Routes as the dialog's Record-Routes had them; they end after a day"
+            }
+            proxy::Refusal::Loop => "two addresses lead to each other",
+            _ => "",
+        };
+        Self::refusal(refusal.status(), refusal.to_string(), refusal.field()).advising(advice)
     }
 }
 
@@ -84,6 +106,7 @@ impl Server {
         self.count(reply.status);
         let status = reply.status;
         let tag = self.fresh_tag();
+        self.tell_refusal(self.layer.server_hop(server), request, &reply, &tag);
         let bytes = self.write(request, reply, tag).finish();
         self.layer.respond(now, server, status, bytes);
     }
@@ -95,6 +118,7 @@ impl Server {
         }
         self.count(reply.status);
         let tag = proxy::stateless_tag(request);
+        self.tell_refusal(Some(to), request, &reply, &tag);
         let message = self.write(request, reply, tag).finish();
         self.transmit(to, message);
     }
@@ -114,15 +138,49 @@ impl Server {
         }
     }
 
+    /// For the log, which an operator searches for the trace that a user read out.
+    fn tell_refusal(&mut self, peer: Option<Hop>, request: &Request, reply: &Reply, tag: &str) {
+        let Some(peer) = peer.filter(|_| reply.explains()) else { return };
+        let refused = Output::Refused {
+            peer,
+            trace: trace(tag).into(),
+            status: reply.status,
+            reason: explanation(reply),
+            method: request.method().clone(),
+            call_id: request.call_id().into(),
+        };
+        self.emit(refused);
+    }
+
     fn write(&self, request: &Request, reply: Reply, tag: String) -> Writer {
+        // §20.43: 399, for people.
+        let warning = reply.explains().then(|| {
+            let text = quote(&format!("{} (trace {})", explanation(&reply), trace(&tag)));
+            format!("399 {} {text}", self.config.domain)
+        });
         let tag = (reply.status != 100).then_some(tag);
         let mut writer = Writer::response(request, reply.status, &reply.reason, tag.as_deref());
         for (name, value) in reply.fields {
             writer = writer.header(name, value);
         }
+        if let Some(warning) = warning {
+            writer = writer.header(HeaderName::Warning, warning);
+        }
         match &self.config.server {
             Some(name) => writer.header(HeaderName::Server, name),
             None => writer,
         }
+    }
+}
+
+/// A refusal's To tag is random and in the answer already: its beginning names it.
+fn trace(tag: &str) -> &str {
+    tag.get(..8).unwrap_or(tag)
+}
+
+fn explanation(reply: &Reply) -> String {
+    match reply.advice {
+        "" => reply.reason.clone().into_owned(),
+        advice => format!("{}: {advice}", reply.reason),
     }
 }

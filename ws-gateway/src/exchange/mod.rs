@@ -227,6 +227,10 @@ impl Exchange {
                             work.push_back((shard, Input::FlowClosed(to.flow)));
                         }
                     }
+                    Output::Refused { peer, trace, status, reason, method, call_id } => {
+                        let (transport, remote) = (peer.transport.via_token(), peer.remote);
+                        tracing::info!(%trace, status, %method, transport, %remote, %call_id, "refused: {reason}");
+                    }
                     Output::Authenticated { flow, identity } => self.flows.identify(flow, identity),
                     Output::Target { transport, remote, health } => {
                         if let Health::Failed(_) = health {

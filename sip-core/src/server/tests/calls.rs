@@ -168,6 +168,8 @@ fn a_callee_that_is_not_there() {
     net.register(&bob);
     net.close(&bob);
     net.send(&alice, alice.invite("bob", 3, ""));
+    net.expect(&alice, 100);
+    net.advance(Duration::from_secs(5));
     net.expect(&alice, 480);
     // The binding has ended.
     net.register(&Peer { instance: 77, ..bob.clone() });

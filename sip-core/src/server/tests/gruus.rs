@@ -44,6 +44,8 @@ fn rfc5627_5_a_gruu_leads_to_its_instance_alone() {
     net.close(&page);
     net.sent.clear();
     net.send(&alice, alice.out("MESSAGE", &public, 40, ""));
+    net.advance(Duration::from_secs(5));
+    net.expect(&alice, 100);
     net.expect(&alice, 480);
 }
 

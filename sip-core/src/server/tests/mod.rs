@@ -1,5 +1,6 @@
 //! A server driven by scripts: peers that send text, a location and an account store in memory, a virtual clock.
 
+mod away;
 mod calls;
 mod caps;
 mod dialogs;
@@ -45,6 +46,8 @@ struct Net {
     accounts: BTreeMap<SmolStr, Arc<Secrets>>,
     bindings: BTreeMap<SmolStr, Vec<Binding>>,
     identities: BTreeMap<FlowId, Arc<Identity>>,
+    /// The trace and the reason of the last refusal.
+    refused: Option<(SmolStr, String)>,
     /// Open connections that were heard from.
     hops: BTreeMap<FlowId, Hop>,
     sent: VecDeque<(Hop, Bytes)>,
@@ -86,6 +89,7 @@ impl Net {
             accounts: ["alice", "bob", "carol"].map(account).into(),
             bindings: BTreeMap::new(),
             identities: BTreeMap::new(),
+            refused: None,
             hops: BTreeMap::new(),
             sent: VecDeque::new(),
             waiting: Vec::new(),
@@ -143,6 +147,7 @@ impl Net {
         while let Some(output) = self.server.poll_output() {
             match output {
                 Output::Transmit { to, message } => self.sent.push_back((to, message)),
+                Output::Refused { trace, reason, .. } => self.refused = Some((trace, reason)),
                 Output::Authenticated { flow, identity } => {
                     self.identities.insert(flow, identity);
                 }

@@ -1,0 +1,114 @@
+//! User agents that are away for a moment, and refusals that explain themselves.
+
+use super::*;
+
+#[test]
+fn who_is_away_alone_is_waited_for_and_called_where_it_comes_back() {
+    let mut net = Net::new();
+    let (alice, bob) = (ws("alice", 1), ws("bob", 2));
+    net.register(&alice);
+    net.register(&bob);
+    net.close(&bob);
+    net.send(&alice, alice.invite("bob", 2, ""));
+    net.expect(&alice, 100);
+    net.quiet();
+    net.advance(Duration::from_secs(4));
+    let back = ws("bob", 4);
+    net.register(&back);
+    net.answer_waiting(false);
+    let forwarded = net.request(&back, &Method::Invite);
+    assert_eq!(forwarded.uri(), back.contact());
+    net.quiet();
+}
+
+#[test]
+fn who_is_away_alone_for_5_s_is_480_with_retry_after() {
+    let mut net = Net::new();
+    let (alice, bob) = (ws("alice", 1), ws("bob", 2));
+    net.register(&alice);
+    net.register(&bob);
+    net.close(&bob);
+    net.send(&alice, alice.out("MESSAGE", "sip:bob@example.com", 3, ""));
+    net.advance(Duration::from_millis(4_990));
+    // RFC 4320 §4.1.
+    net.expect(&alice, 100);
+    net.quiet();
+    net.advance(Duration::from_millis(20));
+    let gone = net.expect(&alice, 480);
+    assert_eq!(gone.reason(), "Callee Is Away");
+    assert!(gone.headers().has(HeaderName::RetryAfter));
+    // Nobody is registered: at once.
+    net.send(&alice, alice.out("MESSAGE", "sip:carol@example.com", 4, ""));
+    assert_eq!(net.expect(&alice, 480).reason(), "Callee Not Registered");
+    net.quiet();
+}
+
+#[test]
+fn an_invite_that_waits_for_who_is_away_can_be_cancelled() {
+    let mut net = Net::new();
+    let (alice, bob) = (ws("alice", 1), ws("bob", 2));
+    net.register(&alice);
+    net.register(&bob);
+    net.close(&bob);
+    let invite = alice.invite("bob", 2, "");
+    net.send(&alice, invite.clone());
+    net.expect(&alice, 100);
+    net.send(&alice, invite.replace("INVITE sip", "CANCEL sip").replace("2 INVITE", "2 CANCEL"));
+    net.expect(&alice, 200);
+    net.expect(&alice, 487);
+    net.quiet();
+    assert_eq!(net.server.load().2, 0);
+}
+
+#[test]
+fn rfc5627_a_dialog_without_our_route_is_found_by_the_gruu_it_was_told() {
+    let mut net = Net::new();
+    let (bob, stranger) = (ws("bob", 2), udp("alice", 5));
+    net.register(&bob);
+    let within = |uri: &str| {
+        let request = stranger.out("SUBSCRIBE", uri, 6, "");
+        request
+            .replace("<sip:alice@", "<sip:alice@elsewhere.")
+            .replace(&format!("t: <{uri}>"), &format!("t: <{uri}>;tag=x"))
+    };
+    let gruu = format!("sip:bob@example.com;gr={}", bob.key().instance);
+    net.send(&stranger, within(&gruu));
+    assert_eq!(net.request(&bob, &Method::Subscribe).uri(), bob.contact());
+    // The address alone says nothing of a dialog.
+    net.send(&stranger, within("sip:bob@example.com").replace("SUBSCRIBE6", "SUBSCRIBE7"));
+    net.expect(&stranger, 481);
+}
+
+#[test]
+fn refusals_say_why_by_which_rule_and_have_a_trace_that_the_log_has_too() {
+    let mut net = Net::new();
+    let (alice, bob) = (ws("alice", 1), udp("bob", 5));
+    net.register(&alice);
+    net.register(&bob);
+    let rows = [
+        (alice.out("MESSAGE", "sip:x@example.net", 3, ""), 403, "Domain Not Served Here: register first"),
+        (alice.out("MESSAGE", "sip:nobody@example.com", 4, ""), 404, "Not Found"),
+        (
+            alice.invite("bob", 5, "Route: <sip:evil.example.net;lr>\r\n"),
+            403,
+            "Route Leads Elsewhere: Route may name this proxy alone",
+        ),
+    ];
+    for (request, status, why) in rows {
+        net.send(&alice, request);
+        let refused = net.expect(&alice, status);
+        let warning = refused.headers().first(HeaderName::Warning).unwrap();
+        assert!(warning.starts_with("399 example.com \"") && warning.contains(why), "{warning}");
+        let (trace, reason) = net.refused.take().unwrap();
+        assert!(
+            warning.ends_with(&format!("(trace {trace})\"")) && reason.contains(why),
+            "{warning} {reason}"
+        );
+        assert!(refused.to_tag().unwrap().starts_with(trace.as_str()));
+    }
+    // A challenge is no refusal.
+    let carol = ws("carol", 3);
+    net.send(&carol, carol.invite("bob", 1, ""));
+    assert!(!net.expect(&carol, 407).headers().has(HeaderName::Warning));
+    assert_eq!(net.refused, None);
+}
