@@ -360,6 +360,7 @@ impl UserAgent {
         let Some(call) = self.calls.get_mut(&id) else { return };
         if let Some(out) = call.outgoing().filter(|out| out.client == Some(client)) {
             out.client = None;
+            out.acks_until = None;
             call.settle();
         }
     }
@@ -392,8 +393,9 @@ impl UserAgent {
         let due = |at: Option<Instant>| at.is_some_and(|at| at <= now);
         if due(out.acks_until) {
             out.acks_until = None;
-            return call.settle();
+            call.settle();
         }
+        let Some(out) = call.outgoing() else { return };
         if due(out.broken_until) {
             self.give_up(now, id, End::Failed(Failure::of(Cause::FlowLost)));
         } else if due(out.no_answer_at) {

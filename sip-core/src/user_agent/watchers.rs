@@ -45,6 +45,8 @@ pub enum WatcherUpdate {
         to: Identity,
         /// For how long; zero is a fetch.
         expires: Duration,
+        /// The call of ours that its Target-Dialog names (RFC 4538): who asks has heard of it.
+        about: Option<CallId>,
     },
     /// It was refreshed.
     Refreshed {
@@ -225,7 +227,8 @@ impl UserAgent {
         self.next_event += 1;
         self.watchers.insert(id, Watcher { machine, asked: Some(asked), referral: None });
         let (from, to) = (Identity::of(&request.from()), Identity::of(&request.to()));
-        let update = WatcherUpdate::Asked { event, from, to, expires };
+        let about = self.target_dialog(request);
+        let update = WatcherUpdate::Asked { event, from, to, expires, about };
         self.event(Event::Watcher { watcher: id, update });
         Ok(())
     }

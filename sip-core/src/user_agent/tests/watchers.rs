@@ -408,3 +408,21 @@ fn rfc6665_4_4_4_allow_events_in_what_makes_dialogs() {
     let (_, ok) = super::incoming::accepted(&mut quiet);
     assert!(!ok.headers().has(HeaderName::AllowEvents));
 }
+
+#[test]
+fn rfc4538_4_a_subscription_may_name_a_call() {
+    let mut solo = watched();
+    let (call, ok) = super::incoming::established(&mut solo);
+    for (theirs, named) in [("bobtag", Some(call)), ("liar", None)] {
+        let field = format!("Target-Dialog: call-1;local-tag={};remote-tag={theirs}", ok.to_tag().unwrap());
+        ask(&mut solo, "presence", &[&field, "Require: tdialog"]);
+        let Event::Watcher { watcher, update: WatcherUpdate::Asked { about, .. } } = solo.event() else {
+            panic!()
+        };
+        assert_eq!(about, named);
+        solo.ua.reject_watcher(solo.now, watcher, 403).unwrap();
+        solo.drain();
+        solo.response(403);
+        solo.events.clear();
+    }
+}
