@@ -1,8 +1,9 @@
 //! Nonces that carry their own proof, so that a server keeps none of them.
 //!
-//! `base64url(time ‖ random ‖ HMAC-SHA-256(key, time ‖ random ‖ realm))`, the MAC cut to 16 bytes.
+//! `base64url(time ‖ random ‖ HMAC-SHA-256(key, time ‖ random ‖ realm ‖ source))`, the MAC cut to 16 bytes.
 
 use alloc::string::String;
+use core::net::IpAddr;
 
 use base64ct::{Base64UrlUnpadded, Encoding as _};
 use hmac::{Hmac, KeyInit as _, Mac as _};
@@ -32,9 +33,23 @@ pub(super) enum NonceState {
 
 /// The key that seals nonces.
 #[derive(Clone)]
-pub(super) struct NonceKey(pub(super) [u8; 32]);
+pub(super) struct NonceKey {
+    key: [u8; 32],
+    /// Whose nonces these are.
+    source: Option<IpAddr>,
+}
 
 impl NonceKey {
+    pub(super) const fn new(key: [u8; 32]) -> Self {
+        Self { key, source: None }
+    }
+
+    /// The same key for nonces that only `source` can use.
+    pub(super) const fn bound_to(&self, source: IpAddr) -> Self {
+        // Of a socket for both, an IPv4 peer's address is one in IPv6.
+        Self { key: self.key, source: Some(source.to_canonical()) }
+    }
+
     pub(super) fn seal(&self, realm: &str, now: Instant, entropy: &mut dyn Entropy) -> String {
         let mut bytes = [0u8; TOTAL];
         bytes[..TIME].copy_from_slice(&now.as_micros().to_be_bytes());
@@ -67,9 +82,21 @@ impl NonceKey {
     }
 
     fn mac(&self, realm: &str, signed: &[u8]) -> Hmac<Sha256> {
-        let mut mac = Hmac::<Sha256>::new_from_slice(&self.0).expect("HMAC takes a key of any length");
+        let mut mac = Hmac::<Sha256>::new_from_slice(&self.key).expect("HMAC takes a key of any length");
         mac.update(signed);
         mac.update(realm.as_bytes());
+        match self.source {
+            // A realm has no zero.
+            Some(IpAddr::V4(v4)) => {
+                mac.update(&[0, 4]);
+                mac.update(&v4.octets());
+            }
+            Some(IpAddr::V6(v6)) => {
+                mac.update(&[0, 6]);
+                mac.update(&v6.octets());
+            }
+            None => {}
+        }
         mac
     }
 }

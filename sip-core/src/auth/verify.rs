@@ -2,6 +2,7 @@
 
 use alloc::vec::Vec;
 use core::fmt;
+use core::net::IpAddr;
 
 use smol_str::SmolStr;
 
@@ -55,7 +56,7 @@ impl Challenger {
     /// A challenger for `realm`. Whoever has the key can make nonces, nothing more; all that share it accept
     /// each other's nonces.
     pub fn new(realm: &str, key: [u8; 32]) -> Self {
-        Self { realm: realm.into(), key: NonceKey(key), lifetime: DEFAULT_NONCE_LIFETIME }
+        Self { realm: realm.into(), key: NonceKey::new(key), lifetime: DEFAULT_NONCE_LIFETIME }
     }
 
     /// Another lifetime of nonces than [`DEFAULT_NONCE_LIFETIME`]. Zero makes every nonce stale at once.
@@ -63,6 +64,13 @@ impl Challenger {
     pub const fn with_lifetime(mut self, lifetime: Duration) -> Self {
         self.lifetime = lifetime;
         self
+    }
+
+    /// The same, for challenges to `source` alone: to others its nonces are not ours, so that who reads one cannot use it
+    /// elsewhere.
+    #[must_use]
+    pub fn bound_to(&self, source: IpAddr) -> Self {
+        Self { key: self.key.bound_to(source), ..self.clone() }
     }
 
     /// The realm.

@@ -112,7 +112,7 @@ impl Server {
         routes: usize,
     ) {
         let request = &arrival.request;
-        let outcome = self.challenger.verify(
+        let outcome = self.challenger.bound_to(arrival.from.remote.ip()).verify(
             credentials,
             secrets,
             self.config.algorithms(&arrival.from),
@@ -206,7 +206,8 @@ impl Server {
             _ => (407, HeaderName::ProxyAuthenticate),
         };
         let algorithms = self.config.algorithms(&arrival.from);
-        let challenges = self.challenger.challenges(algorithms, stale, now, &mut *self.entropy);
+        let challenger = self.challenger.bound_to(arrival.from.remote.ip());
+        let challenges = challenger.challenges(algorithms, stale, now, &mut *self.entropy);
         let reply = challenges
             .iter()
             .fold(Reply::new(status), |reply, challenge| reply.with(name, challenge.to_string()));

@@ -181,3 +181,22 @@ fn a_store_that_does_not_answer() {
     net.expect(&alice, 200);
     assert!(net.identities.contains_key(&FlowId(1)));
 }
+
+#[test]
+fn a_nonce_serves_who_was_challenged_alone() {
+    let mut net = Net::new();
+    let alice = ws("alice", 1);
+    net.send(&alice, alice.register(1, ""));
+    let challenge = net.expect(&alice, 401);
+    let proof = digest("alice", "alice", &challenge, &Method::Register, "sip:example.com");
+    // Overheard and sent from another address: right, and worth nothing there.
+    let thief = ws("alice", 2);
+    net.send(&thief, thief.register(2, &proof));
+    assert!(text(net.expect(&thief, 401).bytes()).contains("stale=true"));
+    assert!(net.identities.is_empty());
+    // A NAT may give another port meanwhile.
+    let mut moved = alice.clone();
+    moved.hop.remote.set_port(41_000);
+    net.send(&moved, moved.register(2, &format!("{}{proof}", moved.contact_field())));
+    net.expect(&moved, 200);
+}
