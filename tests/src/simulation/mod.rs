@@ -14,6 +14,7 @@ pub mod mesh;
 pub mod network;
 pub mod node;
 pub mod person;
+pub mod presence;
 pub mod rules;
 pub mod sabotage;
 pub mod scenario;

@@ -13,6 +13,7 @@ use sip_core::user_agent::{self, Aor, Event, UserAgent};
 use super::NodeId;
 use super::directory::{Directory, SOCKET};
 use super::network::ConnectionId;
+use super::presence::Presence;
 use super::trace::stir;
 use super::watch::Watch;
 
@@ -45,6 +46,8 @@ pub struct Phone {
     pub agent: UserAgent,
     /// What its user knows.
     pub watch: Watch,
+    /// Who watches whom, as its user knows.
+    pub presence: Presence,
     /// What a script has not looked at yet.
     pub events: VecDeque<Event>,
     /// The connection it uses or tries to open.
@@ -111,6 +114,7 @@ impl Phone {
             agent: UserAgent::new(config.clone(), Box::new(SeededEntropy(seed))),
             config,
             watch: Watch::default(),
+            presence: Presence::default(),
             events: VecDeque::new(),
             connection: None,
             online: false,
@@ -138,6 +142,7 @@ impl Phone {
         let seed = stir(self.seed, self.life);
         self.agent = UserAgent::new(self.config.clone(), Box::new(SeededEntropy(seed)));
         self.watch = Watch { total: self.watch.total, ..Watch::default() };
+        self.presence = Presence::default();
         self.events.clear();
         self.connection = None;
         self.online = false;

@@ -6,10 +6,11 @@ use sip_core::offer_answer::{Fault, Negotiation};
 use sip_core::time::Instant;
 use sip_core::user_agent::{
     Addressee, CallError, CallId, CommandError, Event, ReferralId, RequestError, RequestId, TransferEnd,
-    TransferUpdate, UserAgent,
+    TransferUpdate, UserAgent, WatcherId, WatcherUpdate,
 };
 
 use super::NodeId;
+use super::presence;
 use super::rules;
 use super::transfers;
 use super::watch::{self, Stage, description};
@@ -46,6 +47,8 @@ pub struct Habits {
     pub leave: u64,
     /// How many of those they call, or write to, are of another domain, if there is one.
     pub abroad: u64,
+    /// How many watch others, and publish.
+    pub watch: u64,
     /// How many send who they talk to elsewhere.
     pub transfer: u64,
     /// How many offers are larger than a datagram of 1,300 bytes.
@@ -83,6 +86,16 @@ pub enum Action {
     Text,
     /// Ask what somebody can do.
     Probe,
+    /// Watch somebody.
+    Watch,
+    /// Watch nobody any more, and publish nothing.
+    Unwatch,
+    /// Say what a watcher may know.
+    Grant(WatcherId),
+    /// Have a new state.
+    Appear,
+    /// Publish it.
+    Publish,
     /// Leave the registrar.
     Leave,
     /// Come back.
@@ -101,6 +114,7 @@ pub fn wake(world: &mut World) {
                 world.plan_action(after, phone, action);
             }
         }
+        presence::wake(world, phone);
         if world.roll(100) < habits.leave {
             let (after, away) = (world.between((5_000, 60_000)), world.between((0, 8_000)));
             world.plan_action(after, phone, Action::Leave);
@@ -152,6 +166,10 @@ pub fn react(world: &mut World, phone: NodeId, event: &Event) {
         Event::Transfer { call: Some(call), update: TransferUpdate::Ended(TransferEnd::Done), .. } => {
             let after = world.between((0, 2_000));
             world.plan_action(after, phone, Action::HangUp(*call));
+        }
+        Event::Watcher { watcher, update: WatcherUpdate::Asked { .. } } => {
+            let after = world.between((0, 3_000));
+            world.plan_action(after, phone, Action::Grant(*watcher));
         }
         Event::Message { content, .. } => {
             let text = String::from_utf8_lossy(&content.body).into_owned();
@@ -255,6 +273,14 @@ pub fn act(world: &mut World, phone: NodeId, action: Action) {
             let text = format!("options of {target}");
             request(world, phone, &text, |agent, now| agent.options(now, Addressee::Target(&target)));
         }
+        Action::Watch => presence::watch(world, phone),
+        Action::Unwatch => {
+            presence::leave(world, phone);
+            presence::unpublish(world, phone);
+        }
+        Action::Grant(watcher) => presence::decide(world, phone, watcher),
+        Action::Appear => presence::change(world, phone),
+        Action::Publish => presence::publish(world, phone),
         Action::Leave => {
             world.phone(phone).watch.unregistering = true;
             if let Err(error) = world.command(phone, "unregister", UserAgent::unregister) {
@@ -410,6 +436,13 @@ pub fn hang_up_all(world: &mut World) {
             let done = world.command(phone, "hangup", |agent, now| agent.hangup(now, call));
             must(world, phone, "hangup", done);
         }
+    }
+}
+
+/// Nobody watches any more.
+pub fn unwatch_all(world: &mut World) {
+    for phone in world.phones() {
+        act(world, phone, Action::Unwatch);
     }
 }
 

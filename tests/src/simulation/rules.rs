@@ -107,6 +107,8 @@ pub fn check_empty(world: &mut World) {
                     Some(("a request had no answer", format!("{:?}", phone.watch.requests)))
                 } else if !phone.watch.transfers.is_empty() {
                     Some(("a transfer had no end", format!("{:?}", phone.watch.transfers)))
+                } else if !phone.presence.is_empty() {
+                    Some(("a subscription or publication had no end", format!("{:?}", phone.presence)))
                 } else if phone.watch.unregistering {
                     Some(("a removal of a registration had no end", String::new()))
                 } else {

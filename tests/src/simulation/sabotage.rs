@@ -34,11 +34,15 @@ pub enum Rule {
     Bye,
     /// CANCEL is not sent (§9.1).
     Cancel,
+    /// A session is not refreshed by UPDATE (RFC 4028 §10).
+    Refresh,
+    /// NOTIFY is not sent (RFC 6665 §4.2.2).
+    Notify,
 }
 
 impl Rule {
     /// All of them.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 12] = [
         Self::AckOfSuccess,
         Self::AckAgain,
         Self::AckOfRefusal,
@@ -49,6 +53,8 @@ impl Rule {
         Self::Clock,
         Self::Bye,
         Self::Cancel,
+        Self::Refresh,
+        Self::Notify,
     ];
 
     /// As the command line has it.
@@ -64,6 +70,8 @@ impl Rule {
             Self::Clock => "clock",
             Self::Bye => "bye",
             Self::Cancel => "cancel",
+            Self::Refresh => "refresh",
+            Self::Notify => "notify",
         }
     }
 }
@@ -118,6 +126,8 @@ impl Saboteur {
                     },
                     Method::Bye if self.rule == Rule::Bye => true,
                     Method::Cancel if self.rule == Rule::Cancel => true,
+                    Method::Update if self.rule == Rule::Refresh => true,
+                    Method::Notify if self.rule == Rule::Notify => true,
                     _ => self.rule == Rule::TimerE && again,
                 }
             }

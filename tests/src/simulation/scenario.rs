@@ -9,6 +9,7 @@ use super::mesh::MESH;
 use super::network::Profile;
 use super::node::{Node, Phone, ServerNode, password};
 use super::person::{self, Habits};
+use super::presence;
 use super::rules;
 use super::trace::stir;
 use super::world::{Setting, World};
@@ -80,6 +81,7 @@ const PEOPLE_AT_HOME: Habits = Habits {
     chat: 50,
     leave: 0,
     abroad: 50,
+    watch: 20,
     transfer: 15,
     large: 0,
     strict: true,
@@ -136,6 +138,13 @@ pub const SCENARIOS: &[Scenario] = &[
         name: "trapezoid-loss",
         about: "the same; a tenth lost, doubled, late",
         cast: TWO_HOMES,
+        ..PLAIN
+    },
+    Scenario {
+        name: "presence",
+        about: "people of two domains who watch each other; a tenth lost, doubled, late",
+        cast: TWO_HOMES,
+        habits: Habits { calls: 1, watch: 90, ..PEOPLE_AT_HOME },
         ..PLAIN
     },
     Scenario {
@@ -264,7 +273,9 @@ impl Scenario {
             rules::check_sessions(world);
             rules::check_refusals(world);
             rules::check_registered(world);
+            presence::check(world);
         }
+        person::unwatch_all(world);
         person::hang_up_all(world);
         world.run(QUIESCENCE);
         person::leave_all(world);
@@ -283,6 +294,7 @@ impl Scenario {
         };
         phone.configure(|config| {
             config.referrals = true;
+            config.event_packages = vec!["presence".into()];
             config.session_expires = seconds.map(Duration::from_secs);
         });
     }

@@ -172,7 +172,7 @@ impl World {
     /// Nobody begins anything any more, and nothing more goes wrong. Who was asked to make a call still says whether.
     pub fn end_activity(&mut self) {
         self.agenda.retain(|_, happening| match happening {
-            Happening::Act { action, .. } => matches!(action, Action::Obey(_)),
+            Happening::Act { action, .. } => matches!(action, Action::Obey(_) | Action::Grant(_)),
             Happening::Fault(_) => false,
             _ => true,
         });
@@ -388,9 +388,12 @@ impl World {
                     }
                     if self.scripted {
                         self.phone(id).events.push_back(event);
-                    } else {
-                        self.told.push_back((id, event));
+                        continue;
                     }
+                    if let Err(rule) = self.phone(id).presence.see(&event) {
+                        self.violate(id, rule, format!("{event:?}"));
+                    }
+                    self.told.push_back((id, event));
                 }
             }
         }

@@ -398,6 +398,7 @@ impl Habits {
         chat: 0,
         leave: 0,
         abroad: 0,
+        watch: 0,
         transfer: 0,
         large: 0,
         strict: true,
