@@ -10,10 +10,6 @@ use sip_core::transport::FlowId;
 use super::NodeId;
 use super::trace::{Fate, fingerprint};
 
-/// How often the same bytes may be lost in a row between two nodes. With more, a call could fail by bad luck alone;
-/// with this, retransmission always gets through two hops before its transaction ends, and a failure is a bug.
-const LOST_IN_A_ROW: u8 = 2;
-
 /// What a lost segment costs a stream: its transport retransmits it.
 const STREAM_LOSS: Duration = Duration::from_millis(200);
 
@@ -24,6 +20,10 @@ pub struct Profile {
     pub latency: (u64, u64),
     /// Datagrams lost.
     pub loss: u64,
+    /// How often the same request, or an answer to it, may be lost in a row between two nodes. With more, a call could
+    /// fail by bad luck alone; with 2 retransmission gets through two hops before its transaction ends, with 1 through
+    /// three, and a failure is a bug.
+    pub lost_in_a_row: u8,
     /// Datagrams that arrive twice.
     pub duplication: u64,
     /// Datagrams that others overtake: they take up to `late` longer.
@@ -36,12 +36,26 @@ pub struct Profile {
 
 impl Profile {
     /// Nothing is lost and nothing is late.
-    pub const SMOOTH: Self =
-        Self { latency: (5, 20), loss: 0, duplication: 0, reordering: 0, late: 0, mtu: 65_507 };
+    pub const SMOOTH: Self = Self {
+        latency: (5, 20),
+        loss: 0,
+        lost_in_a_row: 0,
+        duplication: 0,
+        reordering: 0,
+        late: 0,
+        mtu: 65_507,
+    };
 
     /// A tenth is lost, a tenth doubled, a fifth late.
-    pub const ROUGH: Self =
-        Self { latency: (5, 80), loss: 100, duplication: 100, reordering: 200, late: 400, mtu: 65_507 };
+    pub const ROUGH: Self = Self {
+        latency: (5, 80),
+        loss: 100,
+        lost_in_a_row: 2,
+        duplication: 100,
+        reordering: 200,
+        late: 400,
+        mtu: 65_507,
+    };
 }
 
 /// Names a connection for the whole run.
@@ -163,10 +177,10 @@ impl Network {
             return Fate::Lost("partition");
         }
         if self.profile.loss > 0 {
-            let name = (from, to, fingerprint(message));
+            let name = (from, to, exchange(message));
             if number(dice) % 1000 < self.profile.loss {
                 let times = self.lost.entry(name).or_default();
-                if *times < LOST_IN_A_ROW {
+                if *times < self.profile.lost_in_a_row {
                     *times += 1;
                     return Fate::Lost("loss");
                 }
@@ -255,6 +269,20 @@ impl Network {
             micros += number(dice) % (1000 * late + 1);
         }
         Duration::from_micros(micros)
+    }
+}
+
+/// Names a request by its bytes, and all its answers by its branch: whichever of them comes stops the retransmission.
+fn exchange(message: &[u8]) -> u64 {
+    let branch = b"branch=";
+    let at = message.windows(branch.len()).position(|bytes| bytes == branch);
+    match at.filter(|_| message.starts_with(b"SIP/2.0 ")) {
+        Some(at) => {
+            let rest = &message[at..];
+            let end = rest.iter().position(|byte| b";\r\n".contains(byte)).unwrap_or(rest.len());
+            fingerprint(&rest[..end])
+        }
+        None => fingerprint(message),
     }
 }
 

@@ -87,6 +87,8 @@ const PEOPLE_AT_HOME: Habits = Habits {
     strict: true,
 };
 
+const THREE_HOPS: Profile = Profile { lost_in_a_row: 1, ..Profile::ROUGH };
+
 const UDP_HOME: Cast = Cast::Domains { servers: 1, udp: 3, websocket: 0, devices: 1 };
 const TWO_HOMES: Cast = Cast::Domains { servers: 2, udp: 2, websocket: 1, devices: 1 };
 const MIXED_HOME: Cast = Cast::Domains { servers: 1, udp: 2, websocket: 2, devices: 1 };
@@ -138,12 +140,14 @@ pub const SCENARIOS: &[Scenario] = &[
         name: "trapezoid-loss",
         about: "the same; a tenth lost, doubled, late",
         cast: TWO_HOMES,
+        profile: THREE_HOPS,
         ..PLAIN
     },
     Scenario {
         name: "presence",
         about: "people of two domains who watch each other; a tenth lost, doubled, late",
         cast: TWO_HOMES,
+        profile: THREE_HOPS,
         habits: Habits { calls: 1, watch: 90, ..PEOPLE_AT_HOME },
         ..PLAIN
     },
@@ -290,7 +294,8 @@ impl Scenario {
         let seconds = match stir(stir(seed, 4), id as u64) % 4 {
             _ if !self.timers => Some(1_800),
             0 => None,
-            number => Some(60 + 30 * number),
+            // A refresh has time to get through before the session ends, and all end while nothing else happens.
+            number => Some(150 + 30 * number),
         };
         phone.configure(|config| {
             config.referrals = true;
