@@ -11,7 +11,7 @@ use crate::message::{HeaderName, Method, Request};
 use crate::offer_answer::{Fault, Turn};
 use crate::time::Duration;
 use crate::transport::Transport;
-use crate::user_agent::{CallId, CallState, Cause, CommandError, End, Event, Failure, Side};
+use crate::user_agent::{CallId, CallState, Cause, CommandError, End, Event, Failure, Input, Side};
 
 use Who::{Alice, Bob};
 
@@ -479,4 +479,19 @@ fn rfc3261_9_1_a_canceled_reinvite_of_a_call_that_ended_is_not_told() {
         solo.events
     );
     assert_eq!((solo.ua.load().calls, solo.ua.load().purposes), (0, 0));
+}
+
+/// RFC 6026 §7.2: with Timer M the ACKs are over too, also of a call that has been left meanwhile.
+#[test]
+fn rfc6026_7_2_no_timer_is_due_after_it_fired() {
+    let (mut solo, call) = established();
+    solo.advance(secs(31));
+    solo.ua.hangup(solo.now, call).unwrap();
+    solo.drain();
+    while let Some(at) = solo.ua.poll_timeout() {
+        solo.now = solo.now.max(at);
+        solo.input(Input::Timeout);
+        assert!(solo.ua.poll_timeout().is_none_or(|next| next > at), "{:?}", solo.ua.load());
+    }
+    assert_eq!(solo.ua.load().calls, 0);
 }
