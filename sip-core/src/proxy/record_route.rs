@@ -4,12 +4,17 @@ use alloc::format;
 use alloc::string::String;
 
 use super::table::Turn;
-use crate::message::Method;
+use crate::message::{Method, Request};
 use crate::transport::{Hop, RouteTarget};
 
-/// Whether a request with this method may begin a dialog.
-pub(super) const fn begins_dialog(method: &Method) -> bool {
-    matches!(method, Method::Invite | Method::Subscribe | Method::Refer)
+/// Whether a request gets them: one that may begin a dialog, whose route set is settled by it (§12.2), and a NOTIFY in a
+/// dialog that is recorded here, for to its receiver that one begins it (RFC 6665 §4.3). `routes` of it were ours.
+pub(super) fn records(request: &Request, routes: usize) -> bool {
+    match request.method() {
+        Method::Invite | Method::Subscribe | Method::Refer => request.to_tag().is_none(),
+        Method::Notify => routes > 0,
+        _ => false,
+    }
 }
 
 /// The value that leads back to `target` through us. `hop` is the side it is for: its user agents see our address

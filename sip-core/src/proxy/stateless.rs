@@ -40,10 +40,10 @@ impl Stateless<'_> {
     /// Another request as it goes out: the same for its retransmissions in all that matters (§16.11). `sender` sent it,
     /// and `back` is where its responses go.
     pub fn request(&self, turn: &mut Turn<'_>, sender: &RouteTarget, back: &RouteTarget) -> Bytes {
-        let Self { request, from, target, .. } = *self;
+        let Self { request, from, routes, target, .. } = *self;
         let token = turn.tokens.seal(back, request.call_id(), turn.now, turn.entropy);
         let via = format!("{};{BACK}={token}", branch::stateless(request, from));
-        if record_route::begins_dialog(request.method()) && request.to_tag().is_none() {
+        if record_route::records(request, routes) {
             let call_id = request.call_id();
             let there = record_route::value(turn, &target.receiver, call_id, &target.hop);
             self.forward(&via, &[there, record_route::value(turn, sender, call_id, from)])

@@ -20,8 +20,7 @@ impl Proxy {
     pub fn fork(&mut self, turn: &mut Turn<'_>, inbound: Inbound, targets: Vec<Target>) {
         let server = inbound.server;
         let request = &inbound.request;
-        // A dialog's route set is settled by the request that began it (§12.2).
-        let records = record_route::begins_dialog(request.method()) && request.to_tag().is_none();
+        let records = record_route::records(request, inbound.routes);
         let back =
             records.then(|| record_route::value(turn, &inbound.sender, request.call_id(), &inbound.from));
         let (mark, breadth) = (LoopMark::of(request), incoming_breadth(request, self.settings.breadth));

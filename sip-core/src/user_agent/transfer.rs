@@ -231,12 +231,15 @@ impl UserAgent {
         let Some(transfer) = self.subscriptions.get(&id).and_then(|found| found.transfer.as_ref()) else {
             return;
         };
-        let (transfer, call) = (TransferId(id), transfer.call);
+        let (transfer, call, told) = (TransferId(id), transfer.call, transfer.told);
         let end = match outcome {
             Outcome::Answered(response) if response.is_success() => {
                 let refer_sub = response.headers().typed::<ReferSub<'_>>().ok().flatten();
                 if refer_sub.is_none_or(|refer_sub| refer_sub.subscribe) {
-                    self.event(Event::Transfer { transfer, call, update: TransferUpdate::Accepted });
+                    // Of a REFER that may have forked, the subscription outlives the outcome.
+                    if !told {
+                        self.event(Event::Transfer { transfer, call, update: TransferUpdate::Accepted });
+                    }
                     return;
                 }
                 // RFC 4488 §4: nobody will tell more.

@@ -5,8 +5,8 @@ use sip_core::body::Content;
 use sip_core::offer_answer::{Fault, Negotiation};
 use sip_core::time::Instant;
 use sip_core::user_agent::{
-    Addressee, CallError, CallId, CommandError, Event, ReferralId, RequestError, RequestId, TransferEnd,
-    TransferUpdate, UserAgent, WatcherId, WatcherUpdate,
+    Addressee, CallError, CallId, CommandError, Event, ReferralId, RequestError, RequestId,
+    SubscriptionUpdate, TransferEnd, TransferUpdate, UserAgent, WatcherId, WatcherUpdate,
 };
 
 use super::NodeId;
@@ -170,6 +170,11 @@ pub fn react(world: &mut World, phone: NodeId, event: &Event) {
         Event::Watcher { watcher, update: WatcherUpdate::Asked { .. } } => {
             let after = world.between((0, 3_000));
             world.plan_action(after, phone, Action::Grant(*watcher));
+        }
+        Event::Subscription {
+            update: SubscriptionUpdate::Retrying { failure: Some(failure), .. }, ..
+        } if habits.strict && failure.status == Some(481) => {
+            world.violate(phone, "a subscription is not found where it was made", format!("{failure:?}"));
         }
         Event::Message { content, .. } => {
             let text = String::from_utf8_lossy(&content.body).into_owned();

@@ -298,3 +298,18 @@ fn who_unregisters_during_a_call_speaks_in_it_and_nowhere_else() {
         net.expect(&thief, 403);
     }
 }
+
+/// Whoever subscribed takes the route set from the NOTIFY.
+#[test]
+fn rfc6665_4_3_a_notify_within_a_recorded_dialog_is_recorded_too() {
+    let (mut net, caller, mut callee) = talking();
+    let (alice, bob) = (caller.peer.clone(), callee.peer.clone());
+    for (method, recorded) in [("NOTIFY", 2), ("INFO", 0)] {
+        net.send(&bob, callee.next(method));
+        let forwarded = net.request(&alice, &Method::from_token(method));
+        assert_eq!(forwarded.headers().list(HeaderName::RecordRoute).count(), recorded, "{method}");
+        net.send(&alice, alice.answer(&forwarded, 200));
+        net.expect(&bob, 200);
+    }
+    net.quiet();
+}

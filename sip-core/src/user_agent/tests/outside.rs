@@ -372,3 +372,14 @@ fn rfc3891_4_a_refer_for_a_call_that_replaces_ours() {
     );
     assert_eq!(refer.headers().first(HeaderName::ReferTo), Some(&*refer_to));
 }
+
+#[test]
+fn rfc3515_2_4_4_an_outcome_that_overtakes_the_202_is_the_last_that_is_told() {
+    let mut solo = Solo::new();
+    let (transfer, refer) = referred(&mut solo, true);
+    notify(&mut solo, &refer, "c1", 1, OVER, "SIP/2.0 200 OK");
+    assert_eq!(update(&mut solo, transfer, None), DONE);
+    solo.reply(&refer, 202, "", "");
+    solo.advance(Duration::from_secs(40));
+    assert!(solo.events.is_empty() && solo.ua.load().is_empty(), "{:?}", solo.ua.load());
+}
