@@ -279,6 +279,10 @@ impl Scenario {
             rules::check_registered(world);
             presence::check(world);
         }
+        // What broke a rule is the last thing that is drawn.
+        if world.violation.is_some() {
+            return;
+        }
         person::unwatch_all(world);
         person::hang_up_all(world);
         world.run(QUIESCENCE);
