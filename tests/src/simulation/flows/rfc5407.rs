@@ -1,6 +1,6 @@
 //! RFC 5407 §3: races. Blank are §3.1.3 (our callers leave an early dialog by CANCEL, never by BYE), §3.2.4 (our callees
 //! send no BYE before the ACK, RFC 3261 §15), §3.3.2 (an application cannot choose UPDATE once a call stands) and
-//! §3.3.3 (REFER).
+//! §3.3.3 (a REFER that crosses BYE: not scripted yet).
 
 use super::Between::Nobody;
 use super::Flow;
