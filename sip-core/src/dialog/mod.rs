@@ -141,7 +141,10 @@ impl Dialog {
             });
         let bare = target.bytes().all(|b| b.is_ascii_graphic() && !b"<>\"".contains(&b));
         let sip = bare && crate::message::Uri::parse(&target).is_some_and(|uri| uri.sip().is_some());
-        (named && address(&local) && address(&remote) && routed && sip).then_some(Self {
+        // RFC 3261 §8.1.1.5: "less than 2**31", and the next has to be, too.
+        let sequence = local_cseq.is_none_or(|last| last < (1 << 31) - 1)
+            && remote_cseq.is_none_or(|last| last < 1 << 31);
+        (named && sequence && address(&local) && address(&remote) && routed && sip).then_some(Self {
             id,
             stage: Stage::Confirmed,
             local,

@@ -158,9 +158,10 @@ impl UserAgent {
         }
         let calls: Vec<CallId> = self.calls().collect();
         for call in calls {
-            // 480, not 603: the person did not decline, and another device of theirs may ring on (§16.7 step 5). A
-            // call for which that is not possible can be hung up.
-            if self.reject(now, call, 480, None).is_err() {
+            // 480, not 603: the person did not decline, and another device of theirs may ring on (§16.7 step 5).
+            if self.calls.get(&call).is_some_and(Call::is_unanswered) {
+                self.refuse_offer(now, call, 480, None, End::Rejected { status: 480 });
+            } else {
                 let _ = self.hangup(now, call);
             }
         }

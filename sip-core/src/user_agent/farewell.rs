@@ -71,10 +71,17 @@ impl UserAgent {
     }
 
     /// §12.2.1.2: the other side knows nothing of the call, or is silent: "the UAC SHOULD terminate the dialog".
-    pub(super) fn dialog_lost(&mut self, id: CallId, failure: Failure) {
-        if self.calls.get(&id).is_some_and(|call| !call.ended) {
-            self.end(id, End::Failed(failure));
-            self.say_bye(id);
+    pub(super) fn dialog_lost(&mut self, now: Instant, id: CallId, failure: Failure) {
+        match self.calls.get(&id).filter(|call| !call.ended) {
+            // An early dialog is ended by the final answer to its INVITE.
+            Some(call) if call.is_unanswered() => {
+                self.refuse_offer(now, id, 480, None, End::Failed(failure));
+            }
+            Some(_) => {
+                self.end(id, End::Failed(failure));
+                self.say_bye(id);
+            }
+            None => {}
         }
     }
 

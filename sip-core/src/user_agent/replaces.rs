@@ -91,10 +91,10 @@ impl UserAgent {
         let found = self.calls.get(&id).ok_or_else(unknown)?;
         match found.state() {
             CallState::Ended => Err(Refusal::of(603)),
+            // "an early dialog that was not initiated by this UA", though its 2xx may wait for a PRACK.
+            _ if found.is_unanswered() => Err(unknown()),
             CallState::Established if early_only => Err(Refusal::of(486)),
             CallState::Established => Ok(Some(Replaced { call: id, early_only })),
-            // "an early dialog that was not initiated by this UA"
-            CallState::Connecting | CallState::Ringing if !found.is_ours() => Err(unknown()),
             CallState::Connecting | CallState::Ringing => Ok(Some(Replaced { call: id, early_only })),
         }
     }

@@ -391,10 +391,10 @@ impl UserAgent {
             let call = *call;
             match &outcome {
                 Outcome::Answered(response) if matches!(response.status(), 408 | 481) => {
-                    self.dialog_lost(call, Failure::of_response(response));
+                    self.dialog_lost(now, call, Failure::of_response(response));
                 }
                 Outcome::Failed(failure) if failure.cause == Cause::Timeout => {
-                    self.dialog_lost(call, failure.clone());
+                    self.dialog_lost(now, call, failure.clone());
                 }
                 _ => {}
             }

@@ -383,6 +383,7 @@ impl Bench {
         self.events.assert_over();
         assert!(self.requests.values().all(|told| *told), "the end of a request was not told");
         assert_eq!(self.agent.poll_timeout(), None, "something is still waited for");
+        assert!(self.agent.load().is_empty(), "something is left: {:?}", self.agent.load());
     }
 }
 

@@ -335,6 +335,8 @@ impl UserAgent {
         if Response::parse(ok.clone()).is_err() {
             return Err(CommandError::TooLarge);
         }
+        // A body that is no description of a session offers nothing: then the offer is ours.
+        let ours = sdp.is_some() && matches!(checks::content(request, &self.local), Ok(None));
         if let Some(usage) = self.usage_mut(id, dialog) {
             usage.learn(request.headers());
             if refreshes && usage.is_confirmed() {
@@ -344,7 +346,7 @@ impl UserAgent {
                 Method::Invite => {
                     let cseq = request.cseq().number;
                     let mut answered = Answered::new(now, &timers, server, cseq, ok.clone());
-                    answered.offers = request.body().is_empty() && sdp.is_some();
+                    answered.offers = ours;
                     usage.unacknowledged = Some(answered);
                     // §12.2.2: a target refresh request.
                     usage.dialog.refresh_target(request.headers());

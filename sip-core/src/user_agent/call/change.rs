@@ -8,12 +8,13 @@ use alloc::string::String;
 use bytes::Bytes;
 use smol_str::SmolStr;
 
+use super::asked::Asked;
 use super::usage::Usage;
 use super::{Call, Direction};
 use crate::auth::Attempt;
 use crate::dialog::{Dialog, DialogId, Stage as DialogStage};
 use crate::message::{HeaderName, Method, Request};
-use crate::offer_answer::{Fault, Turn};
+use crate::offer_answer::{self, Fault, Turn};
 use crate::time::{Duration, Instant};
 use crate::transaction::ClientId;
 use crate::transport::Hop;
@@ -284,7 +285,7 @@ impl UserAgent {
         }
         usage.change = None;
         // §14.1: "no response at all": the dialog is over.
-        self.dialog_lost(id, Failure::of(Cause::Timeout));
+        self.dialog_lost(now, id, Failure::of(Cause::Timeout));
     }
 
     /// The flow is gone: it is repeated over the next one, under its old branch.
@@ -403,9 +404,12 @@ impl UserAgent {
     /// A call has ended: its changes end, save that the 2xx to an INVITE under way wants an ACK.
     pub(crate) fn end_changes(&mut self, now: Instant) {
         let mut unanswered = alloc::vec::Vec::new();
-        for call in self.calls.values_mut().filter(|call| call.ended) {
+        for (id, call) in self.calls.iter_mut().filter(|(_, call)| call.ended) {
             for usage in call.usages_mut() {
-                unanswered.extend(usage.asked.take());
+                if let Some(asked) = usage.asked.take() {
+                    let offer = usage.negotiation.pending().cloned();
+                    unanswered.push((id, usage.dialog.id().clone(), asked, offer));
+                }
                 usage.next = None;
                 usage.timer = None;
                 usage.unacknowledged = None;
@@ -420,9 +424,16 @@ impl UserAgent {
                 }
             }
         }
-        for asked in unanswered {
-            // §15.1.2: "any pending requests": 487.
-            self.refuse_asked(now, asked, 487);
+        for (id, dialog, asked, offer) in unanswered {
+            match asked {
+                // §13.2.2.4: each 2xx gets its ACK, and the answer to its offer is in there.
+                Asked::Success { invite, .. } => {
+                    let answer = offer.and_then(|offer| offer_answer::refusal(&offer).ok());
+                    self.acknowledge(id, &dialog, &invite, answer.as_ref());
+                }
+                // §15.1.2: "any pending requests": 487.
+                asked => self.refuse_asked(now, asked, 487),
+            }
         }
     }
 }

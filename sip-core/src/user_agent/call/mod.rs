@@ -184,11 +184,14 @@ impl UserAgent {
     /// side is told once there is one again.
     pub fn hangup(&mut self, now: Instant, call: CallId) -> Result<(), CommandError> {
         let found = self.living(call)?;
+        if found.is_unanswered() {
+            // Its 2xx may wait for a PRACK. RFC 3261 §15: the callee "MUST NOT send a BYE on early dialogs".
+            self.refuse_offer(now, call, 603, None, End::Rejected { status: 603 });
+            self.settle(now);
+            return Ok(());
+        }
         match (&found.direction, found.state()) {
             (Direction::Outgoing(_), CallState::Connecting | CallState::Ringing) => self.cancel(now, call),
-            (Direction::Incoming(_), CallState::Connecting | CallState::Ringing) => {
-                self.reject(now, call, 603, None)
-            }
             _ => {
                 self.end(call, End::Hangup { by: super::Side::Local, reason: None });
                 self.say_bye(call);

@@ -53,7 +53,7 @@ impl UserAgent {
             // §12.2.1.2: the other side knows nothing of the call.
             408 | 481 if usage.dialog.stage() == DialogStage::Confirmed => {
                 usage.change = None;
-                self.dialog_lost(id, Failure::of_response(response));
+                self.dialog_lost(now, id, Failure::of_response(response));
             }
             491 => {
                 // §14.1: whoever made the Call-ID waits longer, so that the two do not meet again.
@@ -77,7 +77,12 @@ impl UserAgent {
                     usage.updates = false;
                     usage.change = None;
                 }
-                let _ = self.begin_change(now, id, &dialog, Wish::Refresh);
+                // Their offer may be pending, and then an INVITE has to wait.
+                if self.begin_change(now, id, &dialog, Wish::Refresh).is_err()
+                    && let Some(usage) = self.usage_mut(id, &dialog)
+                {
+                    usage.refresh_later(now);
+                }
             }
             _ => self.change_refused(now, id, &dialog, Failure::of_response(response)),
         }
