@@ -377,6 +377,40 @@ fn rfc3261_13_2_2_4_the_ack_waits_for_the_answer() {
     }
 }
 
+/// Our user hangs up instead of answering: the 2xx still gets an ACK with an answer, and then the BYE goes.
+#[test]
+fn rfc3261_13_2_2_4_hanging_up_before_the_answer_acknowledges_the_2xx() {
+    for solicited in [false, true] {
+        let (mut solo, call, invite) = if solicited {
+            let (mut solo, call) = established();
+            solo.ua.solicit(solo.now, call).unwrap();
+            solo.drain();
+            let invite = solo.request(&Method::Invite);
+            solo.reply(&invite, 200, "", &second_answer());
+            (solo, call, invite)
+        } else {
+            let mut solo = Solo::new();
+            let call = solo.ua.call_offerless(solo.now, "bob").unwrap();
+            solo.drain();
+            let invite = solo.request(&Method::Invite);
+            solo.answer(&invite, "callee");
+            (solo, call, invite)
+        };
+        solo.nothing_sent();
+        solo.events.clear();
+        solo.ua.hangup(solo.now, call).unwrap();
+        solo.drain();
+        let ack = solo.request(&Method::Ack);
+        assert_eq!(ack.cseq().number, invite.cseq().number);
+        assert!(String::from_utf8_lossy(ack.body()).contains("m=audio 0 "));
+        let bye = solo.request(&Method::Bye);
+        solo.reply(&bye, 200, "", "");
+        solo.advance(secs(64));
+        solo.nothing_sent();
+        assert!(solo.ua.load().is_empty(), "{:?}", solo.ua.load());
+    }
+}
+
 /// RFC 5407 §3.2.3: a 2xx to our re-INVITE crosses our BYE.
 #[test]
 fn rfc5407_3_2_3_a_2xx_that_crosses_the_bye_is_acknowledged() {

@@ -63,6 +63,26 @@ fn rfc3261_14_2_a_reinvite_is_answered() {
     assert_eq!(solo.request(&Method::Bye).uri(), "sip:bob@z.invalid;transport=ws");
 }
 
+/// A body that may be left unread (§20.11) is no offer: the 2xx offers, the ACK answers, and the next may come.
+#[test]
+fn rfc3261_14_2_a_reinvite_whose_body_is_no_offer_gets_ours() {
+    let mut solo = Solo::new();
+    let (call, ok) = established(&mut solo);
+    let fields = ["Content-Type: text/plain", "Content-Disposition: render;handling=optional"];
+    send(&mut solo, &ok, "INVITE", 11, &fields, "hello");
+    solo.response(100);
+    assert_eq!(solo.event(), Event::Offered { call, sdp: None });
+    let ours = ANSWER.replace("o=- 2 1", "o=- 2 2");
+    solo.ua.answer(solo.now, call, &ours).unwrap();
+    solo.drain();
+    assert_eq!(solo.response(200).body(), ours.as_bytes());
+    let theirs = OFFER.replace("o=- 1 1", "o=- 1 2");
+    send(&mut solo, &ok, "ACK", 11, &[SDP], &theirs);
+    assert_eq!(solo.event(), Event::OfferAnswered { call, sdp: theirs });
+    assert_eq!(solo.ua.session(call).unwrap().turn(), Turn::Stable);
+    asked(&mut solo, &ok, "INVITE", 12, &OFFER.replace("o=- 1 1", "o=- 1 3"));
+}
+
 #[test]
 fn rfc3261_14_2_a_reinvite_without_its_ack_ends_the_call() {
     let mut solo = Solo::new();

@@ -8,7 +8,7 @@ use super::incoming::send;
 use super::pair::{Pair, Who};
 use super::solo::{INVITE, Solo};
 use super::{ANSWER, OFFER, reply};
-use crate::message::{HeaderName, Response};
+use crate::message::{HeaderName, Message, Method, Response};
 use crate::offer_answer::{Fault, Turn};
 use crate::time::Duration;
 use crate::transport::Transport;
@@ -58,8 +58,8 @@ fn rfc3262_3_retransmitted_until_the_prack() {
     let times: Vec<u128> = solo.sent.iter().map(|(at, ..)| at.since(start).as_millis()).collect();
     assert_eq!(times, [500, 1500, 3500, 7500], "doubled without T2");
     assert!(solo.sent.drain(..).all(|(.., message)| match message {
-        crate::message::Message::Response(again) => again.bytes() == progress.bytes(),
-        crate::message::Message::Request(_) => false,
+        Message::Response(again) => again.bytes() == progress.bytes(),
+        Message::Request(_) => false,
     }));
     assert_eq!(
         solo.ua.progress(solo.now, call, ANSWER),
@@ -174,6 +174,73 @@ fn rfc3262_3_the_2xx_waits() {
     }
 }
 
+/// A call whose 2xx waits for the PRACK.
+fn accepting() -> (Solo, CallId, Response) {
+    let (mut solo, call) = offered("Supported: 100rel", OFFER);
+    solo.ua.progress(solo.now, call, ANSWER).unwrap();
+    solo.ua.accept(solo.now, call, ANSWER).unwrap();
+    solo.drain();
+    let progress = solo.response(183);
+    solo.nothing_sent();
+    (solo, call, progress)
+}
+
+/// The INVITE has got its final answer, and once that is acknowledged nothing is left.
+#[track_caller]
+fn over(mut solo: Solo, call: CallId) {
+    assert_eq!(solo.event(), Event::Released { call });
+    solo.advance(secs(64));
+    assert!(solo.sent.iter().all(|(.., message)| matches!(message, Message::Response(_))), "no BYE");
+    assert!(solo.ua.load().is_empty(), "{:?}", solo.ua.load());
+}
+
+/// §15: the callee "MUST NOT send a BYE on early dialogs"; a call whose 2xx was not sent yet ends by the final answer
+/// to its INVITE.
+#[test]
+fn rfc3261_15_no_bye_while_the_2xx_waits_for_a_prack() {
+    let (mut solo, call, _) = accepting();
+    solo.ua.hangup(solo.now, call).unwrap();
+    solo.drain();
+    solo.response(603);
+    assert_eq!(solo.event(), Event::Ended { call, end: End::Rejected { status: 603 } });
+    over(solo, call);
+
+    let (mut solo, call, _) = accepting();
+    solo.ua.shutdown(solo.now);
+    solo.drain();
+    solo.response(480);
+    assert_eq!(solo.event(), Event::Ended { call, end: End::Rejected { status: 480 } });
+    assert_eq!(solo.event(), Event::Released { call });
+    assert_eq!(solo.event(), Event::ShutDown);
+    solo.nothing_sent();
+
+    // The caller knows nothing of the dialog (§12.2.1.2).
+    let (mut solo, call, _) = accepting();
+    solo.ua.info(solo.now, call, "text/plain", "there?").unwrap();
+    solo.drain();
+    let info = solo.request(&Method::Info);
+    solo.reply(&info, 481, "", "");
+    solo.response(480);
+    let Event::Ended { end: End::Failed(failure), .. } = solo.event() else { panic!() };
+    assert_eq!(failure.status, Some(481));
+    over(solo, call);
+}
+
+/// RFC 3891 §3: "an early dialog that was not initiated by this UA" is replaced by nobody.
+#[test]
+fn rfc3891_3_a_call_whose_2xx_waits_is_not_replaced() {
+    let (mut solo, call, progress) = accepting();
+    let tag = progress.to_tag().unwrap();
+    let mut lines = INVITE.to_vec();
+    lines[2] = "Call-ID: call-2";
+    let replaces = format!("Replaces: call-1;to-tag={tag};from-tag=bobtag");
+    lines.push(&replaces);
+    solo.send("INVITE", &lines, OFFER);
+    solo.response(481);
+    assert!(solo.events.is_empty());
+    assert_eq!(solo.ua.call_state(call), Some(CallState::Established));
+}
+
 /// §3: where the caller requires it, all but 100 are reliable, one after the other.
 #[test]
 fn rfc3262_3_required() {
@@ -208,7 +275,7 @@ fn rfc3262_3_a_caller_without_gets_421_if_we_insist() {
     assert!(solo.events.is_empty());
     solo.ua.call(solo.now, "bob", OFFER).unwrap();
     solo.drain();
-    let invite = solo.request(&crate::message::Method::Invite);
+    let invite = solo.request(&Method::Invite);
     assert!(invite.headers().lists(HeaderName::Require, "100rel"));
 }
 

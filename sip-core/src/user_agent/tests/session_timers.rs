@@ -148,6 +148,32 @@ fn rfc4028_7_4_a_refresh_that_has_to_be_a_reinvite() {
     }
 }
 
+/// The same while an offer of theirs is with our user: the re-INVITE cannot go yet, and is not forgotten.
+#[test]
+fn rfc4028_10_a_refresh_that_cannot_be_a_reinvite_yet_is_tried_again() {
+    let (mut solo, call, invite) = established("Session-Expires: 600;refresher=uac\r\nAllow: UPDATE\r\n");
+    solo.advance(secs(300));
+    let update = solo.request(&Method::Update);
+    let from = "From: <sip:bob@example.com>;tag=callee";
+    let to = format!("To: <sip:alice@example.com>;tag={}", invite.from_tag().unwrap());
+    let id = format!("Call-ID: {}", invite.call_id());
+    let sdp = "Content-Type: application/sdp";
+    let contact = "Contact: <sip:bob@192.0.2.7>";
+    let next = ANSWER.replace("o=- 2 1", "o=- 2 2");
+    solo.send("INVITE", &[from, &to, &id, "CSeq: 1 INVITE", contact, sdp], &next);
+    solo.response(100);
+    assert!(matches!(solo.event(), Event::Offered { .. }));
+    solo.reply(&update, 405, "", "");
+    solo.nothing_sent();
+    solo.ua.refuse(solo.now, call).unwrap();
+    solo.drain();
+    solo.response(488);
+    solo.advance(secs(74));
+    solo.nothing_sent();
+    solo.advance(secs(1));
+    assert_eq!(solo.request(&Method::Invite).body(), OFFER.as_bytes());
+}
+
 /// Our user's change waits for a refresh that is on its way, and refreshes itself.
 #[test]
 fn rfc4028_7_4_a_change_during_a_refresh() {

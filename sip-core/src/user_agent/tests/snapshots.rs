@@ -251,7 +251,7 @@ fn what_was_tampered_with_is_refused_and_ends_no_header_field() {
         next.drain();
     }
     let good = solo.ua.snapshot(solo.now, call).unwrap();
-    let refused: [fn(&mut CallSnapshot); 9] = [
+    let refused: [fn(&mut CallSnapshot); 11] = [
         |s| s.dialog.id.call_id = "a\r\nVia: x".into(),
         |s| s.dialog.id.local_tag = "".into(),
         |s| s.dialog.id.remote_tag = "t;x=y".into(),
@@ -261,6 +261,9 @@ fn what_was_tampered_with_is_refused_and_ends_no_header_field() {
         |s| s.dialog.target = "tel:+49".into(),
         |s| s.dialog.routes = vec!["<sip:a@b>\r\nVia: x".into()],
         |s| s.dialog.routes = vec!["<sip:p;lr>".into(); limits::HEADER_FIELDS + 1],
+        // RFC 3261 §8.1.1.5.
+        |s| s.dialog.local_cseq = Some((1 << 31) - 1),
+        |s| s.dialog.remote_cseq = Some(1 << 31),
     ];
     for (at, spoil) in refused.iter().enumerate() {
         let mut spoiled = good.clone();
