@@ -156,7 +156,7 @@ impl UserAgent {
             self.flows[slot].keep_alive = None;
             self.doubt_calls(slot);
             self.registration_flow_lost(now, slot);
-            self.events_flow_lost(now);
+            self.events_flow_lost(now, flow);
         }
         self.layer.flow_closed(now, flow);
         // What was on its way goes over another, once the transactions have told what that is.

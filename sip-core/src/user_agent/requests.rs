@@ -19,7 +19,7 @@ use crate::limits;
 use crate::message::{HeaderName, Method, Request, Response, SessionIdentifier, Uuid};
 use crate::time::Instant;
 use crate::transaction::ClientId;
-use crate::transport::Hop;
+use crate::transport::{FlowId, Hop};
 
 /// A request on its way, and what it is written from.
 #[derive(Debug)]
@@ -35,6 +35,8 @@ pub(super) struct Errand {
     request: Option<Request>,
     /// Its transaction; `None` while it waits, or once its flow was lost.
     client: Option<ClientId>,
+    /// The connection it was last sent over.
+    over: Option<FlowId>,
     /// The flow was lost: the request has until then to be repeated.
     broken_until: Option<Instant>,
 }
@@ -98,6 +100,7 @@ impl Errand {
             attempt: Attempt::default(),
             request: None,
             client: None,
+            over: None,
             broken_until: None,
         }
     }
@@ -182,6 +185,7 @@ impl UserAgent {
         let client = self.layer.send_request(now, &request, hop).ok_or(RequestError::TooMany)?;
         errand.request = Some(request);
         errand.client = Some(client);
+        errand.over = Some(hop.flow);
         self.errand_sent(now, errand);
         self.purposes.insert(client, Purpose::Request(id));
         Ok(())
@@ -194,6 +198,7 @@ impl UserAgent {
             Whose::Application | Whose::Nobody => {}
             Whose::Subscription(id, source) => {
                 let Some(subscription) = self.subscriptions.get_mut(id) else { return };
+                subscription.over = errand.over;
                 match (source, &errand.place) {
                     (Some(source), _) => subscription.machine.sent(now, *source, timer_n),
                     (None, Place::Outside(Stranger { call_id, tag, cseq, session, .. })) => {
@@ -339,6 +344,12 @@ impl UserAgent {
         }
     }
 
+    /// Whose requests are on their way over a connection.
+    pub(super) fn on_their_way_over(&self, flow: FlowId) -> Vec<Whose> {
+        let over = self.requests.values().filter(|errand| errand.over == Some(flow));
+        over.map(|errand| errand.whose.clone()).collect()
+    }
+
     /// The flow is gone. The request is repeated over the next one under its old branch: who has it already answers
     /// again.
     pub(super) fn request_flow_lost(&mut self, now: Instant, id: RequestId) {
@@ -363,6 +374,7 @@ impl UserAgent {
             };
             errand.client = self.layer.send_request(now, request, hop);
             if let Some(client) = errand.client {
+                errand.over = Some(hop.flow);
                 errand.broken_until = None;
                 self.purposes.insert(client, Purpose::Request(id));
             }

@@ -17,6 +17,7 @@ use crate::message::typed::Event as EventField;
 use crate::message::{HeaderName, Method, Request};
 use crate::time::{Duration, Instant};
 use crate::transaction::ServerId;
+use crate::transport::FlowId;
 
 /// Names a subscription of one user agent. Never reused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -61,12 +62,14 @@ pub(super) struct Subscription {
     uri: SmolStr,
     /// What it is about, where a REFER of ours made it.
     pub(super) transfer: Option<Transfer>,
+    /// The connection its last SUBSCRIBE went over, by which it is notified.
+    pub(super) over: Option<FlowId>,
 }
 
 impl Subscription {
     /// It is told as [`Event::Transfer`] and nothing else.
     pub(super) const fn of_transfer(machine: Subscriber, transfer: Transfer) -> Self {
-        Self { machine, uri: SmolStr::new_static(""), transfer: Some(transfer) }
+        Self { machine, uri: SmolStr::new_static(""), transfer: Some(transfer), over: None }
     }
 }
 
@@ -111,7 +114,7 @@ impl UserAgent {
         }
         let id = SubscriptionId(self.next_event);
         self.next_event += 1;
-        self.subscriptions.insert(id, Subscription { machine, uri, transfer: None });
+        self.subscriptions.insert(id, Subscription { machine, uri, transfer: None, over: None });
         self.settle(now);
         Ok(id)
     }

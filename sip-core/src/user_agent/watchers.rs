@@ -19,6 +19,7 @@ use crate::message::typed::{Accept, Event as EventField, Expires};
 use crate::message::{HeaderName, Method, Request, SessionIdentifier, Uuid, reason_phrase};
 use crate::time::{Duration, Instant};
 use crate::transaction::ServerId;
+use crate::transport::FlowId;
 
 /// How long the application may take before a SUBSCRIBE is answered for it, as pending: "notifiers MUST NOT wait for a
 /// user response" (§4.2.1.1).
@@ -404,11 +405,31 @@ impl UserAgent {
         }
     }
 
-    /// A flow is gone: what was on its way over it is said again, and what was missed is asked for.
-    pub(super) fn events_flow_lost(&mut self, now: Instant) {
-        self.subscriptions.values_mut().for_each(|found| found.machine.flow_lost(now));
-        self.watchers.values_mut().for_each(|found| found.machine.flow_lost());
-        self.publications.values_mut().for_each(|found| found.machine.flow_lost(now));
+    /// A flow is gone: what was on its way over it is said again, and what was missed is asked for. What goes over
+    /// another is not disturbed (RFC 5626 §4.5).
+    pub(super) fn events_flow_lost(&mut self, now: Instant, flow: FlowId) {
+        let told = self.subscriptions.values_mut().filter(|found| found.over == Some(flow));
+        told.for_each(|found| found.machine.flow_lost(now));
+        for whose in self.on_their_way_over(flow) {
+            match whose {
+                Whose::Subscription(id, _) => {
+                    if let Some(found) = self.subscriptions.get_mut(&id) {
+                        found.machine.flow_lost(now);
+                    }
+                }
+                Whose::Watcher(id) => {
+                    if let Some(found) = self.watchers.get_mut(&id) {
+                        found.machine.flow_lost();
+                    }
+                }
+                Whose::Publication(id) => {
+                    if let Some(found) = self.publications.get_mut(&id) {
+                        found.machine.flow_lost(now);
+                    }
+                }
+                Whose::Application | Whose::Nobody | Whose::Transfer(_) => {}
+            }
+        }
     }
 
     /// Ends everything in good order, before the user agent does.

@@ -4,7 +4,9 @@
 use std::format;
 use std::string::ToString;
 
+use super::publications::publish;
 use super::solo::Solo;
+use super::subscriptions::standing;
 use super::{ANSWER, OFFER, config, hop};
 use crate::message::{HeaderName, Message, Method, Request};
 use crate::time::Duration;
@@ -206,4 +208,37 @@ fn rfc5626_4_3_requests_of_a_call_take_its_flow_or_another_after_it_was_lost() {
     solo.drain();
     assert_eq!(over(&solo), 3);
     solo.request(&Method::Bye);
+}
+
+/// What goes over one flow is nothing to another that is lost; over its own it is said again.
+#[test]
+fn rfc5626_4_5_events_are_said_again_only_if_their_own_flow_is_lost() {
+    let mut solo = two_flows();
+    let (_, subscribe) = standing(&mut solo);
+    let (_, publish) = publish(&mut solo);
+    solo.input(Input::FlowClosed(hop(2, Transport::Wss).flow));
+    solo.nothing_sent();
+    solo.hop = hop(3, Transport::Wss);
+    solo.input(Input::FlowOpenedFor { reg_id: 2, hop: solo.hop });
+    solo.accept_register(600);
+    solo.nothing_sent();
+    // Their own is lost: at once over the other.
+    solo.input(Input::FlowClosed(hop(1, Transport::Wss).flow));
+    assert_eq!(over(&solo), 3);
+    let refresh = solo.request(&Method::Subscribe);
+    assert_eq!(refresh.call_id(), subscribe.call_id());
+    assert_eq!(over(&solo), 3);
+    assert_eq!(solo.request(&Method::Publish).body(), publish.body());
+    // The first is back, and what is on its way over the second is lost with that.
+    solo.hop = hop(4, Transport::Wss);
+    solo.input(Input::FlowOpened(solo.hop));
+    solo.accept_register(600);
+    solo.nothing_sent();
+    solo.input(Input::FlowClosed(hop(3, Transport::Wss).flow));
+    assert_eq!(over(&solo), 4);
+    let again = solo.request(&Method::Subscribe);
+    assert_eq!((again.call_id(), again.cseq().number), (refresh.call_id(), refresh.cseq().number + 1));
+    assert_eq!(over(&solo), 4);
+    assert_eq!(solo.request(&Method::Publish).body(), publish.body());
+    solo.nothing_sent();
 }

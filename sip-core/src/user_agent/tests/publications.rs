@@ -18,7 +18,7 @@ fn pidf(words: &str) -> Content {
     Content::new("application/pidf+xml", String::from(words))
 }
 
-fn publish(solo: &mut Solo) -> (PublicationId, Request) {
+pub(super) fn publish(solo: &mut Solo) -> (PublicationId, Request) {
     let id = solo.ua.publish(solo.now, Package::Presence, pidf("open"), 3600).unwrap();
     solo.drain();
     (id, solo.request(&Method::Publish))

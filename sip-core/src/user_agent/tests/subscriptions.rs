@@ -102,7 +102,7 @@ fn ended(solo: &mut Solo, id: SubscriptionId) -> SubscriptionEnd {
 }
 
 /// A subscription that stands for 3600 s.
-fn standing(solo: &mut Solo) -> (SubscriptionId, Request) {
+pub(super) fn standing(solo: &mut Solo) -> (SubscriptionId, Request) {
     let (id, request) = subscribe(solo);
     solo.reply(&request, 200, "Expires: 3600\r\n", "");
     notifier(&request, "n1").notify(solo, "active;expires=3600", PIDF);
