@@ -14,7 +14,6 @@ mod counters;
 mod dialog;
 mod dispatch;
 mod lookup;
-mod merged;
 mod outward;
 mod own;
 mod peers;
@@ -42,7 +41,7 @@ use crate::limits;
 use crate::proxy::{Domain, Proxy, Settings, Turn};
 use crate::registrar::Gruus;
 use crate::time::Instant;
-use crate::transaction::{self, Event, Layer};
+use crate::transaction::{self, Event, Layer, Ongoing};
 use crate::transport::{Hop, RouteTokens, Seals, Transport};
 use probe::Probes;
 use questions::{Pending, Questions};
@@ -64,7 +63,7 @@ pub struct Server {
     events: VecDeque<Event>,
     proxy: Proxy,
     questions: Questions,
-    ongoing: merged::Ongoing,
+    ongoing: Ongoing,
     probes: Probes,
     outputs: VecDeque<Output>,
     counters: Counters,
@@ -94,7 +93,7 @@ impl Server {
             events: VecDeque::new(),
             proxy: Proxy::new(settings),
             questions: Questions::default(),
-            ongoing: merged::Ongoing::default(),
+            ongoing: Ongoing::default(),
             probes: Probes::default(),
             outputs: VecDeque::new(),
             counters: Counters::default(),

@@ -14,6 +14,7 @@ mod invite_server;
 mod key;
 mod layer;
 mod machine;
+mod merged;
 mod non_invite_client;
 mod non_invite_server;
 mod outputs;
@@ -25,4 +26,5 @@ mod timers;
 
 pub use event::{ClientId, Counters, Event, Output, Received, ServerId};
 pub use layer::Layer;
+pub(crate) use merged::Ongoing;
 pub use timers::Timers;

@@ -29,7 +29,7 @@ use crate::limits;
 use crate::message::validate::Dropped;
 use crate::message::{Message, Method, Response, Writer};
 use crate::time::Instant;
-use crate::transaction::{self, ClientId, Layer, Timers};
+use crate::transaction::{self, ClientId, Layer, Ongoing, Timers};
 use crate::transport::{Hop, via};
 
 /// A user agent for one address-of-record.
@@ -41,6 +41,8 @@ pub struct UserAgent {
     pub(super) config: Config,
     pub(super) entropy: BoxedEntropy,
     pub(super) layer: Layer,
+    /// Requests outside dialogs that we took.
+    pub(super) ongoing: Ongoing,
     pub(super) timers: Timers,
     pub(super) local: Local,
     pub(super) authenticator: Authenticator,
@@ -117,6 +119,7 @@ impl UserAgent {
             config,
             entropy,
             layer: Layer::new(timers),
+            ongoing: Ongoing::default(),
             timers,
             calls: Few::new(),
             next_call: 0,
@@ -345,7 +348,10 @@ impl UserAgent {
                 }
             }
             E::ServerTransportFailed { server } => self.offer_flow_lost(now, server),
-            E::ServerTerminated { server } => self.server_terminated(server),
+            E::ServerTerminated { server } => {
+                self.ongoing.forget(server);
+                self.server_terminated(server);
+            }
             E::AckTimedOut { .. } => {}
         }
     }

@@ -158,6 +158,8 @@ impl UserAgent {
             self.registration_flow_lost(now, slot);
             self.events_flow_lost(now, flow);
         }
+        // Who forwarded a request to us may try another way now, and its answer goes that way.
+        self.ongoing.forget_all(|server| self.layer.server_hop(server).is_none_or(|hop| hop.flow == flow));
         self.layer.flow_closed(now, flow);
         // What was on its way goes over another, once the transactions have told what that is.
         self.resume_wanted = self.ready().is_some();

@@ -75,14 +75,6 @@ impl Incoming {
             Phase::Confirmed => None,
         }
     }
-
-    /// Whether this is the same INVITE, come over another way (§8.2.2.2).
-    fn is_merged(&self, request: &Request) -> bool {
-        self.server.is_some()
-            && self.request.call_id() == request.call_id()
-            && self.request.cseq() == request.cseq()
-            && self.request.from_tag() == request.from_tag()
-    }
 }
 
 impl UserAgent {
@@ -224,13 +216,6 @@ impl UserAgent {
         server: ServerId,
         request: &Request,
     ) -> Result<(), Refusal> {
-        let merged = self
-            .calls
-            .values_mut()
-            .any(|call| !call.ended && call.incoming().is_some_and(|incoming| incoming.is_merged(request)));
-        if merged {
-            return Err(Refusal::of(482));
-        }
         let tag: SmolStr = entropy::token(&mut *self.entropy, 80).into();
         let sdp = checks::offer(request, &self.local, self.config.dtls_required)?;
         let reliable = Reliable::new(request, &mut *self.entropy);

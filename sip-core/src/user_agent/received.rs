@@ -74,6 +74,10 @@ impl UserAgent {
         }
         checks::validate(request, &self.local)?;
         checks::addressee(request, &self.local, &self.config.aor)?;
+        // §8.2.2.2: it was forked on its way, and came twice.
+        if self.ongoing.is_merged(server, request) {
+            return Err(Refusal::with_reason(482, "Merged Request"));
+        }
         match request.method() {
             Method::Invite => self.invited(now, server, request),
             // §11.2: "the same that would have been chosen had the request been an INVITE"

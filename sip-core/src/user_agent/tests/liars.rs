@@ -240,6 +240,51 @@ fn rfc3261_8_2_2_2_a_merged_request_gets_482() {
     assert_eq!(solo.ua.call_state(call), Some(CallState::Connecting));
 }
 
+/// §8.2.2.2: the same for whatever our user would hear of twice, until the first is answered, and over datagrams as
+/// long as it may be repeated (Timer J).
+#[test]
+fn rfc3261_8_2_2_2_what_comes_over_two_ways_is_told_once() {
+    let mut config = config("sip:alice@example.com");
+    config.message_types = ["text/plain".into()].into();
+    config.message_hold = Duration::from_secs(5);
+    config.event_packages = ["presence".into()].into();
+    config.referrals = true;
+    let rows = [
+        ("MESSAGE", ["Content-Type: text/plain", "Subject: hi"], "hello"),
+        ("SUBSCRIBE", ["Event: presence", "Contact: <sip:bob@y.invalid;transport=ws>"], ""),
+        ("REFER", ["Refer-To: <sip:carol@example.com>", "Contact: <sip:bob@y.invalid;transport=ws>"], ""),
+    ];
+    for (method, fields, body) in rows {
+        let mut solo = Solo::with(config.clone(), Transport::Wss);
+        let ask = |solo: &mut Solo, number: u32| {
+            let cseq = format!("CSeq: {number} {method}");
+            let mut lines = INVITE[..3].to_vec();
+            lines.push(&cseq);
+            lines.extend(fields);
+            solo.send(method, &lines, body);
+        };
+        ask(&mut solo, 1);
+        solo.event();
+        solo.nothing_sent();
+        ask(&mut solo, 1);
+        assert_eq!(solo.response(482).reason(), "Merged Request", "{method}");
+        assert!(solo.events.is_empty(), "{method}");
+        // Another CSeq, another request.
+        ask(&mut solo, 2);
+        solo.event();
+    }
+    config.message_hold = Duration::ZERO;
+    let mut solo = Solo::with(config, Transport::Udp);
+    let mut lines = INVITE[..3].to_vec();
+    lines.extend(["CSeq: 1 MESSAGE", "Content-Type: text/plain"]);
+    for (after, status) in [(0, 200), (31, 482), (33, 200)] {
+        solo.advance(Duration::from_secs(after));
+        solo.send("MESSAGE", &lines, "hello");
+        solo.response(status);
+    }
+    assert_eq!(solo.events.len(), 2);
+}
+
 /// A 200 to REGISTER with 500 Contacts, and tags, Call-IDs and CSeqs in responses that are nobody's.
 #[test]
 fn rfc3261_17_1_3_responses_that_match_nothing_are_dropped() {

@@ -238,7 +238,10 @@ fn the_application_may_refuse_a_held_message() {
     config.message_hold = Duration::from_secs(1);
     let mut solo = Solo::with(config, Transport::Wss);
     let arrives = |solo: &mut Solo| {
-        solo.send("MESSAGE", &MESSAGE, "hello");
+        let cseq = format!("CSeq: {} MESSAGE", solo.serial + 1);
+        let mut lines = MESSAGE;
+        lines[3] = &cseq;
+        solo.send("MESSAGE", &lines, "hello");
         solo.nothing_sent();
         let Event::Message { message, .. } = solo.event() else { panic!() };
         message

@@ -191,11 +191,12 @@ fn rfc7647_4_a_call_is_transferred_outside_its_dialog_where_that_is_possible() {
 
 /// Bob refers alice, outside calls.
 fn ask(solo: &mut Solo, more: &[&str]) -> Event {
+    let cseq = format!("CSeq: {} REFER", solo.serial + 7);
     let mut lines = [
         "From: <sip:bob@example.com>;tag=bobtag",
         "To: <sip:alice@example.com>",
         "Call-ID: refer-1",
-        "CSeq: 7 REFER",
+        &cseq,
         "Contact: <sip:bob@z.invalid;transport=ws>",
         "Record-Route: <sip:p1.example;lr>",
         "Refer-To: <sip:carol@example.com>",
@@ -290,7 +291,8 @@ fn rfc4538_4_the_call_that_is_named_is_told() {
     solo.sent.clear();
     for (line, about) in [(naming(&ok, "bobtag"), Some(call)), (naming(&ok, "liar"), None)] {
         let mut lines: Vec<&str> = INVITE.to_vec();
-        lines[2] = "Call-ID: call-2";
+        let cseq = format!("CSeq: {} INVITE", solo.serial + 1);
+        (lines[2], lines[3]) = ("Call-ID: call-2", &cseq);
         lines.push(&line);
         solo.send("INVITE", &lines, OFFER);
         solo.response(100);

@@ -13,11 +13,12 @@ use crate::user_agent::{CallError, CallId, CallState, CommandError, End, Event, 
 
 /// INVITE from carol with these further lines; the answer is the next thing sent.
 fn carol(solo: &mut Solo, more: &[&str]) {
+    let cseq = format!("CSeq: {} INVITE", solo.serial + 1);
     let lines = [
         "From: <sip:carol@example.com>;tag=caroltag",
         "To: <sip:alice@example.com>",
         "Call-ID: call-2",
-        "CSeq: 1 INVITE",
+        &cseq,
         "Contact: <sip:carol@z.invalid;transport=ws>",
         "Require: replaces",
         "Content-Type: application/sdp",

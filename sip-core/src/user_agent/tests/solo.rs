@@ -22,7 +22,8 @@ pub(super) struct Solo {
     /// Connections asked for, keep-alives that were due.
     pub(super) opens: VecDeque<(Instant, u32)>,
     pub(super) keep_alives: VecDeque<(Instant, Hop)>,
-    serial: u32,
+    /// How many requests were sent to the user agent.
+    pub(super) serial: u32,
 }
 
 impl Solo {

@@ -6,20 +6,20 @@ use core::fmt::Write;
 
 use smol_str::SmolStr;
 
+use super::ServerId;
 use crate::message::Request;
-use crate::transaction::ServerId;
 
-/// The requests this server takes for itself and has not done with. As many as there are such transactions, so it needs
+/// The requests an element takes for itself and has not done with. As many as there are such transactions, so it needs
 /// no cap of its own.
 #[derive(Debug, Default)]
-pub(super) struct Ongoing {
+pub(crate) struct Ongoing {
     names: BTreeMap<SmolStr, ServerId>,
     of: BTreeMap<ServerId, SmolStr>,
 }
 
 impl Ongoing {
     /// Notes a request; whether another transaction has the same already.
-    pub(super) fn is_merged(&mut self, server: ServerId, request: &Request) -> bool {
+    pub(crate) fn is_merged(&mut self, server: ServerId, request: &Request) -> bool {
         // "If the request has no tag in the To header field".
         if request.to_tag().is_some() {
             return false;
@@ -34,10 +34,21 @@ impl Ongoing {
     }
 
     /// A transaction is over.
-    pub(super) fn forget(&mut self, server: ServerId) {
+    pub(crate) fn forget(&mut self, server: ServerId) {
         if let Some(name) = self.of.remove(&server) {
             self.names.remove(&name);
         }
+    }
+
+    /// Forgets those for which nothing can be said any more.
+    pub(crate) fn forget_all(&mut self, mut lost: impl FnMut(ServerId) -> bool) {
+        self.of.retain(|server, name| {
+            let lost = lost(*server);
+            if lost {
+                self.names.remove(name);
+            }
+            !lost
+        });
     }
 }
 
