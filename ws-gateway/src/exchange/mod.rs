@@ -4,6 +4,7 @@
 //! shard's lock, and then sends, answers questions and feeds answers until nothing is left to do.
 
 mod answers;
+mod refusal_log;
 
 use std::collections::VecDeque;
 use std::hash::Hasher as _;
@@ -31,6 +32,7 @@ use crate::metrics::Metrics;
 use crate::resolver::Resolver;
 use crate::shard::Shard;
 use crate::targets::Targets;
+use refusal_log::{Line, RefusalLog};
 
 /// Shards: many more than there are threads, so that two rarely want the same.
 pub const SHARDS: usize = 32;
@@ -62,6 +64,7 @@ pub struct Exchange {
     pub timeouts: Timeouts,
     /// Which servers of other domains failed lately.
     pub targets: Targets,
+    refusals: RefusalLog,
     dialer: Dialer,
     resolver: Resolver,
     /// Requests that wait for a connection to be opened.
@@ -109,6 +112,7 @@ impl Exchange {
             limits,
             timeouts,
             targets: Targets::default(),
+            refusals: RefusalLog::default(),
             dialer: network.dialer,
             resolver: network.resolver,
             connecting: Arc::new(Semaphore::new(CONNECTING)),
@@ -229,7 +233,12 @@ impl Exchange {
                     }
                     Output::Refused { peer, trace, status, reason, method, call_id } => {
                         let (transport, remote) = (peer.transport.via_token(), peer.remote);
-                        tracing::info!(%trace, status, %method, transport, %remote, %call_id, "refused: {reason}");
+                        if let Line::Write { left_out } = self.refusals.line(now) {
+                            if left_out > 0 {
+                                tracing::warn!(left_out, "more refusals than are written one by one");
+                            }
+                            tracing::info!(%trace, status, %method, transport, %remote, %call_id, "refused: {reason}");
+                        }
                     }
                     Output::Authenticated { flow, identity } => self.flows.identify(flow, identity),
                     Output::Target { transport, remote, health } => {
