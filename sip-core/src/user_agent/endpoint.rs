@@ -378,9 +378,12 @@ impl UserAgent {
 
     fn shut_down_further(&mut self, now: Instant) {
         let offline = self.flow().is_none();
+        if offline && self.is_shutting_down() {
+            // Also what was to be said after the shutdown: nobody opens a flow for it.
+            self.drop_farewells();
+        }
         if self.shutdown == Shutdown::Calls {
             if offline {
-                self.drop_farewells();
                 self.drop_calls();
                 self.drop_events();
             }
