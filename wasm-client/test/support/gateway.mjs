@@ -55,6 +55,16 @@ export class Gateway {
     this.addresses = JSON.parse(readFileSync(file("addresses.json"), "utf8"));
   }
 
+  /** Waits until it has so many WebSockets: until it has noticed that one is gone. */
+  async webSockets(count) {
+    const line = `trapezoid_flows{transport="ws"} ${count}\n`;
+    const until = Date.now() + 10_000;
+    while (!(await (await fetch(`http://${this.addresses.http}/metrics`)).text()).includes(line)) {
+      if (Date.now() > until) throw new Error(`no ${line}${this.#log}`);
+      await new Promise((resolve) => setTimeout(resolve, 20));
+    }
+  }
+
   /** Without a goodbye. */
   async kill() {
     if (this.#process.exitCode !== null || this.#process.signalCode !== null) return;
