@@ -7,7 +7,6 @@ use anyhow::Context as _;
 use prometheus_client::registry::Registry;
 use serde::Serialize;
 use sip_core::auth::Algorithm;
-use sip_core::registrar::Caps;
 use sip_core::server::Config as CoreConfig;
 use sip_core::time::Duration;
 use sip_core::transport::Transport;
@@ -20,7 +19,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::accounts::{self, Accounts};
 use crate::clock;
-use crate::config::{Clients, Config, Kept, SipListener};
+use crate::config::{Clients, Config, Kept, Limits, SipListener};
 use crate::data::DataDirectory;
 use crate::dialer::{Dialer, Locals};
 use crate::exchange::{Exchange, Network};
@@ -151,8 +150,8 @@ impl Gateway {
             Kept::Memory => None,
         };
         let changes = database.as_ref().map(|_| Arc::<Changes>::default());
-        let caps = Caps { contacts_per_aor: config.limits.contacts_per_aor };
-        let location = Arc::new(Location::new(caps, config.limits.registrations, changes.clone()));
+        let Limits { contacts_per_aor, registrations, .. } = config.limits;
+        let location = Arc::new(Location::new(contacts_per_aor, registrations, changes.clone()));
         let exchange = Arc::new(Exchange::new(
             &core,
             accounts,

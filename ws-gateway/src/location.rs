@@ -1,7 +1,7 @@
 //! The location service: who is registered where, in memory. [`crate::store`] keeps it on disk.
 //!
-//! A binding outlives the connection it was made over: its user agent is away then, and may come back. Only requests
-//! within a dialog wait for that.
+//! A binding outlives the connection it was made over: its user agent is away then, and may come back. How long a request
+//! waits for that, the core decides; who waits stands here.
 
 use std::collections::HashMap;
 use std::hash::{BuildHasher as _, RandomState};
@@ -63,7 +63,7 @@ pub struct Woken {
 pub struct Location {
     hasher: RandomState,
     parts: Vec<Mutex<HashMap<SmolStr, Entry>>>,
-    caps: Caps,
+    contacts_per_aor: usize,
     /// Bindings now.
     total: AtomicUsize,
     most: usize,
@@ -83,11 +83,11 @@ struct Entry {
 
 impl Location {
     /// Nobody is registered, and `most` bindings may be at once. `changes` is told whose bindings change.
-    pub fn new(caps: Caps, most: usize, changes: Option<Arc<Changes>>) -> Self {
+    pub fn new(contacts_per_aor: usize, most: usize, changes: Option<Arc<Changes>>) -> Self {
         Self {
             hasher: RandomState::new(),
             parts: (0..LOCKS).map(|_| Mutex::default()).collect(),
-            caps,
+            contacts_per_aor,
             total: AtomicUsize::new(0),
             most,
             waiting: AtomicUsize::new(0),
@@ -135,18 +135,21 @@ impl Location {
         let mut part = self.part(&update.aor).lock();
         let entry = part.entry(update.aor.clone()).or_default();
         self.refresh(entry, now, flows);
-        let before = entry.bindings.clone();
-        let mut applied = registrar::apply(&mut entry.bindings, update, now, self.caps);
-        let (had, has) = (before.len(), entry.bindings.len());
+        let had = entry.bindings.len();
         // Many who register at once may together be a few too many: memory has no need of the last one.
-        if has > had && self.total.load(Ordering::Relaxed) + (has - had) > self.most {
-            entry.bindings.clone_from(&before);
-            applied = Err(UpdateError::Full);
-        }
+        let room = self.most.saturating_sub(self.total.load(Ordering::Relaxed));
+        let applied = registrar::apply(
+            &mut entry.bindings,
+            update,
+            now,
+            Caps { contacts_per_aor: self.contacts_per_aor, room },
+        );
         self.count(had, entry.bindings.len());
-        entry.leave(&before);
+        if let Ok(before) = &applied {
+            entry.leave(before);
+        }
         let woken = self.wake(entry, now);
-        let result = applied.map(|()| entry.bindings.clone());
+        let result = applied.map(|_| entry.bindings.clone());
         if entry.is_empty() {
             part.remove(&update.aor);
         }
@@ -318,7 +321,7 @@ mod tests {
     impl World {
         fn new() -> Self {
             let now = Instant::from_micros(1_000_000);
-            let location = Location::new(Caps { contacts_per_aor: 10 }, 100, None);
+            let location = Location::new(10, 100, None);
             Self { location, flows: Flows::new(now, Metrics::default()), now }
         }
 

@@ -143,6 +143,11 @@ pub(crate) fn number(text: &str) -> Option<u64> {
     })
 }
 
+/// Where `part`, a slice of `whole`, begins in it.
+pub(crate) fn offset_in(whole: &[u8], part: &[u8]) -> usize {
+    (part.as_ptr() as usize).saturating_sub(whole.as_ptr() as usize)
+}
+
 /// SP, HTAB and the CR LF of a line fold, whose place the indexer has checked.
 pub(crate) const fn is_lws(byte: u8) -> bool {
     matches!(byte, b' ' | b'\t' | b'\r' | b'\n')

@@ -27,7 +27,7 @@ impl Span {
 
     /// Where `part`, a slice of `whole`, lies in it.
     pub(crate) fn of(whole: &[u8], part: &str) -> Self {
-        let start = (part.as_ptr() as usize).saturating_sub(whole.as_ptr() as usize);
+        let start = chars::offset_in(whole, part.as_bytes());
         Self::new(start, start + part.len())
     }
 

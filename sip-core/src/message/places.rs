@@ -1,7 +1,7 @@
 //! Where the parts of an address and of a Via lie in their fields: what was read once is not read again.
 
 use super::headers::Span;
-use super::{Host, NameAddr, Params, SipUri, Uri, Via};
+use super::{Host, NameAddr, Params, SipUri, Uri, Via, chars};
 
 /// A part of a message's head, or of a field's value. Both are shorter than a message, so that places fit.
 #[derive(Clone, Copy, Debug)]
@@ -18,7 +18,7 @@ impl Place {
 
     /// Where `part`, a slice of `value`, lies in it.
     pub(super) fn of(value: &str, part: &str) -> Self {
-        let start = (part.as_ptr() as usize).saturating_sub(value.as_ptr() as usize);
+        let start = chars::offset_in(value.as_bytes(), part.as_bytes());
         Self { start: start as u16, end: (start + part.len()) as u16 }
     }
 

@@ -19,7 +19,7 @@ pub fn scan_call_id(message: &[u8]) -> Option<&[u8]> {
             if continues && let Some((start, end)) = &mut found {
                 let text = trim(line);
                 if !text.is_empty() {
-                    let offset = text.as_ptr() as usize - message.as_ptr() as usize;
+                    let offset = chars::offset_in(message, text);
                     if *start == *end {
                         *start = offset;
                     }
@@ -37,11 +37,7 @@ pub fn scan_call_id(message: &[u8]) -> Option<&[u8]> {
                     return None;
                 }
                 let value = trim(&line[colon + 1..]);
-                let offset = if value.is_empty() {
-                    at + colon + 1
-                } else {
-                    value.as_ptr() as usize - message.as_ptr() as usize
-                };
+                let offset = if value.is_empty() { at + colon + 1 } else { chars::offset_in(message, value) };
                 found = Some((offset, offset + value.len()));
                 continues = true;
             }

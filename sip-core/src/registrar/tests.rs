@@ -134,7 +134,7 @@ fn updates_one_after_another() {
     for (row, (at, call_id, cseq, fields, expected, after)) in ROWS.iter().enumerate() {
         let now = T0 + Duration::from_secs(*at);
         let result = update(call_id, *cseq, fields).map_err(|refusal| refusal.status()).and_then(|update| {
-            apply(&mut bindings, &update, now, Caps::default()).map_err(UpdateError::status)
+            apply(&mut bindings, &update, now, Caps::default()).map(drop).map_err(UpdateError::status)
         });
         assert_eq!(result, *expected, "row {row}");
         assert_eq!(shown(&bindings, now), *after, "row {row}");

@@ -56,11 +56,13 @@ pub struct ContactUpdate {
 pub struct Caps {
     /// Most bindings of one address-of-record. Past it the one that is away and ends first makes room.
     pub contacts_per_aor: usize,
+    /// Bindings that may be added before all addresses-of-record together have as many as they may.
+    pub room: usize,
 }
 
 impl Default for Caps {
     fn default() -> Self {
-        Self { contacts_per_aor: limits::CONTACTS_PER_AOR }
+        Self { contacts_per_aor: limits::CONTACTS_PER_AOR, room: usize::MAX }
     }
 }
 
@@ -97,8 +99,8 @@ impl UpdateError {
     }
 }
 
-/// Applies an update to all bindings of its address-of-record, or leaves them alone and says why. Bindings that have
-/// ended are dropped either way.
+/// Applies an update to all bindings of its address-of-record and gives them as they were before, or leaves them alone
+/// and says why. Bindings that have ended are dropped either way. For [`Change::Fetch`], which changes none, it gives none.
 ///
 /// Whoever keeps the bindings calls this under the address-of-record's lock.
 pub fn apply(
@@ -106,18 +108,17 @@ pub fn apply(
     update: &BindingUpdate,
     now: Instant,
     caps: Caps,
-) -> Result<(), UpdateError> {
+) -> Result<Vec<Binding>, UpdateError> {
     bindings.retain(|b| b.expires_at > now);
     // §10.3 steps 6 and 7: of one Call-ID only a later CSeq may change a binding.
     let in_order = |b: &Binding| b.call_id != update.call_id || b.cseq < update.cseq;
     match &update.change {
-        Change::Fetch => Ok(()),
+        Change::Fetch => Ok(Vec::new()),
         Change::RemoveAll => {
             if !bindings.iter().all(in_order) {
                 return Err(UpdateError::OutOfOrder);
             }
-            bindings.clear();
-            Ok(())
+            Ok(core::mem::take(bindings))
         }
         Change::Contacts(contacts) => {
             let mut changed = bindings.clone();
@@ -145,10 +146,12 @@ pub fn apply(
                     }
                 }
             }
+            if changed.len().saturating_sub(bindings.len()) > caps.room {
+                return Err(UpdateError::Full);
+            }
             // Most have one: a vector's spare room would be three times as much.
             changed.shrink_to_fit();
-            *bindings = changed;
-            Ok(())
+            Ok(core::mem::replace(bindings, changed))
         }
     }
 }

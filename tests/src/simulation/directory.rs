@@ -106,7 +106,7 @@ impl Directory {
                     }
                     None => *until > now,
                 });
-                Answer::Updated(done.map(|()| bindings.clone()))
+                Answer::Updated(done.map(|_| bindings.clone()))
             }
             Question::Reach(RouteTarget::Registration(key)) => {
                 let bindings = self.bindings.get(key.aor.as_str()).map_or(&[][..], Vec::as_slice);

@@ -23,7 +23,7 @@ fn exchange(directory: &tempfile::TempDir) -> Arc<Exchange> {
     let dialer = Dialer::new(Locals::default(), None, Admission::new(&limits), tasks, stop);
     let metrics = Metrics::register(&mut Registry::default());
     let config = Config::new("localhost", [1; 32], [2; 32]);
-    let location = Arc::new(Location::new(sip_core::registrar::Caps::default(), 100, None));
+    let location = Arc::new(Location::new(10, 100, None));
     Arc::new(Exchange::new(
         &config,
         accounts,

@@ -194,7 +194,7 @@ pub(super) fn limited<'a>(text: &'a str, what: &'static str, offset: usize) -> R
 
 /// Where `part`, a slice of `whole`, begins in it.
 pub(super) fn place(whole: &str, part: &str) -> usize {
-    (part.as_ptr() as usize).saturating_sub(whole.as_ptr() as usize)
+    chars::offset_in(whole.as_bytes(), part.as_bytes())
 }
 
 /// The only values of some parameters: refused if one stands twice. What may be missing is for [`Known::value`] to say.

@@ -174,7 +174,7 @@ impl Net {
             Question::Update(update) => {
                 let bindings = self.bindings.entry(update.aor.clone()).or_default();
                 let done = registrar::apply(bindings, update, self.now, Caps::default());
-                Answer::Updated(done.map(|()| bindings.clone()))
+                Answer::Updated(done.map(|_| bindings.clone()))
             }
             Question::Reach(RouteTarget::Registration(key)) => {
                 let bindings = self.bindings.get(&key.aor)?;
