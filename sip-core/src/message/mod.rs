@@ -14,6 +14,7 @@
 pub(crate) mod chars;
 mod error;
 mod headers;
+mod index;
 mod method;
 mod name;
 mod params;
@@ -35,7 +36,8 @@ mod writer;
 
 pub(crate) use chars::is_token;
 pub use error::{Fault, ParseError};
-pub use headers::{Field, Headers};
+pub use headers::Headers;
+pub use index::Field;
 pub use method::Method;
 pub use name::HeaderName;
 pub use params::{Params, quote, unquote};

@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 
-use super::headers::{Index, Span};
+use super::index::{Index, Span};
 use super::places::{AddressPlaces, Place, ViaPlaces};
 use super::value::{CSeq, NameAddr, Via, split_list};
 use super::{Fault, Field, HeaderName, Headers, Method, ParseError, Request, Response, Uri, chars};

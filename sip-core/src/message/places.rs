@@ -1,6 +1,6 @@
 //! Where the parts of an address and of a Via lie in their fields: what was read once is not read again.
 
-use super::headers::Span;
+use super::index::Span;
 use super::{Host, NameAddr, Params, SipUri, Uri, Via, chars};
 
 /// A part of a message's head, or of a field's value. Both are shorter than a message, so that places fit.

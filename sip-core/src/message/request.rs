@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 
-use super::headers::Span;
+use super::index::Span;
 use super::parse::Essentials;
 use super::{CSeq, HeaderName, Headers, Message, Method, NameAddr, ParseError, Refused, Via, chars};
 

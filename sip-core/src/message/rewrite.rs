@@ -6,7 +6,7 @@ use core::ops::Range;
 
 use bytes::Bytes;
 
-use super::headers::Span;
+use super::index::Span;
 use super::value::list_element_len;
 use super::{HeaderName, Headers, Request, chars};
 

@@ -4,7 +4,7 @@ use core::fmt;
 
 use super::HeaderError;
 use super::cursor::refused;
-use crate::message::headers::Span;
+use crate::message::index::Span;
 use crate::message::{CSeq, Fault, HeaderName, Headers, NameAddr, ParseError, Via, chars};
 
 /// How many values a header field may have (RFC 3261 §7.3.1).
