@@ -44,9 +44,9 @@ impl UserAgent {
         response: &Response,
     ) -> Result<(), Failure> {
         let headers = response.headers();
-        let challenges = headers.fields().iter().filter_map(|field| match field.name {
-            HeaderName::WwwAuthenticate => Some((Authority::Server, headers.value_of(field))),
-            HeaderName::ProxyAuthenticate => Some((Authority::Proxy, headers.value_of(field))),
+        let challenges = headers.values().filter_map(|(name, value)| match name {
+            HeaderName::WwwAuthenticate => Some((Authority::Server, value)),
+            HeaderName::ProxyAuthenticate => Some((Authority::Proxy, value)),
             _ => None,
         });
         self.authenticator
