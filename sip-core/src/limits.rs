@@ -36,7 +36,7 @@ pub const SDP_FORMATS: usize = 128;
 /// Parts of one multipart body. An offer, a location and a geometry of its own make three. Past it: refused by name.
 pub const BODY_PARTS: usize = 32;
 
-/// Multiparts inside multiparts. Signed offers nest two. Past it the innermost stay unread.
+/// Multiparts inside multiparts. Signed offers nest two. Past it: refused by name.
 pub const MULTIPART_DEPTH: usize = 4;
 
 /// Largest XML document, bytes: as large as the message around it. Past it: refused by name.

@@ -3,9 +3,11 @@
 //! A delimiter is `--boundary` at the beginning of a line with nothing but white space after it, so a boundary that
 //! begins another's does not cut it (CVE-2022-21723 and its kin read past what a delimiter told them). The body is
 //! searched once, with a search that is linear in the worst case. Parts that are multiparts themselves stay bytes;
-//! [`Multipart::find`] looks into them.
+//! [`Selection`] looks into them.
 //!
 //! What it does not do: transfer encodings; SIP bodies are binary (RFC 5621 §4).
+
+mod selection;
 
 use alloc::borrow::Cow;
 use alloc::string::String;
@@ -17,6 +19,8 @@ use thiserror::Error;
 use super::fields::{BodyError, Fields};
 use crate::limits;
 use crate::message::{HeaderName, Params};
+
+pub use selection::Selection;
 
 /// Why bytes are not a multipart body.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
@@ -37,6 +41,9 @@ pub enum MultipartError {
     /// More parts than [`limits::BODY_PARTS`].
     #[error("too many parts")]
     TooManyParts,
+    /// Multiparts inside multiparts, deeper than [`limits::MULTIPART_DEPTH`].
+    #[error("parts too deep")]
+    TooDeep,
     /// A part's header fields are malformed.
     #[error("part: {0}")]
     Part(BodyError),
@@ -76,6 +83,20 @@ impl<'a> Part<'a> {
     /// `Content-Disposition`, as it stands (RFC 5621 §8: `session` and `render` mean most).
     pub fn content_disposition(&self) -> Option<&str> {
         self.fields.first(HeaderName::ContentDisposition)
+    }
+
+    /// The type of `Content-Disposition`, without its parameters.
+    pub fn disposition(&self) -> Option<&str> {
+        self.content_disposition()?.split(';').next().map(str::trim)
+    }
+
+    /// Whether the body is what it stands for: no coding that would have to be undone (RFC 5621 §3.2).
+    pub fn is_plain(&self) -> bool {
+        let is_one_of = |value: Option<&str>, plain: &[&str]| {
+            value.is_none_or(|value| plain.iter().any(|known| known.eq_ignore_ascii_case(value)))
+        };
+        is_one_of(self.fields.first(HeaderName::ContentEncoding), &["identity"])
+            && is_one_of(self.fields.named("Content-Transfer-Encoding"), &["7bit", "8bit", "binary"])
     }
 
     /// `Content-ID` without its brackets, as a `cid:` URI names it (RFC 2392).
@@ -164,33 +185,6 @@ impl<'a> Multipart<'a> {
         out.extend_from_slice(b"--\r\n");
         Ok(out)
     }
-
-    /// The first part of this media type, `application/sdp` for one.
-    pub fn of_type(&self, media_type: &str) -> Option<&Part<'a>> {
-        self.parts.iter().find(|part| part.is(media_type))
-    }
-
-    /// The first part of this media type in the body of a message, in multiparts inside multiparts too, no deeper than
-    /// [`limits::MULTIPART_DEPTH`]. What cannot be parsed is passed over.
-    pub fn find(content_type: &str, body: &'a [u8], media_type: &str) -> Option<Part<'a>> {
-        find_within(content_type, body, media_type, limits::MULTIPART_DEPTH)
-    }
-}
-
-fn find_within<'a>(content_type: &str, body: &'a [u8], media_type: &str, depth: usize) -> Option<Part<'a>> {
-    let depth = depth.checked_sub(1)?;
-    for part in Multipart::parse(content_type, body).ok()?.parts {
-        if part.is(media_type) {
-            return Some(part);
-        }
-        // Parsing borrows.
-        if let (Cow::Borrowed(inner), Some(content_type)) = (&part.body, part.content_type())
-            && let Some(found) = find_within(content_type, inner, media_type, depth)
-        {
-            return Some(found);
-        }
-    }
-    None
 }
 
 /// The `boundary` of a `Content-Type`, if it is a multipart's.

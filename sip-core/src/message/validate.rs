@@ -41,7 +41,8 @@ pub struct Rules<'a> {
     pub allow: &'a str,
     /// Option tags supported, as Supported has them: in Require, at a proxy in Proxy-Require.
     pub supported: &'a str,
-    /// Media types taken, and offered in answers to INVITE, as Accept has them.
+    /// Media types taken, and offered in answers to INVITE, as Accept has them. Who names `multipart/mixed` takes every
+    /// multipart (RFC 5621 §4.2), and looks for its types in the parts; its answers are none.
     pub accept: &'a str,
 }
 
@@ -218,7 +219,11 @@ impl Rules<'_> {
     ) -> Result<ContentType<'m>, Rejection> {
         // §20.15: it "MUST be present if the body is not empty", so that this is a fault and no unknown type.
         let content_type = content_type.ok_or(missing(HeaderName::ContentType))?;
-        if !self.types().any(|(kind, subtype)| content_type.is(kind, subtype)) {
+        let taken = |(kind, subtype)| {
+            let mixed = (kind, subtype) == ("multipart", "mixed");
+            content_type.is(kind, subtype) || (mixed && content_type.kind.eq_ignore_ascii_case(kind))
+        };
+        if !self.types().any(taken) {
             return Err(Rejection::of(415, Defect::MediaType).with(HeaderName::Accept, self.accept.into()));
         }
         each::<ContentEncoding<'_>>(headers)?;
@@ -264,10 +269,9 @@ impl Rules<'_> {
         // RFC 4475 §3.3.15. No Accept means application/sdp (§20.1), an empty one means nothing.
         if *method == Method::Invite && headers.has(HeaderName::Accept) {
             each::<Accept<'_>>(headers)?;
-            let covered = headers
-                .typed_all::<Accept<'_>>()
-                .flatten()
-                .any(|range| self.types().any(|(kind, subtype)| range.covers(kind, subtype)));
+            let covered = headers.typed_all::<Accept<'_>>().flatten().any(|range| {
+                self.types().any(|(kind, subtype)| kind != "multipart" && range.covers(kind, subtype))
+            });
             if !covered {
                 return Err(Rejection::of(406, Defect::NotAcceptable));
             }

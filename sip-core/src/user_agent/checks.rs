@@ -5,15 +5,12 @@ use alloc::string::{String, ToString};
 use alloc::vec;
 use alloc::vec::Vec;
 
-use smol_str::{SmolStr, ToSmolStr};
+use smol_str::SmolStr;
 
-use super::local::{Local, SDP, SUPPORTED};
-use super::{Aor, Config, body_text};
+use super::local::{Local, MULTIPARTS, SDP, SUPPORTED};
+use super::{Aor, Config, bodies, body_text};
 use crate::message::validate::{Rejection, Role, Rules};
 use crate::message::{HeaderName, Host, Method, Request, Uri, reason_phrase};
-
-/// Bodies taken in INFO; this is what phones send for keys pressed.
-const DTMF: &str = "application/dtmf-relay, application/dtmf";
 
 /// A final answer that refuses.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -54,18 +51,19 @@ impl From<Rejection> for Refusal {
 /// What we take. Bodies differ: INFO brings keys, MESSAGE words, the others sessions. `sips` is not taken: its answer
 /// needs a Contact that is one too (§12.1.1), and ours is not, for it promises TLS on every hop (RFC 5630 §3.1.1).
 pub(super) fn rules<'a>(method: &Method, local: &'a Local) -> Rules<'a> {
-    let accept = match method {
-        Method::Info => DTMF,
-        Method::Message => &local.message_types,
-        _ => SDP,
-    };
+    let accept = bodies::accept(method, local);
     let allow = &local.allow;
     Rules { role: Role::UserAgent, schemes: &["sip"], allow, supported: SUPPORTED, accept }
 }
 
 /// What must hold before anything is decided about a request (§8.2).
 pub(super) fn validate(request: &Request, local: &Local) -> Result<(), Refusal> {
-    rules(request.method(), local).request(request).map_err(Refusal::from)
+    rules(request.method(), local).request(request)?;
+    // An ACK is never answered.
+    if *request.method() != Method::Ack {
+        bodies::content(request, local)?;
+    }
+    Ok(())
 }
 
 /// Whether a request outside a dialog is for us (§8.2.2.1). Whom To names does not matter: calls are forwarded.
@@ -89,19 +87,15 @@ pub(super) fn offer(
     local: &Local,
     dtls_required: bool,
 ) -> Result<Option<String>, Refusal> {
-    let Some(text) = content(request, local)?.map(|(_, text)| text) else { return Ok(None) };
+    let Some(text) = bodies::content(request, local)?.map(|found| body_text(found.body)) else {
+        return Ok(None);
+    };
     if dtls_required && !has_fingerprints(&text) {
         // §20.43: 399 is for texts.
         let warning = "399 user-agent.invalid \"WebRTC media needs a DTLS fingerprint\"";
         return Err(Refusal::of(488).with(HeaderName::Warning, warning));
     }
     Ok(Some(text))
-}
-
-/// A body we understand, with its type; `None` if there is none that matters.
-pub(super) fn content(request: &Request, local: &Local) -> Result<Option<(SmolStr, String)>, Refusal> {
-    let found = rules(request.method(), local).body(request)?;
-    Ok(found.map(|found| (found.to_smolstr(), body_text(request.body()))))
 }
 
 /// Whether every medium that is not refused has a fingerprint, its own or the session's (RFC 8122 §5).
@@ -124,7 +118,7 @@ fn has_fingerprints(sdp: &str) -> bool {
 /// The header fields of an answer to OPTIONS (§11.2; RFC 6665 §4.4.4, RFC 6086 §7.1).
 pub(super) fn capabilities(config: &Config, local: &Local) -> Vec<(HeaderName, SmolStr)> {
     let messages = Some(&*local.message_types).filter(|types| !types.is_empty());
-    let accept: Vec<&str> = [SDP].into_iter().chain(messages).collect();
+    let accept: Vec<&str> = [SDP].into_iter().chain(messages).chain([MULTIPARTS]).collect();
     let mut fields = vec![
         (HeaderName::Allow, local.allow.clone()),
         (HeaderName::Accept, accept.join(", ").into()),

@@ -5,7 +5,8 @@ use alloc::boxed::Box;
 use bytes::Bytes;
 use smol_str::SmolStr;
 
-use super::call::{Answered, Call, Direction, Due, Grant, Reliable, Terms, Usage, description, reliable};
+use super::bodies::description;
+use super::call::{Answered, Call, Direction, Due, Grant, Reliable, Terms, Usage, reliable};
 use super::checks::{self, Refusal};
 use super::failure::reason;
 use super::local::{SDP, SUPPORTED};

@@ -4,7 +4,7 @@ use alloc::format;
 use alloc::string::String;
 use core::fmt::Display;
 
-use smol_str::SmolStr;
+use smol_str::{SmolStr, format_smolstr};
 
 use super::Config;
 use crate::entropy::{self, Entropy};
@@ -23,6 +23,9 @@ pub(crate) const WITHIN: &str = "norefersub, outbound, replaces, tdialog, timer"
 /// The one body understood in INVITE.
 pub(crate) const SDP: &str = "application/sdp";
 
+/// Bodies of parts, in which we look for what we understand (RFC 5621 §4.2).
+pub(super) const MULTIPARTS: &str = "multipart/mixed, multipart/alternative";
+
 /// Names made up once: the Contact stays for the user agent's life, so that dialogs outlive connections.
 #[derive(Debug)]
 pub(super) struct Local {
@@ -34,8 +37,10 @@ pub(super) struct Local {
     pub(super) gruu: Option<SmolStr>,
     /// Methods a peer may send (§20.5).
     pub(super) allow: SmolStr,
-    /// Media types taken in MESSAGE.
+    /// Media types taken in MESSAGE, as they stand or in parts.
     pub(super) message_types: SmolStr,
+    /// The same with [`MULTIPARTS`].
+    pub(super) message_accept: SmolStr,
 }
 
 impl Local {
@@ -54,6 +59,7 @@ impl Local {
         Self {
             allow: allow.into(),
             message_types: config.message_types.join(", ").into(),
+            message_accept: format_smolstr!("{}, {MULTIPARTS}", config.message_types.join(", ")),
             user: entropy::token(entropy, 60).into(),
             host: format!("{}.invalid", entropy::token(entropy, 60)).into(),
             gruu: None,

@@ -3,9 +3,10 @@
 
 use alloc::vec::Vec;
 
-use smol_str::{SmolStr, ToSmolStr};
+use smol_str::SmolStr;
 
-use super::checks::{self, Refusal};
+use super::bodies;
+use super::checks::Refusal;
 use super::{CallId, Event, Identity, MessageError, MessageId, UserAgent};
 use crate::body::Content;
 use crate::limits;
@@ -63,11 +64,10 @@ impl UserAgent {
             // RFC 3261 §21.4.11.
             return Err(Refusal::of(413));
         }
-        let found = checks::rules(request.method(), &self.local).body(request)?;
-        let content = Content {
-            content_type: found.map(|found| found.to_smolstr()).unwrap_or_default(),
-            body: request.headers().bytes().slice_ref(request.body()),
-        };
+        let found = bodies::content(request, &self.local)?;
+        let content = found
+            .map(|found| Content::new(found.content_type, request.headers().bytes().slice_ref(found.body)));
+        let content = content.unwrap_or_else(|| Content::new("", ""));
         let message = MessageId(self.next_message);
         self.next_message += 1;
         let hold = self.config.message_hold.min(LONGEST_HOLD);

@@ -7,6 +7,7 @@
 
 mod authorization;
 mod binding;
+mod bodies;
 mod call;
 mod checks;
 mod config;

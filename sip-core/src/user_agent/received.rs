@@ -1,15 +1,13 @@
 //! Requests we receive: outside dialogs and in them (RFC 3261 §8.2, §12.2.2, §14.2, §15.1.2).
 
-use smol_str::{ToSmolStr, format_smolstr};
+use smol_str::ToSmolStr;
 
 use super::checks::{self, Refusal};
 use super::failure::reason;
-use super::{CallId, CallState, End, Event, Side, UserAgent};
-use crate::body::Content;
+use super::{CallId, CallState, End, Event, Side, UserAgent, bodies, body_text};
 use crate::dialog::DialogId;
 use crate::entropy;
-use crate::message::typed::{ContentType, InfoPackage};
-use crate::message::validate::Rules;
+use crate::message::typed::InfoPackage;
 use crate::message::{HeaderName, Method, Request, reason_phrase};
 use crate::time::Instant;
 use crate::transaction::{Received, ServerId};
@@ -182,10 +180,10 @@ impl UserAgent {
             return self.informed_of_package(now, server, request, id);
         }
         checks::validate(request, &self.local)?;
-        let content = checks::content(request, &self.local)?;
+        let content = bodies::content(request, &self.local)?;
         self.respond(now, server, request, 200, &[]);
-        if let Some((content_type, body)) = content {
-            self.event(Event::Info { call: id, content_type, body });
+        if let Some(bodies::Found { content_type, body }) = content {
+            self.event(Event::Info { call: id, content_type, body: body_text(body) });
         }
         Ok(())
     }
@@ -209,22 +207,6 @@ impl UserAgent {
         self.respond(now, server, request, 200, &[]);
         self.event(Event::InfoPackage { call, package: info.to_smolstr(), content });
         Ok(())
-    }
-
-    /// A body of this media type, or of whatever type it says it is.
-    pub(super) fn any_body(
-        &self,
-        request: &Request,
-        media_type: Option<&str>,
-    ) -> Result<Option<Content>, Refusal> {
-        let headers = request.headers();
-        let any = headers.typed::<ContentType<'_>>().ok().flatten();
-        let any = any.map(|found| format_smolstr!("{}/{}", found.kind, found.subtype)).unwrap_or_default();
-        let accept = media_type.unwrap_or(&any);
-        let rules = Rules { accept, ..checks::rules(request.method(), &self.local) };
-        rules.request(request)?;
-        let found = rules.body(request)?;
-        Ok(found.map(|found| Content::new(found.to_smolstr(), headers.bytes().slice_ref(request.body()))))
     }
 
     /// BYE (§15.1.2).

@@ -5,7 +5,7 @@ use std::format;
 use super::samples;
 use crate::body::dtmf_relay::Dtmf;
 use crate::body::message_summary::{Counts, MessageSummary};
-use crate::body::multipart::{Multipart, MultipartError, Part, boundary};
+use crate::body::multipart::{Multipart, MultipartError, Part, Selection, boundary};
 use crate::body::sdp::{SdpFault, SessionDescription};
 use crate::body::sdpfrag::SdpFrag;
 use crate::body::sipfrag::SipFrag;
@@ -14,6 +14,10 @@ use crate::limits;
 use crate::message::HeaderName;
 
 const MIXED: &str = "multipart/mixed;boundary=unique-boundary-1";
+
+fn select<'a>(content_type: &str, body: &'a [u8]) -> Result<Selection<'a>, MultipartError> {
+    Selection::of(content_type, body, &|part| part.is("application/sdp"))
+}
 
 #[test]
 fn multipart() {
@@ -25,10 +29,11 @@ fn multipart() {
     assert_eq!(&*pidf.body, b"<a/>\r\n--unique-boundary-10");
     assert!(plain.fields.is_empty() && plain.is("text/plain"));
     assert_eq!(&*plain.body, b"plain --unique-boundary-1 text");
-    let sdp = Multipart::find(MIXED, samples::MULTIPART.as_bytes(), "application/sdp").unwrap();
-    assert_eq!((&*sdp.body, sdp.is_required()), (&b"v=0"[..], false));
-    assert_eq!(sdp.content_disposition(), Some("session;handling=optional"));
-    assert!(Multipart::find(MIXED, samples::MULTIPART.as_bytes(), "application/isup").is_none());
+    // The text part is required as well, and there is nothing to do with it.
+    let selected = select(MIXED, samples::MULTIPART.as_bytes()).unwrap();
+    let sdp = selected.part.unwrap();
+    assert_eq!((&*sdp.body, sdp.is_required(), selected.missing), (&b"v=0"[..], false, true));
+    assert_eq!((sdp.disposition(), sdp.is_plain()), (Some("session"), true));
     let printed = parsed.print("other").unwrap();
     assert_eq!(Multipart::split("other", &printed).unwrap(), parsed);
 }
@@ -74,10 +79,64 @@ fn multipart_is_built() {
         let name = format!("b{depth}");
         let content_type = format!("multipart/mixed;boundary={name}");
         let printed = Multipart { parts: [deep].into() }.print(&name).unwrap();
-        let found = Multipart::find(&content_type, &printed, "application/sdp");
-        assert_eq!(found.is_some(), depth <= limits::MULTIPART_DEPTH);
+        let found = select(&content_type, &printed).map(|found| found.part.is_some());
+        let expected = if depth <= limits::MULTIPART_DEPTH { Ok(true) } else { Err(MultipartError::TooDeep) };
+        assert_eq!(found, expected);
         deep = Part::new(&content_type, printed);
     }
+}
+
+/// RFC 5621 §8.2, §8.3: which part counts, and what is missing then.
+#[test]
+fn rfc5621_8_parts_that_are_required_and_parts_that_are_not() {
+    // Each part: its type, its handling and its text; `[` and `]` stand for a multipart within.
+    let part = |content_type: &str, handling: &str, text: &str| {
+        format!("Content-Type: {content_type}\r\nContent-Disposition: x;handling={handling}\r\n\r\n{text}")
+    };
+    let body = |boundary: &str, parts: &[&str]| {
+        let parts: Vec<_> = parts.iter().map(|part| format!("--{boundary}\r\n{part}\r\n")).collect();
+        parts.concat() + &format!("--{boundary}--\r\n")
+    };
+    let sdp = part("application/sdp", "required", "v=0");
+    let second = part("application/sdp", "required", "v=1");
+    let other = part("application/isup", "required", "x");
+    let ignored = part("application/isup", "optional", "x");
+    let spare = part("application/sdp", "optional", "v=2");
+    let (mixed, alternative) = ("multipart/mixed;boundary=m", "Multipart/Alternative; boundary=m");
+    let inner = |subtype: &str, handling: &str, parts: &[&str]| {
+        part(&format!("multipart/{subtype};boundary=i"), handling, &body("i", parts))
+    };
+    let broken = |handling: &str| part("multipart/mixed;boundary=i", handling, "no parts");
+    let rows: [(&str, &[&str], Option<&str>, bool); 17] = [
+        (mixed, &[&sdp], Some("v=0"), false),
+        (mixed, &[&ignored, &sdp], Some("v=0"), false),
+        (mixed, &[&sdp, &other], Some("v=0"), true),
+        (mixed, &[&ignored], None, false),
+        (mixed, &[&other], None, true),
+        // A second one has no context.
+        (mixed, &[&sdp, &second], Some("v=0"), true),
+        (mixed, &[&sdp, &spare], Some("v=0"), false),
+        // What no one knows is mixed.
+        ("multipart/waltz;boundary=m", &[&ignored, &sdp], Some("v=0"), false),
+        // The last that is understood, whatever their handling.
+        (alternative, &[&sdp, &other], Some("v=0"), false),
+        (alternative, &[&other, &sdp, &second], Some("v=1"), false),
+        (alternative, &[&ignored], None, true),
+        (mixed, &[&ignored, &inner("alternative", "required", &[&sdp, &other])], Some("v=0"), false),
+        (mixed, &[&sdp, &inner("alternative", "optional", &[&other])], Some("v=0"), false),
+        (mixed, &[&inner("mixed", "optional", &[&second, &other]), &sdp], Some("v=0"), false),
+        (mixed, &[&inner("mixed", "required", &[&second, &other]), &ignored], Some("v=1"), true),
+        (alternative, &[&sdp, &inner("mixed", "required", &[&second, &other])], Some("v=0"), false),
+        (mixed, &[&broken("optional"), &sdp], Some("v=0"), false),
+    ];
+    for (content_type, parts, text, missing) in rows {
+        let body = body("m", parts);
+        let found = select(content_type, body.as_bytes()).unwrap();
+        let taken = found.part.map(|part| part.body.into_owned());
+        assert_eq!((taken.as_deref(), found.missing), (text.map(str::as_bytes), missing), "{body}");
+    }
+    let body = body("m", &[&sdp, &broken("required")]);
+    assert_eq!(select(mixed, body.as_bytes()), Err(MultipartError::NoPart));
 }
 
 #[test]

@@ -7,7 +7,7 @@ use crate::body::dialog_info::DialogInfo;
 use crate::body::dtmf_relay::Dtmf;
 use crate::body::is_composing::IsComposing;
 use crate::body::message_summary::MessageSummary;
-use crate::body::multipart::Multipart;
+use crate::body::multipart::{Multipart, Selection};
 use crate::body::pidf::Presence;
 use crate::body::reginfo::RegInfo;
 use crate::body::sdpfrag::SdpFrag;
@@ -49,7 +49,9 @@ fn check(bytes: &[u8]) -> Result<(), TestCaseError> {
         let again = Multipart::split(fresh, &printed);
         prop_assert_eq!(again, Ok(value));
     }
-    let _ = Multipart::find("multipart/mixed;boundary=unique-boundary-1", bytes, "application/sdp");
+    let _ = Selection::of("multipart/mixed;boundary=unique-boundary-1", bytes, &|part| {
+        part.is("application/sdp")
+    });
     Ok(())
 }
 

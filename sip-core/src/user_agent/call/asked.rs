@@ -7,7 +7,7 @@ use bytes::Bytes;
 
 use super::answered::{Answered, Due};
 use super::session_timer::Grant;
-use super::usage::{Usage, description};
+use super::usage::Usage;
 use super::{Call, Direction};
 use crate::dialog::{DialogId, Stage};
 use crate::entropy;
@@ -15,6 +15,7 @@ use crate::message::{HeaderName, Method, Request, Response, reason_phrase};
 use crate::offer_answer::{self, Fault, Offered, Turn};
 use crate::time::{Duration, Instant};
 use crate::transaction::ServerId;
+use crate::user_agent::bodies::{self, description};
 use crate::user_agent::checks::{self, Refusal};
 use crate::user_agent::local::{SDP, SUPPORTED};
 use crate::user_agent::{
@@ -274,7 +275,10 @@ impl UserAgent {
         let Some(usage) = self.usage_mut(id, dialog) else { return Err(Refusal::of(481)) };
         let mut sdp = None;
         if offers {
-            let offer = Bytes::copy_from_slice(request.body());
+            let Some(offer) = description(request.headers(), request.body()) else {
+                return Err(Refusal::of(415));
+            };
+            sdp = Some(body_text(&offer));
             match usage.negotiation.offered(offer) {
                 Ok(Offered::Unchanged) if !usage.offers_roles() => {
                     let local = usage.negotiation.local().cloned();
@@ -290,7 +294,6 @@ impl UserAgent {
                 Ok(_) => {}
                 Err(fault) => return Err(Refusal::of_fault(&fault)),
             }
-            sdp = Some(body_text(request.body()));
         }
         let wait = if *request.method() == Method::Invite { PERSON } else { PROMPT };
         if let Some(usage) = self.usage_mut(id, dialog) {
@@ -336,7 +339,7 @@ impl UserAgent {
             return Err(CommandError::TooLarge);
         }
         // A body that is no description of a session offers nothing: then the offer is ours.
-        let ours = sdp.is_some() && matches!(checks::content(request, &self.local), Ok(None));
+        let ours = sdp.is_some() && matches!(bodies::content(request, &self.local), Ok(None));
         if let Some(usage) = self.usage_mut(id, dialog) {
             usage.learn(request.headers());
             if refreshes && usage.is_confirmed() {
@@ -405,11 +408,9 @@ impl UserAgent {
         let cseq = ack.cseq().number;
         let Some(answered) = usage.unacknowledged.take_if(|answered| answered.cseq == cseq) else { return };
         if answered.offers && usage.negotiation.turn() == Turn::LocalOffer {
-            let answered = description(ack.headers(), ack.body())
-                .ok_or(Fault::Turn(Turn::LocalOffer))
-                .and_then(|sdp| usage.negotiation.answered(sdp));
-            if answered.is_ok() {
-                self.event(Event::OfferAnswered { call: id, sdp: body_text(ack.body()) });
+            let sdp = description(ack.headers(), ack.body());
+            if let Some(sdp) = sdp.filter(|sdp| usage.negotiation.answered(sdp.clone()).is_ok()) {
+                self.event(Event::OfferAnswered { call: id, sdp: body_text(&sdp) });
             } else {
                 usage.negotiation.roll_back();
                 let failure = Failure::of(Cause::NotAcceptable);

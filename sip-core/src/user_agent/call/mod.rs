@@ -18,7 +18,7 @@ pub(crate) use change::{Wish, ack};
 pub(crate) use redirection::Targets;
 pub(crate) use reliable::{Reliable, Taken};
 pub(crate) use session_timer::{Grant, Terms};
-pub(crate) use usage::{Usage, description};
+pub(crate) use usage::Usage;
 
 use super::continuity::Way;
 use super::incoming::{Incoming, Phase};

@@ -4,7 +4,7 @@ use alloc::collections::VecDeque;
 
 use bytes::Bytes;
 
-use super::usage::{Usage, description};
+use super::usage::Usage;
 use super::{Call, Direction};
 use crate::body::Content;
 use crate::dialog::DialogId;
@@ -15,6 +15,7 @@ use crate::message::{HeaderName, Method, Request, Response, Writer, reason_phras
 use crate::offer_answer::{Fault, Turn};
 use crate::time::{Duration, Instant};
 use crate::transaction::{ServerId, Timers};
+use crate::user_agent::bodies::description;
 use crate::user_agent::checks::Refusal;
 use crate::user_agent::incoming::{Incoming, Phase};
 use crate::user_agent::local::SDP;

@@ -11,7 +11,7 @@ use super::asked::Asked;
 use super::change::Change;
 use super::session_timer::{SessionTimer, Terms};
 use crate::dialog::{Dialog, DialogId};
-use crate::message::typed::{ContentType, RecvInfo};
+use crate::message::typed::RecvInfo;
 use crate::message::{HeaderName, Headers, Request, Response};
 use crate::offer_answer::{Fault, Negotiation, Outline, Turn};
 use crate::time::Instant;
@@ -163,10 +163,4 @@ impl Usage {
         let timer = self.timer.as_ref().map(SessionTimer::timeout);
         change.into_iter().chain(asked).chain(answered).chain(timer).min()
     }
-}
-
-/// The description in a message, in a buffer of its own: a call outlives the message by hours.
-pub(crate) fn description(headers: &Headers, body: &[u8]) -> Option<Bytes> {
-    let content_type = headers.typed::<ContentType<'_>>().ok()??;
-    (!body.is_empty() && content_type.is("application", "sdp")).then(|| Bytes::copy_from_slice(body))
 }

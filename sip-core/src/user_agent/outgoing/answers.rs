@@ -8,7 +8,8 @@ use crate::message::{Response, SessionIdentifier};
 use crate::offer_answer::{self, Turn};
 use crate::time::Instant;
 use crate::transaction::ClientId;
-use crate::user_agent::call::{Call, Direction, Taken, Usage, ack, description};
+use crate::user_agent::bodies::description;
+use crate::user_agent::call::{Call, Direction, Taken, Usage, ack};
 use crate::user_agent::farewell::Last;
 use crate::user_agent::{CallId, Cause, End, Event, Failure, Purpose, UserAgent, body_text};
 
@@ -48,6 +49,7 @@ impl UserAgent {
         }
         let invite = out.draft.cseq;
         let mut sdp = description(response.headers(), response.body());
+        let described = sdp.is_some();
         let mut prack = None;
         let mut offered = false;
         if response.to_tag().is_some() {
@@ -81,7 +83,7 @@ impl UserAgent {
                     _ => false,
                 });
                 offered &= sdp.is_some();
-                let arrived = reliable && !response.body().is_empty() && usage.negotiation.remote().is_some();
+                let arrived = reliable && described && usage.negotiation.remote().is_some();
                 usage.settled |= arrived && usage.negotiation.turn() == Turn::Stable;
             }
             prack = reliable.then_some(name);

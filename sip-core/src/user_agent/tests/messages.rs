@@ -217,7 +217,10 @@ fn rfc3428_7_what_is_refused() {
     let html = [MESSAGE[0], MESSAGE[1], MESSAGE[2], MESSAGE[3], "Content-Type: text/html"];
     solo.send("MESSAGE", &html, "<hr>");
     let refused = solo.response(415);
-    assert_eq!(refused.headers().first(HeaderName::Accept), Some("text/plain, message/cpim"));
+    assert_eq!(
+        refused.headers().first(HeaderName::Accept),
+        Some("text/plain, message/cpim, multipart/mixed, multipart/alternative")
+    );
     solo.send("MESSAGE sip:bob@example.com", &MESSAGE, "hello");
     solo.response(404);
     let lines: Vec<&str> = MESSAGE.into_iter().chain(["Require: telepathy"]).collect();
@@ -334,7 +337,10 @@ fn rfc3261_11_options_asks_and_answers() {
         field(HeaderName::Allow),
         Some("INVITE, ACK, CANCEL, BYE, OPTIONS, INFO, PRACK, UPDATE, NOTIFY, SUBSCRIBE, MESSAGE")
     );
-    assert_eq!(field(HeaderName::Accept), Some("application/sdp, text/plain, message/cpim"));
+    assert_eq!(
+        field(HeaderName::Accept),
+        Some("application/sdp, text/plain, message/cpim, multipart/mixed, multipart/alternative")
+    );
     assert_eq!(field(HeaderName::AllowEvents), Some("presence, dialog"));
     assert_eq!(field(HeaderName::RecvInfo), Some("foo"));
 }

@@ -7,7 +7,7 @@ use crate::message::{HeaderName, Method, Response};
 use crate::offer_answer::{Fault, Turn};
 use crate::time::{Duration, Instant};
 use crate::transaction::ClientId;
-use crate::user_agent::call::description;
+use crate::user_agent::bodies::description;
 use crate::user_agent::failure::retry_after;
 use crate::user_agent::{CallId, Cause, Event, Failure, UserAgent, body_text};
 use smol_str::SmolStr;
@@ -107,8 +107,8 @@ impl UserAgent {
             }
             return;
         }
-        let outcome = match (&change.offer, sdp) {
-            (Some(_), Some(sdp)) => usage.negotiation.answered(sdp),
+        let outcome = match (&change.offer, &sdp) {
+            (Some(_), Some(sdp)) => usage.negotiation.answered(sdp.clone()),
             // An offer without an answer is as good as refused.
             (Some(_), None) => Err(Fault::Turn(Turn::LocalOffer)),
             (None, _) => Ok(()),
@@ -122,7 +122,7 @@ impl UserAgent {
         match outcome {
             Err(_) => self.tell_refusal(id, &change.wish, Failure::of(Cause::NotAcceptable)),
             Ok(()) if change.wish != Wish::Refresh => {
-                let sdp = body_text(response.body());
+                let sdp = sdp.map(|sdp| body_text(&sdp)).unwrap_or_default();
                 self.event(Event::OfferAnswered { call: id, sdp });
             }
             Ok(()) => {}
