@@ -201,6 +201,12 @@ impl Dialog {
         self
     }
 
+    /// The request that made this dialog came again another way, before it was answered.
+    pub fn repeated(&mut self, request: &Request) {
+        self.routes = record_routes(request.headers());
+        self.refresh_target(request.headers());
+    }
+
     /// Our 2xx is out (§12.1.1).
     pub const fn confirm(&mut self) {
         self.stage = Stage::Confirmed;

@@ -265,6 +265,13 @@ impl Layer {
         self.server(server).map(|server| server.hop)
     }
 
+    /// INVITEs whose flow was lost, and whose latest response nobody may have seen: they wait for
+    /// [`Self::set_server_hop`], or for their INVITE to come again.
+    pub fn stranded(&self) -> Vec<ServerId> {
+        let stranded = |id: &ServerId| self.server(*id).is_some_and(Server::is_stranded);
+        self.server_keys.values().copied().filter(stranded).collect()
+    }
+
     /// How many transactions there are, those included whose end has not been polled.
     pub fn len(&self) -> usize {
         self.clients.len() + self.servers.len()

@@ -65,6 +65,11 @@ impl Machine {
 }
 
 impl Server {
+    /// An INVITE that has lost its flow.
+    pub(super) fn is_stranded(&self) -> bool {
+        matches!(self.machine, Machine::Invite(_)) && !self.machine.is_terminated() && self.flow != Flow::Up
+    }
+
     /// An answer to a non-INVITE request that cannot be sent waits for the request to be repeated over a new flow,
     /// just as after a lost datagram (Timer J).
     fn is_reliable(&self) -> bool {

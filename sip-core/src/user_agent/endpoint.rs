@@ -206,7 +206,7 @@ impl UserAgent {
     pub(super) fn catch_up(&mut self, now: Instant) {
         if let Some(hop) = self.ready() {
             self.resume_outgoing(now, hop);
-            self.resume_incoming(hop);
+            self.resume_incoming();
             self.resume_requests(now, hop);
             self.resume_changes(now, hop);
             self.probe_calls(now);

@@ -21,7 +21,6 @@ use crate::message::{HeaderName, Request, Response, SessionIdentifier, Uuid, Wri
 use crate::offer_answer::{Negotiation, Turn};
 use crate::time::{Duration, Instant};
 use crate::transaction::ServerId;
-use crate::transport::Hop;
 
 /// How long we let an incoming call ring that its caller never gives up: what a proxy grants it at least (Timer C,
 /// §16.6 step 11).
@@ -41,6 +40,8 @@ pub(super) struct Incoming {
     pub(super) reliable: Reliable,
     /// The call that it takes the place of.
     pub(super) replaces: Option<Replaced>,
+    /// Its flow was lost before it was answered: until when it is kept. `None` again once the caller was heard.
+    pub(super) lost_until: Option<Instant>,
 }
 
 #[derive(Debug)]
@@ -70,7 +71,8 @@ impl Incoming {
         match &self.phase {
             Phase::Offered { remind_at, until, .. } => {
                 let reliable = self.reliable.timeout();
-                remind_at.iter().copied().chain(reliable).chain([*until]).min()
+                let rings = remind_at.iter().chain(&self.lost_until).copied();
+                rings.chain(reliable).chain([*until]).min()
             }
             Phase::Answered(answered) => Some(answered.timeout()),
             Phase::Confirmed => None,
@@ -225,6 +227,9 @@ impl UserAgent {
             return Err(Refusal::of(421).with(HeaderName::Require, reliable::TAG));
         }
         Grant::of(&self.config, request.headers())?;
+        if self.rings_again(now, server, request) {
+            return Ok(());
+        }
         let replaces = self.replaced_by(request)?;
         // §13.3.1: an invitation that expires gets 487.
         let (patience, late) = match expires(request) {
@@ -259,6 +264,7 @@ impl UserAgent {
                 phase: Phase::Offered { ringing: false, remind_at: None, until: now + patience, late },
                 reliable,
                 replaces,
+                lost_until: None,
             })),
             usage: Some(usage),
             way: self.way_over(self.layer.server_hop(server)),
@@ -341,17 +347,6 @@ impl UserAgent {
         }
     }
 
-    /// The flow of an unanswered call is gone. Whoever forwarded the INVITE sees it fail; nobody is left to talk to.
-    pub(super) fn offer_flow_lost(&mut self, now: Instant, server: ServerId) {
-        let lost = self.calls.iter().find(|(_, call)| match &call.direction {
-            Direction::Incoming(i) => i.server == Some(server) && matches!(i.phase, Phase::Offered { .. }),
-            Direction::Outgoing(_) | Direction::Standing { .. } => false,
-        });
-        if let Some((id, _)) = lost {
-            self.refuse_offer(now, id, 480, None, End::Failed(Failure::of(Cause::FlowLost)));
-        }
-    }
-
     pub(super) fn server_terminated(&mut self, server: ServerId) {
         for call in self.calls.values_mut() {
             if let Some(incoming) = call.incoming().filter(|incoming| incoming.server == Some(server)) {
@@ -366,20 +361,13 @@ impl UserAgent {
         }
     }
 
-    /// The new flow is registered: answers that wait for their ACK go out over it.
-    pub(super) fn resume_incoming(&mut self, hop: Hop) {
-        for call in self.calls.values_mut() {
-            let waiting = call.incoming().filter(|incoming| incoming.awaits_ack());
-            if let Some(server) = waiting.and_then(|incoming| incoming.server) {
-                self.layer.set_server_hop(server, hop);
-            }
-        }
-    }
-
     pub(super) fn incoming_timeout(&mut self, now: Instant, id: CallId) {
         let timers = self.timers;
         let Some(incoming) = self.calls.get_mut(&id).and_then(Call::incoming) else { return };
         match &mut incoming.phase {
+            Phase::Offered { .. } if incoming.lost_until.is_some_and(|until| until <= now) => {
+                self.refuse_offer(now, id, 480, None, End::Failed(Failure::of(Cause::FlowLost)));
+            }
             Phase::Offered { until, late, .. } if *until <= now => {
                 let status = *late;
                 self.refuse_offer(now, id, status, None, End::Failed(Failure::of(Cause::NoAnswer)));

@@ -111,6 +111,9 @@ impl UserAgent {
             };
         };
         let Some(call) = self.calls.get_mut(&id) else { return Err(Refusal::of(481)) };
+        if let Some(incoming) = call.incoming() {
+            incoming.lost_until = None;
+        }
         let state = call.state();
         if let Some(usage) = call.usages_mut().find(|usage| usage.is(dialog)) {
             usage.dialog.check_sequence(request).map_err(|_| out_of_order())?;

@@ -321,9 +321,6 @@ impl UserAgent {
                     *stage = Stage::Sent(client);
                     self.purposes.insert(client, Purpose::Change(id));
                 }
-                if let Some(server) = usage.unacknowledged.as_ref().and_then(|answered| answered.server) {
-                    self.layer.set_server_hop(server, hop);
-                }
                 if usage.next.is_some() {
                     waiting.push((id, usage.dialog.id().clone()));
                 }

@@ -92,6 +92,11 @@ impl Reliable {
         self.wanted != Wanted::Never
     }
 
+    /// Whether no response is without its PRACK.
+    pub(crate) fn is_idle(&self) -> bool {
+        self.sent.is_none() && self.waiting.is_empty() && self.accepting.is_none()
+    }
+
     /// Whether a 2xx has to wait for a PRACK.
     pub(crate) fn holds_success(&self) -> bool {
         self.sent.as_ref().is_some_and(|sent| sent.described)

@@ -202,22 +202,6 @@ fn hanging_up_an_unanswered_call_while_away() {
 }
 
 #[test]
-fn an_unanswered_incoming_call_ends_with_its_flow() {
-    let mut solo = Solo::registered();
-    solo.invite();
-    solo.response(100);
-    let Event::Incoming { call, .. } = solo.event() else { panic!() };
-    solo.close();
-    ended(&mut solo, Cause::FlowLost);
-    assert_eq!(solo.event(), Event::Released { call });
-    // It comes anew through a restarted gateway: it rings anew.
-    solo.reopen(2);
-    solo.accept_register(600);
-    solo.invite();
-    solo.response(100);
-}
-
-#[test]
 fn an_answer_whose_ack_is_missing_goes_out_over_the_new_flow() {
     let mut solo = Solo::registered();
     solo.invite();

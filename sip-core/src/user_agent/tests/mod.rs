@@ -27,6 +27,7 @@ mod registration;
 mod reliable;
 mod reliable_ours;
 mod replaces;
+mod ringing;
 mod session_timers;
 mod sessions;
 mod snapshots;
