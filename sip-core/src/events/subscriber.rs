@@ -284,6 +284,11 @@ impl Subscriber {
                 self.expires = raise.unwrap_or(self.expires);
                 Verdict::GoesOn
             }
+            // RFC 3515 §2.4.4: who told of a REFER goes on to do so, whether they take SUBSCRIBE or not.
+            405 | 489 | 501 if self.implicit && !leaving => {
+                self.hold_on(now, source, Duration::ZERO);
+                Verdict::GoesOn
+            }
             _ if leaving || ends_usage(status) => self.remove(now, source, None, entropy),
             _ => {
                 self.hold_on(now, source, retry_after(headers));
@@ -356,7 +361,8 @@ impl Subscriber {
             Wish::Keep => {}
         }
         if self.implicit {
-            return Verdict::Over(last.map_or(Ending::Silence, |(reason, _)| Ending::Terminated(reason)));
+            let silence = if self.notified { Ending::Terminated(None) } else { Ending::Silence };
+            return Verdict::Over(last.map_or(silence, |(reason, _)| Ending::Terminated(reason)));
         }
         let (reason, retry_after) = match last {
             Some((reason, retry_after)) => (reason, retry_after.unwrap_or_default()),
@@ -394,13 +400,24 @@ impl Subscriber {
         Verdict::Retry(now + wait)
     }
 
-    /// The flow is gone: what was on its way is not heard of again, and what was told meanwhile is missed. Everything
-    /// is refreshed over the next.
-    pub fn flow_lost(&mut self, now: Instant) {
-        if self.implicit {
-            return;
+    /// Something holds up the SUBSCRIBE, or the REFER, that was sent last, until this time at most: Timer N is about
+    /// notifiers that were asked. Once it goes out again the timer starts anew.
+    pub fn held_up(&mut self, source: Option<Source>, until: Instant) {
+        match (source, &mut self.phase) {
+            (Some(source), _) => {
+                if let Some(usage) = self.usage(source) {
+                    usage.timer_n = Some(until);
+                }
+            }
+            (None, Phase::NotifyWait(at)) => *at = until,
+            (None, _) => {}
         }
-        if matches!(self.phase, Phase::NotifyWait(_)) {
+    }
+
+    /// The flow is gone: what was on its way is not heard of again, and what was told meanwhile is missed. Everything
+    /// is refreshed over the next. A REFER is repeated by who sent it.
+    pub fn flow_lost(&mut self, now: Instant) {
+        if !self.implicit && matches!(self.phase, Phase::NotifyWait(_)) {
             self.phase = if self.usages.is_empty() { Phase::Idle(now) } else { Phase::Settled };
         }
         for usage in &mut self.usages {
@@ -470,6 +487,17 @@ impl Subscriber {
         for usage in self.usages.iter_mut().filter(|usage| usage.id == *dialog.id()) {
             usage.dialog.get_or_insert_with(|| dialog.clone());
         }
+    }
+
+    /// Whether another notifier than this one may still tell something.
+    pub fn expects_others(&self, source: Source) -> bool {
+        let waits = self.forks && matches!(self.phase, Phase::NotifyWait(_));
+        waits || self.usages.iter().any(|usage| usage.source != source)
+    }
+
+    /// One notifier has told all that it will.
+    pub fn forget(&mut self, source: Source) {
+        self.usages.retain(|usage| usage.source != source);
     }
 
     /// What it is about.

@@ -10,8 +10,8 @@ use crate::body::Content;
 use crate::body::sipfrag::SipFrag;
 use crate::dialog::{Dialog, DialogId};
 use crate::entropy::{SeededEntropy, number};
-use crate::message::Request;
 use crate::message::typed::{Event, TypedHeader};
+use crate::message::{Request, Response, Writer};
 
 const TIMER_N: Duration = Duration::from_secs(32);
 
@@ -56,9 +56,25 @@ fn rfc3515_2_4_4_a_refer_makes_a_subscription_that_ends_for_good() {
     );
     assert_eq!(verdict, Verdict::GoesOn);
     assert!(subscriber.dialog_mut(Source(0)).is_none(), "it is the call's");
-    // A lost flow loses nothing: the call looks after the dialog.
-    subscriber.flow_lost(at(2));
-    assert_eq!(subscriber.due(at(2)), None);
+    // What was told while the flow was down is asked for, in the call's dialog.
+    let mut away = subscriber.clone();
+    away.flow_lost(at(2));
+    assert_eq!(away.due(at(2)), Some(Due::Within(Source(0))));
+    for (status, expected) in [
+        // Who takes no SUBSCRIBE may still tell.
+        (405, Verdict::GoesOn),
+        (489, Verdict::GoesOn),
+        (501, Verdict::GoesOn),
+        // It is over there, and with what outcome nobody knows any more.
+        (481, Verdict::Over(Ending::Terminated(None))),
+    ] {
+        let mut away = away.clone();
+        away.sent(at(3), Source(0), TIMER_N);
+        let answer = Response::parse(Writer::response(&refer(), status, "x", None).finish()).unwrap();
+        let verdict = away.answered(at(4), Source(0), status, answer.headers(), &mut entropy);
+        assert_eq!(verdict, expected, "{status}");
+        assert_eq!(away.due(at(5)), None, "{status}");
+    }
     // It lasts as long as the notifier says, and is refreshed like any other.
     assert_eq!(subscriber.due(at(58)), Some(Due::Within(Source(0))));
     let (_, verdict) = subscriber

@@ -38,15 +38,20 @@ const fn client(event: &Event) -> Option<ClientId> {
 
 impl Server {
     pub(super) fn probe(&mut self, now: Instant, peer: SmolStr, call_id: SmolStr) {
-        let asked = self.probes.pending.values().any(|(other, _)| *other == peer);
-        let Some(uri) = self.config.peer(&peer).filter(|_| !asked).map(|peer| peer.uri.clone()) else {
+        if self.probes.pending.values().any(|(other, _)| *other == peer) {
+            // The outcome of that one is told.
             return;
+        }
+        let Some(uri) = self.config.peer(&peer).map(|peer| peer.uri.clone()) else {
+            return self.emit(Output::Probed { peer, alive: false });
         };
         self.seek(now, Errand::Probe { peer, call_id }, [uri].into());
     }
 
     pub(super) fn send_probe(&mut self, now: Instant, peer: SmolStr, call_id: &str, hop: Hop) {
-        let Some(uri) = self.config.peer(&peer).map(|peer| peer.uri.clone()) else { return };
+        let Some(uri) = self.config.peer(&peer).map(|peer| peer.uri.clone()) else {
+            return self.emit(Output::Probed { peer, alive: false });
+        };
         self.counters.probes += 1;
         let mut token = |bits| entropy::token(&mut *self.entropy, bits);
         let (branch, tag) = (token(80), token(80));
@@ -61,8 +66,10 @@ impl Server {
             .finish();
         let sent =
             Request::parse(message).ok().and_then(|request| self.layer.send_request(now, &request, hop));
-        if let Some(client) = sent {
-            self.probes.pending.insert(client, (peer, hop));
+        match sent {
+            Some(client) => drop(self.probes.pending.insert(client, (peer, hop))),
+            // There was no room for it, which says nothing of the peer's address.
+            None => self.emit(Output::Probed { peer, alive: false }),
         }
     }
 

@@ -19,7 +19,7 @@ use crate::message::{HeaderName, Headers, Method, Request, split_list};
 const DTMF: &str = "application/dtmf-relay, application/dtmf";
 
 const DTMF_ACCEPT: &str = "application/dtmf-relay, application/dtmf, multipart/mixed, multipart/alternative";
-const SDP_ACCEPT: &str = "application/sdp, multipart/mixed, multipart/alternative";
+pub(super) const SDP_ACCEPT: &str = "application/sdp, multipart/mixed, multipart/alternative";
 
 /// A body, or the part of one, that is understood.
 pub(super) struct Found<'a> {

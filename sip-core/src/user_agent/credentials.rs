@@ -81,8 +81,10 @@ impl UserAgent {
         };
         if let Some(wanted) = self.tokens.iter_mut().find(same) {
             let room = wanted.waiting.len() < limits::TOKEN_WAITERS;
+            let until = wanted.until;
             if room {
                 wanted.waiting.push(waiting);
+                self.held_up(client, until);
             }
             return room;
         }
@@ -94,6 +96,7 @@ impl UserAgent {
         self.event(Event::CredentialsNeeded { request: id, challenge: challenge.clone() });
         let until = now + limits::TOKEN_WAIT;
         self.tokens.push(Wanted { id, challenge, uri, until, waiting: [waiting].into() });
+        self.held_up(client, until);
         true
     }
 

@@ -255,13 +255,18 @@ impl UserAgent {
             Err(Dropped::Malformed | Dropped::ViaAddress) => return self.counters.malformed += 1,
         }
         let success = response.is_success() && response.cseq().method == Method::Invite;
-        let dialog = success.then(|| (DialogId::of_response(&response), response.cseq().number));
+        let late = success.then(|| response.clone());
         if self.layer.receive_response(now, response) {
             return;
         }
+        let Some(response) = late else {
+            self.counters.stray_responses += 1;
+            return;
+        };
         // A 2xx that is retransmitted after its transaction's end still lacks its ACK.
-        match dialog.and_then(|(dialog, cseq)| self.ack_of(&dialog, cseq)) {
+        match self.ack_of(&DialogId::of_response(&response), response.cseq().number) {
             Some(ack) => self.transmit(ack),
+            None if self.succeeded_late(now, &response) => {}
             None => self.counters.stray_responses += 1,
         }
     }

@@ -47,6 +47,11 @@ pub(super) struct Farewell {
 }
 
 impl Farewell {
+    /// Whether it is the CANCEL of the INVITE with this branch, and is not out yet.
+    pub(super) fn cancels(&self, branch: Option<&str>) -> bool {
+        self.client.is_none() && matches!(&self.last, Last::Cancel(invite) if invite.branch() == branch)
+    }
+
     /// The dialog that it ends.
     pub(super) const fn dialog_mut(&mut self) -> Option<&mut Dialog> {
         match &mut self.last {
@@ -153,6 +158,9 @@ impl UserAgent {
         farewell.not_before = None;
         if let Some(client) = farewell.client {
             self.purposes.insert(client, Purpose::Farewell(farewell.id));
+            if let Last::Cancel(invite) = &farewell.last {
+                self.canceled_late(now, invite.branch());
+            }
         }
         farewell.client.is_some()
     }

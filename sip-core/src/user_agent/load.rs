@@ -11,6 +11,8 @@ pub struct Counters {
     pub stray_responses: u64,
     /// Responses with more than one Via, which are for somebody else.
     pub responses_misrouted: u64,
+    /// 2xx to one INVITE beyond [`limits::FORKS`](crate::limits::FORKS): acknowledged and hung up like those before.
+    pub forks_beyond: u64,
     /// Messages dropped because [`limits::OUTPUTS`](crate::limits::OUTPUTS) was reached.
     pub dropped_outputs: u64,
     /// BYEs given up because [`limits::FAREWELLS`](crate::limits::FAREWELLS) was reached.

@@ -14,13 +14,13 @@ use super::local::{Outside, SDP, SUPPORTED};
 use super::replaces::Replacement;
 use super::{
     CallError, CallId, CallState, Cause, CommandError, End, Failure, Identity, Purpose, Side, UserAgent,
-    target, target_dialog,
+    bodies, target, target_dialog,
 };
 use crate::auth::Attempt;
 use crate::dialog::DialogId;
 use crate::entropy;
 
-use crate::message::{HeaderName, Method, Request, SessionIdentifier, Uuid};
+use crate::message::{HeaderName, Method, Request, Response, SessionIdentifier, Uuid};
 use crate::time::Instant;
 use crate::transaction::ClientId;
 use crate::transport::Hop;
@@ -47,6 +47,8 @@ pub(super) struct Outgoing {
     acks: Vec<(DialogId, Bytes)>,
     /// Until when a 2xx may be retransmitted for want of its ACK.
     acks_until: Option<Instant>,
+    /// It was given up while its flow was down, and canceled over another: until when a 2xx may come all the same.
+    pub(super) late_until: Option<Instant>,
 }
 
 /// What an INVITE is written from.
@@ -84,11 +86,22 @@ impl Outgoing {
     pub(super) fn timeout(&self) -> Option<Instant> {
         // While there is a transaction its Timer M says when it is over.
         let acks = self.acks_until.filter(|_| self.client.is_none());
-        self.no_answer_at.into_iter().chain(self.broken_until).chain(acks).min()
+        self.no_answer_at.into_iter().chain(self.broken_until).chain(self.late_until).chain(acks).min()
     }
 
     pub(super) fn ack(&self, dialog: &DialogId) -> Option<Bytes> {
         self.acks.iter().find(|(id, _)| id == dialog).map(|(_, ack)| ack.clone())
+    }
+
+    /// What its CANCEL shares with it.
+    pub(super) fn branch(&self) -> Option<&str> {
+        self.request.branch()
+    }
+
+    /// Whether this may be an answer to its INVITE.
+    fn is_answered_by(&self, response: &Response) -> bool {
+        (self.name(), self.draft.cseq)
+            == ((response.call_id(), response.from_tag().unwrap_or_default()), response.cseq().number)
     }
 
     /// Call-ID and our tag.
@@ -199,6 +212,7 @@ impl UserAgent {
                 broken_until: None,
                 acks: Vec::new(),
                 acks_until: None,
+                late_until: None,
             })),
             usage: None,
             way: self.way_over(Some(hop)),
@@ -285,7 +299,7 @@ impl UserAgent {
             .header(HeaderName::Contact, format_args!("<{}>", self.local.contact_uri(hop)))
             .header(HeaderName::Allow, &self.local.allow)
             .header(HeaderName::Supported, SUPPORTED)
-            .header(HeaderName::Accept, SDP)
+            .header(HeaderName::Accept, bodies::SDP_ACCEPT)
             // RFC 6086 §5.2.3: "even if the sender is not willing to receive".
             .header(HeaderName::RecvInfo, self.config.recv_info())
             .header(HeaderName::UserAgent, &self.config.user_agent);
@@ -355,6 +369,30 @@ impl UserAgent {
         }
     }
 
+    /// The CANCEL of an INVITE that has lost its transaction is out.
+    pub(super) fn canceled_late(&mut self, now: Instant, branch: Option<&str>) {
+        let until = now + self.timers.t1 * 64;
+        for out in self.calls.values_mut().filter_map(Call::outgoing) {
+            if out.client.is_none() && out.branch() == branch {
+                out.late_until = Some(until);
+            }
+        }
+    }
+
+    /// A 2xx that no transaction knows: of an INVITE that was given up while its flow was down, it gets ACK and BYE
+    /// (§13.2.2.4). `false`: it is of none.
+    pub(super) fn succeeded_late(&mut self, now: Instant, response: &Response) -> bool {
+        let given_up = |call: &mut Call| {
+            let ended = call.ended;
+            call.outgoing().is_some_and(|out| ended && out.client.is_none() && out.is_answered_by(response))
+        };
+        let found = self.calls.iter_mut().find_map(|(id, call)| given_up(call).then_some(id));
+        if let Some(id) = found {
+            self.accepted(now, id, response);
+        }
+        found.is_some()
+    }
+
     /// Timer M, or a refusal was acknowledged: no 2xx comes any more (RFC 6026 §7.2).
     pub(super) fn invite_terminated(&mut self, id: CallId, client: ClientId) {
         let Some(call) = self.calls.get_mut(&id) else { return };
@@ -396,6 +434,9 @@ impl UserAgent {
             call.settle();
         }
         let Some(out) = call.outgoing() else { return };
+        if due(out.late_until) {
+            out.late_until = None;
+        }
         if due(out.broken_until) {
             self.give_up(now, id, End::Failed(Failure::of(Cause::FlowLost)));
         } else if due(out.no_answer_at) {

@@ -117,6 +117,11 @@ impl Errand {
         self
     }
 
+    /// Whether it is repeated under its branch when its flow is lost. The machines of events write anew.
+    const fn repeats(&self) -> bool {
+        matches!(self.whose, Whose::Application | Whose::Nobody | Whose::Transfer(_))
+    }
+
     /// RFC 3428 §8: one MESSAGE at a time to one URI or in one dialog.
     fn queues_behind(&self, other: &Self) -> bool {
         self.method == Method::Message
@@ -215,6 +220,9 @@ impl UserAgent {
                     _ => SessionIdentifier::default(),
                 };
                 self.refer_sent(now, *id, cseq, session);
+                if let Some(found) = self.subscriptions.get_mut(id) {
+                    found.over = errand.over;
+                }
             }
             Whose::Watcher(id) => {
                 if let Some(watcher) = self.watchers.get_mut(id) {
@@ -344,30 +352,48 @@ impl UserAgent {
         }
     }
 
-    /// Whose requests are on their way over a connection.
-    pub(super) fn on_their_way_over(&self, flow: FlowId) -> Vec<Whose> {
-        let over = self.requests.values().filter(|errand| errand.over == Some(flow));
-        over.map(|errand| errand.whose.clone()).collect()
+    /// Takes back the requests of the machines of events that went over a lost connection: they write anew.
+    pub(super) fn take_back(&mut self, flow: FlowId) -> Vec<Whose> {
+        let lost = |errand: &Errand| errand.over == Some(flow) && !errand.repeats();
+        let whose = self.requests.values().filter(|errand| lost(errand)).map(|errand| errand.whose.clone());
+        let whose = whose.collect();
+        self.requests.retain(|errand| !lost(errand));
+        whose
+    }
+
+    /// What this transaction asks for waits until that time at most: whoever counts on its outcome waits as well.
+    pub(super) fn held_up(&mut self, client: ClientId, until: Instant) {
+        let Some(Purpose::Request(id)) = self.purposes.get(&client) else { return };
+        let Some(errand) = self.requests.get(id) else { return };
+        let until = until + self.timers.t1 * 64;
+        match errand.whose {
+            Whose::Subscription(id, source) => self.hold_up(id, source, until),
+            Whose::Transfer(id) => self.hold_up(id, None, until),
+            _ => {}
+        }
+    }
+
+    fn hold_up(&mut self, id: SubscriptionId, source: Option<Source>, until: Instant) {
+        if let Some(found) = self.subscriptions.get_mut(&id) {
+            found.machine.held_up(source, until);
+        }
     }
 
     /// The flow is gone. The request is repeated over the next one under its old branch: who has it already answers
     /// again.
     pub(super) fn request_flow_lost(&mut self, now: Instant, id: RequestId) {
         let patience = self.timers.t1 * 64;
-        // The machines know of the flow and write anew.
-        let repeats =
-            |errand: &Errand| matches!(errand.whose, Whose::Application | Whose::Nobody | Whose::Transfer(_));
-        if self.requests.get(&id).is_some_and(|errand| !repeats(errand)) {
-            self.requests.remove(&id);
-        }
-        if let Some(errand) = self.requests.get_mut(&id) {
-            errand.client = None;
-            errand.broken_until = Some(now + patience);
+        let Some(errand) = self.requests.get_mut(&id) else { return };
+        errand.client = None;
+        errand.broken_until = Some(now + patience);
+        if let Whose::Transfer(transfer) = errand.whose {
+            self.hold_up(transfer, None, now + patience * 2);
         }
     }
 
     /// There is a flow again.
     pub(super) fn resume_requests(&mut self, now: Instant, hop: Hop) {
+        let timer_n = self.timers.t1 * 64;
         for (id, errand) in self.requests.iter_mut() {
             let Some(request) = errand.request.as_ref().filter(|_| errand.broken_until.is_some()) else {
                 continue;
@@ -377,6 +403,12 @@ impl UserAgent {
                 errand.over = Some(hop.flow);
                 errand.broken_until = None;
                 self.purposes.insert(client, Purpose::Request(id));
+                if let Whose::Transfer(id) = errand.whose
+                    && let Some(found) = self.subscriptions.get_mut(&id)
+                {
+                    found.machine.held_up(None, now + timer_n);
+                    found.over = errand.over;
+                }
             }
         }
     }

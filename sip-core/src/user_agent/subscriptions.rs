@@ -270,7 +270,7 @@ impl UserAgent {
         let (notified, verdict) = outcome.map_err(|error| refusal(error, self))?;
         self.respond(now, server, request, 200, &[]);
         if self.subscriptions.get(&id).is_some_and(|found| found.transfer.is_some()) {
-            self.transfer_notified(now, id, content.as_ref());
+            self.transfer_notified(now, id, notified.source, content.as_ref());
         } else {
             let update = SubscriptionUpdate::Notified { notified, content };
             self.event(Event::Subscription { subscription: id, update });

@@ -48,6 +48,11 @@ pub(super) fn from_uri(text: &str) -> Option<SmolStr> {
     Some(out.into())
 }
 
+/// Whether it names one user agent instance (RFC 5627 §3.1).
+pub(super) fn is_gruu(uri: &str) -> bool {
+    Uri::parse(uri).is_some_and(|uri| uri.sip().is_some_and(|sip| sip.has_param("gr")))
+}
+
 #[cfg(test)]
 mod tests {
     use super::parse;

@@ -17,7 +17,7 @@ use super::{
 use crate::body::Content;
 use crate::body::sipfrag::SipFrag;
 use crate::dialog::{Dialog, DialogId};
-use crate::events::{Ending, Subscriber, Verdict};
+use crate::events::{Ending, Source, Subscriber, Verdict};
 use crate::limits;
 use crate::message::typed::ReferSub;
 use crate::message::{HeaderName, Method, SessionIdentifier, escape_header};
@@ -61,8 +61,10 @@ pub(super) struct Transfer {
     pub(super) call: Option<CallId>,
     /// The dialog the REFER was sent in, the call's; or what names it outside dialogs.
     pub(super) dialog: DialogId,
-    /// It was sent outside dialogs: several may have taken it (RFC 3515 §3.9).
-    outside: bool,
+    /// It was sent outside dialogs, and not to one device: several may have taken it (RFC 3515 §3.9).
+    forks: bool,
+    /// What the last of them said that refused: it is the outcome only when no other may be heard of.
+    refused: Option<Failure>,
     /// [`TransferUpdate::Ended`] was told; the subscription may last longer.
     told: bool,
 }
@@ -192,12 +194,16 @@ impl UserAgent {
                 usage.ok_or(RequestError::NoDialog)?.dialog.id().clone()
             }
         };
-        let outside = matches!(place, Place::Outside(_));
+        let forks = match &place {
+            // RFC 5627 §1: a GRUU is one device's.
+            Place::Outside(stranger) => !target::is_gruu(&stranger.uri),
+            _ => false,
+        };
         let id = SubscriptionId(self.next_event);
         self.next_event += 1;
         // Its CSeq is known when it is sent.
-        let machine = Subscriber::of_refer(now, &dialog, 0, outside, self.timers.t1 * 64);
-        let transfer = Transfer { call, dialog, outside, told: false };
+        let machine = Subscriber::of_refer(now, &dialog, 0, forks, self.timers.t1 * 64);
+        let transfer = Transfer { call, dialog, forks, refused: None, told: false };
         self.subscriptions.insert(id, Subscription::of_transfer(machine, transfer));
         let errand = Errand::new(Whose::Transfer(id), Method::Refer, place)
             .with(HeaderName::ReferredBy, format!("<{}>", self.config.aor))
@@ -222,7 +228,7 @@ impl UserAgent {
         let timer_n = self.timers.t1 * 64;
         let Some(found) = self.subscriptions.get_mut(&id) else { return };
         let Some(transfer) = &found.transfer else { return };
-        found.machine = Subscriber::of_refer(now, &transfer.dialog, cseq, transfer.outside, timer_n);
+        found.machine = Subscriber::of_refer(now, &transfer.dialog, cseq, transfer.forks, timer_n);
         found.machine.in_session(session);
     }
 
@@ -253,14 +259,20 @@ impl UserAgent {
     }
 
     /// A NOTIFY of a REFER.
-    pub(super) fn transfer_notified(&mut self, now: Instant, id: SubscriptionId, content: Option<&Content>) {
+    pub(super) fn transfer_notified(
+        &mut self,
+        now: Instant,
+        id: SubscriptionId,
+        source: Source,
+        content: Option<&Content>,
+    ) {
         let Some(transfer) = self.subscriptions.get(&id).and_then(|found| found.transfer.as_ref()) else {
             return;
         };
         let call = transfer.call;
         // Of a fork's refusals the last one counts.
-        let others = self.subscriptions.get(&id).is_some_and(|found| !found.machine.is_empty());
-        let others = others && transfer.outside;
+        let machine = self.subscriptions.get(&id).map(|found| &found.machine);
+        let others = transfer.forks && machine.is_some_and(|machine| machine.expects_others(source));
         let fragment = content.and_then(|content| SipFrag::parse(&content.body).ok());
         let Some((status, reason)) = fragment.as_ref().and_then(SipFrag::status) else { return };
         match status {
@@ -269,7 +281,15 @@ impl UserAgent {
                 let update = TransferUpdate::Progress { status, reason: reason.into() };
                 self.event(Event::Transfer { transfer: TransferId(id), call, update });
             }
-            300.. if others => return,
+            300.. if others => {
+                if let Some(found) = self.subscriptions.get_mut(&id) {
+                    found.machine.forget(source);
+                    if let Some(transfer) = &mut found.transfer {
+                        transfer.refused = Some(failure::of_status(status, reason));
+                    }
+                }
+                return;
+            }
             200..300 => self.transfer_ended(id, TransferEnd::Done),
             _ => self.transfer_ended(id, TransferEnd::Failed(failure::of_status(status, reason))),
         }
@@ -287,9 +307,11 @@ impl UserAgent {
             return false;
         }
         if let Verdict::Over(ending) = verdict {
-            let end = match ending {
-                Ending::Silence => TransferEnd::Failed(Failure::of(Cause::Timeout)),
-                Ending::Done | Ending::Terminated(_) | Ending::Refused => TransferEnd::Unknown,
+            let found = self.subscriptions.get_mut(&id).and_then(|found| found.transfer.as_mut());
+            let end = match (found.and_then(|transfer| transfer.refused.take()), ending) {
+                (Some(failure), _) => TransferEnd::Failed(failure),
+                (None, Ending::Silence) => TransferEnd::Failed(Failure::of(Cause::Timeout)),
+                (None, Ending::Done | Ending::Terminated(_) | Ending::Refused) => TransferEnd::Unknown,
             };
             self.transfer_ended(id, end);
             self.subscriptions.remove(&id);

@@ -410,7 +410,7 @@ impl UserAgent {
     pub(super) fn events_flow_lost(&mut self, now: Instant, flow: FlowId) {
         let told = self.subscriptions.values_mut().filter(|found| found.over == Some(flow));
         told.for_each(|found| found.machine.flow_lost(now));
-        for whose in self.on_their_way_over(flow) {
+        for whose in self.take_back(flow) {
             match whose {
                 Whose::Subscription(id, _) => {
                     if let Some(found) = self.subscriptions.get_mut(&id) {

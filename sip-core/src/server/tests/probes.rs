@@ -143,6 +143,8 @@ fn rfc3261_11_peers_are_asked_whether_they_are_there() {
     net.advance(Duration::from_secs(60));
     assert_eq!(net.server.load(), (0, 0, 0));
     // Nobody has such a name.
+    net.told.clear();
     net.input(Input::Probe { peer: "t1".into(), call_id: "probe".into() });
     net.quiet();
+    assert!(matches!(&net.told[..], [Output::Probed { peer, alive: false }] if peer == "t1"));
 }

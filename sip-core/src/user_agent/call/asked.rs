@@ -51,6 +51,11 @@ impl Asked {
         }
     }
 
+    /// It is a 2xx, which wants its ACK even where the call has ended.
+    pub(crate) const fn wants_ack(&self) -> bool {
+        matches!(self, Self::Success { .. })
+    }
+
     pub(crate) const fn server(&self) -> Option<ServerId> {
         match self {
             Self::Request { server, .. } => Some(*server),
@@ -390,15 +395,25 @@ impl UserAgent {
     ) {
         let Some(usage) = self.usage_mut(id, dialog) else { return };
         let text = sdp.as_ref().map(|sdp| body_text(sdp));
-        let offered = sdp.map(|sdp| usage.negotiation.offered(sdp));
+        let offered = sdp.clone().map(|sdp| usage.negotiation.offered(sdp));
+        let agreed = usage.negotiation.local().is_some();
         if let Some(Ok(_)) = offered {
             usage.asked = Some(Asked::Success { invite: Box::new(invite), until: now + ACK });
             self.event(Event::Offered { call: id, sdp: text });
             return;
         }
-        // Without an offer, or with one that may not be, there is nothing to answer.
-        self.acknowledge(id, dialog, &invite, None);
-        self.event(Event::OfferRefused { call: id, failure: Failure::of(Cause::NotAcceptable) });
+        // An offer that may not be: "the UAC core MUST generate a valid answer in the ACK and then send a BYE
+        // immediately" (§13.2.2.4).
+        let answer = sdp.as_ref().and_then(|sdp| offer_answer::refusal(sdp).ok());
+        self.acknowledge(id, dialog, &invite, answer.as_ref());
+        let failure = Failure::of(Cause::NotAcceptable);
+        if agreed && sdp.is_none() {
+            // Nothing was offered, and what there was goes on.
+            self.event(Event::OfferRefused { call: id, failure });
+            return;
+        }
+        self.end(id, End::Failed(failure));
+        self.say_bye(id);
     }
 
     /// The ACK to our 2xx to a re-INVITE.
@@ -439,12 +454,18 @@ impl UserAgent {
     pub(crate) fn usage_timeout(&mut self, now: Instant, id: CallId) {
         let timers = self.timers;
         let Some(call) = self.calls.get_mut(&id) else { return };
+        let ended = call.ended;
         let dialogs: alloc::vec::Vec<DialogId> =
             call.usages_mut().map(|usage| usage.dialog.id().clone()).collect();
         for dialog in dialogs {
             self.change_timeout(now, id, &dialog);
             self.session_timeout(now, id, &dialog);
             let Some(usage) = self.usage_mut(id, &dialog) else { continue };
+            if ended {
+                // Its ACK could not be sent in time; the other side has given up as well.
+                usage.asked.take_if(|asked| asked.until() <= now);
+                continue;
+            }
             if let Some(asked) = usage.asked.as_ref().filter(|asked| asked.until() <= now) {
                 // RFC 3311 §5.2: 504 where a person would have to be asked.
                 let prompt =

@@ -401,9 +401,10 @@ impl UserAgent {
     /// A call has ended: its changes end, save that the 2xx to an INVITE under way wants an ACK.
     pub(crate) fn end_changes(&mut self, now: Instant) {
         let mut unanswered = alloc::vec::Vec::new();
+        let reachable = self.flow().is_some();
         for (id, call) in self.calls.iter_mut().filter(|(_, call)| call.ended) {
             for usage in call.usages_mut() {
-                if let Some(asked) = usage.asked.take() {
+                if let Some(asked) = usage.asked.take_if(|asked| reachable || !asked.wants_ack()) {
                     let offer = usage.negotiation.pending().cloned();
                     unanswered.push((id, usage.dialog.id().clone(), asked, offer));
                 }

@@ -95,10 +95,10 @@ impl Call {
     /// Whether nothing more can come of it.
     fn is_over(&self) -> bool {
         let expects_success = match &self.direction {
-            Direction::Outgoing(out) => out.client.is_some(),
+            Direction::Outgoing(out) => out.client.is_some() || out.late_until.is_some(),
             Direction::Incoming(_) | Direction::Standing { .. } => false,
         };
-        let changing = self.usages().any(|usage| usage.change.is_some());
+        let changing = self.usages().any(|usage| usage.change.is_some() || usage.asked.is_some());
         self.ended && self.released && !expects_success && !changing
     }
 
@@ -237,7 +237,13 @@ impl UserAgent {
 
     /// Forgets the calls of which nothing can come any more.
     pub(super) fn sweep(&mut self) {
-        self.calls.retain(|call| !call.is_over());
+        // A CANCEL that waits for a flow: its INVITE may be answered before.
+        let farewells = &self.farewells;
+        let unsaid = |call: &Call| match &call.direction {
+            Direction::Outgoing(out) => farewells.iter().any(|farewell| farewell.cancels(out.branch())),
+            Direction::Incoming(_) | Direction::Standing { .. } => false,
+        };
+        self.calls.retain(|call| !call.is_over() || unsaid(call));
     }
 
     /// The call a request within a dialog belongs to.

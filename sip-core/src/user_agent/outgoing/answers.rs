@@ -109,7 +109,7 @@ impl UserAgent {
 
     /// A 2xx (§13.2.2.4): the first is the call; of a fork's others each is acknowledged and hung up, as is one that
     /// raced a CANCEL (§9.1).
-    fn accepted(&mut self, now: Instant, id: CallId, response: &Response) {
+    pub(super) fn accepted(&mut self, now: Instant, id: CallId, response: &Response) {
         let name = DialogId::of_response(response);
         if let Some(ack) = self.ack_of(&name, response.cseq().number) {
             self.transmit(ack);
@@ -124,9 +124,8 @@ impl UserAgent {
         }
         let unwanted = call.ended || call.usage.is_some();
         let Direction::Outgoing(out) = &mut call.direction else { return };
-        if out.acks.len() == limits::FORKS {
-            return;
-        }
+        // What there is no room for is ended all the same, each time it comes.
+        let room = out.acks.len() < limits::FORKS;
         let early = out.early.iter().position(|usage| usage.is(&name));
         let mut usage = match early.map(|at| out.early.remove(at)) {
             Some(mut usage) => {
@@ -142,11 +141,17 @@ impl UserAgent {
             let offer = description(response.headers(), response.body()).filter(|_| out.draft.sdp.is_none());
             let answer = offer.and_then(|offer| offer_answer::refusal(&offer).ok());
             let ack = ack(&usage.dialog, &invite, &via, &self.config.user_agent, answer.as_ref());
-            out.keep_ack(name, ack.clone());
+            if room {
+                out.keep_ack(name, ack.clone());
+            } else {
+                self.counters.forks_beyond += 1;
+            }
             // The BYE of a call that was given up is the call's end; a fork's is nobody's.
             let of_call = call.usage.is_none() && !call.released;
             self.transmit(ack);
-            self.say_last(Last::Bye(usage.dialog, None), of_call.then_some(id));
+            if !self.is_leaving(usage.dialog.id()) {
+                self.say_last(Last::Bye(usage.dialog, None), of_call.then_some(id));
+            }
             return;
         }
         usage.hear_timer(now, response.headers());

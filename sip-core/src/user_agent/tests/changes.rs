@@ -15,11 +15,11 @@ use crate::user_agent::{CallId, CallState, Cause, CommandError, End, Event, Fail
 
 use Who::{Alice, Bob};
 
-fn secs(seconds: u64) -> Duration {
+pub(super) fn secs(seconds: u64) -> Duration {
     Duration::from_secs(seconds)
 }
 
-fn talking(transport: Transport, seed: u64) -> (Pair, CallId, CallId) {
+pub(super) fn talking(transport: Transport, seed: u64) -> (Pair, CallId, CallId) {
     let mut pair = Pair::new(transport, seed);
     let call = pair.call();
     pair.run(secs(5));
@@ -34,7 +34,7 @@ fn second_offer() -> String {
 }
 
 /// A call of ours, answered, over a WebSocket.
-fn established() -> (Solo, CallId) {
+pub(super) fn established() -> (Solo, CallId) {
     let mut solo = Solo::new();
     let call = solo.ua.call(solo.now, "bob", OFFER).unwrap();
     solo.drain();
@@ -52,7 +52,7 @@ fn reinvite(solo: &mut Solo, call: CallId) -> Request {
 }
 
 /// An answer to the second offer.
-fn second_answer() -> String {
+pub(super) fn second_answer() -> String {
     ANSWER.replace("o=- 2 1", "o=- 2 2")
 }
 
@@ -310,105 +310,6 @@ fn rfc3264_8_an_illegal_offer_of_ours_is_not_sent() {
     let mut solo = Solo::new();
     let call = solo.ua.call(solo.now, "bob", OFFER).unwrap();
     assert_eq!(solo.ua.hold(solo.now, call), Err(CommandError::WrongState(CallState::Connecting)));
-}
-
-/// §13.2.1: "a re-INVITE with no session description", and an INVITE without: the answer goes in the ACK.
-#[test]
-fn rfc3261_13_2_1_offers_in_a_2xx() {
-    let (mut pair, alices, _) = talking(Transport::Udp, 3);
-    let now = pair.time;
-    pair.alice.solicit(now, alices).unwrap();
-    pair.drain();
-    pair.run(secs(5));
-    pair.agree();
-    assert!(pair.of(Bob).iter().any(|e| matches!(e, Event::Offered { sdp: None, .. })));
-    assert!(pair.of(Alice).iter().any(|e| matches!(e, Event::Offered { sdp: Some(_), .. })));
-    assert!(pair.of(Bob).iter().any(|e| matches!(e, Event::OfferAnswered { .. })), "in the ACK");
-
-    let mut pair = Pair::new(Transport::Udp, 4);
-    let now = pair.time;
-    let call = pair.alice.call_offerless(now, "bob").unwrap();
-    pair.drain();
-    pair.run(secs(5));
-    pair.agree();
-    let events = pair.of(Alice);
-    assert!(events.contains(&Event::Accepted { call, sdp: None }));
-    assert!(matches!(events.last(), Some(Event::Offered { sdp: Some(_), .. })));
-    assert!(matches!(pair.of(Bob).last(), Some(Event::Confirmed { sdp: Some(_), .. })));
-}
-
-/// The 2xx comes again and again until our user has answered; then the ACK goes out, once for each.
-#[test]
-fn rfc3261_13_2_2_4_the_ack_waits_for_the_answer() {
-    let mut solo = Solo::new();
-    let call = solo.ua.call_offerless(solo.now, "bob").unwrap();
-    solo.drain();
-    let invite = solo.request(&Method::Invite);
-    assert!(invite.body().is_empty());
-    solo.answer(&invite, "callee");
-    solo.answer(&invite, "callee");
-    solo.nothing_sent();
-    assert_eq!(solo.event(), Event::Accepted { call, sdp: None });
-    assert_eq!(solo.event(), Event::Offered { call, sdp: Some(ANSWER.into()) });
-    assert!(solo.events.is_empty());
-    solo.ua.answer(solo.now, call, OFFER).unwrap();
-    solo.drain();
-    let ack = solo.request(&Method::Ack);
-    assert_eq!(ack.body(), OFFER.as_bytes());
-    solo.answer(&invite, "callee");
-    assert_eq!(solo.request(&Method::Ack).bytes(), ack.bytes());
-    // Nobody answers: an answer that takes nothing, then BYE (§14.2).
-    for refuses in [true, false] {
-        let mut solo = Solo::new();
-        let call = solo.ua.call_offerless(solo.now, "bob").unwrap();
-        solo.drain();
-        let invite = solo.request(&Method::Invite);
-        solo.answer(&invite, "callee");
-        if refuses {
-            solo.ua.refuse(solo.now, call).unwrap();
-            solo.drain();
-        } else {
-            solo.advance(secs(20));
-        }
-        let ack = solo.request(&Method::Ack);
-        assert!(String::from_utf8_lossy(ack.body()).contains("m=audio 0 "));
-        solo.request(&Method::Bye);
-        assert_eq!(solo.ua.call_state(call), Some(CallState::Ended));
-    }
-}
-
-/// Our user hangs up instead of answering: the 2xx still gets an ACK with an answer, and then the BYE goes.
-#[test]
-fn rfc3261_13_2_2_4_hanging_up_before_the_answer_acknowledges_the_2xx() {
-    for solicited in [false, true] {
-        let (mut solo, call, invite) = if solicited {
-            let (mut solo, call) = established();
-            solo.ua.solicit(solo.now, call).unwrap();
-            solo.drain();
-            let invite = solo.request(&Method::Invite);
-            solo.reply(&invite, 200, "", &second_answer());
-            (solo, call, invite)
-        } else {
-            let mut solo = Solo::new();
-            let call = solo.ua.call_offerless(solo.now, "bob").unwrap();
-            solo.drain();
-            let invite = solo.request(&Method::Invite);
-            solo.answer(&invite, "callee");
-            (solo, call, invite)
-        };
-        solo.nothing_sent();
-        solo.events.clear();
-        solo.ua.hangup(solo.now, call).unwrap();
-        solo.drain();
-        let ack = solo.request(&Method::Ack);
-        assert_eq!(ack.cseq().number, invite.cseq().number);
-        assert!(String::from_utf8_lossy(ack.body()).contains("m=audio 0 "));
-        let bye = solo.request(&Method::Bye);
-        solo.reply(&bye, 200, "", "");
-        solo.advance(secs(64));
-        solo.nothing_sent();
-        assert!(solo.ua.load().is_empty(), "{:?}", solo.ua.load());
-    }
 }
 
 /// RFC 5407 §3.2.3: a 2xx to our re-INVITE crosses our BYE.

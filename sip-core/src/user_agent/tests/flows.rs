@@ -201,6 +201,46 @@ fn hanging_up_an_unanswered_call_while_away() {
     assert_eq!(solo.request(&Method::Cancel).branch(), invite.branch());
 }
 
+/// The call was given up while its flow was down, and somebody has answered it: ACK and BYE, whenever that is heard.
+#[test]
+fn rfc3261_13_2_2_4_a_2xx_to_an_invite_given_up_while_away() {
+    for patient in [false, true] {
+        let mut solo = Solo::registered();
+        let (call, invite) = calling(&mut solo);
+        solo.reply(&invite, 180, "", "");
+        solo.close();
+        if patient {
+            solo.advance(secs(32));
+        } else {
+            solo.ua.hangup(solo.now, call).unwrap();
+            solo.drain();
+        }
+        solo.sent.clear();
+        solo.reopen(2);
+        solo.accept_register(600);
+        let cancel = solo.request(&Method::Cancel);
+        solo.events.clear();
+        solo.answer(&invite, "callee");
+        let ack = solo.request(&Method::Ack);
+        assert_eq!((ack.cseq().number, ack.to_tag()), (invite.cseq().number, Some("callee")));
+        let bye = solo.request(&Method::Bye);
+        assert_eq!(bye.to_tag(), Some("callee"));
+        // The ACK was lost.
+        solo.answer(&invite, "callee");
+        assert_eq!(solo.request(&Method::Ack).bytes(), ack.bytes());
+        solo.reply(&cancel, 200, "", "");
+        solo.reply(&bye, 200, "", "");
+        assert!(solo.events.is_empty(), "it has ended long ago: {:?}", solo.events);
+        assert_eq!(solo.ua.counters().stray_responses, 0);
+        solo.advance(secs(33));
+        assert!(solo.ua.load().is_empty(), "{:?}", solo.ua.load());
+        // And no longer.
+        solo.answer(&invite, "callee");
+        solo.nothing_sent();
+        assert_eq!(solo.ua.counters().stray_responses, 1);
+    }
+}
+
 #[test]
 fn an_answer_whose_ack_is_missing_goes_out_over_the_new_flow() {
     let mut solo = Solo::registered();

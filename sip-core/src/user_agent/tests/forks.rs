@@ -88,5 +88,21 @@ fn early_dialogs_are_capped() {
     let byes = solo.sent.iter().filter(|(_, _, message)| {
         matches!(message, crate::message::Message::Request(r) if *r.method() == Method::Bye)
     });
-    assert_eq!(byes.count(), crate::limits::FORKS - 1);
+    // §13.2.2.4: each of the others gets ACK and BYE, those beyond the cap as well.
+    assert_eq!(byes.count(), 99);
+    let acks = solo.sent.iter().filter(|(_, _, message)| {
+        matches!(message, crate::message::Message::Request(r) if *r.method() == Method::Ack)
+    });
+    assert_eq!(acks.count(), 100);
+    let kept = solo.ua.calls.get_mut(&call).unwrap().outgoing().unwrap();
+    assert!(
+        kept.ack(&crate::dialog::DialogId::new(invite.call_id(), invite.from_tag().unwrap(), "tag99"))
+            .is_none()
+    );
+    assert_eq!(solo.ua.counters().forks_beyond, 100 - crate::limits::FORKS as u64);
+    // One that comes again before its BYE is answered is acknowledged again, and hung up once.
+    solo.sent.clear();
+    solo.answer(&invite, "tag99");
+    solo.request(&Method::Ack);
+    solo.nothing_sent();
 }

@@ -31,6 +31,7 @@ mod ringing;
 mod session_timers;
 mod sessions;
 mod snapshots;
+mod solicited;
 mod solo;
 mod subscriptions;
 mod three;

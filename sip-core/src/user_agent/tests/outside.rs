@@ -112,6 +112,72 @@ fn rfc3515_3_9_of_several_that_take_it_one_success_counts() {
     assert_eq!(update(&mut solo, transfer, None), DONE);
 }
 
+/// The first refusal is no outcome while another may have taken it: until Timer N.
+#[test]
+fn rfc3515_3_9_the_first_refusal_is_not_the_outcome() {
+    let failed = |solo: &mut Solo, transfer| match update(solo, transfer, None) {
+        TransferUpdate::Ended(TransferEnd::Failed(failure)) => failure.status,
+        other => panic!("{other:?}"),
+    };
+    for (state, others) in
+        [(OVER, true), (OVER, false), ("active;expires=60", true), ("active;expires=60", false)]
+    {
+        let mut solo = Solo::new();
+        let (transfer, refer) = referred(&mut solo, true);
+        solo.reply(&refer, 202, "", "");
+        solo.events.clear();
+        notify(&mut solo, &refer, "c1", 1, state, "SIP/2.0 486 Busy Here");
+        assert!(solo.events.is_empty(), "{state}");
+        solo.advance(Duration::from_secs(10));
+        if others {
+            notify(&mut solo, &refer, "c2", 1, OVER, "SIP/2.0 200 OK");
+            assert_eq!(update(&mut solo, transfer, None), DONE);
+        } else {
+            solo.advance(Duration::from_secs(22));
+            assert_eq!(failed(&mut solo, transfer), Some(486));
+        }
+        solo.advance(Duration::from_secs(64));
+        assert!(solo.events.is_empty(), "{:?}", solo.events);
+        assert_eq!(solo.ua.load().subscriptions, 0);
+    }
+    // A GRUU is one device's (RFC 5627 §1): its refusal is told at once.
+    let mut solo = Solo::new();
+    let transfer = solo.ua.refer(solo.now, "sip:carol@example.com;gr=x", "dave", true).unwrap();
+    solo.drain();
+    let refer = solo.request(&Method::Refer);
+    solo.reply(&refer, 202, "", "");
+    solo.events.clear();
+    notify(&mut solo, &refer, "c1", 1, OVER, "SIP/2.0 486 Busy Here");
+    assert_eq!(failed(&mut solo, transfer), Some(486));
+}
+
+/// Timer N is about who was asked: while the REFER waits for a flow, and anew when it goes out again.
+#[test]
+fn rfc6665_4_1_2_4_timer_n_of_a_refer_whose_flow_is_lost() {
+    let mut solo = Solo::new();
+    let (transfer, refer) = referred(&mut solo, true);
+    solo.advance(Duration::from_secs(20));
+    solo.close();
+    solo.advance(Duration::from_secs(20));
+    assert!(solo.events.is_empty());
+    solo.reopen(2);
+    assert_eq!(solo.request(&Method::Refer).bytes(), refer.bytes());
+    solo.advance(Duration::from_secs(25));
+    assert!(solo.events.is_empty(), "{:?}", solo.events);
+    solo.reply(&refer, 202, "", "");
+    assert_eq!(update(&mut solo, transfer, None), TransferUpdate::Accepted);
+    notify(&mut solo, &refer, "c1", 1, "active;expires=60", "SIP/2.0 100 Trying");
+    solo.events.clear();
+    // What is told while the flow is down is asked for over the next.
+    solo.close();
+    solo.reopen(3);
+    let subscribe = solo.request(&Method::Subscribe);
+    assert_eq!((subscribe.uri(), subscribe.to_tag()), ("sip:c1@192.0.2.7", Some("c1")));
+    solo.reply(&subscribe, 200, "Expires: 60\r\n", "");
+    notify(&mut solo, &refer, "c1", 2, OVER, "SIP/2.0 200 OK");
+    assert_eq!(update(&mut solo, transfer, None), DONE);
+}
+
 #[test]
 fn rfc4488_4_a_refer_that_wants_to_hear_nothing() {
     let mut solo = Solo::new();

@@ -6,6 +6,7 @@ use std::string::{String, ToString};
 use super::solo::Solo;
 use super::{OFFER, config};
 use crate::auth::{Authority, BearerChallenge};
+use crate::events::{EventName, Package};
 use crate::limits;
 use crate::message::{HeaderName, Message, Method};
 use crate::time::Duration;
@@ -29,6 +30,49 @@ fn needed(solo: &mut Solo) -> (CredentialsId, BearerChallenge) {
         Event::CredentialsNeeded { request, challenge } => (request, challenge),
         other => panic!("{other:?}"),
     }
+}
+
+/// RFC 6665 §4.1.2.4: Timer N is about notifiers that were asked. While a person logs in nobody was.
+#[test]
+fn rfc6665_4_1_2_4_timer_n_does_not_run_while_a_token_is_fetched() {
+    let mut solo = with_tokens(None);
+    let event = EventName::new(Package::Presence);
+    let id = solo.ua.subscribe(solo.now, "bob", event, None).unwrap();
+    solo.drain();
+    let first = solo.request(&Method::Subscribe);
+    solo.reply(&first, 401, &format!("WWW-Authenticate: {BEARER}\r\n"), "");
+    let (request, _) = needed(&mut solo);
+    solo.advance(Duration::from_secs(100));
+    solo.nothing_sent();
+    assert!(solo.events.is_empty(), "{:?}", solo.events);
+    solo.ua.provide_token(solo.now, request, Some("abc")).unwrap();
+    solo.drain();
+    let second = solo.request(&Method::Subscribe);
+    assert_eq!((second.call_id(), second.cseq().number), (first.call_id(), first.cseq().number + 1));
+    solo.reply(&second, 200, "Expires: 3600\r\n", "");
+    // It runs from here.
+    solo.advance(Duration::from_secs(32) - Duration::from_micros(1));
+    assert!(solo.events.is_empty());
+    solo.advance(Duration::from_micros(1));
+    assert!(matches!(solo.event(), Event::Subscription { subscription, .. } if subscription == id));
+
+    // The flow is lost meanwhile: one SUBSCRIBE over the next, not two.
+    let mut solo = with_tokens(None);
+    solo.ua.subscribe(solo.now, "bob", EventName::new(Package::Presence), None).unwrap();
+    solo.drain();
+    let first = solo.request(&Method::Subscribe);
+    solo.reply(&first, 401, &format!("WWW-Authenticate: {BEARER}\r\n"), "");
+    let (request, _) = needed(&mut solo);
+    solo.close();
+    solo.reopen(2);
+    let again = solo.request(&Method::Subscribe);
+    assert_ne!(again.call_id(), first.call_id());
+    solo.ua.provide_token(solo.now, request, Some("abc")).unwrap();
+    solo.drain();
+    solo.nothing_sent();
+    solo.reply(&again, 401, &format!("WWW-Authenticate: {BEARER}\r\n"), "");
+    let with_token = solo.request(&Method::Subscribe);
+    assert_eq!(with_token.headers().first(HeaderName::Authorization), Some("Bearer abc"));
 }
 
 #[test]
