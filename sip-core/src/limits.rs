@@ -72,6 +72,14 @@ pub const AUTH_CHALLENGES: usize = 8;
 /// request has failed.
 pub const AUTH_ROUNDS: u8 = 4;
 
+/// Nonces whose counts are kept (RFC 7616 §5.5), about 100 bytes each: those of five minutes. Past it the oldest is
+/// forgotten, and whoever uses it once more is challenged once more.
+pub const NONCES: usize = 100_000;
+
+/// Pairs of a user and a network whose wrong passwords are counted, about 150 bytes each. Past it the one that was wrong
+/// longest ago is forgotten.
+pub const GUESSERS: usize = 20_000;
+
 /// Contacts bound to one address-of-record. A person has a handful of devices. Past it a contact whose flow is gone
 /// makes room; if there is none, 403 to the REGISTER.
 pub const CONTACTS_PER_AOR: usize = 10;

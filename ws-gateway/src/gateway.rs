@@ -152,7 +152,7 @@ impl Gateway {
         let changes = database.as_ref().map(|_| Arc::<Changes>::default());
         let Limits { contacts_per_aor, registrations, .. } = config.limits;
         let location = Arc::new(Location::new(contacts_per_aor, registrations, changes.clone()));
-        let exchange = Arc::new(Exchange::new(
+        let exchange = Exchange::new(
             &core,
             accounts,
             Arc::clone(&location),
@@ -160,7 +160,8 @@ impl Gateway {
             config.limits.clone(),
             config.timeouts.clone(),
             Network { dialer, resolver },
-        ));
+        );
+        let exchange = Arc::new(exchange.with_patience(config.authentication));
         // Before anything is received: what was known is known from the first message on.
         let udp: Vec<_> = udp
             .into_iter()

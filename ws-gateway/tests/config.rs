@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use sip_core::auth::Algorithm;
+use sip_core::auth::{Algorithm, Patience};
 use sip_core::server::{Callers, Outward, Routing};
 use ws_gateway::config::{Audience, CertificateFiles, Clients, Listen, Registrar};
 use ws_gateway::{Config, Gateway};
@@ -33,6 +33,7 @@ fn the_example_is_sound_and_shows_the_defaults() {
     let (head, _) = text.split_once("[limits]").unwrap();
     let without = Config::parse(&path, head).unwrap();
     assert_eq!(Routing::default(), config.proxy);
+    assert_eq!(Patience::default(), config.authentication);
     let shown = Registrar { third_parties: config.registrar.third_parties.clone(), ..Registrar::default() };
     assert_eq!(shown, config.registrar);
     assert_eq!(config.registrar.third_parties["pbx"], ["alice", "bob"]);
@@ -215,6 +216,14 @@ fn faults_name_file_line_key_and_what_is_accepted() {
         (
             format!("{HTTP}[registrar]\nflow_timer = 5\n"),
             "gateway.toml:5: `registrar.flow_timer` is 5; accepted: whole seconds from 10 to 3600",
+        ),
+        (
+            format!("{HTTP}[authentication]\nattempts = 0\n"),
+            "gateway.toml:5: `authentication.attempts` is 0; accepted: a whole number from 1 to 1000",
+        ),
+        (
+            format!("{HTTP}[authentication]\nban = \"long\"\n"),
+            "gateway.toml:5: `authentication.ban` is \"long\"; accepted: a whole number from 1 to 86400",
         ),
         (
             format!("{HTTP}[[registrar.third_party]]\nuser = \"pbx\"\n"),

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use sip_core::auth::Secrets;
+use sip_core::auth::{Replays, Secrets};
 use sip_core::entropy::SeededEntropy;
 use sip_core::message::Message;
 use sip_core::registrar::{self, Binding, Caps};
@@ -34,6 +34,7 @@ struct Bench {
     peers: Vec<Peer>,
     bindings: BTreeMap<String, Vec<Binding>>,
     identities: BTreeMap<FlowId, Arc<Identity>>,
+    replays: Replays,
     asked: Vec<(QuestionId, Question)>,
     /// The latest messages either way, and whose they are.
     seen: Vec<(usize, Message)>,
@@ -66,6 +67,7 @@ pub(crate) fn holds(input: &[u8]) {
         ],
         bindings: BTreeMap::new(),
         identities: BTreeMap::new(),
+        replays: Replays::default(),
         asked: Vec::new(),
         seen: Vec::new(),
         sent: Sent::default(),
@@ -219,7 +221,9 @@ impl Bench {
         }
         let at = choices.below(self.asked.len());
         let (id, question) = self.asked.swap_remove(at);
-        let answer = match choices.below(12) {
+        let answer = match choices.below(14) {
+            12 => Answer::Held(Duration::from_secs(9)),
+            13 => Answer::Admitted(false),
             // An answer to another question than was asked, or to one that was answered already.
             0 => Answer::Bindings(Some(self.bindings.values().flatten().cloned().collect())),
             1 => Answer::Credentials(None),
@@ -236,10 +240,11 @@ impl Bench {
 
     fn truth(&mut self, question: Question) -> Answer {
         match question {
-            Question::Credentials { username } => {
+            Question::Credentials { username, .. } => {
                 let secrets = Secrets::from_password(&username, "example.com", &username);
                 Answer::Credentials((username != "dave").then(|| Arc::new(secrets)))
             }
+            Question::Admit { usage, .. } => Answer::Admitted(self.replays.admit(usage, self.now)),
             Question::Lookup { aor } => Answer::Bindings(self.bindings.get(aor.as_str()).cloned()),
             Question::Update(update) => {
                 let bindings = self.bindings.entry(update.aor.to_string()).or_default();
@@ -319,7 +324,7 @@ impl Bench {
                 Output::Authenticated { flow, identity } => {
                     self.identities.insert(flow, identity);
                 }
-                Output::Target { .. } | Output::Probed { .. } => {}
+                Output::Target { .. } | Output::Probed { .. } | Output::Guessed { .. } => {}
             }
         }
     }

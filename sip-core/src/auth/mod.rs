@@ -5,16 +5,17 @@
 //!
 //! The client's side also carries bearer tokens (RFC 8898); where they come from is not its business.
 //!
-//! What the server's side does not do: the `-sess` algorithms, `auth-int`, `userhash`, `nextnonce`, and the counting of
-//! nonces: a nonce may be replayed until its lifetime ends.
+//! What the server's side does not do: the `-sess` algorithms, `auth-int`, `userhash` and `nextnonce`.
 
 mod algorithm;
 mod bearer;
 mod challenge;
 mod client;
 mod credentials;
+mod guesses;
 mod nonce;
 mod params;
+mod replay;
 mod secrets;
 mod verify;
 
@@ -26,7 +27,9 @@ pub use bearer::BearerChallenge;
 pub use challenge::Challenge;
 pub use client::{Attempt, Authority, Authorization, Client, ClientError};
 pub use credentials::{Credentials, Protection};
+pub use guesses::{Guesses, Patience};
 pub use nonce::DEFAULT_NONCE_LIFETIME;
 pub use params::ParseError;
+pub use replay::{NonceUse, Replays};
 pub use secrets::{InvalidHa1, Secrets};
 pub use verify::{Challenger, Outcome};

@@ -9,6 +9,7 @@ use base64ct::{Base64UrlUnpadded, Encoding as _};
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use sha2::Sha256;
 
+use super::replay::NonceId;
 use crate::entropy::Entropy;
 use crate::time::{Duration, Instant};
 
@@ -24,7 +25,7 @@ const TOTAL: usize = SIGNED + MAC;
 /// What is known of a nonce that came back.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum NonceState {
-    Fresh,
+    Fresh(NonceId),
     /// Ours, but too old, or from a future that a clock set back has left behind.
     Stale,
     /// Not made with this key for this realm.
@@ -77,7 +78,9 @@ impl NonceKey {
         if now.since(made) > lifetime || made.since(now) > lifetime {
             NonceState::Stale
         } else {
-            NonceState::Fresh
+            let mut random = [0u8; RANDOM];
+            random.copy_from_slice(&signed[TIME..]);
+            NonceState::Fresh(NonceId { made, random })
         }
     }
 

@@ -7,6 +7,7 @@ use core::net::IpAddr;
 use smol_str::SmolStr;
 
 use super::nonce::{DEFAULT_NONCE_LIFETIME, NonceKey, NonceState};
+use super::replay::NonceUse;
 use super::{Algorithm, Challenge, Credentials, HexDigest, ParseError, Qop, Secrets};
 use crate::entropy::Entropy;
 use crate::time::{Duration, Instant};
@@ -27,13 +28,14 @@ pub enum Outcome {
     Ok {
         /// The digest user name.
         username: SmolStr,
+        /// What they serve for once: see [`super::Replays`].
+        usage: NonceUse,
     },
-    /// Right, but with a nonce that was too old: challenge again with `stale`.
+    /// With a nonce that was too old, whatever they prove: challenge again with `stale`.
     Stale,
-    /// Right, but the nonce is not one of ours (another key, say of another gateway): challenge again with
-    /// `stale`.
+    /// The nonce is not one of ours (another key, say of another gateway): challenge again with `stale`.
     BadNonce,
-    /// No such user, or another password: challenge again. Both cost the same time.
+    /// No such user, or another password, and the nonce was good: challenge again. Both cost the same time.
     Wrong,
     /// Only a name, no proof yet (RFC 8760 §2.7): challenge again; nothing failed.
     Unproven,
@@ -155,6 +157,12 @@ impl Challenger {
         if !algorithms.contains(&algorithm) || credentials.session || integrity {
             return Outcome::WrongAlgorithm;
         }
+        // First, so that only who was given a nonce can guess: `stale` says nothing of the password (RFC 7616 §3.3).
+        let id = match self.key.check(&self.realm, &credentials.nonce, now, self.lifetime) {
+            NonceState::Fresh(id) => id,
+            NonceState::Stale => return Outcome::Stale,
+            NonceState::Foreign => return Outcome::BadNonce,
+        };
         let ha1 = secrets
             .filter(|secrets| secrets.username() == credentials.username && secrets.realm() == self.realm)
             .and_then(|secrets| secrets.ha1(algorithm));
@@ -168,11 +176,8 @@ impl Challenger {
         if !same_resource(&credentials.uri, request_uri) {
             return Outcome::WrongUri;
         }
-        match self.key.check(&self.realm, &credentials.nonce, now, self.lifetime) {
-            NonceState::Fresh => Outcome::Ok { username: credentials.username.clone() },
-            NonceState::Stale => Outcome::Stale,
-            NonceState::Foreign => Outcome::BadNonce,
-        }
+        let count = credentials.protection.as_ref().map_or(1, |protection| protection.nonce_count);
+        Outcome::Ok { username: credentials.username.clone(), usage: NonceUse { id, count } }
     }
 }
 

@@ -234,6 +234,8 @@ impl Proxy {
         let (invite, answered) = (context.is_invite(), context.answered);
         let Some(branch) = context.branch_of(client) else { return };
         (branch.patience, branch.heard) = (None, true);
+        // Only who is called here may send its caller on at our cost: other domains tell theirs.
+        let here = branch.detours.hop.is_none();
         match response.status() {
             // §16.7 step 4: a 100 is never forwarded.
             100 => {}
@@ -264,7 +266,7 @@ impl Proxy {
                 // It lost the caller's Via on its way.
                 None => end(context, client, Final::Local(502)),
             },
-            300..=399 if self.follow(server, context, &response) => replace(context, client),
+            300..=399 if here && self.follow(server, context, &response) => replace(context, client),
             // RFC 3263 §4.3.
             503 => self.fail(server, context, client, Final::Far(response.into())),
             300.. => {

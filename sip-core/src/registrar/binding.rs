@@ -53,6 +53,11 @@ pub fn reach(bindings: &[Binding], key: &RegistrationKey, now: Instant) -> Optio
     bindings.iter().find(|b| b.key == *key && b.expires_at > now)?.hop
 }
 
+/// Whether one of these contacts is reached over just this hop: whoever sends over it is its user agent.
+pub fn is_there(bindings: &[Binding], hop: &Hop, now: Instant) -> bool {
+    bindings.iter().any(|b| b.expires_at > now && b.hop.as_ref() == Some(hop))
+}
+
 /// The key of a contact: `+sip.instance` and `reg-id` (RFC 5626 §6), or its URI.
 pub(super) fn key(aor: &SmolStr, uri: &str, instance: Option<&str>, reg_id: Option<u32>) -> RegistrationKey {
     let (instance, reg_id) = match (instance, reg_id) {

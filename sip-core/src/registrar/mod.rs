@@ -14,7 +14,7 @@ mod response;
 mod tests;
 mod update;
 
-pub use binding::{Binding, reach};
+pub use binding::{Binding, is_there, reach};
 pub use gruu::{Gruus, Instance};
 pub use read::{Bounds, RULES, Refusal, read};
 pub use response::{Answer, accept};

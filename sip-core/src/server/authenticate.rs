@@ -1,5 +1,6 @@
 //! Who may send what: digest, flows that proved themselves, and whose From it may be (§22, §26.3.2).
 
+use alloc::format;
 use alloc::string::ToString;
 
 use smol_str::SmolStr;
@@ -8,10 +9,10 @@ use super::config::{Callers, Outward};
 use super::peers::Standing;
 use super::questions::{Arrival, Pending};
 use super::reply::Reply;
-use super::{Question, Server};
+use super::{Output, Question, Server};
 use crate::auth::{Credentials, Outcome, Secrets};
 use crate::message::{HeaderName, Method, SipUri, Uri};
-use crate::time::Instant;
+use crate::time::{Duration, Instant};
 
 impl Server {
     /// A request outside dialogs that were recorded here.
@@ -49,7 +50,9 @@ impl Server {
         let found = self.challenger.find(arrival.request.headers().all(arrival.credentials_header()));
         match found {
             Ok(Some(credentials)) => {
-                let question = Question::Credentials { username: credentials.username.clone() };
+                let username = credentials.username.clone();
+                let aor = self.domain.address(&username);
+                let question = Question::Credentials { username, aor, from: arrival.from };
                 let pending = Pending::Credentials { arrival, credentials, routes };
                 self.ask_or_refuse(now, self.soon(now), question, pending);
             }
@@ -121,16 +124,58 @@ impl Server {
             now,
         );
         match outcome {
-            Outcome::Ok { username } => self.proven(now, arrival, username, routes),
+            // Its retransmission was one to the transaction layer; without transactions it would be a replay.
+            Outcome::Ok { username, .. } if arrival.server.is_none() => {
+                self.proven(now, arrival, username, routes);
+            }
+            Outcome::Ok { username, usage } => {
+                let source = arrival.from.remote.ip();
+                let question = Question::Admit { username: username.clone(), source, usage };
+                let pending = Pending::Admission { arrival, username, routes };
+                self.ask_or_refuse(now, self.soon(now), question, pending);
+            }
             Outcome::WrongUri => {
                 self.refuse(now, &arrival, Reply::because(400, "Bad Request (Digest For Another URI)"));
             }
             Outcome::Wrong => {
                 self.counters.credentials_wrong += 1;
+                let (username, source) = (credentials.username.clone(), arrival.from.remote.ip());
+                self.emit(Output::Guessed { username, source });
                 self.challenge(now, &arrival, false);
             }
             other => self.challenge(now, &arrival, other.is_stale()),
         }
+    }
+
+    /// RFC 7616 §3.4: with a count that was used already, or may have been, they prove nothing.
+    pub(super) fn admitted(
+        &mut self,
+        now: Instant,
+        arrival: Arrival,
+        username: SmolStr,
+        routes: usize,
+        first: bool,
+    ) {
+        if first {
+            return self.proven(now, arrival, username, routes);
+        }
+        // Nor is it a replay that came here over two ways.
+        if self.is_merged(now, &arrival) {
+            return;
+        }
+        self.counters.credentials_replayed += 1;
+        self.challenge(now, &arrival, true);
+    }
+
+    /// Somebody guesses passwords: whether this one is right is not said.
+    pub(super) fn hold_back(&mut self, now: Instant, arrival: &Arrival, wait: Duration) {
+        self.counters.credentials_held_back += 1;
+        let seconds = wait.as_millis().div_ceil(1000);
+        let advice = format!(
+            "wait {seconds} s before the next try; see [authentication] attempts and ban; other users and other networks \
+             are not concerned"
+        );
+        self.refuse(now, arrival, Reply::because(403, "Too Many Wrong Passwords").advising(advice));
     }
 
     /// The sender is the account `username`: it may speak for its own address only.

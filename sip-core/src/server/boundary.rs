@@ -3,11 +3,12 @@
 use alloc::string::String;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
+use core::net::IpAddr;
 
 use bytes::Bytes;
 use smol_str::SmolStr;
 
-use crate::auth::Secrets;
+use crate::auth::{NonceUse, Secrets};
 use crate::message::Method;
 use crate::registrar::{Binding, BindingUpdate, UpdateError};
 use crate::time::Duration;
@@ -81,6 +82,13 @@ pub enum Output {
         /// Its Call-ID.
         call_id: SmolStr,
     },
+    /// A wrong password, for [`crate::auth::Guesses`].
+    Guessed {
+        /// The user that was tried.
+        username: SmolStr,
+        /// Where from.
+        source: IpAddr,
+    },
     /// A REGISTER over this flow succeeded: pass `identity` with all that arrives on it from now on.
     Authenticated {
         /// The flow.
@@ -123,10 +131,24 @@ pub struct QuestionId(pub u64);
 /// What the core cannot know by itself.
 #[derive(Clone, Debug)]
 pub enum Question {
-    /// The stored secrets of a digest user. Answer: [`Answer::Credentials`].
+    /// The stored secrets of a digest user. Answer: [`Answer::Credentials`], or [`Answer::Held`] if
+    /// [`crate::auth::Guesses`] says so and `aor` is not registered over `from`: whoever is there is never cut off.
     Credentials {
         /// The digest user name.
         username: SmolStr,
+        /// Its address-of-record.
+        aor: SmolStr,
+        /// Where the credentials came from.
+        from: Hop,
+    },
+    /// Whether right credentials serve once more ([`crate::auth::Replays`]). Answer: [`Answer::Admitted`].
+    Admit {
+        /// Whose they are.
+        username: SmolStr,
+        /// Where they came from.
+        source: IpAddr,
+        /// What they were made with.
+        usage: NonceUse,
     },
     /// The contacts of one of our addresses-of-record. Answer: [`Answer::Bindings`].
     Lookup {
@@ -152,6 +174,10 @@ pub enum Question {
 pub enum Answer {
     /// `None`: no such user.
     Credentials(Option<Arc<Secrets>>),
+    /// Too many wrong passwords of this user came from there: for so long none is looked at.
+    Held(Duration),
+    /// Whether it is their first use.
+    Admitted(bool),
     /// `None`: no such account (404); empty: nobody is registered (480).
     Bindings(Option<Vec<Binding>>),
     /// All bindings after the change.

@@ -52,6 +52,10 @@ counters! {
     challenged,
     /// Requests with wrong credentials.
     credentials_wrong,
+    /// Requests whose credentials had served before.
+    credentials_replayed,
+    /// Requests whose credentials were not looked at because of wrong ones before.
+    credentials_held_back,
     /// Requests answered 4xx by the server itself, challenges left out.
     refused_4xx,
     /// Requests answered 5xx by the server itself.

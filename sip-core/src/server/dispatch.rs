@@ -102,6 +102,12 @@ impl Server {
             (Pending::Credentials { arrival, credentials, routes }, Answer::Credentials(secrets)) => {
                 self.verify(now, arrival, &credentials, secrets.as_deref(), routes);
             }
+            (Pending::Credentials { arrival, .. }, Answer::Held(wait)) => {
+                self.hold_back(now, &arrival, wait);
+            }
+            (Pending::Admission { arrival, username, routes }, Answer::Admitted(first)) => {
+                self.admitted(now, arrival, username, routes, first);
+            }
             (Pending::Lookup(sought), Answer::Bindings(bindings)) => self.found(now, sought, bindings),
             (Pending::Away { sought, aor }, Answer::Reachable(Some(_))) => self.look_again(now, sought, aor),
             (Pending::Update { arrival, identity }, Answer::Updated(result)) => {
@@ -130,6 +136,7 @@ impl Server {
     pub(super) fn give_up(&mut self, now: Instant, pending: Pending) {
         match pending {
             Pending::Credentials { arrival, .. }
+            | Pending::Admission { arrival, .. }
             | Pending::Lookup(Sought { arrival, .. })
             | Pending::Update { arrival, .. } => {
                 self.refuse(now, &arrival, Reply::because(500, "Directory Does Not Answer").later());

@@ -51,6 +51,8 @@ pub(super) struct Sought {
 pub(super) enum Pending {
     /// Whether a request's credentials are right.
     Credentials { arrival: Arrival, credentials: Credentials, routes: usize },
+    /// Whether right credentials, of this account, serve once more.
+    Admission { arrival: Arrival, username: SmolStr, routes: usize },
     /// The contacts of a request's target.
     Lookup(Sought),
     /// Somebody who is away, for a request outside dialogs.
@@ -136,6 +138,7 @@ impl Pending {
     fn server(&self) -> Option<ServerId> {
         match self {
             Self::Credentials { arrival, .. }
+            | Self::Admission { arrival, .. }
             | Self::Lookup(Sought { arrival, .. })
             | Self::Away { sought: Sought { arrival, .. }, .. }
             | Self::Update { arrival, .. }

@@ -157,6 +157,7 @@ impl Pending {
     pub(super) fn into_arrival(self) -> Option<Arrival> {
         match self {
             Self::Credentials { arrival, .. }
+            | Self::Admission { arrival, .. }
             | Self::Lookup(Sought { arrival, .. })
             | Self::Away { sought: Sought { arrival, .. }, .. }
             | Self::Update { arrival, .. }

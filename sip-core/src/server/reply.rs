@@ -23,7 +23,7 @@ pub(super) struct Reply {
     reason: Cow<'static, str>,
     fields: Vec<(HeaderName, Cow<'static, str>)>,
     /// What to change, where there is something.
-    advice: &'static str,
+    advice: Cow<'static, str>,
 }
 
 impl Reply {
@@ -34,7 +34,7 @@ impl Reply {
 
     /// With a reason phrase that says more.
     pub(super) const fn because(status: u16, reason: &'static str) -> Self {
-        Self { status, reason: Cow::Borrowed(reason), fields: Vec::new(), advice: "" }
+        Self { status, reason: Cow::Borrowed(reason), fields: Vec::new(), advice: Cow::Borrowed("") }
     }
 
     pub(super) fn with(mut self, name: HeaderName, value: impl Into<Cow<'static, str>>) -> Self {
@@ -43,8 +43,8 @@ impl Reply {
     }
 
     /// What whoever reads of it may change.
-    pub(super) const fn advising(mut self, advice: &'static str) -> Self {
-        self.advice = advice;
+    pub(super) fn advising(mut self, advice: impl Into<Cow<'static, str>>) -> Self {
+        self.advice = advice.into();
         self
     }
 
@@ -59,7 +59,7 @@ impl Reply {
     }
 
     fn refusal(status: u16, reason: String, field: Option<(HeaderName, String)>) -> Self {
-        let reply = Self { status, reason: reason.into(), fields: Vec::new(), advice: "" };
+        let reply = Self { status, reason: reason.into(), fields: Vec::new(), advice: Cow::Borrowed("") };
         match field {
             Some((name, value)) => reply.with(name, value),
             None => reply,
@@ -179,7 +179,7 @@ fn trace(tag: &str) -> &str {
 }
 
 fn explanation(reply: &Reply) -> String {
-    match reply.advice {
+    match &*reply.advice {
         "" => reply.reason.clone().into_owned(),
         advice => format!("{}: {advice}", reply.reason),
     }

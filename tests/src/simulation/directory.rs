@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use sip_core::auth::Secrets;
+use sip_core::auth::{Replays, Secrets};
 use sip_core::registrar::{self, Binding, Caps};
 use sip_core::server::{Answer, Question, QuestionId};
 use sip_core::time::{Duration, Instant};
@@ -60,6 +60,7 @@ fn service(domain: &str, number: u16, server: SocketAddr) -> Srv {
 pub struct Directory {
     accounts: BTreeMap<String, Arc<Secrets>>,
     bindings: BTreeMap<String, Vec<Binding>>,
+    replays: Replays,
     waiters: Vec<(RegistrationKey, Instant, QuestionId)>,
     /// Answers to those who waited.
     woken: Vec<(QuestionId, Hop)>,
@@ -84,9 +85,10 @@ impl Directory {
         hop_of: impl Fn(FlowId) -> Option<Hop>,
     ) -> Option<Answer> {
         Some(match question {
-            Question::Credentials { username } => {
+            Question::Credentials { username, .. } => {
                 Answer::Credentials(self.accounts.get(username.as_str()).cloned())
             }
+            Question::Admit { usage, .. } => Answer::Admitted(self.replays.admit(usage, now)),
             Question::Lookup { aor } => {
                 Answer::Bindings(self.bindings.get_mut(aor.as_str()).map(|bindings| {
                     bindings.retain(|b| b.expires_at > now);

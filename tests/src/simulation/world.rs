@@ -407,7 +407,7 @@ impl World {
                 server::Output::Transmit { to, message } => self.transmit(id, to, message),
                 // Nobody remembers which server failed.
                 server::Output::Target { .. } | server::Output::Probed { .. } => {}
-                server::Output::Refused { .. } => {}
+                server::Output::Refused { .. } | server::Output::Guessed { .. } => {}
                 server::Output::Authenticated { flow, identity } => {
                     // Datagrams have no flow of their own to authenticate.
                     if flow != SOCKET {

@@ -83,6 +83,7 @@ pub(super) fn parse(path: &Path, text: &str) -> Result<Config, ConfigError> {
     let routes = next_hop::routes(top.take("route"), &peers)?;
     let proxy = super::proxy::parse(top.section("proxy")?)?;
     let registrar = super::registrar::parse(top.section("registrar")?)?;
+    let authentication = super::authentication::parse(top.section("authentication")?)?;
     let limits = limits(top.section("limits")?)?;
     let timeouts = timeouts(top.section("timeouts")?)?;
     top.finish()?;
@@ -104,6 +105,7 @@ pub(super) fn parse(path: &Path, text: &str) -> Result<Config, ConfigError> {
         routes,
         proxy,
         registrar,
+        authentication,
         limits,
         timeouts,
         log,

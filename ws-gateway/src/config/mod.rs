@@ -3,6 +3,7 @@
 //! A configuration is a TOML file (see `gateway.example.toml`); without one [`Config::development`] is used.
 //! Every key has a default in [`defaults`] and an unknown key is an error, never ignored.
 
+mod authentication;
 pub mod defaults;
 mod error;
 mod file;
@@ -16,7 +17,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use sip_core::auth::Algorithm;
+use sip_core::auth::{Algorithm, Patience};
 use sip_core::server::Routing;
 use sip_core::server::StaticRoute;
 
@@ -61,6 +62,8 @@ pub struct Config {
     pub proxy: Routing,
     /// What those who register are told, and who registers for others.
     pub registrar: Registrar,
+    /// How long who guesses passwords has to wait.
+    pub authentication: Patience,
     /// Caps.
     pub limits: Limits,
     /// How long things may take.
@@ -207,6 +210,7 @@ impl Config {
             routes: Vec::new(),
             proxy: Routing::default(),
             registrar: Registrar::default(),
+            authentication: Patience::default(),
             limits: Limits::default(),
             timeouts: Timeouts::default(),
             log: defaults::LOG.into(),

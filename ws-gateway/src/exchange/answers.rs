@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use sip_core::registrar::UpdateError;
+use sip_core::registrar::{self, UpdateError};
 use sip_core::server::{Answer, Input, Question, QuestionId};
 use sip_core::time::Instant;
 use sip_core::transport::target::{Records, Way};
@@ -22,7 +22,16 @@ impl Exchange {
     ) {
         let mut woken = Vec::new();
         let answer = match question {
-            Question::Credentials { username } => Some(Answer::Credentials(self.accounts.secrets(&username))),
+            Question::Credentials { username, aor, from } => {
+                let there = || registrar::is_there(&self.location.bindings(&aor), &from, now);
+                Some(match self.guard.wait(&username, from.remote.ip(), now) {
+                    Some(wait) if !there() => Answer::Held(wait),
+                    _ => Answer::Credentials(self.accounts.secrets(&username)),
+                })
+            }
+            Question::Admit { username, source, usage } => {
+                Some(Answer::Admitted(self.guard.admit(&username, source, usage, now)))
+            }
             Question::Lookup { aor } => Some(Answer::Bindings(
                 self.accounts.owns(&aor).then(|| self.location.lookup(&aor, now, &self.flows)),
             )),

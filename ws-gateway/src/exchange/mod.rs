@@ -4,6 +4,7 @@
 //! shard's lock, and then sends, answers questions and feeds answers until nothing is left to do.
 
 mod answers;
+mod guard;
 mod refusal_log;
 
 use std::collections::VecDeque;
@@ -12,6 +13,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use bytes::Bytes;
+use sip_core::auth::Patience;
 use sip_core::entropy::token;
 use sip_core::message::scan_call_id;
 use sip_core::server::{Answer, Counters, Health, Input, Output, QuestionId, Server};
@@ -32,6 +34,8 @@ use crate::metrics::Metrics;
 use crate::resolver::Resolver;
 use crate::shard::Shard;
 use crate::targets::Targets;
+use guard::Guard;
+pub use guard::Guarded;
 use refusal_log::{Line, RefusalLog};
 
 /// Shards: many more than there are threads, so that two rarely want the same.
@@ -65,6 +69,7 @@ pub struct Exchange {
     /// Which servers of other domains failed lately.
     pub targets: Targets,
     refusals: RefusalLog,
+    guard: Guard,
     dialer: Dialer,
     resolver: Resolver,
     /// Requests that wait for a connection to be opened.
@@ -113,6 +118,7 @@ impl Exchange {
             timeouts,
             targets: Targets::default(),
             refusals: RefusalLog::default(),
+            guard: Guard::new(Patience::default(), clock::now()),
             dialer: network.dialer,
             resolver: network.resolver,
             connecting: Arc::new(Semaphore::new(CONNECTING)),
@@ -121,6 +127,12 @@ impl Exchange {
             alarm: AtomicU64::new(u64::MAX),
             alarm_changed: Notify::new(),
         }
+    }
+
+    /// The same with another patience for those who guess passwords.
+    #[must_use]
+    pub fn with_patience(self, patience: Patience) -> Self {
+        Self { guard: Guard::new(patience, clock::now()), ..self }
     }
 
     /// A message came in over `flow`.
@@ -155,6 +167,11 @@ impl Exchange {
                 (sum, (load.0 + more.0, load.1 + more.1, load.2 + more.2))
             },
         )
+    }
+
+    /// What is kept of passwords that were tried.
+    pub fn guarded(&self) -> Guarded {
+        self.guard.load()
     }
 
     /// Asks a peer of the configuration whether it is there.
@@ -240,6 +257,7 @@ impl Exchange {
                             tracing::info!(%trace, status, %method, transport, %remote, %call_id, "refused: {reason}");
                         }
                     }
+                    Output::Guessed { username, source } => self.guard.wrong(&username, source, now),
                     Output::Authenticated { flow, identity } => self.flows.identify(flow, identity),
                     Output::Target { transport, remote, health } => {
                         if let Health::Failed(_) = health {

@@ -48,7 +48,22 @@ impl Collector for Shards {
             let metric = encoder.encode_descriptor(&name, help, None, counter.metric_type())?;
             counter.encode(metric)?;
         }
+        let guarded = self.0.guarded();
+        for (name, help, value) in [
+            (
+                "guessers_forgotten",
+                "Pairs of user and network with a wrong password that had to make room",
+                guarded.guessers.1,
+            ),
+            ("nonces_forgotten", "Used nonces that had to make room", guarded.nonces.1),
+        ] {
+            let counter = ConstCounter::new(value);
+            let metric = encoder.encode_descriptor(name, help, None, counter.metric_type())?;
+            counter.encode(metric)?;
+        }
         let gauges = [
+            ("guessers", "Pairs of user and network with a wrong password lately", guarded.guessers.0),
+            ("nonces_used", "Nonces whose counts are kept", guarded.nonces.0),
             ("sip_transactions", "Transactions now", transactions),
             ("sip_forwarding", "Requests being forwarded now", contexts),
             ("sip_questions_open", "Questions without an answer now", questions),

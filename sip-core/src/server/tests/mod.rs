@@ -6,6 +6,7 @@ mod caps;
 mod dialogs;
 mod forks;
 mod gruus;
+mod guard;
 mod hostile;
 mod outward;
 mod probes;
@@ -46,6 +47,8 @@ struct Net {
     accounts: BTreeMap<SmolStr, Arc<Secrets>>,
     bindings: BTreeMap<SmolStr, Vec<Binding>>,
     identities: BTreeMap<FlowId, Arc<Identity>>,
+    replays: auth::Replays,
+    guesses: auth::Guesses,
     /// The trace and the reason of the last refusal.
     refused: Option<(SmolStr, String)>,
     /// Open connections that were heard from.
@@ -89,6 +92,8 @@ impl Net {
             accounts: ["alice", "bob", "carol"].map(account).into(),
             bindings: BTreeMap::new(),
             identities: BTreeMap::new(),
+            replays: auth::Replays::default(),
+            guesses: auth::Guesses::new(auth::Patience::default()),
             refused: None,
             hops: BTreeMap::new(),
             sent: VecDeque::new(),
@@ -105,6 +110,7 @@ impl Net {
     fn restart(&mut self) {
         let fresh = Self::new();
         self.server = fresh.server;
+        self.replays = auth::Replays::new(self.now, auth::DEFAULT_NONCE_LIFETIME, limits::NONCES);
         self.bindings.clear();
         self.identities.clear();
         self.hops.clear();
@@ -148,6 +154,7 @@ impl Net {
             match output {
                 Output::Transmit { to, message } => self.sent.push_back((to, message)),
                 Output::Refused { trace, reason, .. } => self.refused = Some((trace, reason)),
+                Output::Guessed { username, source } => self.guesses.wrong(&username, source, self.now),
                 Output::Authenticated { flow, identity } => {
                     self.identities.insert(flow, identity);
                 }
@@ -165,7 +172,17 @@ impl Net {
     /// `None`: it will be known later.
     fn answer_of(&mut self, question: &Question) -> Option<Answer> {
         Some(match question {
-            Question::Credentials { username } => Answer::Credentials(self.accounts.get(username).cloned()),
+            Question::Credentials { username, aor, from } => {
+                let there = |bindings: &Vec<Binding>| registrar::is_there(bindings, from, self.now);
+                match self.guesses.wait(username, from.remote.ip(), self.now) {
+                    Some(wait) if !self.bindings.get(aor).is_some_and(there) => Answer::Held(wait),
+                    _ => Answer::Credentials(self.accounts.get(username).cloned()),
+                }
+            }
+            Question::Admit { username, source, usage } => {
+                self.guesses.right(username, *source);
+                Answer::Admitted(self.replays.admit(*usage, self.now))
+            }
             Question::Lookup { aor } => {
                 let user = aor.strip_prefix("sip:")?.strip_suffix("@example.com")?;
                 let known = self.accounts.contains_key(user);

@@ -140,3 +140,110 @@ fn rfc3261_26_3_2_a_token_opens_no_relay_for_the_other_side() {
     net.request(&bob, &Method::Info);
     net.quiet();
 }
+
+/// Every way we know of having a request sent on, tried by everybody who may not: whatever is sent goes back to its sender or
+/// to Bob, who is registered here.
+#[test]
+fn rfc3261_26_3_2_nothing_a_stranger_says_leaves_for_elsewhere() {
+    let mut net = Net::with(|config| {
+        config.outward = Outward::Anywhere;
+        config.routing.recurse = true;
+        let sources = ["203.0.113.77".parse().unwrap()].into();
+        let uri = "sip:198.18.0.50".into();
+        config.peers = [super::super::Peer { name: "trunk".into(), uri, sources }].into();
+        let peers = [Share { peer: "trunk".into(), priority: 1, weight: 1 }];
+        let route = |domain: Option<&str>, numbers| StaticRoute {
+            domain: domain.map(SmolStr::from),
+            numbers,
+            peers: peers.clone().into(),
+        };
+        config.routes = [route(None, NumberPattern::new("+*")), route(Some("partner.example"), None)].into();
+    });
+    let bob = ws("bob", 2);
+    net.register(&bob);
+    let strangers =
+        [udp("mallory", 9), tcp("mallory", 6), ws("mallory", 7), udp("mallory", 77), tcp("bob", 8)];
+    let uris = [
+        "sip:x@b.example",
+        "sip:198.18.0.99",
+        "sip:+4930@example.com",
+        "sip:x@partner.example",
+        "sip:bob@example.com;maddr=198.18.0.99",
+        "sip:bob@example.com:5099;transport=tcp",
+        "sip:x@198.18.0.50",
+        "sip:b.example%2f@example.com",
+        "sip:example.com;gr=urn:uuid:1",
+        "sip:bob@example.com;gr",
+        "sip:gruu.AAAA@example.com;gr",
+        "sip:192.0.2.1@b.example",
+    ];
+    let us = "<sip:example.com;lr>";
+    let there = "<sip:198.18.0.99;lr>";
+    let routes = [
+        String::new(),
+        format!("Route: {us}\r\n"),
+        format!("Route: {us}, {there}\r\n"),
+        format!("Route: {there}\r\n"),
+        "Route: <sip:example.com>\r\nRoute: <sip:198.18.0.99>\r\n".into(),
+        "Route: <sip:token@192.0.2.1:5060;transport=udp;lr>, <sip:token@192.0.2.1:8080;transport=ws;lr>\r\n"
+            .into(),
+        format!("Route: <sip:192.0.2.1;lr;maddr=198.18.0.99>, {there}\r\n"),
+    ];
+    let froms = ["mallory@evil.example", "bob@example.com", "nobody@example.com", "bob@192.0.2.1"];
+    let mut cseq = 100;
+    for stranger in &strangers {
+        for uri in uris {
+            for route in &routes {
+                for from in froms {
+                    for (method, to_tag) in [
+                        ("INVITE", ""),
+                        ("MESSAGE", ";tag=x"),
+                        ("REGISTER", ""),
+                        ("ACK", ";tag=x"),
+                        ("BYE", ""),
+                    ] {
+                        cseq += 1;
+                        let request = stranger.out(method, uri, cseq, route);
+                        let request = request
+                            .replace(
+                                &format!("<sip:{}@example.com>", stranger.name),
+                                &format!("<sip:{from}>"),
+                            )
+                            .replace(&format!("t: <{uri}>"), &format!("t: <{uri}>{to_tag}"))
+                            .replace("Call-ID: call", &format!("Call-ID: c{cseq}"))
+                            .replace("i: call", &format!("i: c{cseq}"));
+                        net.send(stranger, request.clone());
+                        for (to, message) in core::mem::take(&mut net.sent) {
+                            let mine = [&bob, stranger]
+                                .iter()
+                                .any(|peer| to.flow == peer.hop.flow && to.remote == peer.hop.remote);
+                            assert!(mine, "{request}\nsent to {to:?}\n{}", text(&message));
+                        }
+                    }
+                }
+            }
+        }
+    }
+    assert_eq!(net.queries, []);
+    assert!(net.identities.keys().eq([&bob.hop.flow]), "{:?}", net.identities);
+    assert_eq!(net.server.counters().departed, 0);
+}
+
+/// Who is called decides where the call goes on to, and no server that it was sent to through us.
+#[test]
+fn toll_fraud_another_domains_redirection_is_told_and_not_followed() {
+    let mut net = net("udp", &[5081]);
+    net.server = {
+        let mut config = Config::new(DOMAIN, [1; 32], [2; 32]);
+        config.outward = Outward::Anywhere;
+        config.routing.recurse = true;
+        Server::new(config, Box::new(SeededEntropy(7)))
+    };
+    let (alice, bob) = (ws("alice", 1), server(Transport::Udp, 5081));
+    let invite = call(&mut net, &alice, &bob);
+    let contact = format!("Contact: <{}>", bob.contact());
+    net.send(&bob, bob.answer(&invite, 302).replace(&contact, "Contact: <sip:+1900@198.18.0.50>"));
+    net.request(&bob, &Method::Ack);
+    assert!(text(net.expect(&alice, 302).bytes()).contains("sip:+1900@198.18.0.50"));
+    net.quiet();
+}

@@ -24,17 +24,13 @@ fn challenge(solo: &mut Solo, request: &Request, status: u16, stale: bool) {
     solo.reply(request, status, &lines.concat(), "");
 }
 
-fn judge(solo: &Solo, request: &Request, header: HeaderName) -> (Credentials, Outcome) {
+fn judge(solo: &Solo, request: &Request, header: HeaderName) -> (Credentials, bool) {
     let credentials =
         challenger().find(request.headers().all(header)).unwrap().expect("credentials for this realm");
     let secrets = Secrets::from_password("alice", "example.com", "secret");
     let method = request.method().as_str();
     let outcome = challenger().verify(&credentials, Some(&secrets), &BOTH, method, request.uri(), solo.now);
-    (credentials, outcome)
-}
-
-fn good() -> Outcome {
-    Outcome::Ok { username: "alice".into() }
+    (credentials, matches!(outcome, Outcome::Ok { username, .. } if username == "alice"))
 }
 
 #[test]
@@ -49,7 +45,7 @@ fn register_proves_the_password_with_the_stronger_algorithm() {
     assert_eq!(second.cseq().number, first.cseq().number + 1);
     assert_eq!(second.call_id(), first.call_id());
     let (credentials, outcome) = judge(&solo, &second, HeaderName::Authorization);
-    assert_eq!((credentials.algorithm, outcome), (Algorithm::Sha256, good()));
+    assert_eq!((credentials.algorithm, outcome), (Algorithm::Sha256, true));
     assert_eq!(credentials.protection.unwrap().nonce_count, 1);
     let contact = second.headers().first(HeaderName::Contact).unwrap().to_string();
     solo.reply(&second, 200, &format!("Contact: {contact};expires=100\r\n"), "");
@@ -58,10 +54,10 @@ fn register_proves_the_password_with_the_stronger_algorithm() {
     solo.advance(Duration::from_secs(91));
     let refresh = solo.request(&Method::Register);
     let (credentials, outcome) = judge(&solo, &refresh, HeaderName::Authorization);
-    assert_eq!((credentials.protection.unwrap().nonce_count, outcome), (2, good()));
+    assert_eq!((credentials.protection.unwrap().nonce_count, outcome), (2, true));
     challenge(&mut solo, &refresh, 401, true);
     let again = solo.request(&Method::Register);
-    assert_eq!(judge(&solo, &again, HeaderName::Authorization).1, good());
+    assert!(judge(&solo, &again, HeaderName::Authorization).1);
     solo.nothing_sent();
 }
 
@@ -75,7 +71,7 @@ fn a_refused_password_is_told_once() {
     let first = solo.request(&Method::Register);
     challenge(&mut solo, &first, 401, false);
     let second = solo.request(&Method::Register);
-    assert_eq!(judge(&solo, &second, HeaderName::Authorization).1, Outcome::Wrong);
+    assert!(!judge(&solo, &second, HeaderName::Authorization).1);
     challenge(&mut solo, &second, 401, false);
     solo.nothing_sent();
     let Event::RegistrationFailed { failure, retry_in: None, .. } = solo.event() else { panic!() };
@@ -127,7 +123,7 @@ fn invite_proves_the_password_to_a_proxy() {
     assert_ne!(second.branch(), first.branch());
     assert_eq!(second.to_tag(), None);
     assert_eq!(second.body(), OFFER.as_bytes());
-    assert_eq!(judge(&solo, &second, HeaderName::ProxyAuthorization).1, good());
+    assert!(judge(&solo, &second, HeaderName::ProxyAuthorization).1);
     assert!(solo.events.is_empty());
     solo.answer(&second, "b");
     let ack = solo.request(&Method::Ack);
@@ -143,7 +139,7 @@ fn invite_proves_the_password_to_a_proxy() {
     assert_eq!(bye.cseq().number, second.cseq().number + 1);
     challenge(&mut solo, &bye, 407, true);
     let bye = solo.request(&Method::Bye);
-    assert_eq!(judge(&solo, &bye, HeaderName::ProxyAuthorization).1, good());
+    assert!(judge(&solo, &bye, HeaderName::ProxyAuthorization).1);
     solo.reply(&bye, 200, "", "");
     assert_eq!(solo.events.back(), Some(&Event::Released { call }));
 }
