@@ -181,6 +181,10 @@ pub struct Config {
     /// Make and take only calls whose provisional answers are acknowledged (RFC 3262): callers without get 421. Default
     /// `false`: they are where both sides can.
     pub reliable_required: bool,
+    /// How long the PRACK to the answer in a provisional response waits for an offer of the application's, which then goes in
+    /// it (RFC 3262 §5; ten seconds at most). Default zero: offers before the 2xx go by UPDATE, which not everybody takes.
+    /// Only with strong reasons to expect that the other side accepts them (RFC 6337 §4.1).
+    pub prack_hold: Duration,
     /// Event packages whose state others may subscribe to (RFC 6665), `presence` for one. Default: none, and
     /// SUBSCRIBE is refused.
     pub event_packages: Vec<SmolStr>,
@@ -227,6 +231,7 @@ impl Config {
             session_expires: Some(Duration::from_secs(1800)),
             redirections: 0,
             reliable_required: false,
+            prack_hold: Duration::ZERO,
             event_packages: Vec::new(),
             referrals: false,
             info_packages: Vec::new(),

@@ -183,6 +183,9 @@ pub enum CommandError {
     /// The message would be too large.
     #[error("the body is too large")]
     TooLarge,
+    /// The other side does not take UPDATE.
+    #[error("the other side does not take UPDATE")]
+    NoUpdate,
     /// No flow is open, or it is not registered yet.
     #[error("there is no connection")]
     Offline,

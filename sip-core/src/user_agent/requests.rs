@@ -5,6 +5,7 @@ use alloc::vec::Vec;
 
 use smol_str::SmolStr;
 
+use super::call::RackOf;
 use super::local::Outside;
 use super::{
     CallId, Cause, Event, Failure, PublicationId, Purpose, RequestError, RequestId, SubscriptionId,
@@ -48,6 +49,8 @@ pub(super) enum Whose {
     Application,
     /// It is a part of a call's making.
     Nobody,
+    /// A PRACK with an offer of ours, in this dialog.
+    Prack(CallId, DialogId, RackOf),
     /// A SUBSCRIBE, outside dialogs or at one notifier.
     Subscription(SubscriptionId, Option<Source>),
     /// A REFER.
@@ -119,7 +122,7 @@ impl Errand {
 
     /// Whether it is repeated under its branch when its flow is lost. The machines of events write anew.
     const fn repeats(&self) -> bool {
-        matches!(self.whose, Whose::Application | Whose::Nobody | Whose::Transfer(_))
+        matches!(self.whose, Whose::Application | Whose::Nobody | Whose::Prack(..) | Whose::Transfer(_))
     }
 
     /// RFC 3428 §8: one MESSAGE at a time to one URI or in one dialog.
@@ -200,7 +203,7 @@ impl UserAgent {
     fn errand_sent(&mut self, now: Instant, errand: &Errand) {
         let timer_n = self.timers.t1 * 64;
         match &errand.whose {
-            Whose::Application | Whose::Nobody => {}
+            Whose::Application | Whose::Nobody | Whose::Prack(..) => {}
             Whose::Subscription(id, source) => {
                 let Some(subscription) = self.subscriptions.get_mut(id) else { return };
                 subscription.over = errand.over;
@@ -445,6 +448,10 @@ impl UserAgent {
         }
         match &errand.whose {
             Whose::Nobody => {}
+            Whose::Prack(call, dialog, rack) => {
+                let (call, dialog, rack) = (*call, dialog.clone(), *rack);
+                self.prack_concluded(now, call, &dialog, rack, &outcome);
+            }
             Whose::Application => {
                 let result = match outcome {
                     Outcome::Answered(response) if response.is_success() => Ok(super::Answer::new(response)),

@@ -427,7 +427,7 @@ impl UserAgent {
                         found.machine.flow_lost(now);
                     }
                 }
-                Whose::Application | Whose::Nobody | Whose::Transfer(_) => {}
+                Whose::Application | Whose::Nobody | Whose::Prack(..) | Whose::Transfer(_) => {}
             }
         }
     }

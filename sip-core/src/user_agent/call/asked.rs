@@ -460,6 +460,9 @@ impl UserAgent {
         for dialog in dialogs {
             self.change_timeout(now, id, &dialog);
             self.session_timeout(now, id, &dialog);
+            if self.usage_mut(id, &dialog).is_some_and(|usage| usage.prack_is_due(now)) {
+                self.let_prack_go(now, id, &dialog);
+            }
             let Some(usage) = self.usage_mut(id, &dialog) else { continue };
             if ended {
                 // Its ACK could not be sent in time; the other side has given up as well.

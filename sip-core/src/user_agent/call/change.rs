@@ -32,6 +32,8 @@ const PATIENCE: Duration = Duration::from_secs(90);
 pub(crate) enum Wish {
     /// This description.
     Offer(Bytes),
+    /// The same by UPDATE, where the other side takes it: no person is to be asked there.
+    OfferPromptly(Bytes),
     Hold,
     Resume,
     /// That the other side offers (§14.1: "a re-INVITE with no session description").
@@ -94,10 +96,12 @@ impl Change {
 
 impl Usage {
     /// What a wish offers, in the negotiation too.
-    fn propose(&mut self, wish: &Wish, method: &Method) -> Result<Option<Bytes>, Fault> {
+    pub(super) fn propose(&mut self, wish: &Wish, method: &Method) -> Result<Option<Bytes>, Fault> {
         let negotiation = &mut self.negotiation;
         match wish {
-            Wish::Offer(sdp) => negotiation.offer(sdp.clone()).map(|()| Some(sdp.clone())),
+            Wish::Offer(sdp) | Wish::OfferPromptly(sdp) => {
+                negotiation.offer(sdp.clone()).map(|()| Some(sdp.clone()))
+            }
             Wish::Hold => negotiation.hold().map(Some),
             Wish::Resume => negotiation.resume().map(Some),
             Wish::Refresh if *method == Method::Invite => match negotiation.local().cloned() {
@@ -114,7 +118,8 @@ impl Usage {
 
 impl UserAgent {
     /// Offers a new description in an established call, by re-INVITE; or before, by UPDATE, in the newest early dialog
-    /// in which a description is known to have arrived (RFC 3311 §5.1).
+    /// in which a description is known to have arrived (RFC 3311 §5.1), or in the PRACK that waits for it
+    /// ([`Config::prack_hold`](crate::user_agent::Config::prack_hold)).
     /// [`Event::OfferAnswered`](crate::user_agent::Event::OfferAnswered) or
     /// [`Event::OfferRefused`](crate::user_agent::Event::OfferRefused) tells what becomes of it. A refusal leaves the call
     /// as it was.
@@ -124,6 +129,20 @@ impl UserAgent {
             sdp = usage.shaped_offer(sdp).map_err(CommandError::Description)?;
         }
         self.wish(now, call, Wish::Offer(sdp))
+    }
+
+    /// Offers a new description in an established call by UPDATE (RFC 3311 §5.1): for a change that no person over there
+    /// has to be asked about. Who would have to ask refuses it with 504, and then [`Self::offer`] may succeed.
+    pub fn offer_promptly(&mut self, now: Instant, call: CallId, sdp: &str) -> Result<(), CommandError> {
+        let found = self.living(call)?;
+        let state = found.state();
+        let usage = found.usage.as_mut().filter(|_| state == CallState::Established);
+        let usage = usage.ok_or(CommandError::WrongState(state))?;
+        if !usage.updates {
+            return Err(CommandError::NoUpdate);
+        }
+        let sdp = usage.shaped_offer(Bytes::copy_from_slice(sdp.as_bytes()));
+        self.wish(now, call, Wish::OfferPromptly(sdp.map_err(CommandError::Description)?))
     }
 
     /// Offers to send only (RFC 3264 §8.4): the description in force with other directions.
@@ -146,6 +165,12 @@ impl UserAgent {
         let found = self.living(call)?;
         let state = found.state();
         let unacknowledged = found.awaits_ack();
+        if state != CallState::Established
+            && wish != Wish::Solicit
+            && let Some(dialog) = found.holding_prack()
+        {
+            return self.offer_in_prack(now, call, &dialog, &wish);
+        }
         let usage = match state {
             CallState::Established => found.usage.as_mut(),
             // What has no offer would have to be an INVITE.
@@ -190,7 +215,7 @@ impl UserAgent {
         // RFC 3311 §5.1: in a confirmed dialog an offer goes by re-INVITE, for a person may have to be asked.
         let method = match wish {
             _ if early => Method::Update,
-            Wish::Refresh if usage.updates => Method::Update,
+            Wish::Refresh | Wish::OfferPromptly(_) if usage.updates => Method::Update,
             _ => Method::Invite,
         };
         let offer = usage.propose(&wish, &method).map_err(CommandError::Description)?;
@@ -410,6 +435,7 @@ impl UserAgent {
                 }
                 usage.next = None;
                 usage.timer = None;
+                usage.held_prack = None;
                 usage.unacknowledged = None;
                 let Some(change) = &mut usage.change else { continue };
                 match change.stage {

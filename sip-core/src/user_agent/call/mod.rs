@@ -3,6 +3,7 @@
 mod answered;
 mod asked;
 mod change;
+mod prack;
 mod redirection;
 pub(crate) mod reliable;
 mod session_timer;
@@ -15,6 +16,7 @@ use smol_str::SmolStr;
 
 pub(crate) use answered::{Answered, Due};
 pub(crate) use change::{Wish, ack};
+pub(crate) use prack::RackOf;
 pub(crate) use redirection::Targets;
 pub(crate) use reliable::{Reliable, Taken};
 pub(crate) use session_timer::{Grant, Terms};

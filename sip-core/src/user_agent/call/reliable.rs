@@ -6,7 +6,6 @@ use bytes::Bytes;
 
 use super::usage::Usage;
 use super::{Call, Direction};
-use crate::body::Content;
 use crate::dialog::DialogId;
 use crate::entropy;
 use crate::limits;
@@ -19,7 +18,6 @@ use crate::user_agent::bodies::description;
 use crate::user_agent::checks::Refusal;
 use crate::user_agent::incoming::{Incoming, Phase};
 use crate::user_agent::local::SDP;
-use crate::user_agent::requests::{Errand, Place, Whose};
 use crate::user_agent::{CallId, CallState, Cause, CommandError, End, Event, Failure, UserAgent, body_text};
 
 /// The option tag.
@@ -328,29 +326,6 @@ impl UserAgent {
         }
         usage.rseq = Some(rseq);
         Taken::Reliable
-    }
-
-    /// Acknowledges a reliable provisional response, with an answer if it had an offer (§4, §5).
-    pub(crate) fn send_prack(
-        &mut self,
-        now: Instant,
-        id: CallId,
-        dialog: &DialogId,
-        invite: u32,
-        answer: Option<&Bytes>,
-    ) {
-        let Some(rseq) = self.usage_mut(id, dialog).and_then(|usage| usage.rseq) else { return };
-        let place = Place::Early(id, dialog.clone());
-        let content = answer.map(|sdp| Content::new(SDP, sdp.clone()));
-        let errand = Errand::new(Whose::Nobody, Method::Prack, place)
-            .with(HeaderName::RAck, alloc::format!("{rseq} {invite} INVITE"))
-            .with_content(content);
-        if self.dispatch(now, errand).is_err()
-            && let Some(usage) = self.usage_mut(id, dialog)
-        {
-            // The response comes again, and then it is as good as new.
-            usage.rseq = rseq.checked_sub(1);
-        }
     }
 }
 

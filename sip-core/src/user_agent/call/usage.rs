@@ -9,6 +9,7 @@ use smol_str::SmolStr;
 use super::answered::Answered;
 use super::asked::Asked;
 use super::change::Change;
+use super::prack::HeldPrack;
 use super::session_timer::{SessionTimer, Terms};
 use crate::dialog::{Dialog, DialogId};
 use crate::message::typed::RecvInfo;
@@ -42,6 +43,8 @@ pub(crate) struct Usage {
     pub(crate) settled: bool,
     /// RSeq of the last reliable provisional response of theirs.
     pub(crate) rseq: Option<u32>,
+    /// A PRACK that waits for an offer of ours.
+    pub(crate) held_prack: Option<HeldPrack>,
     pub(crate) timer: Option<SessionTimer>,
     /// What we ask for in requests.
     pub(crate) terms: Terms,
@@ -69,6 +72,7 @@ impl Usage {
             noted: None,
             settled: false,
             rseq: None,
+            held_prack: None,
             timer: None,
             terms,
             ack: None,
@@ -156,11 +160,17 @@ impl Usage {
         self.negotiation.turn() == Turn::Stable && self.change.is_none() && self.asked.is_none()
     }
 
+    /// Whether a PRACK has waited long enough.
+    pub(crate) fn prack_is_due(&self, now: Instant) -> bool {
+        self.held_prack.as_ref().is_some_and(|held| held.until <= now)
+    }
+
     pub(crate) fn timeout(&self) -> Option<Instant> {
         let change = self.change.as_ref().and_then(|change| change.timeout());
         let asked = self.asked.as_ref().map(Asked::until);
         let answered = self.unacknowledged.as_ref().map(Answered::timeout);
         let timer = self.timer.as_ref().map(SessionTimer::timeout);
-        change.into_iter().chain(asked).chain(answered).chain(timer).min()
+        let prack = self.held_prack.as_ref().map(|held| held.until);
+        change.into_iter().chain(asked).chain(answered).chain(timer).chain(prack).min()
     }
 }

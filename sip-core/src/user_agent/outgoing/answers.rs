@@ -70,6 +70,9 @@ impl UserAgent {
                 Taken::Unreliable => false,
                 Taken::Reliable => true,
             };
+            if reliable {
+                self.let_prack_go(now, id, &name);
+            }
             if let Some(usage) = self.usage_mut(id, &name) {
                 usage.learn(response.headers());
                 offered = offerless && reliable && usage.negotiation.local().is_none();
@@ -90,6 +93,7 @@ impl UserAgent {
         }
         let Some(out) = self.calls.get_mut(&id).and_then(Call::outgoing) else { return };
         out.rang |= response.status() == 180;
+        let answers = sdp.is_some() && !offered;
         let event = Event::Progress {
             call: id,
             status: response.status(),
@@ -102,6 +106,7 @@ impl UserAgent {
                 self.offered_early(now, id, &dialog, invite);
                 self.event(Event::Offered { call: id, sdp: sdp.map(|sdp| body_text(&sdp)) });
             }
+            Some(dialog) if answers => self.prack_or_hold(now, id, &dialog, invite),
             Some(dialog) => self.send_prack(now, id, &dialog, invite, None),
             None => {}
         }
@@ -135,6 +140,7 @@ impl UserAgent {
             None => Usage::of_response(&out.request, response, out.draft.sdp.as_ref(), out.draft.terms),
         };
         usage.learn(response.headers());
+        usage.held_prack = None;
         let invite = out.request.clone();
         if unwanted {
             let via = self.local.via(hop, &mut *self.entropy);

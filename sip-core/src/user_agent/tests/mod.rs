@@ -18,6 +18,7 @@ mod outbound;
 mod outgoing;
 mod outside;
 mod pair;
+mod prack;
 mod publications;
 mod races;
 mod random_calls;

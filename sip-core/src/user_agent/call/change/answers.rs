@@ -4,7 +4,7 @@ use super::{Stage, TRIES, Wish};
 use crate::dialog::{DialogId, Stage as DialogStage};
 use crate::entropy;
 use crate::message::{HeaderName, Method, Response};
-use crate::offer_answer::{Fault, Turn};
+use crate::offer_answer::{self, Fault, Turn};
 use crate::time::{Duration, Instant};
 use crate::transaction::ClientId;
 use crate::user_agent::bodies::description;
@@ -41,9 +41,13 @@ impl UserAgent {
         let dialog = usage.dialog.id().clone();
         if ended {
             // RFC 5407 §3.2.3: a 2xx that crossed our BYE is acknowledged all the same.
-            let change = usage.change.take();
-            if let Some(invite) = change.and_then(|change| change.request).filter(|_| response.is_success()) {
-                self.acknowledge(id, &dialog, &invite, None);
+            let Some(change) = usage.change.take() else { return };
+            if let Some(invite) = change.request.filter(|_| response.is_success()) {
+                // §13.2.2.4: what it offers is answered.
+                let offer = description(response.headers(), response.body());
+                let offer = offer.filter(|_| change.wish == Wish::Solicit);
+                let answer = offer.and_then(|offer| offer_answer::refusal(&offer).ok());
+                self.acknowledge(id, &dialog, &invite, answer.as_ref());
             }
             return;
         }
