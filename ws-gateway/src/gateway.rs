@@ -325,6 +325,7 @@ fn core_config(config: &Config, keys: &Keys) -> CoreConfig {
     let mut core = CoreConfig::new(&config.domain, keys.nonce, keys.route);
     core.previous_route_keys = keys.previous_route.into_iter().collect();
     core.aliases = config.aliases.iter().map(|alias| host(alias)).collect();
+    core.passwords = config.passwords;
     core.websocket_algorithms = config.http.digest.clone();
     core.server = Some(SERVER.into());
     core.outward = config.outbound.to;

@@ -47,6 +47,7 @@ fn the_least_configuration() {
         parse("development = true\n[http]\nlisten = \"127.0.0.1:0\"\n[[udp]]\nlisten = \"127.0.0.1:0\"\n");
     let config = config.unwrap();
     assert_eq!(config.domain, "localhost");
+    assert!(config.passwords);
     assert!(config.tcp.is_empty());
     assert_eq!(config.udp.len(), 1);
 }
@@ -65,7 +66,7 @@ fn faults_name_file_line_key_and_what_is_accepted() {
         ),
         (
             format!("doman = 1\n{HTTP}"),
-            "gateway.toml:1: unknown key `doman`; accepted here: development, domain, aliases, data, location, log, http, https, udp",
+            "gateway.toml:1: unknown key `doman`; accepted here: development, passwords, domain, aliases, data, location, log, http, https, udp",
         ),
         (HTTP.replace("domain = \"a\"", ""), "`domain` is missing; accepted: a host name"),
         (
@@ -231,6 +232,10 @@ fn faults_name_file_line_key_and_what_is_accepted() {
         ),
         ("domain = \"a\"\nhttp = 1\n".into(), "gateway.toml:2: `http` is 1; accepted: a section, [http]"),
         (format!("development = 1\n{HTTP}"), "gateway.toml:1: `development` is 1; accepted: true, false"),
+        (
+            format!("passwords = false\n{HTTP}"),
+            "gateway.toml:1: `passwords` is false; accepted: true, since `development` is not",
+        ),
         ("domain = \"a\"\n\n[http\n".into(), "gateway.toml:3: "),
         ("domain = \"a\"\ndomain = \"b\"\n".into(), "gateway.toml:2: duplicate key"),
     ];

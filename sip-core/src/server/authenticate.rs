@@ -47,6 +47,11 @@ impl Server {
             }
             return self.authorized(now, arrival, None, routes);
         }
+        if !self.config.passwords
+            && let Some(username) = self.claimed_user(&arrival)
+        {
+            return self.proven(now, arrival, username, routes);
+        }
         let found = self.challenger.find(arrival.request.headers().all(arrival.credentials_header()));
         match found {
             Ok(Some(credentials)) => {
@@ -104,6 +109,13 @@ impl Server {
         let from = arrival.request.from();
         let uri = from.parsed_uri()?;
         self.domain.aor(uri.sip()?, arrival.from.local.ip())
+    }
+
+    /// The user part of that.
+    fn claimed_user(&self, arrival: &Arrival) -> Option<SmolStr> {
+        let aor = self.claimed_aor(arrival)?;
+        let (user, _) = aor.strip_prefix("sip:")?.rsplit_once('@')?;
+        Some(user.into())
     }
 
     pub(super) fn verify(

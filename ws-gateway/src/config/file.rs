@@ -16,6 +16,7 @@ use super::{
 const ADDRESS: &str = "an IP address and port, as in \"192.0.2.1:5060\" or \"[::1]:0\" (0: any free port)";
 const LOOPBACK: &str =
     "a loopback address, since `development` is true: \"127.0.0.1:PORT\" or \"[::1]:PORT\"";
+const PASSWORDS: &str = "true, since `development` is not";
 const DOMAIN: &str = "a host name or IP address without port, as in \"example.com\"";
 const DIGEST: &str = "a list of \"SHA-512-256\", \"SHA-256\", \"MD5\", each at most once";
 const CERTIFICATES: &str = "sections, [[certificate]], with `chain` and `key`; TLS needs one";
@@ -26,6 +27,16 @@ const ORIGIN: &str = "origins as browsers send them, as in \"https://phone.examp
 pub(super) fn parse(path: &Path, text: &str) -> Result<Config, ConfigError> {
     let mut top = Source { path, text }.parse()?;
     let development = top.take("development").map_or(Ok(false), |value| value.boolean())?;
+    let passwords = match top.take("passwords") {
+        Some(value) => {
+            let passwords = value.boolean()?;
+            if !passwords && !development {
+                return Err(value.refuse(PASSWORDS));
+            }
+            passwords
+        }
+        None => true,
+    };
     let domain = match top.take("domain") {
         Some(value) => value.text(DOMAIN, host)?,
         None if development => defaults::DOMAIN.into(),
@@ -93,6 +104,7 @@ pub(super) fn parse(path: &Path, text: &str) -> Result<Config, ConfigError> {
         data,
         location,
         development,
+        passwords,
         http,
         https,
         udp,

@@ -38,6 +38,8 @@ pub struct Config {
     pub location: Kept,
     /// Whether this is somebody's own machine: loopback addresses only, demo accounts, pages from any loopback origin.
     pub development: bool,
+    /// Whether users prove who they are; only in development need they not.
+    pub passwords: bool,
     /// The HTTP port: page, SIP WebSocket, metrics.
     pub http: HttpListener,
     /// The same with TLS: HTTPS and secure WebSockets.
@@ -198,6 +200,7 @@ impl Config {
             data: defaults::DATA.into(),
             location: defaults::LOCATION,
             development: true,
+            passwords: true,
             http: HttpListener::at(friendly(defaults::HTTP_PORT)),
             udp: vec![SipListener::at(friendly(defaults::SIP_PORT))],
             tcp: vec![SipListener::at(friendly(defaults::SIP_PORT))],

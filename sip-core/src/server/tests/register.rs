@@ -44,6 +44,23 @@ fn a_page_and_a_phone_register() {
     assert_eq!(net.server.load(), (0, 0, 0));
 }
 
+/// Who registers for another is refused all the same, and a flow speaks for who registered over it alone.
+#[test]
+fn without_passwords_from_is_believed() {
+    let mut net = Net::with(|config| config.passwords = false);
+    for peer in [ws("alice", 1), udp("bob", 5)] {
+        net.send(&peer, peer.register(1, &peer.contact_field()));
+        net.expect(&peer, 200);
+    }
+    let (alice, bob) = (ws("alice", 1), udp("bob", 5));
+    assert_eq!(net.identities[&FlowId(1)].registration, alice.key());
+    let for_bob = alice.register(2, &alice.contact_field()).replacen("To: <sip:alice@", "To: <sip:bob@", 1);
+    net.send(&alice, for_bob);
+    net.expect(&alice, 403);
+    net.send(&bob, bob.out("MESSAGE", "sip:alice@example.com", 1, ""));
+    net.request(&alice, &Method::Message);
+}
+
 #[test]
 fn what_is_refused() {
     let alice = ws("alice", 1);

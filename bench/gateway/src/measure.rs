@@ -1,0 +1,213 @@
+//! The scenarios, and what each costs a server.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result};
+use rustls::pki_types::{CertificateDer, pem::PemObject as _};
+use rustls::{ClientConfig, RootCertStore};
+use tokio::runtime::Runtime;
+use tokio_rustls::TlsConnector;
+
+use crate::cpu;
+use crate::load::phone::Phone;
+use crate::load::sipp::{self, Sipp};
+use crate::load::{Outcome, websocket};
+use crate::server::{Certificate, KINDS, Kind, Server, free_port, register};
+
+/// How much is done.
+#[derive(Clone, Copy, Debug)]
+pub struct Plan {
+    /// Turns of each server.
+    pub rounds: usize,
+    /// Seconds of load in each scenario.
+    pub seconds: u64,
+    /// WebSockets held at once for the memory.
+    pub held: usize,
+}
+
+/// What one scenario cost one server in one round.
+#[derive(Clone, Copy, Debug)]
+pub struct Figure {
+    /// CPU microseconds an operation, or bytes a connection.
+    pub cost: f64,
+    /// Operations offered a second.
+    pub rate: u64,
+    /// Operations that were done a second.
+    pub achieved: f64,
+    /// What came of it.
+    pub outcome: Outcome,
+    /// The share of all processors that was busy, whatever with.
+    pub busy: f64,
+}
+
+/// A scenario's figures: by scenario, then server.
+pub type Figures = BTreeMap<(usize, &'static str), BTreeMap<Kind, Vec<Figure>>>;
+
+/// Names of the scenarios, in the order of the table.
+pub const REGISTER: (usize, &str) = (0, "REGISTER over UDP");
+pub const MESSAGE: (usize, &str) = (1, "MESSAGE relayed over UDP");
+pub const CALL_SLOW: (usize, &str) = (2, "call over UDP");
+pub const CALL_FAST: (usize, &str) = (3, "call over UDP, faster");
+pub const WS_CONNECT: (usize, &str) = (4, "WebSocket opened");
+pub const WS_REGISTER: (usize, &str) = (5, "REGISTER over WebSocket");
+pub const WS_CALL: (usize, &str) = (6, "call between WebSockets");
+pub const WS_UDP: (usize, &str) = (7, "call from WebSocket to UDP");
+/// Bytes a connection.
+pub const HELD_WS: (usize, &str) = (8, "registered WebSocket held");
+pub const HELD_WSS: (usize, &str) = (9, "the same with TLS");
+
+/// Runs everything, the servers in turn.
+pub fn all(plan: Plan) -> Result<Figures> {
+    let made = rcgen::generate_simple_self_signed(vec!["localhost".into()])?;
+    let certificate = Certificate { chain: made.cert.pem(), key: made.signing_key.serialize_pem() };
+    let tls = Arc::new(connector(&certificate)?);
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
+    let mut figures = Figures::new();
+    for round in 0..plan.rounds {
+        for kind in KINDS {
+            eprintln!("round {}, {kind:?}", round + 1);
+            let mut bench = Bench { plan, kind, runtime: &runtime, figures: &mut figures };
+            bench.datagrams(&certificate)?;
+            bench.websockets(&certificate)?;
+            bench.held(&certificate, HELD_WS, None)?;
+            // TLS is no part of the floor.
+            if kind != Kind::Floor {
+                bench.held(&certificate, HELD_WSS, Some(Arc::clone(&tls)))?;
+            }
+        }
+    }
+    Ok(figures)
+}
+
+struct Bench<'a> {
+    plan: Plan,
+    kind: Kind,
+    runtime: &'a Runtime,
+    figures: &'a mut Figures,
+}
+
+impl Bench<'_> {
+    fn datagrams(&mut self, certificate: &Certificate) -> Result<()> {
+        let callee = free_port()?;
+        let server = Server::start(self.kind, callee, certificate)?;
+        let at = server.udp;
+        let mut run = |scenario, name, rate: u64| {
+            let seconds = self.plan.seconds;
+            // What happens for the first time costs more, and is not what is asked.
+            sipp::run(name, free_port()?.port(), at, rate, rate / 2)?;
+            self.measure(scenario, &server, rate, || {
+                sipp::run(name, free_port()?.port(), at, rate, rate * seconds)
+            })
+        };
+        run(REGISTER, "register", 2_000)?;
+        register("callee", callee, at)?;
+        {
+            let _answering = Sipp::answering("message_uas", callee.port(), at)?;
+            run(MESSAGE, "message", 1_500)?;
+        }
+        let _answering = Sipp::answering("uas", callee.port(), at)?;
+        run(CALL_SLOW, "uac", 300)?;
+        run(CALL_FAST, "uac", 1_000)
+    }
+
+    fn websockets(&mut self, certificate: &Certificate) -> Result<()> {
+        let callee = free_port()?;
+        let server = Server::start(self.kind, callee, certificate)?;
+        register("callee", callee, server.udp)?;
+        let _answering = Sipp::answering("uas", callee.port(), server.udp)?;
+        let (runtime, at) = (self.runtime, server.ws);
+        let rate = 1_000;
+        let count = (rate * self.plan.seconds) as usize;
+        let mut phones = runtime.block_on(websocket::connect(0..200, rate, at, None)).0;
+        let keep = |(connected, outcome): websocket::Phones, phones: &mut Vec<_>| {
+            phones.extend(connected);
+            Ok(outcome)
+        };
+        self.measure(WS_CONNECT, &server, rate, || {
+            keep(runtime.block_on(websocket::connect(200..200 + count, rate, at, None)), &mut phones)
+        })?;
+        let mut registered = Vec::new();
+        self.measure(WS_REGISTER, &server, rate, || {
+            keep(runtime.block_on(websocket::register(phones, rate)), &mut registered)
+        })?;
+        let rate = 300;
+        let count = ((rate * self.plan.seconds) as usize).min(registered.len());
+        let mut callers = registered.split_off(registered.len() - count);
+        let mut called = Vec::new();
+        self.measure(WS_UDP, &server, rate, || {
+            keep(runtime.block_on(websocket::call_callee(std::mem::take(&mut callers), rate)), &mut called)
+        })?;
+        registered.extend(called);
+        self.measure(WS_CALL, &server, rate, || {
+            registered.sort_by_key(Phone::number);
+            registered.truncate(2 * count);
+            Ok(runtime.block_on(websocket::call_each_other(registered, rate)))
+        })
+    }
+
+    fn held(
+        &mut self,
+        certificate: &Certificate,
+        scenario: (usize, &'static str),
+        tls: Option<Arc<TlsConnector>>,
+    ) -> Result<()> {
+        let callee = free_port()?;
+        let server = Server::start(self.kind, callee, certificate)?;
+        let at = if tls.is_some() { server.wss.context("no TLS")? } else { server.ws };
+        let processes = server.processes();
+        let before = cpu::memory(&processes)?;
+        let started = Instant::now();
+        let rate = if tls.is_some() { 800 } else { 2_000 };
+        let (phones, outcome) = self.runtime.block_on(async {
+            let (phones, _) = websocket::connect(0..self.plan.held, rate, at, tls).await;
+            websocket::register(phones, 2 * rate).await
+        });
+        let took = started.elapsed().as_secs_f64();
+        std::thread::sleep(Duration::from_secs(2));
+        let after = cpu::memory(&processes)?;
+        let cost = (after - before) / phones.len().max(1) as f64;
+        let figure = Figure { cost, rate, achieved: outcome.done as f64 / took, outcome, busy: f64::NAN };
+        self.note(scenario, figure);
+        Ok(())
+    }
+
+    fn measure(
+        &mut self,
+        scenario: (usize, &'static str),
+        server: &Server,
+        rate: u64,
+        run: impl FnOnce() -> Result<Outcome>,
+    ) -> Result<()> {
+        let processes = server.processes();
+        let (busy_before, all_before) = cpu::machine()?;
+        let (started, before) = (Instant::now(), cpu::microseconds(&processes)?);
+        let outcome = run().with_context(|| format!("{:?}, {}", server.kind, scenario.1))?;
+        let spent = cpu::microseconds(&processes)? - before;
+        let took = started.elapsed().as_secs_f64();
+        let (busy_after, all_after) = cpu::machine()?;
+        let figure = Figure {
+            cost: spent / outcome.done.max(1) as f64,
+            rate,
+            achieved: outcome.done as f64 / took,
+            outcome,
+            busy: (busy_after - busy_before) / (all_after - all_before).max(1.0),
+        };
+        self.note(scenario, figure);
+        Ok(())
+    }
+
+    fn note(&mut self, scenario: (usize, &'static str), figure: Figure) {
+        eprintln!("  {}: {:.1}, {:?}", scenario.1, figure.cost, figure.outcome);
+        self.figures.entry(scenario).or_default().entry(self.kind).or_default().push(figure);
+    }
+}
+
+/// Trusts this one certificate.
+fn connector(certificate: &Certificate) -> Result<TlsConnector> {
+    let mut roots = RootCertStore::empty();
+    roots.add(CertificateDer::from_pem_slice(certificate.chain.as_bytes())?)?;
+    let config = ClientConfig::builder().with_root_certificates(roots).with_no_client_auth();
+    Ok(TlsConnector::from(Arc::new(config)))
+}

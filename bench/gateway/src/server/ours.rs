@@ -1,0 +1,46 @@
+//! This project's gateway, as it is shipped.
+
+use std::fs;
+use std::net::SocketAddr;
+use std::os::unix::fs::DirBuilderExt as _;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command};
+
+use anyhow::{Result, ensure};
+
+use super::{DOMAIN, USERS, spawn};
+
+/// Builds it.
+pub fn build() -> Result<()> {
+    let mut cargo = Command::new("cargo");
+    cargo.args(["build", "--release", "--locked", "-p", "ws-gateway"]).current_dir(root());
+    ensure!(cargo.status()?.success(), "the gateway does not build");
+    Ok(())
+}
+
+pub(super) fn start(directory: &Path, [udp, ws, wss]: [SocketAddr; 3]) -> Result<Child> {
+    let data = directory.join("data");
+    fs::DirBuilder::new().mode(0o700).create(&data)?;
+    let users = (0..USERS).map(|n| format!("u{n}")).chain(["callee".into()]);
+    let account = |user| format!("{{\"username\":\"{user}\",\"realm\":\"{DOMAIN}\",\"md5\":\"{:032x}\"}}", 1);
+    let accounts: Vec<_> = users.map(account).collect();
+    fs::write(data.join("accounts.json"), format!("{{\"accounts\":[{}]}}", accounts.join(",")))?;
+    let certificate =
+        ["chain", "key"].map(|name| directory.join(format!("{name}.pem")).display().to_string());
+    let [chain, key] = certificate;
+    let config = format!(
+        "development = true\npasswords = false\nlocation = \"memory\"\nlog = \"warn\"\ndomain = \"{DOMAIN}\"\n\
+         [http]\nlisten = \"{ws}\"\n[https]\nlisten = \"{wss}\"\n[[udp]]\nlisten = \"{udp}\"\n\
+         [[certificate]]\nchain = \"{chain}\"\nkey = \"{key}\"\n\
+         [limits]\nconnections = 100000\nconnections_per_ip = 100000\n[timeouts]\nidle = 3600\n"
+    );
+    let file = directory.join("gateway.toml");
+    fs::write(&file, config)?;
+    let mut command = Command::new(root().join("target/release/ws-gateway"));
+    command.arg("run").arg("--config").arg(file).arg("--data").arg(data);
+    spawn(command, directory)
+}
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
+}
