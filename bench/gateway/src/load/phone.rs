@@ -94,9 +94,8 @@ impl Phone {
         let target = target.split_once('<').and_then(|(_, rest)| rest.split_once('>')).context("no URI")?.0;
         // Several may stand in one line.
         let recorded = fields(&answer, "Record-Route").flat_map(|line| line.split(">,"));
-        let mut routes: Vec<_> = recorded
-            .map(|route| format!("Route: {}>\r\n", route.trim().trim_end_matches('>')))
-            .collect();
+        let mut routes: Vec<_> =
+            recorded.map(|route| format!("Route: {}>\r\n", route.trim().trim_end_matches('>'))).collect();
         routes.reverse();
         let to = field(&answer, "To").context("no To")?;
         let routes = routes.concat();
