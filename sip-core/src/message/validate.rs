@@ -12,7 +12,7 @@ use core::net::IpAddr;
 use thiserror::Error;
 
 use super::typed::{
-    Accept, Contact, ContentDisposition, ContentEncoding, ContentType, Event, Expires, From, ReferTo,
+    Accept, Contact, ContentDisposition, ContentEncoding, ContentType, Event, Expires, From, Join, ReferTo,
     Replaces, To, TypedHeader,
 };
 use super::{
@@ -94,6 +94,9 @@ pub enum Defect {
     /// Replaces outside an INVITE (RFC 3891 §3).
     #[error("Replaces Outside INVITE")]
     ReplacesMethod,
+    /// Join outside an INVITE, or beside Replaces (RFC 3911 §4).
+    #[error("Join Outside INVITE Or With Replaces")]
+    Join,
 }
 
 /// Why a message vanishes.
@@ -262,8 +265,13 @@ impl Rules<'_> {
             one::<ReferTo<'_>>(headers)?.ok_or(missing(HeaderName::ReferTo))?;
         }
         // RFC 3891 §3: 400 for two, and outside INVITE.
-        if one::<Replaces<'_>>(headers)?.is_some() && *method != Method::Invite {
+        let replaces = one::<Replaces<'_>>(headers)?.is_some();
+        if replaces && *method != Method::Invite {
             return Err(Rejection::of(400, Defect::ReplacesMethod));
+        }
+        // RFC 3911 §4: the same, and 400 for what contradicts it.
+        if one::<Join<'_>>(headers)?.is_some() && (replaces || *method != Method::Invite) {
+            return Err(Rejection::of(400, Defect::Join));
         }
         self.body(request)?;
         // RFC 4475 §3.3.15. No Accept means application/sdp (§20.1), an empty one means nothing.

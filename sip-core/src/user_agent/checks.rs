@@ -7,7 +7,7 @@ use alloc::vec::Vec;
 
 use smol_str::SmolStr;
 
-use super::local::{Local, MULTIPARTS, SDP, SUPPORTED};
+use super::local::{Local, MULTIPARTS, SDP};
 use super::{Aor, Config, bodies, body_text};
 use crate::message::validate::{Rejection, Role, Rules};
 use crate::message::{HeaderName, Host, Method, Request, Uri, reason_phrase};
@@ -53,7 +53,7 @@ impl From<Rejection> for Refusal {
 pub(super) fn rules<'a>(method: &Method, local: &'a Local) -> Rules<'a> {
     let accept = bodies::accept(method, local);
     let allow = &local.allow;
-    Rules { role: Role::UserAgent, schemes: &["sip"], allow, supported: SUPPORTED, accept }
+    Rules { role: Role::UserAgent, schemes: &["sip"], allow, supported: &local.supported, accept }
 }
 
 /// What must hold before anything is decided about a request (§8.2).
@@ -123,7 +123,7 @@ pub(super) fn capabilities(config: &Config, local: &Local) -> Vec<(HeaderName, S
         (HeaderName::Allow, local.allow.clone()),
         (HeaderName::Accept, accept.join(", ").into()),
         (HeaderName::AcceptEncoding, "identity".into()),
-        (HeaderName::Supported, SUPPORTED.into()),
+        (HeaderName::Supported, local.supported.clone()),
         (HeaderName::RecvInfo, config.recv_info()),
     ];
     if !config.event_packages.is_empty() {

@@ -191,6 +191,9 @@ pub struct Config {
     /// Others may ask us to call somebody (REFER, RFC 3515), in a call to transfer it and outside. Default `false`, and REFER gets 405:
     /// an application that does not know [`Event::Referred`](super::Event::Referred) would leave it waiting.
     pub referrals: bool,
+    /// Others may join our calls (Join, RFC 3911): the application mixes. Default `false`: an INVITE that insists gets 420, and
+    /// another is a call of its own.
+    pub joins: bool,
     /// Info Packages taken in INFO (RFC 6086 §5.2). Default: none. DTMF in legacy INFO is always taken.
     pub info_packages: Vec<SmolStr>,
     /// Media types taken in MESSAGE (RFC 3428), `text/plain` for one. Default: none, and MESSAGE is refused: nobody
@@ -234,6 +237,7 @@ impl Config {
             prack_hold: Duration::ZERO,
             event_packages: Vec::new(),
             referrals: false,
+            joins: false,
             info_packages: Vec::new(),
             message_types: Vec::new(),
             message_bytes: limits::MESSAGE_BYTES,

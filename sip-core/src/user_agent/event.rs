@@ -160,6 +160,9 @@ pub enum Event {
         /// The call whose place it takes (RFC 3891): accepting this one ends that one, refusing leaves it as it is.
         /// Nobody but the application judges whether the caller may (§3): a proxy's word on `from`, or `referred_by`.
         replaces: Option<CallId>,
+        /// The call that it is to be added to (RFC 3911): accepting this one promises to mix both, and 488 says that we
+        /// cannot. With [`Config::joins`](super::Config::joins) only; who may is for the application to judge, as above.
+        joins: Option<CallId>,
         /// The call of ours that its Target-Dialog names (RFC 4538): whoever calls has heard of that, from its other side or
         /// on the way.
         about: Option<CallId>,

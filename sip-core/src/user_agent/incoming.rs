@@ -9,7 +9,7 @@ use super::bodies::description;
 use super::call::{Answered, Call, Direction, Due, Grant, Reliable, Terms, Usage, reliable};
 use super::checks::{self, Refusal};
 use super::failure::reason;
-use super::local::{SDP, SUPPORTED};
+use super::local::SDP;
 use super::replaces::Replaced;
 use super::{
     CallId, CallState, Cause, CommandError, End, Event, Failure, Identity, Side, UserAgent, body_text,
@@ -135,7 +135,7 @@ impl UserAgent {
             .copy(incoming.request.headers(), HeaderName::RecordRoute)
             .header(HeaderName::Contact, format_args!("<{}>", self.local.contact_uri(hop)))
             .header(HeaderName::Allow, &self.local.allow)
-            .header(HeaderName::Supported, SUPPORTED)
+            .header(HeaderName::Supported, &self.local.supported)
             .header(HeaderName::Server, &self.config.user_agent);
         let grant = Grant::of(&self.config, incoming.request.headers()).ok().flatten();
         let writer = match grant {
@@ -231,6 +231,7 @@ impl UserAgent {
             return Ok(());
         }
         let replaces = self.replaced_by(request)?;
+        let joins = self.joined_by(request)?;
         // §13.3.1: an invitation that expires gets 487.
         let (patience, late) = match expires(request) {
             Some(expires) if expires < RING => (expires, 487),
@@ -280,6 +281,7 @@ impl UserAgent {
             to: Identity::of(&request.to()),
             sdp,
             replaces: replaces.map(|replaced| replaced.call),
+            joins,
             about: self.target_dialog(request),
             referred_by: referred_by.map(|field| Identity::of(&field)),
         });

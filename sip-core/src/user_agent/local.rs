@@ -14,11 +14,9 @@ use crate::transport::{Hop, Transport};
 /// Methods a peer may send whatever the configuration (§20.5).
 const ALLOW: &str = "INVITE, ACK, CANCEL, BYE, OPTIONS, INFO, PRACK, UPDATE, NOTIFY";
 
-/// Extensions a peer may require (§20.37).
-pub(crate) const SUPPORTED: &str = "100rel, norefersub, outbound, replaces, tdialog, timer";
-
-/// The same in a re-INVITE, whose provisional responses say nothing.
-pub(crate) const WITHIN: &str = "norefersub, outbound, replaces, tdialog, timer";
+/// Extensions a peer may require (§20.37), whatever the configuration. In a re-INVITE 100rel is not among them, for its
+/// provisional responses say nothing.
+const SUPPORTED: &str = "norefersub, outbound, replaces, tdialog, timer";
 
 /// The one body understood in INVITE.
 pub(crate) const SDP: &str = "application/sdp";
@@ -37,6 +35,10 @@ pub(super) struct Local {
     pub(super) gruu: Option<SmolStr>,
     /// Methods a peer may send (§20.5).
     pub(super) allow: SmolStr,
+    /// Extensions a peer may require (§20.37).
+    pub(super) supported: SmolStr,
+    /// The same in a re-INVITE or UPDATE of ours.
+    pub(super) within: SmolStr,
     /// Media types taken in MESSAGE, as they stand or in parts.
     pub(super) message_types: SmolStr,
     /// The same with [`MULTIPARTS`].
@@ -56,8 +58,11 @@ impl Local {
                 allow.push_str(method);
             }
         }
+        let joins = if config.joins { "join, " } else { "" };
         Self {
             allow: allow.into(),
+            supported: format_smolstr!("100rel, {joins}{SUPPORTED}"),
+            within: format_smolstr!("{joins}{SUPPORTED}"),
             message_types: config.message_types.join(", ").into(),
             message_accept: format_smolstr!("{}, {MULTIPARTS}", config.message_types.join(", ")),
             user: entropy::token(entropy, 60).into(),

@@ -23,6 +23,7 @@ mod few;
 mod flows;
 mod generic;
 mod incoming;
+mod join;
 mod load;
 mod local;
 mod messages;

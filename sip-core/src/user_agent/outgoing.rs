@@ -10,16 +10,15 @@ use smol_str::SmolStr;
 
 use super::call::{Call, Direction, Targets, Terms, Usage, reliable};
 use super::farewell::Last;
-use super::local::{Outside, SDP, SUPPORTED};
+use super::local::{Outside, SDP};
 use super::replaces::Replacement;
 use super::{
     CallError, CallId, CallState, Cause, CommandError, End, Failure, Identity, Purpose, Side, UserAgent,
-    bodies, target, target_dialog,
+    bodies, join, target, target_dialog,
 };
 use crate::auth::Attempt;
 use crate::dialog::DialogId;
 use crate::entropy;
-
 use crate::message::{HeaderName, Method, Request, Response, SessionIdentifier, Uuid};
 use crate::time::Instant;
 use crate::transaction::ClientId;
@@ -74,6 +73,8 @@ struct Draft {
 pub(super) struct Occasion {
     /// It takes another's place (RFC 3891).
     pub(super) replaces: Option<Replacement>,
+    /// It joins another (RFC 3911).
+    pub(super) joins: Option<Replacement>,
     /// Referred-By (RFC 3892 §3).
     pub(super) referred_by: Option<SmolStr>,
     /// Our UUID in the session that leads to it: "the endpoint MUST retain its own UUID value" (RFC 7989 §6).
@@ -149,6 +150,20 @@ impl UserAgent {
         replaces: Replacement,
     ) -> Result<CallId, CallError> {
         let occasion = Occasion { replaces: Some(replaces), ..Occasion::default() };
+        self.invite(now, target, Some(Bytes::copy_from_slice(sdp.as_bytes())), occasion)
+    }
+
+    /// Calls into one of the target's calls (RFC 3911 §5), which goes on with one more in it: to barge in, to listen, to make
+    /// a conference of it. The target, which should be the Contact of who has that call, decides what becomes of it.
+    /// Whether that call is answered does not matter.
+    pub fn call_joining(
+        &mut self,
+        now: Instant,
+        target: &str,
+        sdp: &str,
+        joins: Replacement,
+    ) -> Result<CallId, CallError> {
+        let occasion = Occasion { joins: Some(joins), ..Occasion::default() };
         self.invite(now, target, Some(Bytes::copy_from_slice(sdp.as_bytes())), occasion)
     }
 
@@ -298,7 +313,7 @@ impl UserAgent {
             .begin(&self.config)
             .header(HeaderName::Contact, format_args!("<{}>", self.local.contact_uri(hop)))
             .header(HeaderName::Allow, &self.local.allow)
-            .header(HeaderName::Supported, SUPPORTED)
+            .header(HeaderName::Supported, &self.local.supported)
             .header(HeaderName::Accept, bodies::SDP_ACCEPT)
             // RFC 6086 §5.2.3: "even if the sender is not willing to receive".
             .header(HeaderName::RecvInfo, self.config.recv_info())
@@ -312,6 +327,12 @@ impl UserAgent {
             // Who does not know it would ring for a call of its own.
             Some(replaces) => {
                 writer.header(HeaderName::Replaces, replaces).header(HeaderName::Require, "replaces")
+            }
+            None => writer,
+        };
+        let writer = match &draft.occasion.joins {
+            Some(joins) => {
+                writer.header(HeaderName::Join, joins.tags()).header(HeaderName::Require, join::TAG)
             }
             None => writer,
         };

@@ -164,6 +164,7 @@ impl UserAgent {
         machine.notify(Some(told(100, "Trying")));
         let occasion = Occasion {
             replaces: replaces.clone(),
+            joins: None,
             // RFC 3892 §2.2: the call says what the REFER said.
             referred_by: headers.first(HeaderName::ReferredBy).map(SmolStr::new),
             session: call.and_then(|call| self.session_id(call)).map(|session| session.local),

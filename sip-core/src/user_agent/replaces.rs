@@ -2,7 +2,7 @@
 
 use core::fmt;
 
-use smol_str::SmolStr;
+use smol_str::{SmolStr, format_smolstr};
 
 use super::checks::Refusal;
 use super::{CallId, CallState, End, UserAgent};
@@ -11,8 +11,8 @@ use crate::message::Request;
 use crate::message::typed::{HeaderError, Replaces, TypedHeader};
 use crate::time::Instant;
 
-/// The dialog that a new call takes the place of, as its target knows it (RFC 3891 §6.1). Shown as the value of a
-/// Replaces.
+/// The dialog that a new call takes the place of, or joins, as its target knows it (RFC 3891 §6.1, RFC 3911 §7.1). Shown as
+/// the value of a Replaces.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Replacement {
     /// Its Call-ID.
@@ -40,6 +40,11 @@ impl Replacement {
         }
     }
 
+    /// The value of a Join, which has no `early-only`.
+    pub(super) fn tags(&self) -> impl fmt::Display {
+        format_smolstr!("{};to-tag={};from-tag={}", self.call_id, self.to_tag, self.from_tag)
+    }
+
     /// The dialog that we know by `id`, as its other side does.
     pub(super) fn of_theirs(id: &DialogId) -> Self {
         // §6.1: "0" is who has no tag.
@@ -57,7 +62,7 @@ impl Replacement {
 
 impl fmt::Display for Replacement {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{};to-tag={};from-tag={}", self.call_id, self.to_tag, self.from_tag)?;
+        self.tags().fmt(f)?;
         f.write_str(if self.early_only { ";early-only" } else { "" })
     }
 }
@@ -73,29 +78,33 @@ impl UserAgent {
     /// The call whose place an INVITE is to take (§3); `None`: nobody's.
     pub(super) fn replaced_by(&mut self, invite: &Request) -> Result<Option<Replaced>, Refusal> {
         let Some(field) = invite.headers().typed::<Replaces<'_>>().ok().flatten() else { return Ok(None) };
-        let Replacement { early_only, .. } = Replacement::of(&field);
-        let mut dialog = Replacement::of(&field).dialog();
+        let named = Replacement::of(&field);
+        let early_only = named.early_only;
+        let id = self.living_named(&named)?;
+        let found = self.calls.get(&id).ok_or(Refusal::of(481))?;
+        match found.state() {
+            // "an early dialog that was not initiated by this UA", though its 2xx may wait for a PRACK.
+            _ if found.is_unanswered() => Err(Refusal::of(481)),
+            CallState::Established if early_only => Err(Refusal::of(486)),
+            _ => Ok(Some(Replaced { call: id, early_only })),
+        }
+    }
+
+    /// The call that another names by its dialog: 481 for none, 603 for one that is over (RFC 3891 §3, RFC 3911 §4).
+    pub(super) fn living_named(&self, named: &Replacement) -> Result<CallId, Refusal> {
+        let mut dialog = named.dialog();
         let mut call = self.call_of(&dialog);
         if call.is_none() && dialog.remote_tag == "0" {
             // §6.1: "0" is also who has no tag.
             dialog.remote_tag = SmolStr::default();
             call = self.call_of(&dialog);
         }
-        let unknown = || Refusal::of(481);
-        let id = match call {
-            Some(id) => id,
+        match call {
+            Some(id) if self.call_state(id) != Some(CallState::Ended) => Ok(id),
+            Some(_) => Err(Refusal::of(603)),
             // The BYE may still be on its way.
-            None if self.is_leaving(&dialog) => return Err(Refusal::of(603)),
-            None => return Err(unknown()),
-        };
-        let found = self.calls.get(&id).ok_or_else(unknown)?;
-        match found.state() {
-            CallState::Ended => Err(Refusal::of(603)),
-            // "an early dialog that was not initiated by this UA", though its 2xx may wait for a PRACK.
-            _ if found.is_unanswered() => Err(unknown()),
-            CallState::Established if early_only => Err(Refusal::of(486)),
-            CallState::Established => Ok(Some(Replaced { call: id, early_only })),
-            CallState::Connecting | CallState::Ringing => Ok(Some(Replaced { call: id, early_only })),
+            None if self.is_leaving(&dialog) => Err(Refusal::of(603)),
+            None => Err(Refusal::of(481)),
         }
     }
 

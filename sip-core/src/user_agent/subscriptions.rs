@@ -8,7 +8,7 @@ use smol_str::{SmolStr, ToSmolStr};
 use super::checks::Refusal;
 use super::requests::{Errand, Outcome, Place, Whose};
 use super::transfer::Transfer;
-use super::{Cause, Event, EventsError, Failure, RequestError, UserAgent, target};
+use super::{CallId, Cause, Event, EventsError, Failure, RequestError, UserAgent, target, target_dialog};
 use crate::body::Content;
 use crate::dialog::DialogId;
 use crate::events::{Due, Ending, EventName, Notified, NotifyError, Reason, Source, Subscriber, Verdict};
@@ -60,6 +60,8 @@ pub enum SubscriptionEnd {
 pub(super) struct Subscription {
     pub(super) machine: Subscriber,
     uri: SmolStr,
+    /// The Target-Dialog of its SUBSCRIBE (RFC 4538).
+    about: Option<SmolStr>,
     /// What it is about, where a REFER of ours made it.
     pub(super) transfer: Option<Transfer>,
     /// The connection its last SUBSCRIBE went over, by which it is notified.
@@ -69,7 +71,7 @@ pub(super) struct Subscription {
 impl Subscription {
     /// It is told as [`Event::Transfer`] and nothing else.
     pub(super) const fn of_transfer(machine: Subscriber, transfer: Transfer) -> Self {
-        Self { machine, uri: SmolStr::new_static(""), transfer: Some(transfer), over: None }
+        Self { machine, uri: SmolStr::new_static(""), about: None, transfer: Some(transfer), over: None }
     }
 }
 
@@ -85,7 +87,22 @@ impl UserAgent {
         expires: Option<u32>,
     ) -> Result<SubscriptionId, RequestError> {
         let expires = expires.unwrap_or(event.package.default_expires()).max(1);
-        self.begin(now, target, Subscriber::new(now, event, expires))
+        self.begin(now, target, Subscriber::new(now, event, expires), None)
+    }
+
+    /// The same of somebody who is to know that we are in this call with them, by its Target-Dialog (RFC 4538 §3): who tells
+    /// no strangers may tell the other side of a call. Who does not know that refuses with 420.
+    pub fn subscribe_about(
+        &mut self,
+        now: Instant,
+        target: &str,
+        event: EventName,
+        expires: Option<u32>,
+        call: CallId,
+    ) -> Result<SubscriptionId, RequestError> {
+        let about = self.nameable(call).map(target_dialog::naming).ok_or(RequestError::NoDialog)?;
+        let expires = expires.unwrap_or(event.package.default_expires()).max(1);
+        self.begin(now, target, Subscriber::new(now, event, expires), Some(about))
     }
 
     /// Asks for the state once (§4.4.3). Where a package lets SUBSCRIBE fork, the end is told only when no other
@@ -96,7 +113,7 @@ impl UserAgent {
         target: &str,
         event: EventName,
     ) -> Result<SubscriptionId, RequestError> {
-        self.begin(now, target, Subscriber::once(now, event))
+        self.begin(now, target, Subscriber::once(now, event), None)
     }
 
     fn begin(
@@ -104,6 +121,7 @@ impl UserAgent {
         now: Instant,
         target: &str,
         machine: Subscriber,
+        about: Option<SmolStr>,
     ) -> Result<SubscriptionId, RequestError> {
         if self.is_shutting_down() {
             return Err(RequestError::ShutDown);
@@ -114,7 +132,7 @@ impl UserAgent {
         }
         let id = SubscriptionId(self.next_event);
         self.next_event += 1;
-        self.subscriptions.insert(id, Subscription { machine, uri, transfer: None, over: None });
+        self.subscriptions.insert(id, Subscription { machine, uri, about, transfer: None, over: None });
         self.settle(now);
         Ok(id)
     }
@@ -166,6 +184,12 @@ impl UserAgent {
             .with(HeaderName::Expires, asks.to_smolstr());
         if let Some(media_type) = event.package.media_type() {
             errand = errand.with(HeaderName::Accept, media_type);
+        }
+        // §3: once there is a dialog it says whose the request is.
+        let about = self.subscriptions.get(&id).and_then(|found| found.about.clone());
+        if let Some(about) = about.filter(|_| due == Due::Initial) {
+            errand =
+                errand.with(HeaderName::TargetDialog, about).with(HeaderName::Require, target_dialog::TAG);
         }
         errand = errand.with(HeaderName::Allow, self.local.allow.clone());
         if !self.config.event_packages.is_empty() {

@@ -6,7 +6,6 @@ use alloc::string::String;
 
 use smol_str::SmolStr;
 
-use super::local::SUPPORTED;
 use super::replaces::Replacement;
 use super::requests::{Errand, Outcome, Place, Whose};
 use super::subscriptions::Subscription;
@@ -208,7 +207,7 @@ impl UserAgent {
         let errand = Errand::new(Whose::Transfer(id), Method::Refer, place)
             .with(HeaderName::ReferredBy, format!("<{}>", self.config.aor))
             .with(HeaderName::Allow, self.local.allow.clone())
-            .with(HeaderName::Supported, SUPPORTED);
+            .with(HeaderName::Supported, self.local.supported.clone());
         if let Err(error) = self.dispatch(now, says(errand)) {
             self.subscriptions.remove(&id);
             return Err(error);

@@ -17,7 +17,7 @@ use crate::time::{Duration, Instant};
 use crate::transaction::ServerId;
 use crate::user_agent::bodies::{self, description};
 use crate::user_agent::checks::{self, Refusal};
-use crate::user_agent::local::{SDP, SUPPORTED};
+use crate::user_agent::local::SDP;
 use crate::user_agent::{
     CallId, CallState, Cause, CommandError, End, Event, Failure, Side, UserAgent, body_text,
 };
@@ -326,7 +326,7 @@ impl UserAgent {
             .response(request, 200, reason_phrase(200), None)
             .header(HeaderName::Contact, format_args!("<{contact}>"))
             .header(HeaderName::Allow, &self.local.allow)
-            .header(HeaderName::Supported, SUPPORTED)
+            .header(HeaderName::Supported, &self.local.supported)
             .header(HeaderName::Server, &self.config.user_agent);
         // Both INVITE and UPDATE refresh the session (RFC 4028 §9).
         let refreshes = matches!(request.method(), Method::Invite | Method::Update);

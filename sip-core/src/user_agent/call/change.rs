@@ -18,7 +18,7 @@ use crate::offer_answer::{self, Fault, Turn};
 use crate::time::{Duration, Instant};
 use crate::transaction::ClientId;
 use crate::transport::Hop;
-use crate::user_agent::local::{SDP, WITHIN};
+use crate::user_agent::local::SDP;
 use crate::user_agent::{CallId, CallState, Cause, CommandError, Failure, Purpose, UserAgent};
 
 /// How often one change is tried while the other side asks us to wait (491, 500).
@@ -252,7 +252,7 @@ impl UserAgent {
         let writer = writer
             .header(HeaderName::Contact, format_args!("<{contact}>"))
             .header(HeaderName::Allow, &self.local.allow)
-            .header(HeaderName::Supported, WITHIN)
+            .header(HeaderName::Supported, &self.local.within)
             .header(HeaderName::UserAgent, &self.config.user_agent);
         let writer = terms.write(writer, timer.as_ref());
         let body = change.offer.as_deref().unwrap_or_default();

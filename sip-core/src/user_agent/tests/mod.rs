@@ -12,6 +12,7 @@ mod events;
 mod flows;
 mod forks;
 mod incoming;
+mod joins;
 mod liars;
 mod messages;
 mod outbound;
