@@ -101,7 +101,9 @@ impl Sender {
     pub fn of(token: &RouteTarget, from: &Hop, proven: Option<&RegistrationKey>) -> Self {
         let is = |same: bool| if same { Self::Proven } else { Self::Other };
         match token {
-            RouteTarget::Registration(key) if proven == Some(key) => Self::Proven,
+            RouteTarget::Registration(key) if proven.is_some_and(|proven| proven.is_of_same_agent(key)) => {
+                Self::Proven
+            }
             // A WebSocket proves itself before it does anything else.
             RouteTarget::Registration(_) if from.transport.is_websocket() => Self::Other,
             // A phone's connection may carry several registrations, and a datagram proves none.

@@ -48,9 +48,13 @@ impl Binding {
     }
 }
 
-/// The hop of a registration, if it is there and not away.
+/// The hop of a registration, if it is there and not away; otherwise that of another flow of the same user agent
+/// (RFC 5626 §5.3).
 pub fn reach(bindings: &[Binding], key: &RegistrationKey, now: Instant) -> Option<Hop> {
-    bindings.iter().find(|b| b.key == *key && b.expires_at > now)?.hop
+    let there = |fits: &dyn Fn(&RegistrationKey) -> bool| {
+        bindings.iter().find_map(|b| b.hop.filter(|_| fits(&b.key) && b.expires_at > now))
+    };
+    there(&|other| other == key).or_else(|| there(&|other| other.is_of_same_agent(key)))
 }
 
 /// Whether one of these contacts is reached over just this hop: whoever sends over it is its user agent.

@@ -10,7 +10,7 @@ use super::questions::{Arrival, Pending, Sought};
 use super::reply::Reply;
 use super::{Mode, Question, Server};
 use crate::message::typed::QValue;
-use crate::message::{HeaderName, Uri};
+use crate::message::{HeaderName, NameAddr, Uri};
 use crate::proxy::{Inbound, Target, Wanted};
 use crate::registrar::{Binding, Instance};
 use crate::time::Instant;
@@ -202,10 +202,25 @@ impl Arrival {
             let Hop { transport, remote, .. } = self.from;
             return RouteTarget::Peer { transport, remote, domain: domain.clone(), onward: true };
         }
+        if let (Standing::Stranger, Some(domain)) = (&self.standing, self.proxy_before()) {
+            let Hop { transport, remote, .. } = self.from;
+            return RouteTarget::Peer { transport, remote, domain, onward: true };
+        }
         let identity = self.identity.as_ref();
         let own = identity.filter(|identity| username.is_none_or(|name| name == identity.username));
         // Without proof, a phone's connection that has registered somebody may still be carrying others.
         let own = own.filter(|_| username.is_some() || self.from.transport.is_websocket());
         side(&self.from, own.map(|identity| &identity.registration))
+    }
+
+    /// The host that a proxy of another domain gave itself, where it stays in the way and came over a connection. Such a
+    /// connection is one of many and may be gone before the dialog is; what the dialog's Routes say is not (§16.6 step 6).
+    fn proxy_before(&self) -> Option<SmolStr> {
+        let Hop { transport, .. } = self.from;
+        if !transport.is_reliable() || transport.is_websocket() {
+            return None;
+        }
+        let route = self.request.headers().list(HeaderName::RecordRoute).next().and_then(NameAddr::parse)?;
+        Some(format!("{}", route.parsed_uri()?.sip()?.host).into())
     }
 }

@@ -16,6 +16,14 @@ pub struct RegistrationKey {
 }
 
 impl RegistrationKey {
+    /// Whether both are of one user agent, over whichever of its flows (RFC 5626 §4.2): it goes on with its dialogs over
+    /// another when one is lost.
+    pub fn is_of_same_agent(&self, other: &Self) -> bool {
+        let flows =
+            self.aor == other.aor && self.instance == other.instance && self.reg_id > 0 && other.reg_id > 0;
+        flows || self.is_same(other)
+    }
+
     /// Whether both name one registration: instance and `reg-id` are the same (RFC 5626 §6), or without them the
     /// contacts are by the rules of their scheme (RFC 3261 §10.3 step 7, §19.1.4).
     pub fn is_same(&self, other: &Self) -> bool {

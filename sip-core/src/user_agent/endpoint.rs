@@ -264,7 +264,8 @@ impl UserAgent {
             return;
         };
         // A 2xx that is retransmitted after its transaction's end still lacks its ACK.
-        match self.ack_of(&DialogId::of_response(&response), response.cseq().number) {
+        let (dialog, cseq) = (DialogId::of_response(&response), response.cseq().number);
+        match self.ack_of(&dialog, cseq).or_else(|| self.ack_anew(&dialog, cseq)) {
             Some(ack) => self.transmit(ack),
             None if self.succeeded_late(now, &response) => {}
             None => self.counters.stray_responses += 1,

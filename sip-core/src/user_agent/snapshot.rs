@@ -12,7 +12,7 @@ use super::call::{Call, Direction, Terms, Usage, Wish};
 use super::{CallId, CallState, Event, Identity, RestoreError, UserAgent};
 use crate::dialog::{Dialog, DialogId, Parts};
 use crate::limits;
-use crate::message::{NameAddr, SessionIdentifier};
+use crate::message::{HeaderName, NameAddr, SessionIdentifier};
 use crate::offer_answer::{Fault, Negotiation, Outline, OutlineMedia};
 use crate::time::Instant;
 
@@ -256,6 +256,22 @@ impl UserAgent {
         }
         self.settle(now);
         Ok(call)
+    }
+
+    /// The ACK of an INVITE of an earlier run (RFC 3261 §13.2.2.4: each 2xx gets one). Its description, if it had to have
+    /// one, went with that run: an offer in the 2xx is as good as refused, and the session stays as it was (§14.2).
+    pub(super) fn ack_anew(&mut self, dialog: &DialogId, cseq: u32) -> Option<Bytes> {
+        let call = self.call_of(dialog)?;
+        let hop = self.hop_of(call).or_else(|| self.flow())?;
+        let via = self.local.via(hop, &mut *self.entropy);
+        let call = self.calls.get(&call)?;
+        let usage = call.usage.as_ref().filter(|_| matches!(call.direction, Direction::Standing { .. }))?;
+        // What this run has sent has an ACK of its own.
+        if usage.dialog.sequence().0.is_none_or(|own| cseq > own) || usage.ack(cseq).is_some() {
+            return None;
+        }
+        let ack = usage.dialog.ack(cseq, &via).header(HeaderName::UserAgent, &self.config.user_agent);
+        Some(ack.finish())
     }
 
     /// Tells which calls have changed since they were noted.

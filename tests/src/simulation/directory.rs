@@ -8,7 +8,7 @@ use sip_core::auth::{Replays, Secrets};
 use sip_core::registrar::{self, Binding, Caps};
 use sip_core::server::{Answer, Question, QuestionId};
 use sip_core::time::{Duration, Instant};
-use sip_core::transport::target::{Query, Records, Srv, Way};
+use sip_core::transport::target::{Query, Records, Srv};
 use sip_core::transport::{FlowId, Hop, RegistrationKey, RouteTarget, Transport};
 
 /// How long somebody waits for a registration that is away; the server gives up as soon.
@@ -74,14 +74,14 @@ impl Directory {
         self.bindings.entry(format!("sip:{user}@{domain}")).or_default();
     }
 
-    /// Answers a question of the server at `local`; `None`: when the one it is about is back. `hop_of` tells which
+    /// Answers a question of its server; `None`: when the one it is about is back. `hop_of` tells which
     /// connections stand.
     pub fn answer(
         &mut self,
         now: Instant,
         id: QuestionId,
         question: Question,
-        (local, dns): (SocketAddr, &Dns),
+        dns: &Dns,
         hop_of: impl Fn(FlowId) -> Option<Hop>,
     ) -> Option<Answer> {
         Some(match question {
@@ -125,16 +125,13 @@ impl Directory {
             Question::Reach(RouteTarget::Address { transport: Transport::Udp, local, remote }) => {
                 Answer::Reachable(Some(Hop { flow: SOCKET, transport: Transport::Udp, local, remote }))
             }
+            // Who has connections knows.
             Question::Reach(RouteTarget::Address { .. } | RouteTarget::Peer { .. }) => {
                 Answer::Reachable(None)
             }
+            Question::Connect(_) => Answer::Connected(None),
             Question::Resolve(queries) => {
                 Answer::Resolved(queries.iter().map(|query| dns.answer(query)).collect())
-            }
-            Question::Connect(ways) => {
-                let first = ways.iter().position(|way: &Way| way.transport == Transport::Udp);
-                let hop = |remote| Hop { flow: SOCKET, transport: Transport::Udp, local, remote };
-                Answer::Connected(first.map(|at| (at, hop(ways[at].addresses[0]))))
             }
         })
     }

@@ -4,6 +4,8 @@ use sip_core::time::Duration;
 
 use super::NodeId;
 use super::mesh::MESH;
+use super::network::ConnectionId;
+use super::node::Node;
 use super::world::World;
 
 /// How many faults of which kind a scenario has, and how long each lasts. Times in milliseconds.
@@ -23,6 +25,8 @@ pub struct Faults {
     pub keep_bindings: Option<bool>,
     /// Phones that restart.
     pub phone_restarts: u64,
+    /// Whether they take up their calls by snapshots. `None`: as chance has it.
+    pub keep_calls: Option<bool>,
     /// How long a node is down.
     pub down: (u64, u64),
 }
@@ -37,6 +41,7 @@ impl Faults {
         server_restarts: 0,
         keep_bindings: None,
         phone_restarts: 0,
+        keep_calls: Some(false),
         down: (0, 0),
     };
 }
@@ -46,9 +51,9 @@ impl Faults {
 pub enum Fault {
     /// A phone and its home, or another phone, cannot reach each other.
     Cut(NodeId, NodeId, Duration),
-    /// A phone's connection breaks.
+    /// A connection of a phone's breaks, or one between this server and another.
     Break(NodeId, (u64, u64)),
-    /// A node stops, and starts anew after a while. A server keeps its bindings or not.
+    /// A node stops, and starts anew after a while. A server keeps its bindings or not, a phone its calls.
     Restart(NodeId, Duration, bool),
 }
 
@@ -66,15 +71,17 @@ pub fn plan(world: &mut World, faults: &Faults, activity: Duration) {
         };
         world.plan_fault(after, Fault::Cut(phone, neighbour, long));
     }
+    let connected = if world.trunks { [&phones[..], &servers[..]].concat() } else { phones.clone() };
     for _ in 0..faults.breaks {
-        let phone = some(world, &phones);
+        let phone = some(world, &connected);
         let after = world.between((0, millis));
         world.plan_fault(after, Fault::Break(phone, faults.notice));
     }
     for _ in 0..faults.phone_restarts {
         let phone = some(world, &phones);
         let (after, down) = (world.between((0, millis)), world.between(faults.down));
-        world.plan_fault(after, Fault::Restart(phone, down, false));
+        let keep = faults.keep_calls.unwrap_or_else(|| world.roll(2) == 0);
+        world.plan_fault(after, Fault::Restart(phone, down, keep));
     }
     for _ in 0..faults.server_restarts {
         let server = some(world, &servers);
@@ -94,16 +101,31 @@ pub fn strike(world: &mut World, fault: Fault) {
                 .fault(now, || format!("{phone:?} and {other:?} are cut off for {} ms", long.as_millis()));
             world.network.cut(phone, other, now + long);
         }
-        Fault::Break(phone, notice) => {
-            if let Some(connection) = world.phone(phone).connection {
-                world.trace.fault(now, || format!("the connection of {phone:?} breaks"));
-                world.break_connection(connection, notice);
+        Fault::Break(node, notice) => {
+            let connections = connections(world, node);
+            if !connections.is_empty() {
+                let chosen = if connections.len() == 1 { 0 } else { world.roll(connections.len() as u64) };
+                world.trace.fault(now, || format!("a connection of {node:?} breaks"));
+                world.break_connection(connections[chosen as usize], notice);
             }
         }
         Fault::Restart(node, down, keep) => {
             let bindings = if keep { "" } else { " and forgets" };
             world.trace.fault(now, || format!("{node:?} stops for {} ms{bindings}", down.as_millis()));
             world.stop(node, down, keep);
+        }
+    }
+}
+
+/// A phone's, or a server's with other servers.
+fn connections(world: &World, node: NodeId) -> Vec<ConnectionId> {
+    match &world.nodes[node.0] {
+        Node::Phone(phone) => phone.lines.iter().filter_map(|line| line.connection).collect(),
+        Node::Server(_) => {
+            let is_server = |id: NodeId| matches!(world.nodes[id.0], Node::Server(_));
+            let trunk =
+                |id: &ConnectionId| world.network.connection(*id).is_some_and(|c| is_server(c.peer(node)));
+            world.network.connections_of(node).into_iter().filter(trunk).collect()
         }
     }
 }

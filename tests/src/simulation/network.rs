@@ -5,10 +5,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use bytes::Bytes;
 use sip_core::entropy::{SeededEntropy, number};
 use sip_core::time::{Duration, Instant};
-use sip_core::transport::FlowId;
+use sip_core::transport::{FlowId, Hop, Transport};
 
 use super::NodeId;
 use super::trace::{Fate, fingerprint};
+
+/// Ports of those who open connections, from here on.
+const EPHEMERAL: u16 = 40_000;
 
 /// What a lost segment costs a stream: its transport retransmits it.
 const STREAM_LOSS: Duration = Duration::from_millis(200);
@@ -81,6 +84,8 @@ pub struct Connection {
     pub client: NodeId,
     /// Who took it.
     pub server: NodeId,
+    /// What kind it is.
+    pub transport: Transport,
     /// Nothing arrives any more.
     pub broken: bool,
     /// Which ends, client and server, believe in it.
@@ -93,6 +98,11 @@ impl Connection {
     /// The other end.
     pub const fn peer(&self, node: NodeId) -> NodeId {
         if self.client.0 == node.0 { self.server } else { self.client }
+    }
+
+    /// A stream of bytes; over the others messages stay whole (RFC 7118 §5).
+    pub const fn is_stream(&self) -> bool {
+        matches!(self.transport, Transport::Tcp | Transport::Tls)
     }
 
     /// Whether this end believes in it.
@@ -221,11 +231,11 @@ impl Network {
     }
 
     /// A connection that stands at its server's end as soon as it stands at its client's.
-    pub fn connect(&mut self, client: NodeId, server: NodeId) -> ConnectionId {
+    pub fn connect(&mut self, client: NodeId, server: NodeId, transport: Transport) -> ConnectionId {
         self.opened += 1;
         let id = ConnectionId(self.opened);
         let last = [Instant::default(); 2];
-        let connection = Connection { client, server, broken: false, open: [true; 2], last };
+        let connection = Connection { client, server, transport, broken: false, open: [true; 2], last };
         self.connections.insert(id, connection);
         id
     }
@@ -233,6 +243,25 @@ impl Network {
     /// A connection that at least one end believes in.
     pub fn connection(&self, id: ConnectionId) -> Option<&Connection> {
         self.connections.get(&id)
+    }
+
+    /// What an end that believes in a connection sends over.
+    pub fn hop(&self, id: ConnectionId, own: NodeId) -> Option<Hop> {
+        let found = self.connections.get(&id).filter(|c| c.is_open(own))?;
+        let (local, mut remote) = (own.address(), found.peer(own).address());
+        if own == found.server {
+            remote.set_port(EPHEMERAL + (id.0 % 20_000) as u16);
+        }
+        Some(Hop { flow: id.flow(), transport: found.transport, local, remote })
+    }
+
+    /// A connection of this kind that this node opened to that one and believes in.
+    pub fn opened(&self, own: NodeId, peer: NodeId, transport: Transport) -> Option<ConnectionId> {
+        let mut all = self.connections.iter();
+        let fits = |c: &Connection| {
+            c.transport == transport && (c.client, c.server) == (own, peer) && c.is_open(own)
+        };
+        all.find(|(_, c)| fits(c)).map(|(id, _)| *id)
     }
 
     /// Nothing arrives over it any more; its ends do not know yet.

@@ -8,14 +8,14 @@ use sip_core::entropy::SeededEntropy;
 use sip_core::server::{self, Identity, Outward, Server};
 use sip_core::time::Instant;
 use sip_core::transport::{FlowId, Hop, Transport};
-use sip_core::user_agent::{self, Aor, Event, UserAgent};
+use sip_core::user_agent::{self, Aor, CallId, Event, OutboundFlow, UserAgent};
 
 use super::NodeId;
 use super::directory::{Directory, SOCKET};
 use super::network::ConnectionId;
 use super::presence::Presence;
 use super::trace::stir;
-use super::watch::Watch;
+use super::watch::{Watch, Watched};
 
 /// A node.
 #[expect(clippy::large_enum_variant, reason = "few, and phones are the many")]
@@ -38,6 +38,8 @@ pub struct Phone {
     pub domain: String,
     /// Where all it sends goes: its server, or the one other phone.
     pub home: NodeId,
+    /// Its ways there.
+    pub lines: Vec<Line>,
     /// Whether it registers.
     pub registers: bool,
     /// Its configuration.
@@ -50,15 +52,35 @@ pub struct Phone {
     pub presence: Presence,
     /// What a script has not looked at yet.
     pub events: VecDeque<Event>,
-    /// The connection it uses or tries to open.
-    pub connection: Option<ConnectionId>,
-    /// It has a flow, or thinks so.
-    pub online: bool,
+    /// What it keeps of its calls, in case it restarts.
+    pub kept: BTreeMap<CallId, Kept>,
     /// Restarts so far.
     pub life: u64,
     /// It runs.
     pub up: bool,
     seed: u64,
+}
+
+/// One way to a server (RFC 5626 §4.2).
+#[derive(Debug)]
+pub struct Line {
+    /// Names it to the registrar.
+    pub reg_id: u32,
+    /// Who is at its other end.
+    pub home: NodeId,
+    /// The connection it uses; over datagrams there is none.
+    pub connection: Option<ConnectionId>,
+    /// It has a flow, or thinks so.
+    pub online: bool,
+}
+
+/// What is kept of a call.
+#[derive(Debug)]
+pub struct Kept {
+    /// The snapshot.
+    pub text: String,
+    /// The call as its user knows it.
+    pub call: Watched,
 }
 
 /// A server and what stands outside it.
@@ -116,8 +138,8 @@ impl Phone {
             watch: Watch::default(),
             presence: Presence::default(),
             events: VecDeque::new(),
-            connection: None,
-            online: false,
+            lines: vec![Line { reg_id: 1, home, connection: None, online: false }],
+            kept: BTreeMap::new(),
             life: 0,
             up: false,
             seed,
@@ -136,6 +158,19 @@ impl Phone {
         core::mem::replace(&mut self.agent, fresh)
     }
 
+    /// Gives it one more way to its server; to be called before it is switched on.
+    pub fn add_line(&mut self) {
+        let reg_id = self.lines.len() as u32 + 1;
+        self.lines.push(Line { reg_id, home: self.home, connection: None, online: false });
+        let flows = self.lines.iter().map(|line| OutboundFlow { reg_id: line.reg_id, proxy: None }).collect();
+        self.configure(|config| config.flows = flows);
+    }
+
+    /// Whether it has a flow, or thinks so.
+    pub fn is_online(&self) -> bool {
+        self.lines.iter().any(|line| line.online)
+    }
+
     /// Loses all it knows but who it is.
     pub fn restart(&mut self) {
         self.life += 1;
@@ -144,15 +179,17 @@ impl Phone {
         self.watch = Watch { total: self.watch.total, ..Watch::default() };
         self.presence = Presence::default();
         self.events.clear();
-        self.connection = None;
-        self.online = false;
+        self.kept.clear();
+        for line in &mut self.lines {
+            (line.connection, line.online) = (None, false);
+        }
         self.up = true;
     }
 
-    /// The flow it has with this node, over a socket or a connection.
-    pub fn hop(&self, own: NodeId, peer: NodeId) -> Hop {
-        let flow = self.connection.map_or(FlowId(100 + self.life), ConnectionId::flow);
-        Hop { flow, transport: self.config.transport, local: own.address(), remote: peer.address() }
+    /// The flow its socket has with this node.
+    pub fn socket(&self, own: NodeId, peer: NodeId) -> Hop {
+        let flow = FlowId(100 + self.life);
+        Hop { flow, transport: Transport::Udp, local: own.address(), remote: peer.address() }
     }
 }
 
@@ -162,7 +199,7 @@ impl ServerNode {
         let seed = stir(stir(seed, 2), id.0 as u64);
         Self {
             domain: domain.to_owned(),
-            server: Self::make(domain, seed),
+            server: Self::make(domain, seed, 0),
             directory: Directory::default(),
             identities: BTreeMap::new(),
             up: true,
@@ -171,25 +208,25 @@ impl ServerNode {
         }
     }
 
-    /// Loses its transactions and connections; its keys stay, its bindings if so wanted.
-    pub fn restart(&mut self, keep_bindings: bool) {
+    /// Loses its transactions and connections; its keys stay, unless they shall not, its bindings if so wanted.
+    pub fn restart(&mut self, keep_bindings: bool, new_keys: bool) {
         self.life += 1;
-        self.server = Self::make(&self.domain, stir(self.seed, self.life));
+        let key = if new_keys { self.life as u8 } else { 0 };
+        self.server = Self::make(&self.domain, stir(self.seed, self.life), key);
         self.identities.clear();
         self.directory.restart(keep_bindings);
         self.up = true;
     }
 
-    fn make(domain: &str, seed: u64) -> BoxedServer {
-        let mut config = server::Config::new(domain, [7; 32], [9; 32]);
+    fn make(domain: &str, seed: u64, key: u8) -> BoxedServer {
+        let mut config = server::Config::new(domain, [7 ^ key; 32], [9 ^ key; 32]);
         config.outward = Outward::Anywhere;
         BoxedServer(Box::new(Server::new(config, Box::new(SeededEntropy(seed)))))
     }
 
-    /// The flow it has with this node: over a connection, or over its socket.
-    pub fn hop(own: NodeId, peer: NodeId, connection: Option<ConnectionId>) -> Hop {
-        let (flow, transport) = connection.map_or((SOCKET, Transport::Udp), |id| (id.flow(), Transport::Ws));
-        Hop { flow, transport, local: own.address(), remote: peer.address() }
+    /// The flow its socket has with this node.
+    pub fn socket(own: NodeId, peer: NodeId) -> Hop {
+        Hop { flow: SOCKET, transport: Transport::Udp, local: own.address(), remote: peer.address() }
     }
 }
 

@@ -137,26 +137,18 @@ pub fn react(world: &mut World, phone: NodeId, event: &Event) {
             let after = world.between(habits.reflexes);
             world.plan_action(after, phone, Action::Decide(*call));
         }
-        Event::Accepted { call, .. } | Event::Confirmed { call, .. } => {
-            if world.roll(100) < habits.hang_up {
-                let after = world.between(habits.talk);
-                world.plan_action(after, phone, Action::HangUp(*call));
-            }
-            while world.roll(100) < habits.change {
-                let after = world.between((0, habits.talk.1));
-                world.plan_action(after, phone, Action::Change(*call));
-            }
-            if world.roll(100) < habits.dtmf {
-                let after = world.between((0, habits.talk.1));
-                world.plan_action(after, phone, Action::Dtmf(*call));
-            }
-            if world.roll(100) < habits.transfer {
-                let after = world.between((0, habits.talk.1));
-                world.plan_action(after, phone, Action::Transfer(*call));
-            }
+        Event::Accepted { call, .. } | Event::Confirmed { call, .. } => talk_on(world, phone, *call),
+        // A call that was taken up, and whose other side does not take its media: nobody hears anything.
+        Event::OfferRefused { call, .. }
+            if world.phone(phone).agent.session(*call).is_some_and(|session| session.local().is_none()) =>
+        {
+            let after = world.between((0, 2_000));
+            world.plan_action(after, phone, Action::HangUp(*call));
         }
         Event::Offered { call, .. } => {
-            let after = world.between((0, 3_000));
+            let asked = world.phone(phone).watch.calls.get(call).is_some_and(|call| call.solicits > 0);
+            // Who wanted it has a 2xx waiting for the ACK that answers it.
+            let after = world.between(if asked { (0, 200) } else { (0, 3_000) });
             world.plan_action(after, phone, Action::Respond(*call));
         }
         Event::Referred { referral, .. } => {
@@ -193,6 +185,27 @@ pub fn react(world: &mut World, phone: NodeId, event: &Event) {
             world.violate(phone, "a registration failed", format!("{failure:?}"));
         }
         _ => {}
+    }
+}
+
+/// What somebody is going to do in a call that stands.
+pub fn talk_on(world: &mut World, phone: NodeId, call: CallId) {
+    let habits = world.habits;
+    if world.roll(100) < habits.hang_up {
+        let after = world.between(habits.talk);
+        world.plan_action(after, phone, Action::HangUp(call));
+    }
+    while world.roll(100) < habits.change {
+        let after = world.between((0, habits.talk.1));
+        world.plan_action(after, phone, Action::Change(call));
+    }
+    if world.roll(100) < habits.dtmf {
+        let after = world.between((0, habits.talk.1));
+        world.plan_action(after, phone, Action::Dtmf(call));
+    }
+    if world.roll(100) < habits.transfer {
+        let after = world.between((0, habits.talk.1));
+        world.plan_action(after, phone, Action::Transfer(call));
     }
 }
 
@@ -347,6 +360,23 @@ fn request(
 
 /// Holds, resumes, or offers something new.
 fn change(world: &mut World, phone: NodeId, call: CallId) {
+    // Restored, and the other side's offer has not come.
+    if world.phone(phone).agent.session(call).is_none_or(|session| session.local().is_none()) {
+        return;
+    }
+    if world.roll(100) < 10 {
+        let done = world.command(phone, "solicit", |agent, now| agent.solicit(now, call));
+        match done {
+            Ok(()) => {
+                if let Some(call) = world.phone(phone).watch.calls.get_mut(&call) {
+                    call.solicits += 1;
+                }
+            }
+            Err(CommandError::Description(Fault::Turn(_)) | CommandError::Offline) => {}
+            Err(error) => world.violate(phone, "a legal command is refused", format!("solicit: {error}")),
+        }
+        return;
+    }
     let holds = world.phone(phone).agent.session(call).is_some_and(Negotiation::holds);
     let done = match (world.roll(100) < 60, holds) {
         (true, false) => world.command(phone, "hold", |agent, now| agent.hold(now, call)),
@@ -402,7 +432,8 @@ pub fn next_description(world: &mut World, phone: NodeId, call: CallId, offer: O
         session.and_then(|session| session.local()).map(|sdp| String::from_utf8_lossy(sdp).into_owned());
     let holds = session.is_some_and(Negotiation::holds);
     let version = local.as_deref().and_then(watch::version).unwrap_or_default() + 1;
-    let serial = local.as_deref().and_then(watch::serial).unwrap_or_default();
+    let known = phone.watch.calls.get(&call).and_then(|call| call.serial);
+    let serial = local.as_deref().and_then(watch::serial).or(known).unwrap_or_default();
     let has = |direction: &str| offer.is_some_and(|offer| offer.lines().any(|line| line == direction));
     let direction = match holds {
         _ if has("a=inactive") => "inactive",
@@ -426,7 +457,7 @@ pub fn call(world: &mut World, phone: NodeId, target: &str, extra: usize) -> Res
     let placed = world.phone(phone).agent.call(now, target, &sdp);
     match placed {
         Ok(call) => world.phone(phone).watch.called(call, serial),
-        Err(CallError::Offline) if !world.phone(phone).online => {}
+        Err(CallError::Offline) if !world.phone(phone).is_online() => {}
         Err(error) => world.violate(phone, "a legal command is refused", format!("call: {error}")),
     }
     world.after_command(phone);

@@ -91,6 +91,9 @@ pub fn may_end(end: &End, strict: bool) -> Result<(), &'static str> {
 
 /// When all have hung up and left, and every timer has run out: nothing may be left.
 pub fn check_empty(world: &mut World) {
+    if let Some((asker, detail)) = world.unanswered() {
+        return world.violate(asker, "a request had no final answer, and nothing was lost", detail);
+    }
     if !world.is_quiet() {
         let anyone = NodeId(0);
         return world.violate(anyone, "the network is still busy", "");

@@ -4,8 +4,10 @@
 use std::collections::BTreeSet;
 use std::fmt;
 
-use sip_core::message::{Message, Method};
+use bytes::Bytes;
+use sip_core::message::{HeaderName, Message, Method};
 use sip_core::time::{Duration, Instant};
+use sip_core::user_agent::{Cause, End, Event};
 
 use super::NodeId;
 use super::trace::fingerprint;
@@ -38,11 +40,23 @@ pub enum Rule {
     Refresh,
     /// NOTIFY is not sent (RFC 6665 §4.2.2).
     Notify,
+    /// An INVITE that was canceled gets no 487 (RFC 3261 §9.2).
+    Terminated,
+    /// After a lost flow nobody is asked whether a call still stands: what asks is answered on the spot.
+    Probe,
+    /// The first snapshot of a call is the one that is kept.
+    Snapshot,
+    /// A server that restarts has other keys, and cannot read the routes it gave out.
+    Keys,
+    /// That a call has timed out is not told.
+    Timeout,
+    /// What a subscriber asks for again is not sent: no SUBSCRIBE after a minute (RFC 6665 §4.1.2.2).
+    Subscribe,
 }
 
 impl Rule {
     /// All of them.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 18] = [
         Self::AckOfSuccess,
         Self::AckAgain,
         Self::AckOfRefusal,
@@ -55,6 +69,12 @@ impl Rule {
         Self::Cancel,
         Self::Refresh,
         Self::Notify,
+        Self::Terminated,
+        Self::Probe,
+        Self::Snapshot,
+        Self::Keys,
+        Self::Timeout,
+        Self::Subscribe,
     ];
 
     /// As the command line has it.
@@ -72,6 +92,12 @@ impl Rule {
             Self::Cancel => "cancel",
             Self::Refresh => "refresh",
             Self::Notify => "notify",
+            Self::Terminated => "terminated",
+            Self::Probe => "probe",
+            Self::Snapshot => "snapshot",
+            Self::Keys => "keys",
+            Self::Timeout => "timeout",
+            Self::Subscribe => "subscribe",
         }
     }
 }
@@ -107,8 +133,44 @@ impl Saboteur {
         self.rule == Rule::Clock && now.since(START) > Duration::from_secs(60)
     }
 
+    /// Whether a server that starts anew has new keys.
+    pub fn loses_keys(&self) -> bool {
+        self.rule == Rule::Keys
+    }
+
+    /// Whether a snapshot stays what it was first.
+    pub fn keeps_first_snapshot(&self) -> bool {
+        self.rule == Rule::Snapshot
+    }
+
+    /// Whether a user is not told of this.
+    pub fn hides(&self, event: &Event) -> bool {
+        let timed_out = |end: &End| matches!(end, End::Failed(failure) if failure.cause == Cause::Timeout);
+        self.rule == Rule::Timeout && matches!(event, Event::Ended { end, .. } if timed_out(end))
+    }
+
+    /// What is said at once to a message that is not sent.
+    pub fn answers(&self, message: &Bytes) -> Option<Bytes> {
+        if self.rule != Rule::Probe {
+            return None;
+        }
+        let Ok(Message::Request(request)) = Message::parse(message.clone()) else { return None };
+        if *request.method() != Method::Update {
+            return None;
+        }
+        let mut answer = "SIP/2.0 200 OK\r\n".to_owned();
+        for name in [HeaderName::Via, HeaderName::From, HeaderName::To, HeaderName::CallId, HeaderName::CSeq]
+        {
+            for value in request.headers().all(name) {
+                answer.push_str(&format!("{}: {value}\r\n", name.as_str()));
+            }
+        }
+        answer.push_str("Content-Length: 0\r\n\r\n");
+        Some(answer.into())
+    }
+
     /// Whether a message is not to be sent.
-    pub fn swallows(&mut self, from: NodeId, message: &bytes::Bytes) -> bool {
+    pub fn swallows(&mut self, now: Instant, from: NodeId, message: &Bytes) -> bool {
         let again = !self.sent.insert((from, fingerprint(message))) && self.in_timer;
         match Message::parse(message.clone()) {
             Ok(Message::Request(request)) => {
@@ -128,6 +190,9 @@ impl Saboteur {
                     Method::Cancel if self.rule == Rule::Cancel => true,
                     Method::Update if self.rule == Rule::Refresh => true,
                     Method::Notify if self.rule == Rule::Notify => true,
+                    Method::Subscribe if self.rule == Rule::Subscribe => {
+                        now.since(START) > Duration::from_secs(60)
+                    }
                     _ => self.rule == Rule::TimerE && again,
                 }
             }
@@ -135,6 +200,7 @@ impl Saboteur {
                 let of_invite = response.cseq().method == Method::Invite;
                 match self.rule {
                     Rule::TimerG => again && of_invite && response.status() >= 300,
+                    Rule::Terminated => of_invite && response.status() == 487,
                     Rule::SuccessAgain => again && of_invite && response.is_success(),
                     _ => false,
                 }

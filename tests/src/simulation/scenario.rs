@@ -38,6 +38,8 @@ pub enum Cast {
         udp: usize,
         /// People with phones on WebSocket, each domain.
         websocket: usize,
+        /// People with phones on TCP or TLS, each domain.
+        streams: usize,
         /// Phones each has.
         devices: usize,
     },
@@ -64,6 +66,16 @@ pub struct Scenario {
     pub timers: bool,
     /// Nothing is lost and nothing is late, so nothing need be repeated.
     pub no_repeats: bool,
+    /// Servers take TCP connections from each other, for what is too long for a datagram.
+    pub trunks: bool,
+    /// Flows a phone has over connections (RFC 5626).
+    pub flows: usize,
+    /// How long a phone whose connection is gone takes to try again, milliseconds.
+    pub away: (u64, u64),
+    /// Phones keep snapshots of their calls.
+    pub snapshots: bool,
+    /// A call that stood lasts until one of its ends leaves it, whatever goes wrong.
+    pub lasting: bool,
 }
 
 const PEOPLE_AT_HOME: Habits = Habits {
@@ -89,9 +101,11 @@ const PEOPLE_AT_HOME: Habits = Habits {
 
 const THREE_HOPS: Profile = Profile { lost_in_a_row: 1, ..Profile::ROUGH };
 
-const UDP_HOME: Cast = Cast::Domains { servers: 1, udp: 3, websocket: 0, devices: 1 };
-const TWO_HOMES: Cast = Cast::Domains { servers: 2, udp: 2, websocket: 1, devices: 1 };
-const MIXED_HOME: Cast = Cast::Domains { servers: 1, udp: 2, websocket: 2, devices: 1 };
+const UDP_HOME: Cast = Cast::Domains { servers: 1, udp: 3, websocket: 0, streams: 0, devices: 1 };
+const TWO_HOMES: Cast = Cast::Domains { servers: 2, udp: 2, websocket: 1, streams: 0, devices: 1 };
+const MIXED_HOME: Cast = Cast::Domains { servers: 1, udp: 2, websocket: 2, streams: 0, devices: 1 };
+const NO_UDP: Cast = Cast::Domains { servers: 1, udp: 0, websocket: 2, streams: 2, devices: 1 };
+const TRAPEZOID_NO_UDP: Cast = Cast::Domains { servers: 2, udp: 0, websocket: 1, streams: 2, devices: 1 };
 
 const PLAIN: Scenario = Scenario {
     name: "",
@@ -103,6 +117,11 @@ const PLAIN: Scenario = Scenario {
     activity: Duration::from_secs(90),
     timers: false,
     no_repeats: false,
+    trunks: false,
+    flows: 1,
+    away: (100, 3_000),
+    snapshots: false,
+    lasting: false,
 };
 
 /// Every scenario.
@@ -162,7 +181,7 @@ pub const SCENARIOS: &[Scenario] = &[
     Scenario {
         name: "fork",
         about: "three people with three phones each, which ring together",
-        cast: Cast::Domains { servers: 1, udp: 2, websocket: 1, devices: 3 },
+        cast: Cast::Domains { servers: 1, udp: 2, websocket: 1, streams: 0, devices: 3 },
         ..PLAIN
     },
     Scenario {
@@ -190,7 +209,7 @@ pub const SCENARIOS: &[Scenario] = &[
     Scenario {
         name: "reconnect",
         about: "WebSocket connections break and come back",
-        cast: Cast::Domains { servers: 1, udp: 1, websocket: 3, devices: 1 },
+        cast: Cast::Domains { servers: 1, udp: 1, websocket: 3, streams: 0, devices: 1 },
         faults: Faults { breaks: 8, notice: (0, 6_000), ..Faults::NONE },
         habits: Habits { strict: false, ..PEOPLE_AT_HOME },
         ..PLAIN
@@ -221,16 +240,80 @@ pub const SCENARIOS: &[Scenario] = &[
         ..PLAIN
     },
     Scenario {
+        name: "streams",
+        about: "phones on TCP, TLS and WebSocket around one server; segments are late and cut anywhere",
+        cast: NO_UDP,
+        habits: Habits { large: 20, ..PEOPLE_AT_HOME },
+        ..PLAIN
+    },
+    Scenario {
+        name: "trunks",
+        about: "two domains whose servers take TCP for what is too long for a datagram; half of all offers are",
+        cast: TRAPEZOID_NO_UDP,
+        profile: Profile { mtu: 1_300, ..THREE_HOPS },
+        habits: Habits { large: 50, ..PEOPLE_AT_HOME },
+        trunks: true,
+        ..PLAIN
+    },
+    Scenario {
+        name: "flows",
+        about: "phones with two flows each, which break and come back one by one; calls last",
+        cast: NO_UDP,
+        faults: Faults { breaks: 12, notice: (0, 2_000), ..Faults::NONE },
+        habits: Habits { strict: false, ..PEOPLE_AT_HOME },
+        flows: 2,
+        lasting: true,
+        ..PLAIN
+    },
+    Scenario {
+        name: "away",
+        about: "connections break and phones come back after half a minute and more",
+        cast: NO_UDP,
+        faults: Faults { breaks: 5, notice: (0, 6_000), ..Faults::NONE },
+        habits: Habits { strict: false, ..PEOPLE_AT_HOME },
+        away: (25_000, 60_000),
+        ..PLAIN
+    },
+    Scenario {
+        name: "snapshots",
+        about: "phones restart and take up their calls by snapshots; calls last",
+        cast: MIXED_HOME,
+        timers: true,
+        faults: Faults { phone_restarts: 4, keep_calls: Some(true), down: (100, 8_000), ..Faults::NONE },
+        habits: Habits { strict: false, ..PEOPLE_AT_HOME },
+        snapshots: true,
+        lasting: true,
+        ..PLAIN
+    },
+    Scenario {
+        name: "restarts",
+        about: "servers and phones restart, with what they kept or without it",
+        cast: Cast::Domains { servers: 2, udp: 1, websocket: 1, streams: 1, devices: 1 },
+        timers: true,
+        faults: Faults {
+            phone_restarts: 4,
+            keep_calls: None,
+            server_restarts: 3,
+            keep_bindings: None,
+            down: (100, 6_000),
+            ..Faults::NONE
+        },
+        habits: Habits { strict: false, watch: 50, ..PEOPLE_AT_HOME },
+        trunks: true,
+        snapshots: true,
+        ..PLAIN
+    },
+    Scenario {
         name: "load",
-        about: "twenty people on UDP and WebSocket call each other all the time",
-        cast: Cast::Domains { servers: 1, udp: 10, websocket: 10, devices: 1 },
+        about: "twenty people on UDP, TCP and WebSocket call each other all the time",
+        cast: Cast::Domains { servers: 1, udp: 8, websocket: 8, streams: 4, devices: 1 },
         habits: Habits { calls: 5, pause: (500, 8_000), ..PEOPLE_AT_HOME },
         ..PLAIN
     },
     Scenario {
         name: "chaos",
         about: "two domains, several phones each, and everything goes wrong",
-        cast: Cast::Domains { servers: 2, udp: 2, websocket: 2, devices: 2 },
+        cast: Cast::Domains { servers: 2, udp: 1, websocket: 2, streams: 1, devices: 2 },
         timers: true,
         faults: Faults {
             partitions: 5,
@@ -240,8 +323,12 @@ pub const SCENARIOS: &[Scenario] = &[
             server_restarts: 1,
             keep_bindings: None,
             phone_restarts: 1,
+            keep_calls: None,
             down: (100, 5_000),
         },
+        trunks: true,
+        flows: 2,
+        snapshots: true,
         habits: Habits { leave: 20, strict: false, ..PEOPLE_AT_HOME },
         ..PLAIN
     },
@@ -256,6 +343,7 @@ impl Scenario {
     /// The world before anything happens.
     pub fn world(&self, seed: u64, setting: Setting) -> World {
         let mut world = World::new(seed, self.profile, self.habits, setting);
+        (world.trunks, world.away, world.lasting) = (self.trunks, self.away, self.lasting);
         self.populate(&mut world, seed);
         world
     }
@@ -305,7 +393,11 @@ impl Scenario {
             config.referrals = true;
             config.event_packages = vec!["presence".into()];
             config.session_expires = seconds.map(Duration::from_secs);
+            config.snapshots = self.snapshots;
         });
+        if phone.config.transport != Transport::Udp {
+            (1..self.flows).for_each(|_| phone.add_line());
+        }
     }
 
     fn populate(&self, world: &mut World, seed: u64) {
@@ -319,16 +411,22 @@ impl Scenario {
                     world.add(Node::Phone(phone));
                 }
             }
-            Cast::Domains { servers, udp, websocket, devices } => {
+            Cast::Domains { servers, udp, websocket, streams, devices } => {
                 for at in 0..servers {
                     let domain = ["a.example", "b.example", "c.example"][at % 3];
                     let server = NodeId(world.nodes.len());
                     let mut node = ServerNode::new(server, domain, seed);
-                    let people = &PEOPLE[at * (udp + websocket)..][..udp + websocket];
+                    let number = udp + websocket + streams;
+                    let people = &PEOPLE[at * number..][..number];
                     people.iter().for_each(|user| node.directory.add(domain, user, &password(user)));
                     world.add(Node::Server(node));
                     for (number, user) in people.iter().enumerate() {
-                        let transport = if number < udp { Transport::Udp } else { Transport::Ws };
+                        let transport = match number {
+                            _ if number < udp => Transport::Udp,
+                            _ if number < udp + websocket => Transport::Ws,
+                            _ if number % 2 == 0 => Transport::Tcp,
+                            _ => Transport::Tls,
+                        };
                         for device in 0..devices {
                             let id = NodeId(world.nodes.len());
                             let mut phone = Phone::new(id, user, device, domain, server, transport, seed);

@@ -28,13 +28,15 @@ pub struct Watched {
     pub serial: Option<u64>,
     /// Changes of the session that we asked for and that have no outcome yet.
     pub changes: u32,
+    /// We asked the other side to offer: it does, or a refusal is told.
+    pub solicits: u32,
     /// The other side asks for one: its offer, if it has one.
     pub offered: Option<Option<String>>,
 }
 
 impl Watched {
     const fn new(outgoing: bool, serial: Option<u64>) -> Self {
-        Self { outgoing, stage: Stage::Pending, serial, changes: 0, offered: None }
+        Self { outgoing, stage: Stage::Pending, serial, changes: 0, solicits: 0, offered: None }
     }
 }
 
@@ -43,8 +45,8 @@ impl Watched {
 pub struct Watch {
     /// Calls whose end has not been released.
     pub calls: BTreeMap<CallId, Watched>,
-    /// Numbers of calls that have ended, and whether they were ours, until somebody has looked.
-    pub ended: BTreeMap<CallId, (u64, bool)>,
+    /// Calls that have ended, as they were before, until somebody has looked.
+    pub ended: BTreeMap<CallId, Watched>,
     /// Transfers under way: the end of each is told once, and may be told after the call's.
     pub transfers: BTreeSet<TransferId>,
     /// Requests that await their one answer.
@@ -63,6 +65,13 @@ impl Watch {
         self.total += 1;
         let watched = Watched::new(true, Some(serial));
         self.calls.insert(call, watched);
+    }
+
+    /// A call of an earlier life goes on: by an offer of ours, or the other side is asked for one.
+    pub fn restored(&mut self, call: CallId, known: &Watched, offers: bool) {
+        let watched = Watched::new(known.outgoing, known.serial);
+        let (changes, solicits) = if offers { (1, 0) } else { (0, 1) };
+        self.calls.insert(call, Watched { stage: Stage::Established, changes, solicits, ..watched });
     }
 
     /// We take a call.
@@ -123,6 +132,12 @@ impl Watch {
                 let call = self.known(*call)?;
                 rule(call.offered.take().is_some(), "an offer is withdrawn that nobody knows of")
             }
+            Event::OfferRefused { call, .. } if self.known(*call)?.changes == 0 => {
+                let call = self.known(*call)?;
+                rule(call.solicits > 0, "an offer that nobody asked for is refused")?;
+                call.solicits -= 1;
+                Ok(())
+            }
             Event::OfferAnswered { call, .. } | Event::OfferRefused { call, .. } => {
                 let call = self.known(*call)?;
                 rule(call.changes > 0, "an offer that was never made has an outcome")?;
@@ -136,11 +151,11 @@ impl Watch {
             Event::Ended { call: ended, .. } => {
                 let call = self.known(*ended)?;
                 rule(call.stage != Stage::Ended, "ended twice")?;
+                let before = call.clone();
                 call.stage = Stage::Ended;
                 // The end is the outcome of whatever was going on.
-                (call.changes, call.offered) = (0, None);
-                let (serial, outgoing) = (call.serial, call.outgoing);
-                self.ended.extend(serial.map(|serial| (*ended, (serial, outgoing))));
+                (call.changes, call.solicits, call.offered) = (0, 0, None);
+                self.ended.insert(*ended, before);
                 Ok(())
             }
             Event::Released { call } => match self.calls.remove(call) {

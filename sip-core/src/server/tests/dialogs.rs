@@ -313,3 +313,42 @@ fn rfc6665_4_3_a_notify_within_a_recorded_dialog_is_recorded_too() {
     }
     net.quiet();
 }
+
+#[test]
+fn rfc5626_5_3_a_dialog_goes_on_over_another_flow_of_its_user_agent() {
+    // A page and a phone, each with two flows.
+    for callee in [ws("bob", 2), tcp("bob", 7)] {
+        let mut net = Net::new();
+        let alice = ws("alice", 1);
+        net.register(&alice);
+        net.register(&callee);
+        let (mut caller, mut bob) = connect(&mut net, &alice, &callee);
+        let (second, third) = match callee.hop.transport {
+            Transport::Ws => (ws("bob", 8), ws("alice", 9)),
+            _ => (tcp("bob", 8), ws("alice", 9)),
+        };
+        for peer in [&second, &third] {
+            net.send_with_digest(peer, peer.name, &|cseq, extra| {
+                let field = peer.contact_field().replace("reg-id=1", "reg-id=2");
+                peer.register(cseq + self_cseq(peer), &format!("{field}{extra}"))
+            });
+            net.expect(peer, 200);
+        }
+        // The first is there, and is used; over the second as much may be said.
+        works(&mut net, &mut caller, &callee, "INFO");
+        bob.peer = second.clone();
+        works(&mut net, &mut bob, &alice, "INFO");
+        // The first flows are lost.
+        net.close(&callee);
+        net.close(&alice);
+        caller.peer = third.clone();
+        works(&mut net, &mut caller, &second, "INFO");
+        works(&mut net, &mut bob, &third, "BYE");
+        // Others of the account are others.
+        let other = Peer { instance: 99, ..ws("alice", 10) };
+        net.register(&other);
+        caller.peer = other.clone();
+        net.send(&other, caller.next("INFO"));
+        net.expect(&other, 403);
+    }
+}

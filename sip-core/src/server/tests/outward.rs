@@ -361,3 +361,37 @@ fn too_many_searches_at_once_are_refused_and_none_is_forgotten() {
     }
     net.quiet();
 }
+
+/// A connection between two domains is one of many: the dialogs that began over it outlive it.
+#[test]
+fn rfc3261_16_6_step_6_a_dialog_with_another_domain_outlives_its_connection() {
+    let mut net = net("tcp", &[5081]);
+    let alice = ws("alice", 1);
+    net.register(&alice);
+    let bob = elsewhere(Transport::Tcp, "198.18.0.7:40404");
+    let route = "Record-Route: <sip:token@b.example;transport=tcp;lr>\r\n";
+    let invite =
+        bob.out("INVITE", "sip:alice@example.com", 2, route).replace("bob@example.com", "bob@b.example");
+    net.send(&bob, invite);
+    net.expect(&bob, 100);
+    let forwarded = net.request(&alice, &Method::Invite);
+    net.send(&alice, alice.answer(&forwarded, 200));
+    let ok = net.expect(&bob, 200);
+    let (mut caller, mut callee) = (Side::caller(&bob, &ok), Side::callee(&alice, &forwarded));
+    // Their proxy has taken its own.
+    caller.routes.remove(0);
+    net.send(&bob, caller.next("ACK"));
+    net.request(&alice, &Method::Ack);
+    // What comes over another connection is still theirs.
+    net.close(&bob);
+    caller.peer = elsewhere(Transport::Tcp, "198.18.0.7:40405");
+    net.send(&caller.peer.clone(), caller.next("INFO"));
+    let info = net.request(&alice, &Method::Info);
+    net.send(&alice, alice.answer(&info, 200));
+    net.expect(&caller.peer, 200);
+    // And what goes there takes the Route that they gave.
+    net.send(&alice, callee.next("BYE"));
+    let bye = net.request(&server(Transport::Tcp, 5081), &Method::Bye);
+    assert_eq!(bye.headers().first(HeaderName::Route), Some("<sip:token@b.example;transport=tcp;lr>"));
+    net.quiet();
+}

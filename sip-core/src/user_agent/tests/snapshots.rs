@@ -279,3 +279,28 @@ fn what_was_tampered_with_is_refused_and_ends_no_header_field() {
     let bad = next.ua.restore(next.now, &good, Continuation::Offer("no description"));
     assert!(matches!(bad, Err(RestoreError::Description(_))));
 }
+
+#[test]
+fn rfc3261_13_2_2_4_a_2xx_to_an_invite_of_the_run_before_is_acknowledged() {
+    let (mut solo, call, _) = established();
+    solo.ua.solicit(solo.now, call).unwrap();
+    solo.drain();
+    let reinvite = solo.request(&Method::Invite);
+    let snapshot = solo.ua.snapshot(solo.now, call).unwrap();
+    let mut next = another_run(solo.now);
+    let call = next.ua.restore(next.now, &snapshot, Continuation::Solicit).unwrap();
+    connect(&mut next);
+    let own = next.request(&Method::Invite);
+    next.events.clear();
+    // Its offer goes unanswered: the session is as it was.
+    next.reply(&reinvite, 200, "Contact: <sip:bob@192.0.2.8>\r\n", &TAKEN.replace("99 1 ", "99 2 "));
+    let ack = next.request(&Method::Ack);
+    assert_eq!((ack.cseq().number, ack.body().len()), (reinvite.cseq().number, 0));
+    assert_eq!(ack.to_tag(), own.to_tag());
+    assert!(next.events.is_empty(), "{:?}", next.events);
+    // And again as often as it comes; our own goes on.
+    next.reply(&reinvite, 200, "Contact: <sip:bob@192.0.2.8>\r\n", "");
+    next.request(&Method::Ack);
+    next.reply(&own, 200, "Contact: <sip:bob@192.0.2.8>\r\n", &TAKEN.replace("99 1 ", "99 2 "));
+    assert!(matches!(next.events.pop_back(), Some(Event::Offered { call: offered, .. }) if offered == call));
+}
