@@ -70,6 +70,12 @@ fn every_broken_rule_is_noticed() {
     assert_eq!(noticed(Rule::TimerG, &["peers"]), "a refusal was not heard");
     assert_eq!(noticed(Rule::Refresh, &["timers"]), lost);
     assert_eq!(noticed(Rule::Bye, &["smooth"]), "the ends of a call disagree whether it stands");
+    assert_eq!(noticed(Rule::Terminated, &["smooth"]), "a request had no final answer, and nothing was lost");
+    let unasked = "nobody asked whether a call stands whose flow was lost";
+    assert_eq!(noticed(Rule::Probe, &["away"]), unasked);
+    assert_eq!(noticed(Rule::Snapshot, &["snapshots"]), "a call that was taken up is refused its session");
+    assert_eq!(noticed(Rule::Keys, &["server-restart"]), "the ends of a call disagree whether it stands");
+    noticed(Rule::Timeout, &["server-restart"]);
     // By a call, a registration or a message that failed, whichever comes first.
     noticed(Rule::TimerE, &["loss"]);
     noticed(Rule::Notify, &["presence"]);

@@ -13,7 +13,7 @@ use super::{CallId, CallState, Event, Identity, RestoreError, UserAgent};
 use crate::dialog::{Dialog, DialogId, Parts};
 use crate::limits;
 use crate::message::{HeaderName, NameAddr, SessionIdentifier};
-use crate::offer_answer::{Fault, Negotiation, Outline, OutlineMedia};
+use crate::offer_answer::{Fault, Negotiation, Outline, OutlineMedia, Turn};
 use crate::time::Instant;
 
 /// The first line of a snapshot's text; the number is its version.
@@ -184,7 +184,7 @@ impl CallSnapshot {
     }
 }
 
-/// What was noted of a call: CSeqs, and which description is in force.
+/// What was noted of a call: CSeqs, and which description of ours was the last.
 pub(super) type Noted = (Option<u32>, Option<u32>, Option<(usize, usize)>);
 
 impl UserAgent {
@@ -194,7 +194,7 @@ impl UserAgent {
     pub fn snapshot(&self, now: Instant, call: CallId) -> Option<CallSnapshot> {
         let call = self.calls.get(&call).filter(|call| call.state() == CallState::Established)?;
         let usage = call.usage.as_ref()?;
-        let outline = usage.negotiation.local().and_then(Outline::of);
+        let outline = usage.said().and_then(Outline::of);
         Some(CallSnapshot {
             expires_at: now + limits::SNAPSHOT_LIFETIME,
             caller: call.is_ours(),
@@ -283,7 +283,7 @@ impl UserAgent {
         for (id, call) in self.calls.iter_mut().filter(|(_, call)| call.state() == CallState::Established) {
             let Some(usage) = &mut call.usage else { continue };
             let (local, remote) = usage.dialog.sequence();
-            let description = usage.negotiation.local().map(|sdp| (sdp.as_ptr() as usize, sdp.len()));
+            let description = usage.said().map(|sdp| (sdp.as_ptr() as usize, sdp.len()));
             let present: Noted = (local, remote, description);
             if usage.noted.replace(present) != Some(present) {
                 changed.push(id);
@@ -296,6 +296,13 @@ impl UserAgent {
 }
 
 impl Usage {
+    /// The last description of ours: an offer that is on its way may be in force at the other side already (RFC 3264 §8).
+    fn said(&self) -> Option<&Bytes> {
+        let negotiation = &self.negotiation;
+        let offered = negotiation.pending().filter(|_| negotiation.turn() == Turn::LocalOffer);
+        offered.or_else(|| negotiation.local())
+    }
+
     /// An offer of ours, in the shape of the session that was restored.
     pub(crate) fn shaped_offer(&mut self, fresh: Bytes) -> Result<Bytes, Fault> {
         self.shape(fresh, Outline::offer)

@@ -54,6 +54,8 @@ pub struct Phone {
     pub events: VecDeque<Event>,
     /// What it keeps of its calls, in case it restarts.
     pub kept: BTreeMap<CallId, Kept>,
+    /// Calls that stood when a flow was lost, by their Call-ID: whether the other side still knows is to be asked.
+    pub doubted: BTreeMap<String, CallId>,
     /// Restarts so far.
     pub life: u64,
     /// It runs.
@@ -140,6 +142,7 @@ impl Phone {
             events: VecDeque::new(),
             lines: vec![Line { reg_id: 1, home, connection: None, online: false }],
             kept: BTreeMap::new(),
+            doubted: BTreeMap::new(),
             life: 0,
             up: false,
             seed,
@@ -180,6 +183,7 @@ impl Phone {
         self.presence = Presence::default();
         self.events.clear();
         self.kept.clear();
+        self.doubted.clear();
         for line in &mut self.lines {
             (line.connection, line.online) = (None, false);
         }

@@ -3,7 +3,7 @@
 
 use sip_core::body::Content;
 use sip_core::offer_answer::{Fault, Negotiation};
-use sip_core::time::Instant;
+use sip_core::time::{Duration, Instant};
 use sip_core::user_agent::{
     Addressee, CallError, CallId, CommandError, Event, ReferralId, RequestError, RequestId,
     SubscriptionUpdate, TransferEnd, TransferUpdate, UserAgent, WatcherId, WatcherUpdate,
@@ -139,11 +139,18 @@ pub fn react(world: &mut World, phone: NodeId, event: &Event) {
         }
         Event::Accepted { call, .. } | Event::Confirmed { call, .. } => talk_on(world, phone, *call),
         // A call that was taken up, and whose other side does not take its media: nobody hears anything.
-        Event::OfferRefused { call, .. }
+        Event::OfferRefused { call, failure }
             if world.phone(phone).agent.session(*call).is_some_and(|session| session.local().is_none()) =>
         {
-            let after = world.between((0, 2_000));
-            world.plan_action(after, phone, Action::HangUp(*call));
+            // Where nobody refuses changes it is for what the offer says.
+            if world.lasting && failure.status == Some(488) {
+                world.violate(
+                    phone,
+                    "a call that was taken up is refused its session",
+                    format!("{failure:?}"),
+                );
+            }
+            world.plan_action(Duration::ZERO, phone, Action::HangUp(*call));
         }
         Event::Offered { call, .. } => {
             let asked = world.phone(phone).watch.calls.get(call).is_some_and(|call| call.solicits > 0);
@@ -264,7 +271,7 @@ pub fn act(world: &mut World, phone: NodeId, action: Action) {
         Action::Respond(call) => {
             let watched = world.phone(phone).watch.calls.get(&call);
             if let Some(offer) = watched.and_then(|call| call.offered.clone()) {
-                if world.roll(100) < 80 {
+                if world.lasting || world.roll(100) < 80 {
                     answer_offer(world, phone, call, offer.as_deref());
                 } else {
                     forget_offer(world, phone, call);

@@ -150,6 +150,11 @@ pub fn check_sessions(world: &mut World) {
     for id in world.phones() {
         let phone = world.phone(id);
         let session = |call| phone.agent.session(call).cloned();
+        let stands = |call| phone.watch.stage(call).is_some();
+        if let Some((call_id, call)) = phone.doubted.iter().find(|(_, call)| stands(**call)) {
+            let detail = format!("{call:?}: {call_id}");
+            return world.violate(id, "nobody asked whether a call stands whose flow was lost", detail);
+        }
         let living: Vec<_> = phone.watch.living().map(|(id, c)| (id, c.clone(), session(id))).collect();
         for (call, watched, session) in living {
             let turn = session.as_ref().map(Negotiation::turn);

@@ -50,13 +50,11 @@ pub enum Rule {
     Keys,
     /// That a call has timed out is not told.
     Timeout,
-    /// What a subscriber asks for again is not sent: no SUBSCRIBE after a minute (RFC 6665 §4.1.2.2).
-    Subscribe,
 }
 
 impl Rule {
     /// All of them.
-    pub const ALL: [Self; 18] = [
+    pub const ALL: [Self; 17] = [
         Self::AckOfSuccess,
         Self::AckAgain,
         Self::AckOfRefusal,
@@ -74,7 +72,6 @@ impl Rule {
         Self::Snapshot,
         Self::Keys,
         Self::Timeout,
-        Self::Subscribe,
     ];
 
     /// As the command line has it.
@@ -97,7 +94,6 @@ impl Rule {
             Self::Snapshot => "snapshot",
             Self::Keys => "keys",
             Self::Timeout => "timeout",
-            Self::Subscribe => "subscribe",
         }
     }
 }
@@ -170,7 +166,7 @@ impl Saboteur {
     }
 
     /// Whether a message is not to be sent.
-    pub fn swallows(&mut self, now: Instant, from: NodeId, message: &Bytes) -> bool {
+    pub fn swallows(&mut self, from: NodeId, message: &Bytes) -> bool {
         let again = !self.sent.insert((from, fingerprint(message))) && self.in_timer;
         match Message::parse(message.clone()) {
             Ok(Message::Request(request)) => {
@@ -190,9 +186,6 @@ impl Saboteur {
                     Method::Cancel if self.rule == Rule::Cancel => true,
                     Method::Update if self.rule == Rule::Refresh => true,
                     Method::Notify if self.rule == Rule::Notify => true,
-                    Method::Subscribe if self.rule == Rule::Subscribe => {
-                        now.since(START) > Duration::from_secs(60)
-                    }
                     _ => self.rule == Rule::TimerE && again,
                 }
             }

@@ -257,21 +257,20 @@ pub const SCENARIOS: &[Scenario] = &[
     },
     Scenario {
         name: "flows",
-        about: "phones with two flows each, which break and come back one by one; calls last",
+        about: "phones with two flows each, which break and come back one by one",
         cast: NO_UDP,
         faults: Faults { breaks: 12, notice: (0, 2_000), ..Faults::NONE },
         habits: Habits { strict: false, ..PEOPLE_AT_HOME },
         flows: 2,
-        lasting: true,
         ..PLAIN
     },
     Scenario {
         name: "away",
         about: "connections break and phones come back after half a minute and more",
         cast: NO_UDP,
-        faults: Faults { breaks: 5, notice: (0, 6_000), ..Faults::NONE },
-        habits: Habits { strict: false, ..PEOPLE_AT_HOME },
-        away: (25_000, 60_000),
+        faults: Faults { breaks: 5, notice: (0, 3_000), ..Faults::NONE },
+        habits: Habits { strict: false, talk: (0, 30_000), ..PEOPLE_AT_HOME },
+        away: (40_000, 80_000),
         ..PLAIN
     },
     Scenario {

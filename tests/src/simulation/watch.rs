@@ -24,6 +24,8 @@ pub struct Watched {
     pub outgoing: bool,
     /// Where it is.
     pub stage: Stage,
+    /// Both ends knew that it stands.
+    pub stood: bool,
     /// The number in its offer, by which both ends know it.
     pub serial: Option<u64>,
     /// Changes of the session that we asked for and that have no outcome yet.
@@ -36,7 +38,7 @@ pub struct Watched {
 
 impl Watched {
     const fn new(outgoing: bool, serial: Option<u64>) -> Self {
-        Self { outgoing, stage: Stage::Pending, serial, changes: 0, solicits: 0, offered: None }
+        Self { outgoing, stage: Stage::Pending, stood: false, serial, changes: 0, solicits: 0, offered: None }
     }
 }
 
@@ -71,7 +73,8 @@ impl Watch {
     pub fn restored(&mut self, call: CallId, known: &Watched, offers: bool) {
         let watched = Watched::new(known.outgoing, known.serial);
         let (changes, solicits) = if offers { (1, 0) } else { (0, 1) };
-        self.calls.insert(call, Watched { stage: Stage::Established, changes, solicits, ..watched });
+        let (stage, stood) = (Stage::Established, known.stood);
+        self.calls.insert(call, Watched { stage, stood, changes, solicits, ..watched });
     }
 
     /// We take a call.
@@ -110,13 +113,13 @@ impl Watch {
             Event::Accepted { call, .. } => {
                 let call = self.known(*call)?;
                 rule(call.outgoing && call.stage == Stage::Pending, "accepted, but not pending")?;
-                call.stage = Stage::Established;
+                (call.stage, call.stood) = (Stage::Established, true);
                 Ok(())
             }
             Event::Confirmed { call, .. } => {
                 let call = self.known(*call)?;
                 rule(!call.outgoing && call.stage == Stage::Answered, "confirmed, but not answered")?;
-                call.stage = Stage::Established;
+                (call.stage, call.stood) = (Stage::Established, true);
                 Ok(())
             }
             Event::Offered { call, sdp } => {
@@ -146,7 +149,8 @@ impl Watch {
             }
             Event::Info { call, .. } => {
                 let call = self.known(*call)?;
-                rule(call.stage >= Stage::Answered && call.stage != Stage::Ended, "INFO outside a call")
+                // RFC 6086 §4.2.1: an early dialog will do.
+                rule(call.stage != Stage::Ended, "INFO outside a call")
             }
             Event::Ended { call: ended, .. } => {
                 let call = self.known(*ended)?;

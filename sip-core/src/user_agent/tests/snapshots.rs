@@ -94,7 +94,7 @@ fn a_snapshot_is_told_for_every_cseq_and_description_and_has_no_secrets() {
     assert_eq!(snapshots(&mut solo), 1);
     let held = TAKEN.replace("99 1 ", "99 2 ");
     solo.reply(&reinvite, 200, "Contact: <sip:bob@192.0.2.7>\r\n", &held);
-    assert_eq!(snapshots(&mut solo), 1, "our description");
+    assert_eq!(snapshots(&mut solo), 0, "it was said before");
     let text = solo.ua.snapshot(solo.now, call).unwrap().to_string();
     for secret in ["secret", "fingerprint", "password", "0123456789"] {
         assert!(!text.contains(secret), "{text}");
@@ -303,4 +303,21 @@ fn rfc3261_13_2_2_4_a_2xx_to_an_invite_of_the_run_before_is_acknowledged() {
     next.request(&Method::Ack);
     next.reply(&own, 200, "Contact: <sip:bob@192.0.2.8>\r\n", &TAKEN.replace("99 1 ", "99 2 "));
     assert!(matches!(next.events.pop_back(), Some(Event::Offered { call: offered, .. }) if offered == call));
+}
+
+#[test]
+fn rfc3264_8_an_offer_that_was_on_its_way_counts_as_said() {
+    let (mut solo, call, _) = established();
+    solo.events.clear();
+    solo.ua.hold(solo.now, call).unwrap();
+    solo.drain();
+    let (_, pending, ..) = session(solo.request(&Method::Invite).body());
+    // The other side may have taken it, and nobody is left to hear that.
+    let snapshot = solo.ua.snapshot(solo.now, call).unwrap();
+    let mut next = another_run(solo.now);
+    connect(&mut next);
+    next.ua.restore(next.now, &snapshot, Continuation::Offer(FRESH)).unwrap();
+    next.drain();
+    let (_, version, ..) = session(next.request(&Method::Invite).body());
+    assert_eq!(version, pending + 1);
 }

@@ -114,6 +114,11 @@ impl World {
                 else {
                     return;
                 };
+                // With more than one flow it depends on which a call goes over.
+                for (call, _) in phone.watch.living().filter(|_| phone.lines.len() == 1) {
+                    let snapshot = phone.agent.snapshot(now, call);
+                    phone.doubted.extend(snapshot.map(|it| (it.dialog.id.call_id.to_string(), call)));
+                }
                 phone.lines[line].connection = None;
                 phone.lines[line].online = false;
                 let life = phone.life;

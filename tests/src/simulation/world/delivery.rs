@@ -72,11 +72,22 @@ impl World {
     }
 
     pub(super) fn drain_server(&mut self, id: NodeId) {
+        let mut gone = Vec::new();
         loop {
             let Node::Server(node) = &mut self.nodes[id.0] else { return };
             let Some(output) = node.server.0.poll_output() else { return };
             match output {
-                server::Output::Transmit { to, message } => self.transmit(id, to, message),
+                server::Output::Transmit { to, message } => {
+                    // A target in reserve may have gone meanwhile: that is told when it is tried.
+                    let stands =
+                        ConnectionId::of(to.flow).is_none_or(|of| self.network.hop(of, id).is_some());
+                    if stands {
+                        self.transmit(id, to, message);
+                    } else if !gone.contains(&to.flow) {
+                        gone.push(to.flow);
+                        node.server.0.handle_input(self.now, server::Input::FlowClosed(to.flow));
+                    }
+                }
                 // Nobody remembers which server failed.
                 server::Output::Target { .. } | server::Output::Probed { .. } => {}
                 server::Output::Refused { .. } | server::Output::Guessed { .. } => {}
@@ -117,27 +128,21 @@ impl World {
     fn transmit(&mut self, from: NodeId, hop: Hop, message: Bytes) {
         if let Some(answer) = self.saboteur.as_ref().and_then(|s| s.answers(&message)) {
             self.trace.fault(self.now, || "the saboteur answered the message that stood here".to_owned());
-            let (to, connection) = (from, ConnectionId::of(hop.flow));
-            let from = NodeId::of(hop.remote).unwrap_or(from);
-            return self.plan(
-                Duration::ZERO,
-                match connection {
-                    Some(connection) => Happening::Segment { connection, to, message: answer },
-                    None => Happening::Datagram { from, to, message: answer },
-                },
-            );
+            let (to, from) = (from, NodeId::of(hop.remote).unwrap_or(from));
+            return self.plan(Duration::ZERO, Happening::Datagram { from, to, message: answer });
         }
-        if self.saboteur.as_mut().is_some_and(|s| s.swallows(self.now, from, &message)) {
+        if self.saboteur.as_mut().is_some_and(|s| s.swallows(from, &message)) {
             self.trace.fault(self.now, || "the saboteur swallowed the message that stood here".to_owned());
             return;
         }
+        self.note_asked(from, &message);
         let now = self.now;
         if let Some(connection) = ConnectionId::of(hop.flow) {
             let Some(found) = self.network.connection(connection).filter(|c| c.is_open(from)) else {
                 return self.violate(
                     from,
                     "sent over a connection whose end it was told",
-                    format!("{hop:?}"),
+                    format!("{}: {hop:?}", ladder::label(&message)),
                 );
             };
             let (to, is_stream) = (found.peer(from), found.is_stream());
@@ -193,6 +198,19 @@ impl World {
         }
     }
 
+    /// What is sent in a dialog, requests and answers to requests, tells whether the call stands.
+    fn note_asked(&mut self, id: NodeId, message: &Bytes) {
+        let Node::Phone(phone) = &mut self.nodes[id.0] else { return };
+        if phone.doubted.is_empty() {
+            return;
+        }
+        match Message::parse(message.clone()) {
+            Ok(Message::Request(request)) => drop(phone.doubted.remove(request.call_id())),
+            Ok(Message::Response(response)) => drop(phone.doubted.remove(response.call_id())),
+            Err(_) => {}
+        }
+    }
+
     /// Where nothing is lost every request has its final answer.
     fn note_answer(&mut self, from: NodeId, to: NodeId, message: &Bytes) {
         match Message::parse(message.clone()) {
@@ -222,6 +240,11 @@ impl World {
                     Entry::Occupied(_) if rule => {}
                     Entry::Occupied(mut old) => drop(old.insert(kept)),
                     Entry::Vacant(place) => drop(place.insert(kept)),
+                }
+            }
+            Event::Accepted { call, .. } | Event::Confirmed { call, .. } => {
+                if let Some(kept) = phone.kept.get_mut(call) {
+                    kept.call.stood = true;
                 }
             }
             Event::Ended { call, .. } => drop(phone.kept.remove(call)),

@@ -23,7 +23,6 @@ use super::node::{Node, Phone};
 use super::person::{Action, Habits};
 use super::sabotage::Saboteur;
 use super::trace::{Trace, stir};
-use super::watch::Stage;
 use super::{NodeId, Violation};
 
 /// When the clock starts.
@@ -183,10 +182,12 @@ impl World {
         self.plan(after, Happening::Fault(fault));
     }
 
-    /// Nobody begins anything any more, and nothing more goes wrong. Who was asked to make a call still says whether.
+    /// Nobody begins anything any more, and nothing more goes wrong. Who was asked for something still says whether.
     pub fn end_activity(&mut self) {
         self.agenda.retain(|_, happening| match happening {
-            Happening::Act { action, .. } => matches!(action, Action::Obey(_) | Action::Grant(_)),
+            Happening::Act { action, .. } => {
+                matches!(action, Action::Obey(_) | Action::Grant(_) | Action::Respond(_))
+            }
             Happening::Fault(_) => false,
             _ => true,
         });
@@ -266,7 +267,7 @@ impl World {
         let ends = self.ends.entry(serial).or_default();
         let first = ends.is_empty();
         ends.push((phone, watched.outgoing, end.clone()));
-        if self.lasting && first && watched.stage == Stage::Established && matches!(end, End::Failed(_)) {
+        if self.lasting && first && watched.stood && matches!(end, End::Failed(_)) {
             self.violate(
                 phone,
                 "a call that stood has failed, and nobody had left it",
