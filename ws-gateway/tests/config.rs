@@ -159,6 +159,10 @@ fn faults_name_file_line_key_and_what_is_accepted() {
             "gateway.toml:8: `peer.name` is \"a\"; accepted: a name that no other [[peer]] has",
         ),
         (
+            format!("{HTTP}[[peer]]\nname = \"a\"\nuri = \"sip:a\"\ntrusted = \"yes\"\n"),
+            "gateway.toml:7: `peer.trusted` is \"yes\"; accepted: true, false",
+        ),
+        (
             format!("{HTTP}[[route]]\nto = [\"a\"]\n"),
             "gateway.toml:4: `route.number` is missing; accepted: the characters of a user part",
         ),

@@ -67,6 +67,7 @@ fn gateway(authority: &Authority, dns: &Dns, own: (&str, SocketAddr), other: (&s
             name: "other".into(),
             uri: format!("sip:{}:{};transport=tls", other.0, other.1.port()).into(),
             sources: vec![other.1.ip(), [127, 0, 0, 1].into()],
+            trusted: false,
         };
         config.peers = vec![PeerServer { peer, probe: None }];
         let to = Share { peer: "other".into(), priority: 1, weight: 1 };

@@ -78,6 +78,8 @@ pub(super) struct Branch {
     pub(super) detours: Detours,
     /// When silence has lasted too long, as long as there is something else to try.
     pub(super) patience: Option<Instant>,
+    /// It went to somebody of our trust domain.
+    pub(super) trusted: bool,
     /// There was a response.
     pub(super) heard: bool,
 }
@@ -131,6 +133,7 @@ impl Branch {
             spares: Vec::new(),
             detours: Detours::NONE,
             patience: None,
+            trusted: false,
             heard: false,
         }
     }

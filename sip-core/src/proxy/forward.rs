@@ -6,6 +6,7 @@ use alloc::string::{String, ToString};
 
 use bytes::Bytes;
 
+use super::identity::{self, Asserted};
 use crate::auth::Credentials;
 use crate::message::{HeaderName, Headers, NameAddr, Request, Response, Rewrite, Uri};
 use crate::transport::Hop;
@@ -32,6 +33,10 @@ pub(super) struct Change<'a> {
     pub(super) breadth: u32,
     /// Credentials for this realm end here (§22.3: "MUST NOT be forwarded" but by one who needs them).
     pub(super) realm: &'a str,
+    /// Whose identity it asserts.
+    pub(super) asserted: &'a Asserted,
+    /// Whether its receiver is of our trust domain.
+    pub(super) trusted: bool,
 }
 
 /// The request as it goes out.
@@ -73,7 +78,7 @@ pub(super) fn request(request: &Request, change: &Change<'_>) -> Bytes {
     rewrite.remove_if(HeaderName::ProxyAuthorization, |value| {
         Credentials::parse(value).is_ok_and(|credentials| credentials.realm == change.realm)
     });
-    distrust(&mut rewrite);
+    identity::in_request(&mut rewrite, headers, change.asserted, change.trusted);
     delimit(&mut rewrite, headers);
     rewrite.finish()
 }
@@ -111,11 +116,6 @@ fn delimit(rewrite: &mut Rewrite<'_>, headers: &Headers) {
     }
 }
 
-/// RFC 3325 §5: who is not trusted asserts nobody's identity, and we trust none of our peers that far.
-fn distrust(rewrite: &mut Rewrite<'_>) {
-    rewrite.remove(HeaderName::PAssertedIdentity);
-}
-
 /// A contact's URI as a Request-URI, where headers may not stand (§16.6 step 2, §19.1.1 table 1).
 pub(super) fn request_uri(contact: &str) -> &str {
     // A question mark may stand in the user part too, and an `@` only behind it.
@@ -123,13 +123,20 @@ pub(super) fn request_uri(contact: &str) -> &str {
     contact[host..].find('?').map_or(contact, |at| &contact[..host + at])
 }
 
+/// Which ends of a response's way here are of our trust domain.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Trust {
+    pub(super) from: bool,
+    pub(super) to: bool,
+}
+
 /// The response without our Via (§16.7 step 3). `None`: ours was the only one, so it is for nobody else.
-pub(super) fn response(response: &Response) -> Option<Bytes> {
+pub(super) fn response(response: &Response, trust: Trust) -> Option<Bytes> {
     let headers = response.headers();
     headers.list(HeaderName::Via).nth(1)?;
     let mut rewrite = Rewrite::new(headers);
     rewrite.remove_first_values(HeaderName::Via, 1);
-    distrust(&mut rewrite);
+    identity::in_response(&mut rewrite, headers, trust.from, trust.to);
     delimit(&mut rewrite, headers);
     Some(rewrite.finish())
 }
@@ -140,7 +147,7 @@ pub(super) fn challenge<'r>(chosen: &Response, others: impl Iterator<Item = &'r 
     headers.list(HeaderName::Via).nth(1)?;
     let mut rewrite = Rewrite::new(headers);
     rewrite.remove_first_values(HeaderName::Via, 1);
-    distrust(&mut rewrite);
+    identity::in_response(&mut rewrite, headers, false, false);
     for other in others {
         for name in [HeaderName::WwwAuthenticate, HeaderName::ProxyAuthenticate] {
             other.headers().all(name).for_each(|value| rewrite.append(name, value));

@@ -6,7 +6,7 @@ use alloc::string::String;
 use bytes::Bytes;
 
 use super::table::{Target, Turn};
-use super::{branch, forward, record_route, targets};
+use super::{Asserted, branch, forward, record_route, targets};
 use crate::limits;
 use crate::message::{Request, Response};
 use crate::time::Instant;
@@ -29,6 +29,8 @@ pub struct Stateless<'a> {
     pub realm: &'a str,
     /// Where to.
     pub target: &'a Target,
+    /// Whose identity it asserts.
+    pub asserted: &'a Asserted,
 }
 
 impl Stateless<'_> {
@@ -54,7 +56,7 @@ impl Stateless<'_> {
 
     /// `via` is our Via's branch and what follows it.
     fn forward(&self, via: &str, record_routes: &[String]) -> Bytes {
-        let Self { request, routes, realm, target, .. } = *self;
+        let Self { request, routes, realm, target, asserted, .. } = *self;
         let change = forward::Change {
             request_uri: target.contact.as_deref().map(forward::request_uri),
             routes,
@@ -64,6 +66,8 @@ impl Stateless<'_> {
             branch: via,
             breadth: targets::incoming_breadth(request, limits::BREADTH),
             realm,
+            asserted,
+            trusted: target.trusted,
         };
         forward::request(request, &change)
     }
@@ -73,7 +77,7 @@ impl Stateless<'_> {
 pub fn back(response: &Response, tokens: &RouteTokens, now: Instant) -> Option<(RouteTarget, Bytes)> {
     let token = response.via().params.value(BACK)?;
     let target = tokens.open(token, response.call_id(), now)?;
-    Some((target, forward::response(response)?))
+    Some((target, forward::response(response, forward::Trust::default())?))
 }
 
 /// The To tag of an answer that no transaction remembers (§8.2.7).

@@ -9,7 +9,8 @@ use smol_str::SmolStr;
 use super::best::Final;
 use super::context::{Context, Detours, LOST_CALLER, State, TIMER_C};
 use super::failover::{Failure, Retry};
-use super::forward;
+use super::forward::{self, Trust};
+use super::identity::Asserted;
 use crate::entropy::{self, Entropy};
 use crate::limits;
 use crate::message::typed::{Contact, QValue};
@@ -69,6 +70,8 @@ pub struct Inbound {
     pub sender: RouteTarget,
     /// How many of its Routes are consumed here.
     pub routes: usize,
+    /// Whose identity it asserts.
+    pub asserted: Asserted,
 }
 
 /// Where a copy of a request goes.
@@ -88,13 +91,15 @@ pub struct Target {
     pub spares: Vec<Self>,
     /// Other servers of the same domain.
     pub detours: Detours,
+    /// Whether whoever is there is of our trust domain (RFC 3325 §3).
+    pub trusted: bool,
 }
 
 impl Target {
     /// The only one of its weight and instance.
     pub fn new(contact: Option<SmolStr>, hop: Hop, receiver: RouteTarget) -> Self {
         let (path, q, spares) = (SmolStr::new_static(""), QValue::ONE, Vec::new());
-        Self { contact, hop, receiver, path, q, spares, detours: Detours::NONE }
+        Self { contact, hop, receiver, path, q, spares, detours: Detours::NONE, trusted: false }
     }
 }
 
@@ -232,10 +237,12 @@ impl Proxy {
         response: Response,
     ) {
         let (invite, answered) = (context.is_invite(), context.answered);
+        let to = context.inbound.asserted == Asserted::Theirs;
         let Some(branch) = context.branch_of(client) else { return };
         (branch.patience, branch.heard) = (None, true);
         // Only who is called here may send its caller on at our cost: other domains tell theirs.
         let here = branch.detours.hop.is_none();
+        let trust = Trust { from: branch.trusted, to };
         match response.status() {
             // §16.7 step 4: a 100 is never forwarded.
             100 => {}
@@ -244,12 +251,12 @@ impl Proxy {
                 if let State::Pending { timer_c: Some(timer_c) } = &mut branch.state {
                     *timer_c = turn.now + TIMER_C;
                 }
-                if !answered && let Some(bytes) = forward::response(&response) {
+                if !answered && let Some(bytes) = forward::response(&response, trust) {
                     self.respond(turn, server, response.status(), bytes);
                 }
             }
             // Step 5: at once, and to INVITE every one of them.
-            200..=299 => match forward::response(&response) {
+            200..=299 => match forward::response(&response, trust) {
                 Some(bytes) => {
                     branch.state = if invite {
                         State::Accepted
@@ -359,7 +366,9 @@ impl Proxy {
                 let others = others.filter(|other| !core::ptr::eq(*other, &**response));
                 forward::challenge(response, others).map(|b| (response.status(), b)).ok_or(502)
             }
-            Final::Far(response) => forward::response(response).map(|b| (response.status(), b)).ok_or(502),
+            Final::Far(response) => {
+                forward::response(response, Trust::default()).map(|b| (response.status(), b)).ok_or(502)
+            }
             Final::Local(408) if context.cancelled => Err(487),
             Final::Local(status) => Err(*status),
         };

@@ -113,6 +113,8 @@ impl Proxy {
             branch: &branch,
             breadth,
             realm: &self.settings.realm,
+            asserted: &context.inbound.asserted,
+            trusted: target.trusted,
         };
         let bytes = forward::request(request, &change);
         // What we added may have been too much for it.
@@ -125,7 +127,7 @@ impl Proxy {
         };
         self.counters.forwarded += 1;
         let timer_c = (*request.method() == Method::Invite).then(|| turn.now + TIMER_C);
-        let Target { spares, detours, .. } = target;
+        let Target { spares, detours, trusted, .. } = target;
         Branch {
             client: Some(client),
             state: State::Pending { timer_c },
@@ -134,6 +136,7 @@ impl Proxy {
             spares,
             patience: (!detours.ways.is_empty()).then(|| turn.now + patience(request.method())),
             detours,
+            trusted,
             heard: false,
         }
     }

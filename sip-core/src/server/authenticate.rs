@@ -11,7 +11,9 @@ use super::questions::{Arrival, Pending};
 use super::reply::Reply;
 use super::{Output, Question, Server};
 use crate::auth::{Credentials, Outcome, Secrets};
+use crate::message::typed::PPreferredIdentity;
 use crate::message::{HeaderName, Method, SipUri, Uri};
+use crate::proxy::{self, Asserted};
 use crate::time::{Duration, Instant};
 
 impl Server {
@@ -31,7 +33,7 @@ impl Server {
         if arrival.server.is_none() && matches!(arrival.request.method(), Method::Ack | Method::Cancel) {
             return self.authorized(now, arrival, None, routes);
         }
-        if let Some(standing) = self.standing(now, &arrival) {
+        if let Some(standing) = self.standing(now, &arrival, &uri, ours) {
             // No open relay: what nobody here answers for comes to our users or nowhere.
             if !ours && !standing.is_ours() {
                 return self.no_relay(now, &arrival);
@@ -82,26 +84,71 @@ impl Server {
     /// Who sent it, if that is known without credentials. REGISTER always proves its sender. On a WebSocket a flow that a
     /// REGISTER has proven speaks for its account as long as the registration lasts; elsewhere a From outside our domain
     /// is nobody's whom we could ask.
-    fn standing(&self, now: Instant, arrival: &Arrival) -> Option<Standing> {
+    fn standing(&self, now: Instant, arrival: &Arrival, target: &SipUri<'_>, ours: bool) -> Option<Standing> {
         if *arrival.request.method() == Method::Register {
             return None;
         }
         if arrival.from.transport.is_websocket() {
-            let from = self.claimed_aor(arrival);
-            let proven = arrival
-                .identity
-                .as_ref()
-                .is_some_and(|id| id.expires_at > now && from.as_ref() == Some(&id.registration.aor));
-            return proven.then_some(Standing::Account);
+            let id = arrival.identity.as_ref().filter(|id| id.expires_at > now)?;
+            let speaks = self.may_speak_as(arrival, &id.registration.aor);
+            return speaks.then(|| Standing::Account { username: id.username.clone() });
         }
         let from = arrival.request.from();
+        let peer = self.config.peer_at(arrival.from.remote.ip());
         match from.parsed_uri() {
             Some(Uri::Sip(uri)) if self.domain.is(uri.host, arrival.from.local.ip()) => None,
-            _ => Some(match self.config.peer_at(arrival.from.remote.ip()) {
+            // Nobody may be one of ours: who proves it, or wants to get out, is asked.
+            Some(Uri::Sip(uri))
+                if peer.is_none()
+                    && proxy::is_nobody(&uri)
+                    && (!ours
+                        || self.config.route_for(target, true).is_some()
+                        || arrival.request.headers().has(arrival.credentials_header())) =>
+            {
+                None
+            }
+            _ => Some(match peer {
                 Some(peer) => Standing::Peer { domain: peer.domain() },
                 None => Standing::Stranger,
             }),
         }
+    }
+
+    /// Whether a request of this address-of-record's has a From that it may have: its own, or nobody's (RFC 3323 §4.1.1.3).
+    fn may_speak_as(&self, arrival: &Arrival, aor: &SmolStr) -> bool {
+        let from = arrival.request.from();
+        let nobody = || matches!(from.parsed_uri(), Some(Uri::Sip(uri)) if proxy::is_nobody(&uri));
+        self.claimed_aor(arrival).as_ref() == Some(aor) || nobody()
+    }
+
+    /// RFC 3325 §5: whose identity goes on with a request. An account that registers for others may prefer one of those.
+    pub(super) fn asserted(&self, arrival: &Arrival) -> Asserted {
+        let username = match &arrival.standing {
+            Standing::Account { username } => username,
+            _ if arrival.from.transport.is_websocket() => match &arrival.identity {
+                // Within a dialog its sender was checked.
+                Some(identity) => return Asserted::Ours(identity.registration.aor.clone()),
+                None => return Asserted::Nobody,
+            },
+            _ => {
+                let peer = self.config.peer_at(arrival.from.remote.ip());
+                return if peer.is_some_and(|peer| peer.trusted) {
+                    Asserted::Theirs
+                } else {
+                    Asserted::Nobody
+                };
+            }
+        };
+        let own = self.domain.address(username);
+        let others = self.config.registrants.get(username);
+        let may = |aor: &SmolStr| *aor == own || others.is_some_and(|others| others.contains(aor));
+        let preferred =
+            arrival.request.headers().typed_all::<PPreferredIdentity<'_>>().find_map(|identity| {
+                let identity = identity.ok()?;
+                let uri = identity.parsed_uri()?;
+                self.domain.aor(uri.sip()?, arrival.from.local.ip()).filter(may)
+            });
+        Asserted::Ours(preferred.unwrap_or(own))
     }
 
     /// The address-of-record From names, if it is one of ours.
@@ -193,7 +240,7 @@ impl Server {
     /// The sender is the account `username`: it may speak for its own address only.
     fn proven(&mut self, now: Instant, mut arrival: Arrival, username: SmolStr, routes: usize) {
         let own = self.domain.address(&username);
-        if *arrival.request.method() != Method::Register && self.claimed_aor(&arrival) != Some(own) {
+        if *arrival.request.method() != Method::Register && !self.may_speak_as(&arrival, &own) {
             return self.refuse(
                 now,
                 &arrival,
@@ -201,7 +248,7 @@ impl Server {
                     .advising("From must be the account that the credentials are of"),
             );
         }
-        arrival.standing = Standing::Account;
+        arrival.standing = Standing::Account { username: username.clone() };
         self.authorized(now, arrival, Some(username), routes);
     }
 
@@ -209,6 +256,15 @@ impl Server {
     /// very request.
     fn authorized(&mut self, now: Instant, arrival: Arrival, username: Option<SmolStr>, routes: usize) {
         let (method, hops) = (arrival.request.method(), arrival.request.max_forwards());
+        let concerned = !matches!(method, Method::Register | Method::Ack | Method::Cancel);
+        if let Some(levels) = proxy::unprovided(&arrival.request).filter(|_| concerned) {
+            let reply = Reply::saying(500, format!("Privacy Not Provided Here ({levels})"));
+            return self.refuse(
+                now,
+                &arrival,
+                reply.advising("leave `critical` out of Privacy, or ask for `id` alone"),
+            );
+        }
         let (mut instance, mut dead) = (None, false);
         let (aor, ours) = match Uri::parse(arrival.request.uri()) {
             Some(Uri::Sip(uri)) => {

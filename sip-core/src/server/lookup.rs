@@ -96,8 +96,15 @@ impl Server {
         targets: Vec<Target>,
     ) {
         let Some(server) = arrival.server else { return };
-        let inbound =
-            Inbound { server, request: arrival.request.clone(), from: arrival.from, sender, routes };
+        let asserted = self.asserted(arrival);
+        let inbound = Inbound {
+            server,
+            request: arrival.request.clone(),
+            from: arrival.from,
+            sender,
+            routes,
+            asserted,
+        };
         let (proxy, mut turn) = self.turn(now);
         proxy.fork(&mut turn, inbound, targets);
     }

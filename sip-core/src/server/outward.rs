@@ -221,12 +221,13 @@ impl Server {
         hop: Hop,
     ) {
         let Way { domain, .. } = ways.remove(at);
+        let trusted = self.config.trusts(hop.remote.ip(), &domain);
         let target = |user: Option<SmolStr>, contact: Option<SmolStr>, onward: bool| {
             let uri = user.as_ref().map(|user| in_domain(user, &domain)).or_else(|| contact.clone());
             let Hop { transport, remote, .. } = hop;
             let receiver = RouteTarget::Peer { transport, remote, domain: domain.clone(), onward };
             let detours = Detours { hop: Some(hop), ways, user, contact, onward };
-            Target { detours, ..Target::new(uri, hop, receiver) }
+            Target { detours, trusted, ..Target::new(uri, hop, receiver) }
         };
         match errand {
             Errand::Forward(departure) => {

@@ -15,7 +15,10 @@ use crate::transport::target;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Standing {
     /// One of our accounts, which proved itself.
-    Account,
+    Account {
+        /// Its user name.
+        username: SmolStr,
+    },
     /// A server of the configuration, by its address.
     Peer {
         /// The domain its certificate names.
@@ -28,7 +31,7 @@ pub(super) enum Standing {
 impl Standing {
     /// Whether somebody here answers for it.
     pub(super) const fn is_ours(&self) -> bool {
-        matches!(self, Self::Account)
+        matches!(self, Self::Account { .. })
     }
 }
 
@@ -41,6 +44,8 @@ pub struct Peer {
     pub uri: SmolStr,
     /// The addresses its requests come from.
     pub sources: Vec<IpAddr>,
+    /// Whether it is of our trust domain (RFC 3325 §3): who it says calls is believed, and it is told who calls.
+    pub trusted: bool,
 }
 
 impl Peer {
@@ -131,6 +136,15 @@ impl Config {
     pub(super) fn peer_at(&self, address: IpAddr) -> Option<&Peer> {
         let address = address.to_canonical();
         self.peers.iter().find(|peer| peer.sources.iter().any(|source| source.to_canonical() == address))
+    }
+
+    /// Whether whoever is at this address, as a server of this domain, is of our trust domain.
+    pub(super) fn trusts(&self, address: IpAddr, domain: &str) -> bool {
+        let address = address.to_canonical();
+        let is_there = |peer: &Peer| peer.sources.iter().any(|source| source.to_canonical() == address);
+        self.peers
+            .iter()
+            .any(|peer| peer.trusted && (is_there(peer) || peer.domain().eq_ignore_ascii_case(domain)))
     }
 
     pub(super) fn peer(&self, name: &str) -> Option<&Peer> {

@@ -37,6 +37,11 @@ impl Reply {
         Self { status, reason: Cow::Borrowed(reason), fields: Vec::new(), advice: Cow::Borrowed("") }
     }
 
+    /// With a reason phrase made for the occasion.
+    pub(super) fn saying(status: u16, reason: String) -> Self {
+        Self::refusal(status, reason, None)
+    }
+
     pub(super) fn with(mut self, name: HeaderName, value: impl Into<Cow<'static, str>>) -> Self {
         self.fields.push((name, value.into()));
         self

@@ -19,9 +19,10 @@ impl Server {
         routes: usize,
         target: &Target,
     ) {
+        let asserted = &self.asserted(arrival);
         let Arrival { request, from, .. } = arrival;
         let Self { layer, entropy, tokens, config, counters, .. } = self;
-        let what = Stateless { request, from, routes, realm: &config.realm, target };
+        let what = Stateless { request, from, routes, realm: &config.realm, target, asserted };
         let message = if arrival.is_ack() {
             what.ack()
         } else {

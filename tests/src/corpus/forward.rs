@@ -9,7 +9,7 @@ use bytes::Bytes;
 use sip_core::entropy::SeededEntropy;
 use sip_core::limits;
 use sip_core::message::{HeaderName, Headers, Message, Method, Request, Response, Writer};
-use sip_core::proxy::{Inbound, Proxy, Settings, Stateless, Target, Turn};
+use sip_core::proxy::{Asserted, Inbound, Proxy, Settings, Stateless, Target, Turn};
 use sip_core::time::Instant;
 use sip_core::transaction::{Layer, Output, Received, ServerId, Timers};
 use sip_core::transport::{FlowId, Hop, RouteTarget, RouteTokens, Transport, via};
@@ -84,7 +84,15 @@ fn forward_request(request: &Request, clock: &mut Stopwatch) -> Result<Fate, Str
         (
             clock.run(|| {
                 let target = Target::new(None, hop(2, Transport::Tcp), RouteTarget::Flow(FlowId(2)));
-                Stateless { request: &stamped, from: &caller, routes, realm: REALM, target: &target }.ack()
+                Stateless {
+                    request: &stamped,
+                    from: &caller,
+                    routes,
+                    realm: REALM,
+                    target: &target,
+                    asserted: &Asserted::Nobody,
+                }
+                .ack()
             }),
             Way::Stateless,
         )
@@ -270,7 +278,14 @@ impl Element {
     }
 
     fn inbound(&self, server: ServerId, request: &Request, from: Hop, routes: usize) -> Inbound {
-        Inbound { server, request: request.clone(), from, sender: RouteTarget::Flow(from.flow), routes }
+        Inbound {
+            server,
+            request: request.clone(),
+            from,
+            sender: RouteTarget::Flow(from.flow),
+            routes,
+            asserted: Asserted::Nobody,
+        }
     }
 
     /// Takes a response from the next hop and returns what goes back to the caller.

@@ -120,6 +120,7 @@ pub(super) fn peers(value: Option<Value<'_>>) -> Result<Vec<PeerServer>, ConfigE
             // A peer that is an address comes from there.
             None => server(&uri).and_then(|uri| uri.host.ip()).into_iter().collect(),
         };
+        let trusted = section.take("trusted").map_or(Ok(false), |value| value.boolean())?;
         let probe = match section.take("probe") {
             Some(value) => match value.number(0..=3_600)? {
                 0 => None,
@@ -128,7 +129,10 @@ pub(super) fn peers(value: Option<Value<'_>>) -> Result<Vec<PeerServer>, ConfigE
             None => Some(defaults::PROBE),
         };
         section.finish()?;
-        peers.push(PeerServer { peer: sip_core::server::Peer { name: name.into(), uri, sources }, probe });
+        peers.push(PeerServer {
+            peer: sip_core::server::Peer { name: name.into(), uri, sources, trusted },
+            probe,
+        });
     }
     Ok(peers)
 }

@@ -4,7 +4,8 @@ use super::*;
 
 /// The message without the fields that a proxy owns.
 fn unowned(message: &[u8]) -> String {
-    const OWNED: [&str; 5] = ["Via:", "Record-Route:", "Route:", "max-forwards", "Max-Breadth:"];
+    const OWNED: [&str; 6] =
+        ["Via:", "Record-Route:", "Route:", "max-forwards", "Max-Breadth:", "P-Asserted-Identity:"];
     let text = text(message);
     let (_, rest) = text.split_once("\r\n").unwrap();
     rest.split_inclusive("\r\n").filter(|line| !OWNED.iter().any(|owned| line.starts_with(owned))).collect()

@@ -276,7 +276,8 @@ fn rfc3261_18_2_2_responses_to_a_peer_whose_connection_is_gone_find_it_again() {
         config.callers = Callers::Peers;
         let sources = ["198.18.0.7".parse().unwrap()].into();
         config.peers =
-            [super::super::Peer { name: "b".into(), uri: "sip:198.18.0.7".into(), sources }].into();
+            [super::super::Peer { name: "b".into(), uri: "sip:198.18.0.7".into(), sources, trusted: false }]
+                .into();
     });
     let alice = ws("alice", 1);
     net.register(&alice);

@@ -13,6 +13,7 @@ fn net() -> Net {
         let peer = |port: u16| Known {
             name: format!("t{port}").into(),
             uri: format!("sip:198.18.0.7:{port};transport=udp").into(),
+            trusted: false,
             sources: ["198.18.0.7".parse().unwrap()].into(),
         };
         config.peers = [peer(5081), peer(5082), peer(5083)].into();
@@ -88,6 +89,7 @@ fn shares_are_kept_by_weight() {
         let peer = |port: u16| Known {
             name: format!("t{port}").into(),
             uri: format!("sip:198.18.0.7:{port};transport=udp").into(),
+            trusted: false,
             sources: Vec::new(),
         };
         config.peers = [peer(5081), peer(5082)].into();

@@ -100,7 +100,9 @@ fn only_peers_call_in_where_the_configuration_says_so() {
     let mut net = Net::with(|config| {
         config.callers = Callers::Peers;
         let sources = ["203.0.113.9".parse().unwrap()].into();
-        config.peers = [super::super::Peer { name: "b".into(), uri: "sip:b.example".into(), sources }].into();
+        config.peers =
+            [super::super::Peer { name: "b".into(), uri: "sip:b.example".into(), sources, trusted: false }]
+                .into();
     });
     let alice = ws("alice", 1);
     net.register(&alice);
@@ -150,7 +152,7 @@ fn rfc3261_26_3_2_nothing_a_stranger_says_leaves_for_elsewhere() {
         config.routing.recurse = true;
         let sources = ["203.0.113.77".parse().unwrap()].into();
         let uri = "sip:198.18.0.50".into();
-        config.peers = [super::super::Peer { name: "trunk".into(), uri, sources }].into();
+        config.peers = [super::super::Peer { name: "trunk".into(), uri, sources, trusted: false }].into();
         let peers = [Share { peer: "trunk".into(), priority: 1, weight: 1 }];
         let route = |domain: Option<&str>, numbers| StaticRoute {
             domain: domain.map(SmolStr::from),

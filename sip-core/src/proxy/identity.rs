@@ -1,0 +1,80 @@
+//! Who asserts whose identity, and who may know of it (RFC 3325 §5, RFC 3323 §5).
+
+use alloc::format;
+use alloc::string::String;
+use alloc::vec::Vec;
+
+use smol_str::SmolStr;
+
+use crate::message::typed::Privacy;
+use crate::message::{HeaderName, Headers, Host, NameAddr, Request, Rewrite, SipUri, Uri};
+
+/// The host of a From that says nobody (RFC 3323 §4.1.1.3).
+const NOBODY: &str = "anonymous.invalid";
+
+/// Whose identity a request asserts.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Asserted {
+    /// Nobody's: its sender proved nothing and is not trusted.
+    Nobody,
+    /// This address-of-record's, which proved itself here.
+    Ours(SmolStr),
+    /// Whosever it says: its sender is of our trust domain.
+    Theirs,
+}
+
+/// The identity in a request. `trusted`: whom it goes to is of our trust domain.
+pub(super) fn in_request(rewrite: &mut Rewrite<'_>, headers: &Headers, asserted: &Asserted, trusted: bool) {
+    let hidden = !trusted && is_private(headers);
+    if hidden || *asserted != Asserted::Theirs {
+        rewrite.remove(HeaderName::PAssertedIdentity);
+    }
+    if *asserted != Asserted::Theirs {
+        // §6: it was for us.
+        rewrite.remove(HeaderName::PPreferredIdentity);
+    }
+    if let Asserted::Ours(aor) = asserted
+        && !hidden
+    {
+        rewrite.append(HeaderName::PAssertedIdentity, &format!("<{aor}>"));
+    }
+}
+
+/// The same in a response, which came from somebody trusted or not and goes to somebody trusted or not.
+pub(super) fn in_response(rewrite: &mut Rewrite<'_>, headers: &Headers, from_trusted: bool, trusted: bool) {
+    if !from_trusted || (!trusted && is_private(headers)) {
+        rewrite.remove(HeaderName::PAssertedIdentity);
+    }
+}
+
+/// RFC 3325 §7, §9.3: whether the identity is not for those outside the trust domain. Who says nothing of it but calls as nobody
+/// does not want to be told either; and what cannot be read may be a wish.
+fn is_private(headers: &Headers) -> bool {
+    match headers.typed::<Privacy<'_>>() {
+        Ok(Some(privacy)) => privacy.has("id"),
+        Err(_) => true,
+        Ok(None) => headers
+            .first(HeaderName::From)
+            .and_then(NameAddr::parse)
+            .and_then(|from| from.parsed_uri())
+            .is_some_and(|uri| matches!(uri, Uri::Sip(uri) if is_nobody(&uri))),
+    }
+}
+
+/// Whether an address is that of who wants to be nobody.
+pub fn is_nobody(uri: &SipUri<'_>) -> bool {
+    matches!(uri.host, Host::Name(name) if name.eq_ignore_ascii_case(NOBODY))
+}
+
+/// RFC 3323 §5: the levels of privacy that a request calls critical and a proxy cannot provide, for the reason phrase of the
+/// 500. Only a back-to-back user agent hides what dialogs are made of, or where media comes from.
+pub fn unprovided(request: &Request) -> Option<String> {
+    let privacy = request.headers().typed::<Privacy<'_>>().ok()??;
+    if !privacy.has("critical") {
+        return None;
+    }
+    let provided =
+        |value: &&str| !["critical", "none", "id"].iter().any(|ours| ours.eq_ignore_ascii_case(value));
+    let levels: Vec<&str> = privacy.values().filter(provided).collect();
+    (!levels.is_empty()).then(|| levels.join(", "))
+}
