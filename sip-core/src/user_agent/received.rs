@@ -119,6 +119,11 @@ impl UserAgent {
             usage.dialog.check_sequence(request).map_err(|_| out_of_order())?;
         }
         if *request.method() == Method::Bye {
+            // §8.2.2.3. Whatever else is wrong with it, they have hung up.
+            checks::validate(request, &self.local).or_else(|refusal| match refusal.status {
+                420 => Err(refusal),
+                _ => Ok(()),
+            })?;
             self.respond(now, server, request, 200, &[]);
             self.hung_up(now, id, request);
             return Ok(());

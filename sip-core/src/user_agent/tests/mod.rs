@@ -25,6 +25,7 @@ mod races;
 mod random_calls;
 mod redirection;
 mod referrals;
+mod refusals;
 mod registration;
 mod reliable;
 mod reliable_ours;
