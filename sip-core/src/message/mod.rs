@@ -13,6 +13,7 @@
 
 pub(crate) mod chars;
 mod error;
+mod fields;
 mod headers;
 mod index;
 mod method;
@@ -36,6 +37,8 @@ mod writer;
 
 pub(crate) use chars::is_token;
 pub use error::{Fault, ParseError};
+pub(crate) use fields::check as check_field;
+pub use fields::{FieldError, Fields};
 pub use headers::Headers;
 pub use index::Field;
 pub use method::Method;

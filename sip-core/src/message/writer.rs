@@ -7,7 +7,7 @@ use core::fmt::{self, Display, Write};
 use bytes::Bytes;
 
 use super::validate::Rejection;
-use super::{HeaderName, Headers, Method, NameAddr, Request};
+use super::{Fields, HeaderName, Headers, Method, NameAddr, Request};
 
 /// Writes a message field by field. Values are written as given, save that CR, LF and NUL become spaces: nothing a
 /// caller passes can smuggle a field.
@@ -99,6 +99,12 @@ impl Writer {
     pub fn field(mut self, name: &str, value: impl Display) -> Self {
         let _ = write!(self, "{name}: {value}");
         self.end_line()
+    }
+
+    /// Adds an application's fields.
+    #[must_use]
+    pub fn fields(self, fields: &Fields) -> Self {
+        fields.iter().fold(self, |writer, (name, value)| writer.field(name, value))
     }
 
     /// Ends with a body.

@@ -1,7 +1,6 @@
 //! Client transactions in the layer: their machine's actions carried out, ACK and CANCEL built.
 
 use bytes::Bytes;
-use smol_str::SmolStr;
 
 use super::event::{ClientId, Event, Handle};
 use super::key::ClientKey;
@@ -10,7 +9,7 @@ use super::machine::{Action, ClientInput};
 use super::schedule::Running;
 use super::timers::Timer;
 use super::{invite_client, non_invite_client};
-use crate::message::{HeaderName, Method, Request, Response, SessionIdentifier, Writer};
+use crate::message::{Fields, HeaderName, Method, Request, Response, SessionIdentifier, Writer};
 use crate::time::Instant;
 use crate::transport::Hop;
 
@@ -26,8 +25,8 @@ pub(super) struct Client {
     /// The ACK that was sent, for retransmitted non-2xx answers.
     ack: Option<Bytes>,
     cancel: Cancel,
-    /// What the CANCEL's Reason says (RFC 3326).
-    cancel_reason: Option<SmolStr>,
+    /// What the CANCEL says beside, a Reason (RFC 3326) for one.
+    cancel_fields: Fields,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -101,7 +100,7 @@ impl Layer {
             running: Running::default(),
             ack: None,
             cancel: Cancel::No,
-            cancel_reason: None,
+            cancel_fields: Fields::new(),
         });
         // The cap keeps indices far below 2³².
         let id = ClientId { index: index as u32, generation };
@@ -168,15 +167,10 @@ impl Layer {
         }
     }
 
-    pub(super) fn cancel_client(
-        &mut self,
-        now: Instant,
-        id: ClientId,
-        reason: Option<SmolStr>,
-    ) -> Option<ClientId> {
+    pub(super) fn cancel_client(&mut self, now: Instant, id: ClientId, fields: Fields) -> Option<ClientId> {
         let client = self.client_mut(id)?;
         if client.cancel == Cancel::No {
-            client.cancel_reason = reason;
+            client.cancel_fields = fields;
         }
         match (client.machine, client.cancel) {
             (Machine::Invite(invite_client::State::Calling), _) => {
@@ -191,7 +185,7 @@ impl Layer {
     fn send_cancel(&mut self, now: Instant, id: ClientId) -> Option<ClientId> {
         let client = self.client_mut(id)?;
         client.cancel = Cancel::Sent;
-        let (hop, message) = (client.hop, cancel(&client.request, client.cancel_reason.as_deref()));
+        let (hop, message) = (client.hop, cancel(&client.request, &client.cancel_fields));
         self.act_client(now, id, &[Action::Start(Timer::Cancelled)], None);
         let sent =
             Request::parse(message.clone()).ok().and_then(|request| self.send_request(now, &request, hop));
@@ -237,14 +231,11 @@ fn ack(invite: &Request, response: &Response) -> Bytes {
 }
 
 /// The CANCEL of an INVITE (§9.1).
-fn cancel(invite: &Request, reason: Option<&str>) -> Bytes {
+fn cancel(invite: &Request, fields: &Fields) -> Bytes {
     let to = invite.headers().first(HeaderName::To).unwrap_or_default();
     // RFC 7989 §6: "identical to the Session-ID header field value sent in the original request".
     let writer = hop_by_hop(&Method::Cancel, invite, to).copy(invite.headers(), HeaderName::SessionId);
-    match reason {
-        Some(reason) => writer.header(HeaderName::Reason, reason).finish(),
-        None => writer.finish(),
-    }
+    writer.fields(fields).finish()
 }
 
 /// Request-URI, top Via, Route, From, Call-ID and CSeq number of the INVITE, and nothing else of it: no Require, no

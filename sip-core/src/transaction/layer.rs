@@ -15,7 +15,7 @@ use super::schedule::Schedule;
 use super::server::Server;
 use super::timers::Timers;
 use crate::limits;
-use crate::message::{Method, Request, Response};
+use crate::message::{Fields, HeaderName, Method, Request, Response};
 use crate::time::Instant;
 use crate::transport::{FlowId, Hop};
 
@@ -141,12 +141,19 @@ impl Layer {
     /// or is no INVITE. Without a final answer 64·T1 after the CANCEL was sent the INVITE ends with
     /// [`Event::TimedOut`].
     pub fn cancel(&mut self, now: Instant, client: ClientId) -> Option<ClientId> {
-        self.cancel_client(now, client, None)
+        self.cancel_client(now, client, Fields::new())
     }
 
     /// The same, telling why: `reason` is the value of the CANCEL's Reason (RFC 3326).
     pub fn cancel_because(&mut self, now: Instant, client: ClientId, reason: &str) -> Option<ClientId> {
-        self.cancel_client(now, client, Some(reason.into()))
+        let mut fields = Fields::new();
+        fields.push(HeaderName::Reason, reason.into());
+        self.cancel_client(now, client, fields)
+    }
+
+    /// The same, with these header fields in the CANCEL.
+    pub fn cancel_with(&mut self, now: Instant, client: ClientId, fields: Fields) -> Option<ClientId> {
+        self.cancel_client(now, client, fields)
     }
 
     /// Forgets a client transaction: nothing more is sent or told.

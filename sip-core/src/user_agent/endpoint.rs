@@ -27,7 +27,7 @@ use crate::dialog::DialogId;
 use crate::entropy::{self, BoxedEntropy};
 use crate::limits;
 use crate::message::validate::Dropped;
-use crate::message::{Message, Method, Response, Writer};
+use crate::message::{Fields, Message, Method, Response, Writer};
 use crate::time::Instant;
 use crate::transaction::{self, ClientId, Layer, Ongoing, Timers};
 use crate::transport::{Hop, via};
@@ -72,6 +72,10 @@ pub struct UserAgent {
     pub(super) next_message: u64,
     pub(super) farewells: Vec<Farewell>,
     pub(super) next_farewell: u64,
+    /// Header fields that the running command adds to what it sends; none between commands.
+    pub(super) adding: Fields,
+    /// Those of every REGISTER.
+    pub(super) register_fields: Fields,
     shutdown: Shutdown,
     pub(super) outputs: VecDeque<Output>,
     pub(super) counters: Counters,
@@ -134,6 +138,8 @@ impl UserAgent {
             next_message: 0,
             farewells: Vec::new(),
             next_farewell: 0,
+            adding: Fields::new(),
+            register_fields: Fields::new(),
             shutdown: Shutdown::No,
             outputs: VecDeque::new(),
             counters: Counters::default(),

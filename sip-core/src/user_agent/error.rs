@@ -4,6 +4,7 @@ use smol_str::SmolStr;
 
 use super::CallState;
 use crate::events::NotifierState;
+use crate::message::{FieldError, HeaderName};
 use crate::offer_answer::Fault;
 
 /// Why a command about the registration was refused: `register`, `unregister`, `unregister_all`, `fetch_bindings`.
@@ -16,6 +17,9 @@ pub enum RegisterError {
     /// No flow is open.
     #[error("there is no connection")]
     Offline,
+    /// A header field that the user agent writes itself.
+    #[error("the field {0} cannot be set")]
+    ReservedField(HeaderName),
 }
 
 /// Why [`UserAgent::provide_token`](super::UserAgent::provide_token) was refused.
@@ -111,9 +115,12 @@ pub enum RequestError {
     /// The other side has not said that it takes this Info Package (RFC 6086 §5.2.2).
     #[error("the other side does not take this package")]
     PackageNotTaken,
-    /// A header field that is not the caller's to write, or has no legal name.
+    /// A header field that is not the caller's to write.
     #[error("the field {0} cannot be set")]
     ReservedField(SmolStr),
+    /// A header field that has no legal name or value.
+    #[error("{0}")]
+    Field(FieldError),
     /// `shutdown` was called.
     #[error("the user agent is shut down")]
     ShutDown,

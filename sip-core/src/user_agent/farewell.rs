@@ -10,7 +10,7 @@ use super::{CallId, End, Failure, Purpose, UserAgent};
 use crate::auth::Attempt;
 use crate::dialog::{Dialog, DialogId};
 use crate::limits;
-use crate::message::{HeaderName, Method, Request, Response, Writer};
+use crate::message::{Fields, HeaderName, Method, Request, Response, Writer};
 use crate::time::{Duration, Instant};
 use crate::transaction::ClientId;
 use crate::transport::Hop;
@@ -25,10 +25,10 @@ const RETRY: Duration = Duration::from_secs(5);
 /// A request that ends something.
 #[derive(Debug)]
 pub(super) enum Last {
-    /// Ends a dialog; with the value of its Reason.
-    Bye(Dialog, Option<SmolStr>),
+    /// Ends a dialog, and says this beside.
+    Bye(Dialog, Fields),
     /// Ends the INVITE that is given.
-    Cancel(Request),
+    Cancel(Request, Fields),
 }
 
 /// A request that ends something, and how far it has come.
@@ -49,14 +49,14 @@ pub(super) struct Farewell {
 impl Farewell {
     /// Whether it is the CANCEL of the INVITE with this branch, and is not out yet.
     pub(super) fn cancels(&self, branch: Option<&str>) -> bool {
-        self.client.is_none() && matches!(&self.last, Last::Cancel(invite) if invite.branch() == branch)
+        self.client.is_none() && matches!(&self.last, Last::Cancel(invite, _) if invite.branch() == branch)
     }
 
     /// The dialog that it ends.
     pub(super) const fn dialog_mut(&mut self) -> Option<&mut Dialog> {
         match &mut self.last {
             Last::Bye(dialog, _) => Some(dialog),
-            Last::Cancel(_) => None,
+            Last::Cancel(..) => None,
         }
     }
 }
@@ -68,7 +68,7 @@ impl UserAgent {
         if call.incoming().is_some_and(|incoming| incoming.awaits_ack()) {
             return;
         }
-        let parting = call.parting.take();
+        let parting = core::mem::take(&mut call.parting);
         match call.usage.as_ref().map(|usage| usage.dialog.clone()) {
             Some(dialog) => self.say_last(Last::Bye(dialog, parting), Some(id)),
             None => self.release(id),
@@ -141,24 +141,23 @@ impl UserAgent {
 
     fn send_farewell(&mut self, now: Instant, hop: Hop, farewell: &mut Farewell) -> bool {
         let request = match &mut farewell.last {
-            Last::Bye(dialog, reason) => {
+            Last::Bye(dialog, fields) => {
                 let via = self.local.via(hop, &mut *self.entropy);
-                let mut writer =
-                    dialog.request(&Method::Bye, via).header(HeaderName::UserAgent, &self.config.user_agent);
-                if let Some(reason) = reason {
-                    writer = writer.header(HeaderName::Reason, reason);
-                }
+                let writer = dialog
+                    .request(&Method::Bye, via)
+                    .header(HeaderName::UserAgent, &self.config.user_agent)
+                    .fields(fields);
                 let uri = SmolStr::new(dialog.request_uri());
                 self.authorize(writer, &mut farewell.attempt, &Method::Bye, &uri, &[]).finish()
             }
-            Last::Cancel(invite) => cancel(invite),
+            Last::Cancel(invite, fields) => cancel(invite, fields),
         };
         let Ok(request) = Request::parse(request) else { return false };
         farewell.client = self.layer.send_request(now, &request, hop);
         farewell.not_before = None;
         if let Some(client) = farewell.client {
             self.purposes.insert(client, Purpose::Farewell(farewell.id));
-            if let Last::Cancel(invite) = &farewell.last {
+            if let Last::Cancel(invite, _) = &farewell.last {
                 self.canceled_late(now, invite.branch());
             }
         }
@@ -225,7 +224,7 @@ impl UserAgent {
     pub(super) fn is_leaving(&self, dialog: &DialogId) -> bool {
         self.farewells.iter().any(|farewell| match &farewell.last {
             Last::Bye(leaving, _) => leaving.id() == dialog,
-            Last::Cancel(_) => false,
+            Last::Cancel(..) => false,
         })
     }
 
@@ -259,7 +258,7 @@ impl UserAgent {
 }
 
 /// The CANCEL of an INVITE whose transaction is lost (§9.1): the INVITE's branch finds it at the next hop.
-fn cancel(invite: &Request) -> bytes::Bytes {
+fn cancel(invite: &Request, fields: &Fields) -> bytes::Bytes {
     let headers = invite.headers();
     let mut writer = Writer::request(&Method::Cancel, invite.uri());
     let same = [HeaderName::Via, HeaderName::Route, HeaderName::From, HeaderName::To, HeaderName::CallId];
@@ -270,5 +269,6 @@ fn cancel(invite: &Request) -> bytes::Bytes {
     writer
         .header(HeaderName::MaxForwards, 70)
         .header(HeaderName::CSeq, format_args!("{} CANCEL", invite.cseq().number))
+        .fields(fields)
         .finish()
 }

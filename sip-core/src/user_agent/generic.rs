@@ -9,7 +9,7 @@ use super::requests::{Errand, Place, Whose};
 use super::{CallId, CallState, RequestError, RequestId, UserAgent, target};
 use crate::body::Content;
 use crate::message::typed::{Accept, Allow, AllowEvents, InfoPackage, RecvInfo, Supported, TypedHeader};
-use crate::message::{HeaderName, Method, Response, is_token};
+use crate::message::{HeaderName, Method, Response, check_field, is_token};
 use crate::time::Instant;
 
 /// Whom a request is for.
@@ -178,7 +178,7 @@ impl UserAgent {
         }
         let mut errand = self.errand(method, to)?.with_content(content);
         for (name, value) in fields {
-            if !is_token(name) || is_reserved(HeaderName::from_bytes(name.as_bytes())) {
+            if is_reserved(check_field(name, value).map_err(RequestError::Field)?) {
                 return Err(RequestError::ReservedField((*name).into()));
             }
             errand.fields.push(((*name).into(), (*value).into()));

@@ -17,7 +17,7 @@ use super::{
 use crate::dialog::Dialog;
 use crate::entropy;
 use crate::message::typed::ReferredBy;
-use crate::message::{HeaderName, Request, Response, SessionIdentifier, Uuid, Writer, reason_phrase};
+use crate::message::{Fields, HeaderName, Request, Response, SessionIdentifier, Uuid, Writer, reason_phrase};
 use crate::offer_answer::{Negotiation, Turn};
 use crate::time::{Duration, Instant};
 use crate::transaction::ServerId;
@@ -40,6 +40,8 @@ pub(super) struct Incoming {
     pub(super) reliable: Reliable,
     /// The call that it takes the place of.
     pub(super) replaces: Option<Replaced>,
+    /// What the application adds to the 2xx, which may have to wait.
+    pub(super) fields: Fields,
     /// Its flow was lost before it was answered: until when it is kept. `None` again once the caller was heard.
     pub(super) lost_until: Option<Instant>,
 }
@@ -104,7 +106,9 @@ impl UserAgent {
             self.settle(now);
             return Err(CommandError::WrongState(CallState::Ended));
         }
+        let fields = core::mem::take(&mut self.adding);
         let incoming = self.offered(call)?;
+        incoming.fields = fields;
         if incoming.reliable.holds_success() {
             // RFC 3262 §3: the 2xx waits for the PRACK to what has a description.
             incoming.reliable.accepting = Some(sdp);
@@ -143,7 +147,7 @@ impl UserAgent {
             None => writer,
         };
         let writer = self.config.answer_recv_info(writer, &incoming.request);
-        let writer = self.config.write_allow_events(writer);
+        let writer = self.config.write_allow_events(writer).fields(&incoming.fields);
         let ok = match &said {
             Some(sdp) => writer.body(SDP, sdp),
             None => writer.finish(),
@@ -202,8 +206,8 @@ impl UserAgent {
         if let Some(incoming) = self.calls.get_mut(&id).and_then(Call::incoming) {
             let phrase = phrase.filter(|p| !p.is_empty()).unwrap_or(reason_phrase(status));
             let response = Writer::response(&incoming.request, status, phrase, Some(&incoming.tag));
-            let response =
-                session.write(response).header(HeaderName::Server, &self.config.user_agent).finish();
+            let response = session.write(response).header(HeaderName::Server, &self.config.user_agent);
+            let response = response.fields(&core::mem::take(&mut self.adding)).finish();
             if let Some(server) = incoming.server {
                 self.layer.respond(now, server, status, response);
             }
@@ -265,11 +269,12 @@ impl UserAgent {
                 phase: Phase::Offered { ringing: false, remind_at: None, until: now + patience, late },
                 reliable,
                 replaces,
+                fields: Fields::new(),
                 lost_until: None,
             })),
             usage: Some(usage),
             way: self.way_over(self.layer.server_hop(server)),
-            parting: None,
+            parting: Fields::new(),
             told_session: SessionIdentifier::default(),
             ended: false,
             released: false,

@@ -44,6 +44,7 @@ mod target_dialog;
 mod tests;
 mod transfer;
 mod watchers;
+mod with;
 
 pub use binding::Binding;
 pub use config::{Aor, AorError, Config, ContactAs, OutboundFlow, PushService, ThirdParty};
@@ -65,5 +66,6 @@ pub use snapshot::{CallSnapshot, Continuation, SnapshotError};
 pub use subscriptions::{SubscriptionEnd, SubscriptionId, SubscriptionUpdate};
 pub use transfer::{TransferEnd, TransferId, TransferUpdate};
 pub use watchers::{WatcherEnd, WatcherId, WatcherUpdate};
+pub use with::With;
 
 use endpoint::{Purpose, body_text};

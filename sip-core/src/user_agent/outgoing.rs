@@ -19,7 +19,7 @@ use super::{
 use crate::auth::Attempt;
 use crate::dialog::DialogId;
 use crate::entropy;
-use crate::message::{HeaderName, Method, Request, Response, SessionIdentifier, Uuid};
+use crate::message::{Fields, HeaderName, Method, Request, Response, SessionIdentifier, Uuid};
 use crate::time::Instant;
 use crate::transaction::ClientId;
 use crate::transport::Hop;
@@ -66,6 +66,8 @@ struct Draft {
     sdp: Option<Bytes>,
     /// Why it is made.
     occasion: Occasion,
+    /// What the application adds, in every try.
+    fields: Fields,
 }
 
 /// What makes a call be made, beside a person's wish.
@@ -208,6 +210,7 @@ impl UserAgent {
             terms: Terms::of(&self.config),
             sdp,
             occasion,
+            fields: core::mem::take(&mut self.adding),
         };
         let mut attempt = Attempt::default();
         let request = self.write_invite(hop, &draft, &mut attempt).ok_or(CallError::TooLarge)?;
@@ -231,7 +234,7 @@ impl UserAgent {
             })),
             usage: None,
             way: self.way_over(Some(hop)),
-            parting: None,
+            parting: Fields::new(),
             told_session: SessionIdentifier::default(),
             ended: false,
             released: false,
@@ -278,19 +281,17 @@ impl UserAgent {
     pub(super) fn give_up(&mut self, now: Instant, id: CallId, end: End) {
         self.end(id, end);
         let Some(call) = self.calls.get_mut(&id) else { return };
-        let parting = call.parting.take();
+        // A flow that is lost now takes the CANCEL with it.
+        let parting = call.parting.clone();
         let Some(out) = call.outgoing() else { return };
         out.stop_timers();
         match out.client {
             // The CANCEL's own answer says nothing that the INVITE's does not.
-            Some(client) => drop(match &parting {
-                Some(reason) => self.layer.cancel_because(now, client, reason),
-                None => self.layer.cancel(now, client),
-            }),
+            Some(client) => drop(self.layer.cancel_with(now, client, parting)),
             None => {
                 let request = out.request.clone();
                 self.release(id);
-                self.say_last(Last::Cancel(request), None);
+                self.say_last(Last::Cancel(request, parting), None);
             }
         }
     }
@@ -347,7 +348,7 @@ impl UserAgent {
                 .header(HeaderName::Require, target_dialog::TAG),
             None => writer,
         };
-        let writer = draft.terms.write(writer, None);
+        let writer = draft.terms.write(writer, None).fields(&draft.fields);
         let body = draft.sdp.as_deref().unwrap_or_default();
         let writer = self.authorize(writer, attempt, &Method::Invite, &draft.uri, body);
         let message = match &draft.sdp {
@@ -379,12 +380,13 @@ impl UserAgent {
     pub(super) fn invite_flow_lost(&mut self, now: Instant, id: CallId, client: ClientId) {
         let Some(call) = self.calls.get_mut(&id) else { return };
         let ended = call.ended;
+        let parting = core::mem::take(&mut call.parting);
         let Some(out) = call.outgoing().filter(|out| out.client == Some(client)) else { return };
         out.client = None;
         if ended {
             let request = out.request.clone();
             self.release(id);
-            self.say_last(Last::Cancel(request), None);
+            self.say_last(Last::Cancel(request, parting), None);
         } else if out.broken_until.is_none() {
             out.broken_until = Some(now + self.timers.t1 * 64);
         }

@@ -9,7 +9,7 @@ use super::{Cause, Event, EventsError, Failure, RequestError, UserAgent};
 use crate::body::Content;
 use crate::events::{Ending, Package, Publication, Verdict};
 use crate::limits;
-use crate::message::{HeaderName, Method};
+use crate::message::{Fields, HeaderName, Method};
 use crate::time::{Duration, Instant};
 
 /// Names a publication of one user agent. Never reused.
@@ -38,6 +38,8 @@ pub(super) struct Published {
     pub(super) machine: Publication,
     package: Package,
     uri: SmolStr,
+    /// What the application adds to each PUBLISH.
+    fields: Fields,
 }
 
 impl UserAgent {
@@ -58,9 +60,10 @@ impl UserAgent {
         }
         let id = PublicationId(self.next_event);
         self.next_event += 1;
+        let fields = core::mem::take(&mut self.adding);
         let machine = Publication::new(now, content, expires.max(1));
         let uri = self.config.aor.as_str().into();
-        self.publications.insert(id, Published { machine, package, uri });
+        self.publications.insert(id, Published { machine, package, uri, fields });
         self.settle(now);
         Ok(id)
     }
@@ -97,6 +100,7 @@ impl UserAgent {
             let Some(found) = self.publications.get(&id) else { continue };
             let Some(operation) = found.machine.due(now).filter(|_| self.may_send_events()) else { continue };
             let (uri, package) = (found.uri.clone(), found.package.as_str().to_smolstr());
+            let fields = found.fields.clone();
             let place = Place::Outside(self.stranger(uri));
             let mut errand = Errand::new(Whose::Publication(id), Method::Publish, place)
                 .with(HeaderName::Event, package)
@@ -105,6 +109,7 @@ impl UserAgent {
             if let Some(etag) = operation.etag {
                 errand = errand.with(HeaderName::SipIfMatch, etag);
             }
+            errand.fields.extend(fields.into_pairs());
             if self.dispatch(now, errand).is_err() {
                 self.judge_publication(
                     now,

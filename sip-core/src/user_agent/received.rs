@@ -264,7 +264,8 @@ impl UserAgent {
         for (name, value) in headers {
             writer = writer.header(*name, value);
         }
-        let response = writer.header(HeaderName::Server, &self.config.user_agent).finish();
+        let fields = core::mem::take(&mut self.adding);
+        let response = writer.header(HeaderName::Server, &self.config.user_agent).fields(&fields).finish();
         self.layer.respond(now, server, status, response);
     }
 }

@@ -309,6 +309,7 @@ impl UserAgent {
             .header(HeaderName::Allow, &self.local.allow)
             .header(HeaderName::Supported, format_args!("path, outbound{gruu}"))
             .header(HeaderName::UserAgent, &self.config.user_agent)
+            .fields(&self.register_fields)
     }
 
     fn registered_contact(&self, slot: usize, hop: Hop) -> String {

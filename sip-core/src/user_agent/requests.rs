@@ -148,6 +148,7 @@ impl UserAgent {
 
     /// Sends a request, or keeps it until the one before it is answered.
     pub(super) fn dispatch(&mut self, now: Instant, mut errand: Errand) -> Result<RequestId, RequestError> {
+        errand.fields.extend(core::mem::take(&mut self.adding).into_pairs());
         let hop = self.hop_for(&errand).ok_or(RequestError::Offline)?;
         if self.requests.len() >= limits::REQUESTS {
             return Err(RequestError::TooMany);

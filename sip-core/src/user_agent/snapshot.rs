@@ -12,7 +12,7 @@ use super::call::{Call, Direction, Terms, Usage, Wish};
 use super::{CallId, CallState, Event, Identity, RestoreError, UserAgent};
 use crate::dialog::{Dialog, DialogId, Parts};
 use crate::limits;
-use crate::message::{HeaderName, NameAddr, SessionIdentifier};
+use crate::message::{Fields, HeaderName, NameAddr, SessionIdentifier};
 use crate::offer_answer::{Fault, Negotiation, Outline, OutlineMedia, Turn};
 use crate::time::Instant;
 
@@ -248,7 +248,7 @@ impl UserAgent {
             way: self.way_over(self.ready()),
             ended: false,
             released: false,
-            parting: None,
+            parting: Fields::new(),
             told_session: SessionIdentifier::default(),
         });
         if self.ready().is_some() {

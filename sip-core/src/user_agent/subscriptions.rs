@@ -14,7 +14,7 @@ use crate::dialog::DialogId;
 use crate::events::{Due, Ending, EventName, Notified, NotifyError, Reason, Source, Subscriber, Verdict};
 use crate::limits;
 use crate::message::typed::Event as EventField;
-use crate::message::{HeaderName, Method, Request};
+use crate::message::{Fields, HeaderName, Method, Request};
 use crate::time::{Duration, Instant};
 use crate::transaction::ServerId;
 use crate::transport::FlowId;
@@ -62,6 +62,8 @@ pub(super) struct Subscription {
     uri: SmolStr,
     /// The Target-Dialog of its SUBSCRIBE (RFC 4538).
     about: Option<SmolStr>,
+    /// What the application adds to each SUBSCRIBE.
+    fields: Fields,
     /// What it is about, where a REFER of ours made it.
     pub(super) transfer: Option<Transfer>,
     /// The connection its last SUBSCRIBE went over, by which it is notified.
@@ -71,7 +73,14 @@ pub(super) struct Subscription {
 impl Subscription {
     /// It is told as [`Event::Transfer`] and nothing else.
     pub(super) const fn of_transfer(machine: Subscriber, transfer: Transfer) -> Self {
-        Self { machine, uri: SmolStr::new_static(""), about: None, transfer: Some(transfer), over: None }
+        Self {
+            machine,
+            uri: SmolStr::new_static(""),
+            about: None,
+            fields: Fields::new(),
+            transfer: Some(transfer),
+            over: None,
+        }
     }
 }
 
@@ -130,9 +139,11 @@ impl UserAgent {
         if self.subscriptions.len() >= limits::SUBSCRIPTIONS {
             return Err(RequestError::TooMany);
         }
+        let fields = core::mem::take(&mut self.adding);
         let id = SubscriptionId(self.next_event);
         self.next_event += 1;
-        self.subscriptions.insert(id, Subscription { machine, uri, about, transfer: None, over: None });
+        self.subscriptions
+            .insert(id, Subscription { machine, uri, about, fields, transfer: None, over: None });
         self.settle(now);
         Ok(id)
     }
@@ -175,6 +186,7 @@ impl UserAgent {
         let Some(found) = self.subscriptions.get(&id) else { return };
         let (uri, event) = (found.uri.clone(), found.machine.event().clone());
         let asks = found.machine.asks();
+        let fields = found.fields.clone();
         let (place, source) = match due {
             Due::Initial => (Place::Outside(self.stranger(uri)), None),
             Due::Within(source) => (Place::Subscription(id, source), Some(source)),
@@ -195,6 +207,7 @@ impl UserAgent {
         if !self.config.event_packages.is_empty() {
             errand = errand.with(HeaderName::AllowEvents, self.config.allow_events());
         }
+        errand.fields.extend(fields.into_pairs());
         if self.dispatch(now, errand).is_err() {
             // No transaction, or no dialog: as if nobody had answered.
             self.subscribe_failed(now, id, source, Failure::of(Cause::Rejected));

@@ -335,7 +335,7 @@ impl UserAgent {
             Some(grant) => grant.write(writer),
             None => writer,
         };
-        let writer = self.config.answer_recv_info(writer, request);
+        let writer = self.config.answer_recv_info(writer, request).fields(&self.adding);
         let ok = match sdp {
             Some(sdp) => writer.body(SDP, sdp),
             None => writer.finish(),

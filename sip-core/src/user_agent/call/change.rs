@@ -13,7 +13,7 @@ use super::usage::Usage;
 use super::{Call, Direction};
 use crate::auth::Attempt;
 use crate::dialog::{Dialog, DialogId, Stage as DialogStage};
-use crate::message::{HeaderName, Method, Request};
+use crate::message::{Fields, HeaderName, Method, Request};
 use crate::offer_answer::{self, Fault, Turn};
 use crate::time::{Duration, Instant};
 use crate::transaction::ClientId;
@@ -48,6 +48,8 @@ pub(crate) struct Change {
     wish: Wish,
     method: Method,
     offer: Option<Bytes>,
+    /// What the application adds, in every try.
+    fields: Fields,
     attempt: Attempt,
     /// As it was last sent.
     request: Option<Request>,
@@ -162,6 +164,7 @@ impl UserAgent {
     }
 
     fn wish(&mut self, now: Instant, call: CallId, wish: Wish) -> Result<(), CommandError> {
+        let fields = core::mem::take(&mut self.adding);
         let found = self.living(call)?;
         let state = found.state();
         let unacknowledged = found.awaits_ack();
@@ -183,6 +186,7 @@ impl UserAgent {
         let refreshing = usage.change.as_ref().is_some_and(|change| change.wish == Wish::Refresh);
         if refreshing && usage.next.is_none() {
             usage.next = Some(wish);
+            usage.next_fields = fields;
             return Ok(());
         }
         if usage.asked.is_some() || usage.next.is_some() {
@@ -191,12 +195,18 @@ impl UserAgent {
         if usage.change.is_some() || turn != Turn::Stable {
             return Err(CommandError::Description(Fault::Turn(Turn::LocalOffer)));
         }
+        usage.next_fields = fields;
         // §14.1: an INVITE of theirs must be confirmed first.
         if unacknowledged && usage.is_confirmed() {
             usage.next = Some(wish);
             return Ok(());
         }
-        self.begin_change(now, call, &dialog, wish)?;
+        if let Err(error) = self.begin_change(now, call, &dialog, wish) {
+            if let Some(usage) = self.usage_mut(call, &dialog) {
+                usage.next_fields = Fields::new();
+            }
+            return Err(error);
+        }
         self.settle(now);
         Ok(())
     }
@@ -219,10 +229,12 @@ impl UserAgent {
             _ => Method::Invite,
         };
         let offer = usage.propose(&wish, &method).map_err(CommandError::Description)?;
+        let fields = core::mem::take(&mut usage.next_fields);
         usage.change = Some(Box::new(Change {
             wish,
             method,
             offer,
+            fields,
             attempt: Attempt::default(),
             request: None,
             stage: Stage::Waiting(now),
@@ -254,7 +266,7 @@ impl UserAgent {
             .header(HeaderName::Allow, &self.local.allow)
             .header(HeaderName::Supported, &self.local.within)
             .header(HeaderName::UserAgent, &self.config.user_agent);
-        let writer = terms.write(writer, timer.as_ref());
+        let writer = terms.write(writer, timer.as_ref()).fields(&change.fields);
         let body = change.offer.as_deref().unwrap_or_default();
         let writer = self.authorize(writer, &mut change.attempt, &change.method, &uri, body);
         let message = match &change.offer {

@@ -27,7 +27,7 @@ use super::incoming::{Incoming, Phase};
 use super::outgoing::Outgoing;
 use super::{CallId, CallState, CommandError, End, Event, Identity, UserAgent};
 use crate::dialog::DialogId;
-use crate::message::{NameAddr, SessionIdentifier, unescape};
+use crate::message::{Fields, HeaderName, NameAddr, SessionIdentifier, unescape};
 use crate::offer_answer::Negotiation;
 use crate::time::Instant;
 
@@ -39,8 +39,8 @@ pub(super) struct Call {
     /// The dialog of the 2xx that counts. An incoming call has its dialog from the start.
     pub(super) usage: Option<Usage>,
     pub(super) way: Way,
-    /// Why it ended, as the Reason of a BYE or CANCEL says it (RFC 3326).
-    pub(super) parting: Option<SmolStr>,
+    /// What a BYE or CANCEL says beside: why it ended (RFC 3326), and what the application adds.
+    pub(super) parting: Fields,
     /// What [`Event::Session`] told.
     pub(super) told_session: SessionIdentifier,
     /// [`Event::Ended`] was told.
@@ -220,7 +220,10 @@ impl UserAgent {
     pub(super) fn end(&mut self, id: CallId, end: End) {
         if let Some(call) = self.calls.get_mut(&id).filter(|call| !call.ended) {
             call.ended = true;
-            call.parting = end.reason();
+            call.parting = core::mem::take(&mut self.adding);
+            if let Some(reason) = end.reason() {
+                call.parting.push(HeaderName::Reason, reason);
+            }
             self.event(Event::Ended { call: id, end });
         }
     }

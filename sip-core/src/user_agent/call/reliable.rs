@@ -10,7 +10,7 @@ use crate::dialog::DialogId;
 use crate::entropy;
 use crate::limits;
 use crate::message::typed::{RAck, RSeq};
-use crate::message::{HeaderName, Method, Request, Response, Writer, reason_phrase};
+use crate::message::{Fields, HeaderName, Method, Request, Response, Writer, reason_phrase};
 use crate::offer_answer::{Fault, Turn};
 use crate::time::{Duration, Instant};
 use crate::transaction::{ServerId, Timers};
@@ -53,7 +53,7 @@ pub(crate) struct Reliable {
     /// The one without PRACK. §3: no second "until the first is acknowledged".
     sent: Option<Sent>,
     /// Those that wait for it.
-    waiting: VecDeque<(u16, Option<Bytes>)>,
+    waiting: VecDeque<(u16, Option<Bytes>, Fields)>,
     /// The 2xx that waits for it (§3: its description must have arrived), with our user's description.
     pub(crate) accepting: Option<Bytes>,
 }
@@ -98,7 +98,7 @@ impl Reliable {
     /// Whether a 2xx has to wait for a PRACK.
     pub(crate) fn holds_success(&self) -> bool {
         self.sent.as_ref().is_some_and(|sent| sent.described)
-            || self.waiting.iter().any(|(_, sdp)| sdp.is_some())
+            || self.waiting.iter().any(|(_, sdp, _)| sdp.is_some())
     }
 
     pub(crate) fn timeout(&self) -> Option<Instant> {
@@ -176,13 +176,14 @@ impl UserAgent {
         let timers = self.timers;
         let session = self.calls.get(&id).map(Call::session).unwrap_or_default();
         let Some(incoming) = self.calls.get_mut(&id).and_then(Call::incoming) else { return Ok(()) };
+        let fields = core::mem::take(&mut self.adding);
         let Some(server) = incoming.server else { return Ok(()) };
         let Some(hop) = self.layer.server_hop(server) else { return Ok(()) };
         let rseq = incoming.reliable.applies(sdp.as_ref()).then_some(incoming.reliable.next);
         if rseq.is_some() && incoming.reliable.sent.is_some() {
             // A reminder is no news to a caller that has not acknowledged the one before.
             if incoming.reliable.waiting.len() < limits::PROVISIONALS {
-                incoming.reliable.waiting.push_back((status, sdp));
+                incoming.reliable.waiting.push_back((status, sdp, fields));
             }
             return Ok(());
         }
@@ -193,6 +194,7 @@ impl UserAgent {
             .header(HeaderName::Contact, format_args!("<{}>", self.local.contact_uri(hop)))
             .header(HeaderName::Allow, &self.local.allow)
             .header(HeaderName::Server, &self.config.user_agent);
+        writer = writer.fields(&fields);
         if let Some(rseq) = rseq {
             writer = self.config.answer_recv_info(writer, &incoming.request);
             writer = writer.header(HeaderName::Require, TAG).header(HeaderName::RSeq, rseq);
@@ -288,7 +290,8 @@ impl UserAgent {
         if !matches!(incoming.phase, Phase::Offered { .. }) {
             return;
         }
-        if let Some((status, sdp)) = incoming.reliable.waiting.pop_front() {
+        if let Some((status, sdp, fields)) = incoming.reliable.waiting.pop_front() {
+            self.adding = fields;
             // It was read before when it was made.
             let _ = self.provisional(now, id, status, sdp);
         } else if let Some(sdp) = incoming.reliable.accepting.take()

@@ -13,7 +13,7 @@ use super::prack::HeldPrack;
 use super::session_timer::{SessionTimer, Terms};
 use crate::dialog::{Dialog, DialogId};
 use crate::message::typed::RecvInfo;
-use crate::message::{HeaderName, Headers, Request, Response};
+use crate::message::{Fields, HeaderName, Headers, Request, Response};
 use crate::offer_answer::{Fault, Negotiation, Outline, Turn};
 use crate::time::Instant;
 use crate::transaction::{ClientId, ServerId};
@@ -35,6 +35,8 @@ pub(crate) struct Usage {
     pub(crate) change: Option<Box<Change>>,
     /// What comes after `change`.
     pub(crate) next: Option<super::Wish>,
+    /// What the application adds to the next change.
+    pub(crate) next_fields: Fields,
     /// What the other side asks and our user has to answer.
     pub(crate) asked: Option<Asked>,
     /// Our 2xx to its re-INVITE, without ACK so far.
@@ -66,6 +68,7 @@ impl Usage {
             info_packages: None,
             change: None,
             next: None,
+            next_fields: Fields::new(),
             asked: None,
             unacknowledged: None,
             outline: None,

@@ -4,7 +4,7 @@ use super::Outgoing;
 use crate::auth::Attempt;
 use crate::dialog::DialogId;
 use crate::limits;
-use crate::message::{Response, SessionIdentifier};
+use crate::message::{Fields, Response, SessionIdentifier};
 use crate::offer_answer::{self, Turn};
 use crate::time::Instant;
 use crate::transaction::ClientId;
@@ -154,9 +154,13 @@ impl UserAgent {
             }
             // The BYE of a call that was given up is the call's end; a fork's is nobody's.
             let of_call = call.usage.is_none() && !call.released;
+            let parting = match of_call {
+                true => core::mem::take(&mut call.parting),
+                false => Fields::new(),
+            };
             self.transmit(ack);
             if !self.is_leaving(usage.dialog.id()) {
-                self.say_last(Last::Bye(usage.dialog, None), of_call.then_some(id));
+                self.say_last(Last::Bye(usage.dialog, parting), of_call.then_some(id));
             }
             return;
         }

@@ -1,5 +1,6 @@
 //! Scripts on a virtual clock: [`solo`] plays the other side by hand, [`pair`] connects two user agents.
 
+mod added_fields;
 mod bodies;
 mod calls;
 mod changes;
