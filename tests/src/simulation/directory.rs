@@ -150,6 +150,18 @@ impl Directory {
         self.bindings.insert(aor.to_owned(), contacts);
     }
 
+    /// Whoever asks for a user here is to ask at that URI instead.
+    pub fn moved(&mut self, aor: &str, now: Instant, contact: &str) {
+        let key = RegistrationKey { aor: aor.into(), instance: contact.into(), reg_id: 0 };
+        let (expires_at, call_id) = (now + Duration::from_secs(3_600), "moved".into());
+        let hop = SocketAddr::from(([192, 0, 2, 1], 5060));
+        let hop = Some(Hop { flow: SOCKET, transport: Transport::Udp, local: hop, remote: hop });
+        let (params, path) = (Default::default(), Default::default());
+        let binding =
+            Binding { key, contact: contact.into(), params, expires_at, call_id, cseq: 1, path, hop };
+        self.bindings.insert(aor.to_owned(), vec![binding]);
+    }
+
     /// Those who waited and can be told.
     pub fn woken(&mut self) -> Vec<(QuestionId, Hop)> {
         core::mem::take(&mut self.woken)

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use sip_core::entropy::SeededEntropy;
-use sip_core::server::{self, Identity, Outward, Server};
+use sip_core::server::{self, Identity, Mode, Outward, Server};
 use sip_core::time::Instant;
 use sip_core::transport::{FlowId, Hop, Transport};
 use sip_core::user_agent::{self, Aor, CallId, Event, OutboundFlow, UserAgent};
@@ -161,10 +161,10 @@ impl Phone {
         core::mem::replace(&mut self.agent, fresh)
     }
 
-    /// Gives it one more way to its server; to be called before it is switched on.
-    pub fn add_line(&mut self) {
+    /// Gives it one more way to a server; to be called before it is switched on.
+    pub fn add_line(&mut self, home: NodeId) {
         let reg_id = self.lines.len() as u32 + 1;
-        self.lines.push(Line { reg_id, home: self.home, connection: None, online: false });
+        self.lines.push(Line { reg_id, home, connection: None, online: false });
         let flows = self.lines.iter().map(|line| OutboundFlow { reg_id: line.reg_id, proxy: None }).collect();
         self.configure(|config| config.flows = flows);
     }
@@ -192,7 +192,8 @@ impl Phone {
 
     /// The flow its socket has with this node.
     pub fn socket(&self, own: NodeId, peer: NodeId) -> Hop {
-        let flow = FlowId(100 + self.life);
+        let line = self.lines.iter().position(|line| line.home == peer).unwrap_or_default() as u64;
+        let flow = FlowId(100 + 4 * self.life + line);
         Hop { flow, transport: Transport::Udp, local: own.address(), remote: peer.address() }
     }
 }
@@ -212,6 +213,13 @@ impl ServerNode {
         }
     }
 
+    /// It tells who asks for somebody where to ask instead (RFC 3261 §8.3).
+    pub fn redirect(&mut self) {
+        let mut config = Self::config(&self.domain, 0);
+        config.routing.mode = Mode::Redirect;
+        self.server = BoxedServer(Box::new(Server::new(config, Box::new(SeededEntropy(self.seed)))));
+    }
+
     /// Loses its transactions and connections; its keys stay, unless they shall not, its bindings if so wanted.
     pub fn restart(&mut self, keep_bindings: bool, new_keys: bool) {
         self.life += 1;
@@ -223,9 +231,13 @@ impl ServerNode {
     }
 
     fn make(domain: &str, seed: u64, key: u8) -> BoxedServer {
+        BoxedServer(Box::new(Server::new(Self::config(domain, key), Box::new(SeededEntropy(seed)))))
+    }
+
+    fn config(domain: &str, key: u8) -> server::Config {
         let mut config = server::Config::new(domain, [7 ^ key; 32], [9 ^ key; 32]);
         config.outward = Outward::Anywhere;
-        BoxedServer(Box::new(Server::new(config, Box::new(SeededEntropy(seed)))))
+        config
     }
 
     /// The flow its socket has with this node.

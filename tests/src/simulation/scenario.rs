@@ -395,7 +395,7 @@ impl Scenario {
             config.snapshots = self.snapshots;
         });
         if phone.config.transport != Transport::Udp {
-            (1..self.flows).for_each(|_| phone.add_line());
+            (1..self.flows).for_each(|_| phone.add_line(phone.home));
         }
     }
 

@@ -26,6 +26,10 @@ pub enum Between {
     HisProxy,
     /// The server of alice's domain and that of bob's.
     TwoProxies,
+    /// Two servers of the domain of both, the first of which is dead.
+    DeadProxy,
+    /// A server that redirects, and one of bob's domain; alice finds them by herself.
+    Redirect,
 }
 
 /// One flow.

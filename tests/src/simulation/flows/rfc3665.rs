@@ -1,7 +1,9 @@
-//! RFC 3665 §3. Blank are §3.3 (a second proxy that challenges), §3.4 (another proxy after the first fails) and §3.6
-//! (redirection).
+//! RFC 3665 §2 and §3. Blank is §3.3: a second proxy challenges alice, and ours asks nobody for a password who has no
+//! account with it.
 
-use super::Between::{HisProxy, Nobody, TwoProxies};
+use sip_core::user_agent::{Event, UserAgent};
+
+use super::Between::{DeadProxy, HisProxy, Nobody, Redirect, TheirProxy, TwoProxies};
 use super::Flow;
 
 const PLAIN: Flow = Flow {
@@ -17,6 +19,68 @@ const PLAIN: Flow = Flow {
 
 /// The flows.
 pub const FLOWS: &[Flow] = &[
+    Flow {
+        section: "RFC 3665 §2.1",
+        about: "a registration",
+        between: TheirProxy,
+        table: "B>P REGISTER, P>B 401 REGISTER, B>P REGISTER, P>B 200 REGISTER",
+        script: |stage| {
+            stage.starts_anew(stage.bob, |_| {});
+            stage.run(1_000);
+        },
+        ..PLAIN
+    },
+    Flow {
+        section: "RFC 3665 §2.2",
+        about: "a registration is told again, with credentials for a nonce that is known; ours has one contact",
+        between: TheirProxy,
+        table: "B>P REGISTER, P>B 200 REGISTER",
+        script: |stage| {
+            stage.world.command(stage.bob, "register", UserAgent::register).expect("a phone can register");
+            stage.run(1_000);
+        },
+        ..PLAIN
+    },
+    Flow {
+        section: "RFC 3665 §2.3",
+        about: "what is registered is asked for",
+        between: TheirProxy,
+        table: "B>P REGISTER, P>B 200 REGISTER",
+        script: |stage| {
+            stage.world.command(stage.bob, "fetch", UserAgent::fetch_bindings).expect("a phone can ask");
+            stage.run(1_000);
+            stage.take(stage.bob, |event| match event {
+                Event::Bindings { outcome: Ok(bindings), .. } if bindings.len() == 1 => Some(()),
+                _ => None,
+            });
+        },
+        ..PLAIN
+    },
+    Flow {
+        section: "RFC 3665 §2.4",
+        about: "everything is unregistered",
+        between: TheirProxy,
+        table: "B>P REGISTER, P>B 200 REGISTER",
+        script: |stage| {
+            let bob = stage.bob;
+            stage.world.phone(bob).watch.unregistering = true;
+            stage.world.command(bob, "unregister all", UserAgent::unregister_all).expect("a phone can leave");
+            stage.run(1_000);
+            stage.take(bob, |event| matches!(event, Event::Unregistered).then_some(()));
+        },
+        ..PLAIN
+    },
+    Flow {
+        section: "RFC 3665 §2.5",
+        about: "a wrong password",
+        between: TheirProxy,
+        table: "B>P REGISTER, P>B 401 REGISTER, B>P REGISTER, P>B 401 REGISTER",
+        script: |stage| {
+            stage.starts_anew(stage.bob, |config| config.password = Some("a guess".into()));
+            stage.run(10_000);
+        },
+        ..PLAIN
+    },
     Flow {
         section: "RFC 3665 §3.1",
         about: "a call without a proxy",
@@ -50,6 +114,30 @@ pub const FLOWS: &[Flow] = &[
         ..PLAIN
     },
     Flow {
+        section: "RFC 3665 §3.4",
+        about: "alice's proxy is dead: she repeats her INVITE over her flow to another before its transaction ends",
+        between: DeadProxy,
+        table: "A>P1 INVITE, A>P1 INVITE, A>P1 INVITE, A>P1 INVITE, A>P1 INVITE, A>P1 INVITE, A>P1 INVITE, \
+                A>P2 INVITE, P2>A 407 INVITE, A>P2 ACK, A>P2 INVITE, P2>B INVITE, P2>A 100 INVITE, B>P2 180 INVITE, \
+                P2>A 180 INVITE, B>P2 200 INVITE, P2>A 200 INVITE, A>P2 ACK, P2>B ACK, B>P2 BYE, P2>A BYE, \
+                A>P2 200 BYE, P2>B 200 BYE",
+        script: |stage| {
+            let alice = stage.alice;
+            stage.call();
+            // INVITE was sent for the seventh time; what keeps the flow alive has had no answer.
+            stage.run(31_700);
+            stage.world.lose_line(alice, 0);
+            stage.run(500);
+            stage.ring();
+            stage.run(300);
+            stage.accept();
+            stage.run(400);
+            stage.hang_up(stage.bob);
+            stage.run(1_000);
+        },
+        ..PLAIN
+    },
+    Flow {
         section: "RFC 3665 §3.5",
         about: "a call that enters by the border of bob's network",
         table: "A>P INVITE, P>A 100 INVITE, P>B INVITE, B>P 180 INVITE, P>A 180 INVITE, B>P 200 INVITE, \
@@ -57,6 +145,25 @@ pub const FLOWS: &[Flow] = &[
         script: |stage| {
             stage.talk();
             stage.hang_up(stage.alice);
+            stage.run(1_000);
+        },
+        ..PLAIN
+    },
+    Flow {
+        section: "RFC 3665 §3.6",
+        about: "a server redirects alice to another; bob's offer comes in his 200 and her answer in the ACK",
+        between: Redirect,
+        table: "A>P1 INVITE, P1>A 302 INVITE, A>P1 ACK, A>P2 INVITE, P2>B INVITE, P2>A 100 INVITE, B>P2 180 INVITE, \
+                P2>A 180 INVITE, B>P2 200 INVITE, P2>A 200 INVITE, A>P2 ACK, P2>B ACK, B>P2 BYE, P2>A BYE, \
+                A>P2 200 BYE, P2>B 200 BYE",
+        script: |stage| {
+            stage.calls_offerless("bob@10.0.0.2");
+            stage.run(500);
+            stage.ring();
+            stage.run(300);
+            stage.accept();
+            stage.run(600);
+            stage.hang_up(stage.bob);
             stage.run(1_000);
         },
         ..PLAIN

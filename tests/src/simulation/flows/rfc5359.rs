@@ -12,6 +12,7 @@ use sip_core::user_agent::{
 
 use super::super::NodeId;
 use super::super::node::password;
+use super::super::person;
 use super::super::watch::description;
 use super::Between::{HisProxy, Nobody, TheirProxy};
 use super::Flow;
@@ -254,6 +255,30 @@ pub const FLOWS: &[Flow] = &[
         ..PLAIN
     },
     Flow {
+        section: "RFC 5359 §2.11",
+        about: "a third one joins a call (RFC 3911)",
+        others: &["carol"],
+        table: "A>B INVITE, B>A 180 INVITE, B>A 200 INVITE, A>B ACK, C>B INVITE, B>C 180 INVITE, B>A INVITE, \
+                A>B 200 INVITE, B>A ACK, B>C 200 INVITE, C>B ACK",
+        script: |stage| {
+            let (alice, bob, carol) = (stage.alice, stage.bob, stage.third);
+            stage.starts_anew(bob, |config| config.joins = true);
+            stage.talk();
+            let Some(dialog) = own_dialog(stage, bob) else { return };
+            stage.joins(carol, bob, &dialog);
+            stage.run(200);
+            stage.rings(bob);
+            stage.run(200);
+            let Some(call) = stage.call_with(bob, alice) else { return };
+            let sdp = person::next_description(&mut stage.world, bob, call, None);
+            stage.change_call(bob, call, "offer", |ua, now, call| ua.offer(now, call, &sdp));
+            stage.run(200);
+            stage.accepts(bob);
+            stage.run(1_000);
+        },
+        ..PLAIN
+    },
+    Flow {
         section: "RFC 5359 §2.12",
         about: "find me: four phones, one after another",
         between: HisProxy,
@@ -409,7 +434,7 @@ impl Stage {
     }
 
     /// Somebody asks another, with whom there is a call, to call a third instead.
-    fn refers(
+    pub(super) fn refers(
         &mut self,
         who: NodeId,
         whom: NodeId,
@@ -418,6 +443,19 @@ impl Stage {
         let Some(call) = self.call_with(who, whom) else { return };
         let asked = self.world.command(who, "refer", |ua, now| command(ua, now, call));
         self.world.phone(who).watch.transfers.insert(asked.expect("a call can be transferred"));
+    }
+
+    /// Somebody calls another to be added to his call.
+    fn joins(&mut self, who: NodeId, whom: NodeId, told: &Dialog) {
+        // The document names it as the other side of the dialog knows it.
+        let named = Replacement::of_dialog(told).expect("a dialog has a name");
+        let named = Replacement { to_tag: named.from_tag, from_tag: named.to_tag, ..named };
+        let target = self.address(whom);
+        self.world.serial += 1;
+        let (serial, now) = (self.world.serial, self.world.now);
+        let call = self.world.phone(who).agent.call_joining(now, &target, &description(serial, 0), named);
+        self.world.phone(who).watch.called(call.expect("a call can be made"), serial);
+        self.world.after_command(who);
     }
 
     /// Somebody has a server take his place in his call, by a REFER outside of it; the call that the server makes rings.

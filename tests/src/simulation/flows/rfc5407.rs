@@ -1,7 +1,9 @@
-//! RFC 5407 §3: races. Blank are §3.1.3 (our callers leave an early dialog by CANCEL, never by BYE), §3.2.4 (our callees
-//! send no BYE before the ACK, RFC 3261 §15), §3.3.2 (an application cannot choose UPDATE once a call stands) and
-//! §3.3.3 (a REFER that crosses BYE: not scripted yet).
+//! RFC 5407 §3: races. Blank are §3.1.3 (our callers leave an early dialog by CANCEL, never by BYE) and §3.2.4 (our callees
+//! send no BYE before the ACK, RFC 3261 §15).
 
+use sip_core::user_agent::{Event, TransferEnd, TransferUpdate};
+
+use super::super::person;
 use super::Between::Nobody;
 use super::Flow;
 use super::stage::LATENCY;
@@ -156,6 +158,41 @@ pub const FLOWS: &[Flow] = &[
             stage.offer(stage.bob);
             // Bob's next try comes within 2 s, alice's within 4 s.
             stage.run(6_000);
+        },
+        ..PLAIN
+    },
+    Flow {
+        section: "RFC 5407 §3.3.2",
+        about: "UPDATE and re-INVITE cross; alice's next try comes after the example's end",
+        table: "A>B INVITE, B>A 180 INVITE, B>A 200 INVITE, A>B ACK, A>B UPDATE, B>A INVITE, B>A 491 UPDATE, \
+                A>B 491 INVITE, B>A ACK, B>A INVITE, A>B 200 INVITE, B>A ACK",
+        script: |stage| {
+            let (alice, bob) = (stage.alice, stage.bob);
+            stage.talk();
+            let Some(call) = stage.call_with(alice, bob) else { return };
+            let sdp = person::next_description(&mut stage.world, alice, call, None);
+            stage.change(alice, "update", |ua, now, call| ua.offer_promptly(now, call, &sdp));
+            stage.offer(bob);
+            // Bob's next try comes within 2 s, alice's after 2.1 s at the earliest.
+            stage.run(2_190);
+        },
+        ..PLAIN
+    },
+    Flow {
+        section: "RFC 5407 §3.3.3",
+        about: "REFER crosses BYE",
+        table: "A>B INVITE, B>A 180 INVITE, B>A 200 INVITE, A>B ACK, A>B BYE, B>A REFER, B>A 200 BYE, A>B 481 REFER",
+        script: |stage| {
+            let (alice, bob) = (stage.alice, stage.bob);
+            stage.talk();
+            stage.hang_up(alice);
+            stage.refers(bob, alice, |ua, now, call| ua.transfer(now, call, "carol@a.example"));
+            stage.run(1_000);
+            // He is told that nothing comes of it.
+            stage.take(bob, |event| match event {
+                Event::Transfer { update: TransferUpdate::Ended(TransferEnd::Failed(_)), .. } => Some(()),
+                _ => None,
+            });
         },
         ..PLAIN
     },

@@ -3,7 +3,7 @@
 use sip_core::body::dialog_info::Dialog;
 use sip_core::time::{Duration, Instant};
 use sip_core::transport::Transport;
-use sip_core::user_agent::{Addressee, CallId, CommandError, Event, Replacement, UserAgent};
+use sip_core::user_agent::{Addressee, CallId, CommandError, Config, Event, Replacement, UserAgent};
 
 use super::super::NodeId;
 use super::super::directory::Directory;
@@ -55,10 +55,13 @@ impl Stage {
             Between::TheirProxy => (DOMAIN, &[(DOMAIN, &["alice", "bob"])]),
             Between::HisProxy => (ELSEWHERE, &[(DOMAIN, &["bob"])]),
             Between::TwoProxies => (ELSEWHERE, &[(ELSEWHERE, &["alice"]), (DOMAIN, &["bob"])]),
+            Between::DeadProxy => (DOMAIN, &[(DOMAIN, &[]), (DOMAIN, &["alice", "bob"])]),
+            Between::Redirect => (ELSEWHERE, &[(DOMAIN, &[]), (DOMAIN, &["bob"])]),
         };
         // Alice sends to the first, everybody else to the last.
         let (first, last) = match homes.len() {
             0 => (MESH, MESH),
+            servers if between == Between::Redirect => (MESH, NodeId(servers)),
             servers => (NodeId(1), NodeId(servers)),
         };
         add_phone(&mut world, "alice", 0, alices, first, homes.iter().any(|(domain, _)| *domain == alices));
@@ -72,6 +75,24 @@ impl Stage {
         for (at, user) in ["bob"].iter().chain(others).enumerate() {
             let device = ["bob"].iter().chain(others).take(at).filter(|other| *other == user).count();
             add_phone(&mut world, user, device, DOMAIN, last, !homes.is_empty());
+        }
+        match between {
+            Between::DeadProxy => {
+                let phone = world.phone(alice);
+                phone.registers = false;
+                phone.add_line(last);
+                world.stop(first, Duration::from_secs(3_600), true);
+            }
+            Between::Redirect => {
+                let (from, to) = (NodeId(1), last.address().ip());
+                let now = world.now;
+                if let Node::Server(server) = &mut world.nodes[from.0] {
+                    server.redirect();
+                    server.directory.moved("sip:bob@a.example", now, &format!("sip:bob@{to}"));
+                }
+                world.phone(alice).configure(|config| config.redirections = 1);
+            }
+            _ => {}
         }
         let third = if others.is_empty() { bob } else { NodeId(bob.0 + 1) };
         let mut stage = Self { world, alice, bob, third, prelude: 0 };
@@ -149,9 +170,14 @@ impl Stage {
 
     /// Alice calls bob and wants him to offer.
     pub fn call_offerless(&mut self) {
+        self.calls_offerless("bob@a.example");
+    }
+
+    /// Alice calls this address and wants whoever is there to offer.
+    pub fn calls_offerless(&mut self, target: &str) {
         let (alice, now) = (self.alice, self.world.now);
         let phone = self.world.phone(alice);
-        let call = phone.agent.call_offerless(now, "bob@a.example").expect("alice can call");
+        let call = phone.agent.call_offerless(now, target).expect("alice can call");
         phone.watch.called(call, 1);
         self.world.after_command(alice);
     }
@@ -225,10 +251,30 @@ impl Stage {
         command: impl FnOnce(&mut UserAgent, Instant, CallId) -> Result<(), CommandError>,
     ) {
         let Some(call) = self.call_of(who) else { return };
+        self.change_call(who, call, name, command);
+    }
+
+    /// The same for any of somebody's calls.
+    pub fn change_call(
+        &mut self,
+        who: NodeId,
+        call: CallId,
+        name: &str,
+        command: impl FnOnce(&mut UserAgent, Instant, CallId) -> Result<(), CommandError>,
+    ) {
         self.world.command(who, name, |ua, now| command(ua, now, call)).expect("a call can be changed");
         if let Some(call) = self.world.phone(who).watch.calls.get_mut(&call) {
             call.changes += 1;
         }
+    }
+
+    /// Somebody is switched off and on, with other settings.
+    pub fn starts_anew(&mut self, who: NodeId, change: impl FnOnce(&mut Config)) {
+        let phone = self.world.phone(who);
+        change(&mut phone.config);
+        // Another life, other branches: the server must not take what it says for what was said before.
+        phone.restart();
+        self.world.switch_on(who);
     }
 
     /// Who was sent a REFER makes the call it asks for.

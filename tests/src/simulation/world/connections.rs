@@ -88,6 +88,14 @@ impl World {
         }
     }
 
+    /// A phone on UDP finds that nobody answers at the other end of a line.
+    pub fn lose_line(&mut self, phone: NodeId, line: usize) {
+        let node = self.phone(phone);
+        node.lines[line].online = false;
+        let flow = node.socket(phone, node.lines[line].home).flow;
+        self.input(phone, user_agent::Input::FlowClosed(flow));
+    }
+
     /// A connection breaks; its ends notice in their own time.
     pub fn break_connection(&mut self, connection: ConnectionId, notice: (u64, u64)) {
         let Some((client, server)) = self.network.connection(connection).map(|c| (c.client, c.server)) else {
