@@ -6,6 +6,7 @@
 //! hold, [`sabotage`] breaks rules on purpose to see that it is noticed. What it does not do: media, real sockets, time
 //! that passes by itself.
 
+pub mod chats;
 pub mod directory;
 pub mod fault;
 pub mod flows;

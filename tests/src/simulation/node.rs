@@ -11,6 +11,7 @@ use sip_core::transport::{FlowId, Hop, Transport};
 use sip_core::user_agent::{self, Aor, CallId, Event, OutboundFlow, UserAgent};
 
 use super::NodeId;
+use super::chats;
 use super::directory::{Directory, SOCKET};
 use super::network::ConnectionId;
 use super::presence::Presence;
@@ -127,7 +128,8 @@ impl Phone {
             user_agent::Config::new(aor, format!("urn:uuid:00000000-0000-4000-8000-{:012}", id.0));
         config.password = Some(password(user));
         config.transport = transport;
-        config.message_types = vec!["text/plain".into()];
+        config.message_types = chats::TYPES.map(Into::into).into();
+        config.info_packages = vec![chats::PACKAGE.into()];
         let seed = stir(stir(seed, 1), id.0 as u64);
         Self {
             name: if device == 0 { user.to_owned() } else { format!("{user}/{}", device + 1) },

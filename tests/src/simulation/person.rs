@@ -1,15 +1,15 @@
 //! Who uses the phones when no script does: people who call each other, answer, refuse, lose patience and hang up, as
 //! the seed has it.
 
-use sip_core::body::Content;
 use sip_core::offer_answer::{Fault, Negotiation};
-use sip_core::time::{Duration, Instant};
+use sip_core::time::Duration;
 use sip_core::user_agent::{
-    Addressee, CallError, CallId, CommandError, Event, ReferralId, RequestError, RequestId,
-    SubscriptionUpdate, TransferEnd, TransferUpdate, UserAgent, WatcherId, WatcherUpdate,
+    CallError, CallId, CommandError, Event, ReferralId, SubscriptionUpdate, TransferEnd, TransferUpdate,
+    UserAgent, WatcherId, WatcherUpdate,
 };
 
 use super::NodeId;
+use super::chats;
 use super::presence;
 use super::rules;
 use super::transfers;
@@ -35,8 +35,8 @@ pub struct Habits {
     pub hang_up: u64,
     /// After how long.
     pub talk: (u64, u64),
-    /// How many press keys in a call.
-    pub dtmf: u64,
+    /// How many press keys, or write, in a call.
+    pub write: u64,
     /// How many change the session, hold among them.
     pub change: u64,
     /// How many let the caller hear something before they answer.
@@ -70,8 +70,8 @@ pub enum Action {
     HangUp(CallId),
     /// Lose patience, if it has not been answered.
     GiveUp(CallId),
-    /// Press a key.
-    Dtmf(CallId),
+    /// Press a key, or write something.
+    Write(CallId),
     /// Let the caller hear something.
     Early(CallId),
     /// Change the session.
@@ -175,13 +175,7 @@ pub fn react(world: &mut World, phone: NodeId, event: &Event) {
         } if habits.strict && failure.status == Some(481) => {
             world.violate(phone, "a subscription is not found where it was made", format!("{failure:?}"));
         }
-        Event::Message { content, .. } => {
-            let text = String::from_utf8_lossy(&content.body).into_owned();
-            // Who sends it again to a server that has forgotten it makes a new one of it.
-            if !world.phone(phone).watch.texts.insert(text.clone()) && habits.strict {
-                world.violate(phone, "a message is told twice", text);
-            }
-        }
+        Event::Message { .. } | Event::InfoPackage { .. } => chats::read(world, phone, event),
         Event::Ended { call, end } => {
             world.note_end(phone, *call, end);
             if let Err(rule) = rules::may_end(end, habits.strict) {
@@ -206,9 +200,9 @@ pub fn talk_on(world: &mut World, phone: NodeId, call: CallId) {
         let after = world.between((0, habits.talk.1));
         world.plan_action(after, phone, Action::Change(call));
     }
-    if world.roll(100) < habits.dtmf {
+    while world.roll(100) < habits.write {
         let after = world.between((0, habits.talk.1));
-        world.plan_action(after, phone, Action::Dtmf(call));
+        world.plan_action(after, phone, Action::Write(call));
     }
     if world.roll(100) < habits.transfer {
         let after = world.between((0, habits.talk.1));
@@ -255,9 +249,8 @@ pub fn act(world: &mut World, phone: NodeId, action: Action) {
             let done = world.command(phone, "hangup", |agent, now| agent.hangup(now, call));
             must(world, phone, "hangup", done);
         }
-        Action::Dtmf(call) if is_at(world, phone, call, &[Stage::Established]) => {
-            let keys = ("application/dtmf-relay", "Signal=5\r\nDuration=160\r\n");
-            request(world, phone, "info", |agent, now| agent.info(now, call, keys.0, keys.1));
+        Action::Write(call) if is_at(world, phone, call, &[Stage::Established]) => {
+            chats::in_call(world, phone, call);
         }
         Action::Early(call) if is_at(world, phone, call, &[Stage::Pending]) => {
             let serial = world.phone(phone).watch.calls.get(&call).and_then(|call| call.serial);
@@ -284,20 +277,8 @@ pub fn act(world: &mut World, phone: NodeId, action: Action) {
             transfers::transfer(world, phone, call);
         }
         Action::Obey(referral) => transfers::obey(world, phone, referral),
-        Action::Text => {
-            let Some(target) = somebody(world, phone) else { return };
-            world.serial += 1;
-            let content = Content::new("text/plain", format!("message {}", world.serial).into_bytes());
-            let text = format!("message to {target}");
-            request(world, phone, &text, |agent, now| {
-                agent.message(now, Addressee::Target(&target), content)
-            });
-        }
-        Action::Probe => {
-            let Some(target) = somebody(world, phone) else { return };
-            let text = format!("options of {target}");
-            request(world, phone, &text, |agent, now| agent.options(now, Addressee::Target(&target)));
-        }
+        Action::Text => chats::text(world, phone),
+        Action::Probe => chats::probe(world, phone),
         Action::Watch => presence::watch(world, phone),
         Action::Unwatch => {
             presence::leave(world, phone);
@@ -347,22 +328,6 @@ pub fn somebody(world: &mut World, phone: NodeId) -> Option<String> {
     let chosen = *others.get(world.roll(others.len() as u64) as usize)?;
     let other = world.phone(chosen);
     Some(if far { format!("{}@{}", other.user, other.domain) } else { other.user.clone() })
-}
-
-/// Sends a request that has one answer.
-fn request(
-    world: &mut World,
-    phone: NodeId,
-    text: &str,
-    command: impl FnOnce(&mut UserAgent, Instant) -> Result<RequestId, RequestError>,
-) {
-    match world.command(phone, text, command) {
-        // Its answer cannot come before the network has had its turn.
-        Ok(request) => drop(world.phone(phone).watch.requests.insert(request)),
-        // Without a flow it cannot be sent, and is told so.
-        Err(RequestError::Offline) => {}
-        Err(error) => world.violate(phone, "a legal command is refused", format!("{text}: {error}")),
-    }
 }
 
 /// Holds, resumes, or offers something new.

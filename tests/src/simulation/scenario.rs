@@ -87,7 +87,7 @@ const PEOPLE_AT_HOME: Habits = Habits {
     cancel: 25,
     hang_up: 50,
     talk: (0, 15_000),
-    dtmf: 30,
+    write: 30,
     change: 40,
     early: 25,
     chat: 50,
@@ -182,6 +182,21 @@ pub const SCENARIOS: &[Scenario] = &[
         name: "fork",
         about: "three people with three phones each, which ring together",
         cast: Cast::Domains { servers: 1, udp: 2, websocket: 1, streams: 0, devices: 3 },
+        ..PLAIN
+    },
+    Scenario {
+        name: "early",
+        about: "three phones each that let the caller hear something before they are answered, reliably (RFC 3262)",
+        cast: Cast::Domains { servers: 1, udp: 2, websocket: 1, streams: 0, devices: 3 },
+        habits: Habits { early: 80, reflexes: (1_000, 12_000), ..PEOPLE_AT_HOME },
+        ..PLAIN
+    },
+    Scenario {
+        name: "write",
+        about: "people in calls who write to each other and press keys; a tenth lost, doubled, late",
+        cast: TWO_HOMES,
+        profile: THREE_HOPS,
+        habits: Habits { write: 75, talk: (5_000, 30_000), ..PEOPLE_AT_HOME },
         ..PLAIN
     },
     Scenario {
@@ -297,7 +312,7 @@ pub const SCENARIOS: &[Scenario] = &[
             down: (100, 6_000),
             ..Faults::NONE
         },
-        habits: Habits { strict: false, watch: 50, ..PEOPLE_AT_HOME },
+        habits: Habits { strict: false, watch: 50, transfer: 40, ..PEOPLE_AT_HOME },
         trunks: true,
         snapshots: true,
         ..PLAIN

@@ -147,7 +147,11 @@ impl Watch {
                 call.changes -= 1;
                 Ok(())
             }
-            Event::Info { call, .. } => {
+            Event::Message { call: Some(call), .. } => {
+                let call = self.known(*call)?;
+                rule(call.stage != Stage::Ended, "a message in a call outside of it")
+            }
+            Event::Info { call, .. } | Event::InfoPackage { call, .. } => {
                 let call = self.known(*call)?;
                 // RFC 6086 §4.2.1: an early dialog will do.
                 rule(call.stage != Stage::Ended, "INFO outside a call")

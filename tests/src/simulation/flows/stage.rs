@@ -438,7 +438,7 @@ impl Habits {
         cancel: 0,
         hang_up: 0,
         talk: (0, 0),
-        dtmf: 0,
+        write: 0,
         change: 0,
         early: 0,
         chat: 0,
