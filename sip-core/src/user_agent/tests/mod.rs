@@ -13,6 +13,7 @@ mod events;
 mod flows;
 mod forks;
 mod incoming;
+mod info_packages;
 mod joins;
 mod liars;
 mod messages;
