@@ -20,7 +20,8 @@ fn act(pair: &mut Pair, who: Who, call: CallId, dice: u64) {
         (0..=2, _) => ua.hold(now, call),
         (3..=5, _) => ua.resume(now, call),
         (6, _) => ua.solicit(now, call),
-        (7 | 8, Some(next)) => ua.offer(now, call, &next),
+        (7, Some(next)) => ua.offer(now, call, &next),
+        (8, Some(next)) => ua.offer_promptly(now, call, &next).or_else(|_| ua.offer(now, call, &next)),
         (9 | 10, Some(next)) => ua.answer(now, call, &next),
         (11, _) => ua.refuse(now, call),
         (12, _) => ua.progress(now, call, ANSWER),
@@ -40,13 +41,15 @@ fn only(pair: &mut Pair, who: Who) -> Option<CallId> {
 #[test]
 fn whatever_users_do_both_sides_agree_and_nothing_is_left() {
     let (mut agreed, mut changed) = (0, 0);
-    for seed in 0..150 {
+    for seed in 0..200 {
         let mut pair = Pair::new(Transport::Udp, seed);
         let mut dice = SeededEntropy(seed ^ 0xca11);
         let mut roll = move || number(&mut dice);
         (pair.loss, pair.duplication) = (roll() % 25, roll() % 25);
         pair.jitter = Duration::from_millis(150);
         pair.answers_offers = roll() % 2 == 0;
+        // Offers before the 2xx go in a PRACK or an UPDATE.
+        pair.alice.config.prack_hold = Duration::from_secs(roll() % 2 * 2);
         pair.bob_answers = (roll() % 2 == 0).then_some(Duration::from_secs(1));
         let now = pair.time;
         let first = if roll() % 4 == 0 {

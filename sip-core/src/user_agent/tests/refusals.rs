@@ -258,3 +258,84 @@ fn rfc3261_20_22_max_forwards_0_is_no_reason_to_refuse() {
     solo.response(100);
     assert!(matches!(solo.event(), Event::Incoming { .. }));
 }
+
+/// Before the 2xx: what the other side may not ask for yet gets its answer, and the call is set up as if nothing had been.
+#[test]
+fn rfc3261_14_2_refusals_before_the_2xx_change_nothing() {
+    type Row<'a> = (u16, &'a str, &'a [&'a str], &'a str);
+    let next = OFFER.replace("o=- 1 1", "o=- 1 2");
+    let rows: [Row<'_>; 11] = [
+        (405, "PUBLISH", &["Event: presence"], ""),
+        (415, "UPDATE", &["Content-Type: text/plain"], "x"),
+        (415, "INFO", &["Content-Type: text/plain"], "x"),
+        (420, "UPDATE", &["Require: waltz"], ""),
+        (420, "BYE", &["Require: waltz"], ""),
+        (422, "UPDATE", &["Session-Expires: 30", "Supported: timer"], ""),
+        (469, "INFO", &["Info-Package: waltz"], ""),
+        (481, "PRACK", &["RAck: 1 10 INVITE"], ""),
+        (481, "NOTIFY", &["Event: refer", "Subscription-State: active"], ""),
+        (481, "CANCEL", &[], ""),
+        (501, "WALTZ", &[], ""),
+    ];
+    for ours in [true, false] {
+        let mut solo = Solo::new();
+        let (call, invite, names) = if ours {
+            let call = solo.ua.call(solo.now, "bob", OFFER).unwrap();
+            solo.drain();
+            let invite = solo.request(&Method::Invite);
+            solo.reply(&invite, 180, "Contact: <sip:bob@192.0.2.7>\r\n", "");
+            let names = [
+                String::from("From: <sip:bob@example.com>;tag=callee"),
+                format!("To: <sip:alice@example.com>;tag={}", invite.from_tag().unwrap()),
+                format!("Call-ID: {}", invite.call_id()),
+            ];
+            (call, Some(invite), names)
+        } else {
+            let (call, _) = super::incoming::offered(&mut solo);
+            solo.ua.ring(solo.now, call).unwrap();
+            solo.drain();
+            let ringing = solo.response(180);
+            let mut lines = super::incoming::in_dialog(&ringing, "BYE", 1).into_iter();
+            let mut next = || lines.next().unwrap();
+            (call, None, [next(), next(), next()])
+        };
+        solo.events.clear();
+        let before = everything(&solo, call);
+        // §14.2, RFC 3311 §5.2: our offer waits for its answer, or theirs does.
+        let (reinvite, update) = if ours { (491, 491) } else { (500, 500) };
+        let early: [Row<'_>; 2] = [(reinvite, "INVITE", &[SDP], &next), (update, "UPDATE", &[SDP], &next)];
+        for (number, (status, method, more, body)) in rows.into_iter().chain(early).enumerate() {
+            let cseq = format!("CSeq: {} {method}", 20 + number);
+            let mut lines: Vec<&str> = names.iter().map(String::as_str).collect();
+            lines.extend([&*cseq, "Contact: <sip:bob@elsewhere.invalid>"]);
+            lines.extend(more);
+            solo.send(method, &lines, body);
+            let what = format!("{ours} {status} {method} {more:?}");
+            let later = status == 500;
+            assert!(
+                !later
+                    || solo.sent.iter().any(|(.., message)| match message {
+                        crate::message::Message::Response(response) =>
+                            response.headers().has(HeaderName::RetryAfter),
+                        crate::message::Message::Request(_) => false,
+                    }),
+                "{what}"
+            );
+            refused(&mut solo, status, None, &what);
+            assert_eq!(everything(&solo, call), before, "{what}");
+        }
+        match invite {
+            Some(invite) => {
+                solo.answer(&invite, "callee");
+                solo.request(&Method::Ack);
+                assert_eq!(solo.event(), Event::Accepted { call, sdp: Some(ANSWER.into()) });
+            }
+            None => {
+                solo.ua.accept(solo.now, call, ANSWER).unwrap();
+                solo.drain();
+                assert_eq!(solo.response(200).body(), ANSWER.as_bytes());
+            }
+        }
+        assert_eq!(solo.ua.call_state(call), Some(CallState::Established));
+    }
+}
