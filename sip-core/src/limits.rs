@@ -215,6 +215,9 @@ pub const RESOLVE: Duration = Duration::from_secs(10);
 /// How long a connection to one of the hosts of another domain may take, all of them together. Past it: 504.
 pub const CONNECT: Duration = Duration::from_secs(25);
 
+/// Values of a Reason, or Warnings, that are told. One a protocol is usual. Past it the rest is left out.
+pub const REASONS: usize = 8;
+
 /// Header fields an application adds to one message. Click-to-call services add about ten. Past it: refused by name.
 pub const ADDED_FIELDS: usize = 32;
 

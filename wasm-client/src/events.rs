@@ -1,7 +1,7 @@
 //! What listeners are told.
 
 use serde::Serialize;
-use sip_core::user_agent::{CallState, End, Identity, RegistrationState, Side};
+use sip_core::user_agent::{CallState, End, Identity, Reasons, RegistrationState, Side};
 use wasm_bindgen::JsValue;
 
 /// `UserAgentEvents["connection"]`.
@@ -90,10 +90,10 @@ impl From<End> for EndEvent {
     fn from(end: End) -> Self {
         match end {
             End::Hangup { by, reason } => {
-                Self { by: Some(side(by)), reason: reason.map(Into::into), ..Self::of("hangup") }
+                Self { by: Some(side(by)), reason: text(reason), ..Self::of("hangup") }
             }
             End::Canceled { by, reason } => {
-                Self { by: Some(side(by)), reason: reason.map(Into::into), ..Self::of("canceled") }
+                Self { by: Some(side(by)), reason: text(reason), ..Self::of("canceled") }
             }
             End::Replaced { .. } => Self::of("replaced"),
             End::AnsweredElsewhere => Self::of("answered-elsewhere"),
@@ -142,6 +142,11 @@ pub(crate) const fn call_name(state: CallState) -> &'static str {
         CallState::Established => "established",
         CallState::Ended => "ended",
     }
+}
+
+/// Its words, where it has any.
+fn text(reason: Option<Reasons>) -> Option<String> {
+    reason?.text().map(Into::into)
 }
 
 const fn side(side: Side) -> &'static str {

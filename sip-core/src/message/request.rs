@@ -96,6 +96,15 @@ impl Response {
 
 macro_rules! essentials {
     ($message:ty) => {
+        /// By the bytes.
+        impl PartialEq for $message {
+            fn eq(&self, other: &Self) -> bool {
+                self.bytes() == other.bytes()
+            }
+        }
+
+        impl Eq for $message {}
+
         impl $message {
             /// Header fields and body.
             pub const fn headers(&self) -> &Headers {

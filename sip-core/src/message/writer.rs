@@ -172,6 +172,7 @@ pub const fn reason_phrase(status: u16) -> &'static str {
         422 => "Session Interval Too Small",
         423 => "Interval Too Brief",
         430 => "Flow Failed",
+        433 => "Anonymity Disallowed",
         439 => "First Hop Lacks Outbound Support",
         440 => "Max-Breadth Exceeded",
         469 => "Bad Info Package",

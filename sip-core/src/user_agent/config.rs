@@ -205,6 +205,9 @@ pub struct Config {
     /// How long the application may take to refuse a MESSAGE before it is answered with 200. Default zero: it
     /// cannot. Above two seconds senders over UDP repeat it.
     pub message_hold: Duration,
+    /// The servers behind our flows are trusted to say who calls (P-Asserted-Identity, RFC 3325 §9.1), and to remove what
+    /// others claim. Default `false`: it is not told.
+    pub asserted_identity: bool,
     /// MESSAGEs above [`limits::MESSAGE_COMFORT`](crate::limits::MESSAGE_COMFORT) may be sent outside calls, for every
     /// hop to wherever they go is known to control congestion (RFC 3428 §8). That the first one is a WebSocket says
     /// nothing about the last. Default `false`.
@@ -242,6 +245,7 @@ impl Config {
             message_types: Vec::new(),
             message_bytes: limits::MESSAGE_BYTES,
             message_hold: Duration::ZERO,
+            asserted_identity: false,
             congestion_safe: false,
         }
     }

@@ -184,9 +184,13 @@ pub enum CommandError {
     /// This can only be done to an incoming call, or only to an outgoing one.
     #[error("not possible in this direction")]
     WrongDirection,
-    /// A refusal's status is 300–699.
+    /// A refusal's status is 300–699, a redirection's 300–399.
     #[error("{0} is no status to refuse with")]
     InvalidStatus(u16),
+    /// There is nowhere to send the caller, or what is given is no user, `user@host` or SIP URI, or they are more than
+    /// [`limits::REDIRECTIONS`](crate::limits::REDIRECTIONS).
+    #[error("the target is no user name, address or SIP URI")]
+    InvalidTarget,
     /// The message would be too large.
     #[error("the body is too large")]
     TooLarge,

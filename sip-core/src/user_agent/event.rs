@@ -1,5 +1,6 @@
 //! What crosses the boundary of a [`UserAgent`](super::UserAgent): inputs, outputs, events.
 
+use alloc::boxed::Box;
 use alloc::string::String;
 use alloc::vec::Vec;
 
@@ -13,8 +14,8 @@ use super::{
 };
 use crate::auth::BearerChallenge;
 use crate::body::Content;
-use crate::message::SessionIdentifier;
 use crate::message::typed::Date;
+use crate::message::{Request, SessionIdentifier};
 use crate::time::Duration;
 use crate::transport::{FlowId, Hop};
 
@@ -168,6 +169,11 @@ pub enum Event {
         about: Option<CallId>,
         /// Who has sent the caller here, by the caller's word (RFC 3892).
         referred_by: Option<Identity>,
+        /// Who calls, by the word of the server behind our flow (RFC 3325 §9.1), if
+        /// [`Config::asserted_identity`](super::Config::asserted_identity) trusts it.
+        asserted: Option<Box<Identity>>,
+        /// The INVITE, for what is not told here: Subject, Alert-Info, Call-Info, Priority, Organization, History-Info, …
+        request: Box<Request>,
     },
     /// An outgoing call got a provisional answer above 100.
     Progress {
@@ -284,6 +290,8 @@ pub enum Event {
         date: Option<Date>,
         /// How long it is worth reading, from `date` on or from its arrival (RFC 3428 §7).
         expires: Option<Duration>,
+        /// The MESSAGE, for what is not told here.
+        request: Box<Request>,
     },
     /// Something about a subscription of ours. The last is [`SubscriptionUpdate::Ended`].
     Subscription {
@@ -310,6 +318,8 @@ pub enum Event {
         replaces: Option<Replacement>,
         /// Who asks, by its own word (RFC 3892).
         referred_by: Option<Identity>,
+        /// The REFER, for what is not told here.
+        request: Box<Request>,
     },
     /// Something about a transfer, or another REFER, that we asked for. The last is
     /// [`TransferUpdate::Ended`](super::TransferUpdate::Ended).
@@ -351,6 +361,41 @@ pub struct Identity {
     pub display_name: Option<SmolStr>,
 }
 
+/// Why, by the other side's word (RFC 3326): one value a protocol, or several (RFC 9366). Never empty.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Reasons(pub(super) Vec<ReasonValue>);
+
+/// One value of Reason.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ReasonValue {
+    /// `SIP`, `Q.850`, …
+    pub protocol: SmolStr,
+    /// A status of SIP, a cause of Q.850, by the protocol.
+    pub cause: Option<u32>,
+    /// For a person.
+    pub text: Option<SmolStr>,
+}
+
+impl Reasons {
+    /// All of them in order.
+    pub fn values(&self) -> &[ReasonValue] {
+        &self.0
+    }
+
+    /// The first cause of a protocol.
+    pub fn cause(&self, protocol: &str) -> Option<u32> {
+        self.0
+            .iter()
+            .filter(|value| value.protocol.eq_ignore_ascii_case(protocol))
+            .find_map(|value| value.cause)
+    }
+
+    /// The first text for a person.
+    pub fn text(&self) -> Option<&str> {
+        self.0.iter().find_map(|value| value.text.as_deref())
+    }
+}
+
 /// Which side did it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Side {
@@ -367,15 +412,15 @@ pub enum End {
     Hangup {
         /// By whom.
         by: Side,
-        /// The text of the BYE's Reason (RFC 3326).
-        reason: Option<SmolStr>,
+        /// What the BYE says of it (RFC 3326).
+        reason: Option<Reasons>,
     },
     /// It was given up before it was answered.
     Canceled {
         /// By whom.
         by: Side,
-        /// The text of the CANCEL's Reason.
-        reason: Option<SmolStr>,
+        /// What the CANCEL says of it.
+        reason: Option<Reasons>,
     },
     /// An incoming call was taken on another device of ours (RFC 3326: CANCEL with `Reason: SIP;cause=200`).
     AnsweredElsewhere,
@@ -402,6 +447,10 @@ pub struct Failure {
     pub status: Option<u16>,
     /// Its reason phrase, if it is not empty.
     pub reason: Option<SmolStr>,
+    /// When it is worth trying again (Retry-After, RFC 3261 §20.33); an hour at most is believed.
+    pub retry_after: Option<Duration>,
+    /// What its Warnings say (§20.43), [`limits::REASONS`](crate::limits::REASONS) at most.
+    pub warnings: Vec<SmolStr>,
     /// Where a 3xx would have us call instead, if [`Config::redirections`](super::Config::redirections) did not follow.
     pub contacts: Vec<SmolStr>,
 }
@@ -426,6 +475,8 @@ pub enum Cause {
     Declined,
     /// Nobody answered in time.
     NoAnswer,
+    /// Calls without a name are not taken: 433 (RFC 5079).
+    AnonymityDisallowed,
     /// The session or its format was refused: 406, 415, 420, 488, 606.
     NotAcceptable,
     /// The other side or a proxy did not answer at all: 408, or a transaction timed out.

@@ -4,16 +4,24 @@ use alloc::vec::Vec;
 
 use smol_str::SmolStr;
 
-use super::{Cause, End, Failure};
+use super::{Cause, End, Failure, ReasonValue, Reasons};
 use crate::auth::ClientError;
 use crate::limits;
+use crate::message::typed::{Reason, Warning};
 use crate::message::{HeaderName, Headers, NameAddr, Response};
 use crate::time::Duration;
 
 impl Failure {
     /// A failure no response told of.
     pub(super) const fn of(cause: Cause) -> Self {
-        Self { cause, status: None, reason: None, contacts: Vec::new() }
+        Self {
+            cause,
+            status: None,
+            reason: None,
+            retry_after: None,
+            warnings: Vec::new(),
+            contacts: Vec::new(),
+        }
     }
 
     /// What a final response other than 2xx says.
@@ -28,7 +36,14 @@ impl Failure {
     /// A response whose meaning was found otherwise.
     pub(super) fn with_cause(cause: Cause, response: &Response) -> Self {
         let reason = Some(response.reason()).filter(|reason| !reason.is_empty()).map(SmolStr::new);
-        Self { cause, status: Some(response.status()), reason, contacts: Vec::new() }
+        let warnings = response.headers().typed_all::<Warning<'_>>().flatten().take(limits::REASONS);
+        Self {
+            status: Some(response.status()),
+            reason,
+            retry_after: retry_after(response.headers()),
+            warnings: warnings.map(|warning| warning.text().into()).collect(),
+            ..Self::of(cause)
+        }
     }
 
     /// A challenge that was not answered.
@@ -44,7 +59,7 @@ impl Failure {
 /// What a sipfrag says of a call that others tried.
 pub(super) fn of_status(status: u16, reason: &str) -> Failure {
     let reason = Some(reason).filter(|reason| !reason.is_empty()).map(SmolStr::new);
-    Failure { cause: cause(status), status: Some(status), reason, contacts: Vec::new() }
+    Failure { status: Some(status), reason, ..Failure::of(cause(status)) }
 }
 
 const fn cause(status: u16) -> Cause {
@@ -55,6 +70,7 @@ const fn cause(status: u16) -> Cause {
         404 | 410 | 484 | 485 | 604 => Cause::NotFound,
         408 => Cause::Timeout,
         430 | 480 => Cause::Offline,
+        433 => Cause::AnonymityDisallowed,
         486 | 600 => Cause::Busy,
         603 | 607 => Cause::Declined,
         406 | 415 | 420 | 488 | 606 => Cause::NotAcceptable,
@@ -94,15 +110,15 @@ impl End {
     }
 }
 
-/// The text of a Reason (RFC 3326) for SIP, and its `cause`.
-pub(super) fn reason(headers: &Headers) -> (Option<u16>, Option<SmolStr>) {
-    for value in headers.list(HeaderName::Reason) {
-        let (protocol, params) = value.split_at(value.find(';').unwrap_or(value.len()));
-        let Some(params) = crate::message::Params::parse(params) else { continue };
-        if protocol.trim().eq_ignore_ascii_case("SIP") {
-            let cause = params.value("cause").and_then(|cause| cause.parse().ok());
-            return (cause, params.text("text").map(SmolStr::from));
-        }
-    }
-    (None, None)
+/// What a Reason says (RFC 3326 §2, RFC 9366 §3), save for values that are none.
+pub(super) fn reasons(headers: &Headers) -> Option<Reasons> {
+    let values = headers.typed_all::<Reason<'_>>().flatten().take(limits::REASONS);
+    let values: Vec<_> = values
+        .map(|value| ReasonValue {
+            protocol: value.protocol.into(),
+            cause: value.cause,
+            text: value.text().map(SmolStr::from),
+        })
+        .collect();
+    (!values.is_empty()).then_some(Reasons(values))
 }

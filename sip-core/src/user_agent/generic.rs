@@ -21,8 +21,8 @@ pub enum Addressee<'a> {
     Call(CallId),
 }
 
-/// The 2xx to a request. Compares by its bytes.
-#[derive(Clone, Debug)]
+/// The 2xx to a request.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Answer {
     response: Response,
 }
@@ -83,14 +83,6 @@ impl Answer {
         }
     }
 }
-
-impl PartialEq for Answer {
-    fn eq(&self, other: &Self) -> bool {
-        self.response.bytes() == other.response.bytes()
-    }
-}
-
-impl Eq for Answer {}
 
 impl UserAgent {
     /// Asks what somebody can do; [`Answer::capabilities`] reads it.

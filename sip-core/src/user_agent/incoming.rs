@@ -3,20 +3,22 @@
 use alloc::boxed::Box;
 
 use bytes::Bytes;
-use smol_str::SmolStr;
+use smol_str::{SmolStr, format_smolstr};
 
 use super::bodies::description;
 use super::call::{Answered, Call, Direction, Due, Grant, Reliable, Terms, Usage, reliable};
 use super::checks::{self, Refusal};
-use super::failure::reason;
+use super::failure::reasons;
 use super::local::SDP;
 use super::replaces::Replaced;
 use super::{
-    CallId, CallState, Cause, CommandError, End, Event, Failure, Identity, Side, UserAgent, body_text,
+    CallId, CallState, Cause, CommandError, End, Event, Failure, Identity, Reasons, Side, UserAgent,
+    body_text, target,
 };
 use crate::dialog::Dialog;
 use crate::entropy;
-use crate::message::typed::ReferredBy;
+use crate::limits;
+use crate::message::typed::{PAssertedIdentity, QValue, ReferredBy};
 use crate::message::{Fields, HeaderName, Request, Response, SessionIdentifier, Uuid, Writer, reason_phrase};
 use crate::offer_answer::{Negotiation, Turn};
 use crate::time::{Duration, Instant};
@@ -185,6 +187,46 @@ impl UserAgent {
         Ok(())
     }
 
+    /// Sends the caller elsewhere (§21.3): 300, 301, 302, 305 or 380, with where it may call instead, each `bob`,
+    /// `bob@example.com` or a SIP URI, and how much it is to be preferred (§20.10).
+    pub fn redirect(
+        &mut self,
+        now: Instant,
+        call: CallId,
+        status: u16,
+        targets: &[(&str, Option<QValue>)],
+    ) -> Result<(), CommandError> {
+        if !(300..400).contains(&status) {
+            return Err(CommandError::InvalidStatus(status));
+        }
+        self.offered(call)?;
+        if targets.is_empty() || targets.len() > limits::REDIRECTIONS {
+            return Err(CommandError::InvalidTarget);
+        }
+        let mut fields = self.adding.clone();
+        for (target, q) in targets {
+            let uri = target::parse(target, self.config.aor.domain()).ok_or(CommandError::InvalidTarget)?;
+            let contact = match q {
+                Some(q) => format_smolstr!("<{uri}>;q={q}"),
+                None => format_smolstr!("<{uri}>"),
+            };
+            fields.push(HeaderName::Contact, contact);
+        }
+        self.adding = fields;
+        self.refuse_offer(now, call, status, None, End::Rejected { status });
+        self.settle(now);
+        Ok(())
+    }
+
+    /// Who sends a request by the word of a server that is trusted (RFC 3325 §9.1): of ours, for what comes some other way
+    /// may be anybody's.
+    fn asserted(&self, server: ServerId, request: &Request) -> Option<Box<Identity>> {
+        let hop = self.layer.server_hop(server).filter(|_| self.config.asserted_identity)?;
+        self.slot_of(hop.flow)?;
+        let value = request.headers().typed_all::<PAssertedIdentity<'_>>().flatten().next()?;
+        Some(Box::new(Identity::of(&value)))
+    }
+
     /// An incoming call that was neither answered nor ended.
     pub(super) fn offered(&mut self, call: CallId) -> Result<&mut Incoming, CommandError> {
         let found = self.living(call)?;
@@ -289,6 +331,8 @@ impl UserAgent {
             joins,
             about: self.target_dialog(request),
             referred_by: referred_by.map(|field| Identity::of(&field)),
+            asserted: self.asserted(server, request),
+            request: Box::new(request.clone()),
         });
         Ok(())
     }
@@ -304,9 +348,10 @@ impl UserAgent {
             return;
         };
         // RFC 3326 §2: another device has it.
-        let end = match reason(cancel.headers()) {
-            (Some(200), _) => End::AnsweredElsewhere,
-            (_, reason) => End::Canceled { by: Side::Remote, reason },
+        let reason = reasons(cancel.headers());
+        let end = match reason.as_ref().and_then(|reason| reason.cause("SIP")) {
+            Some(200) => End::AnsweredElsewhere,
+            _ => End::Canceled { by: Side::Remote, reason },
         };
         self.refuse_offer(now, id, 487, None, end);
     }
@@ -345,7 +390,7 @@ impl UserAgent {
     }
 
     /// The caller hangs up before it is answered (§15.1.2: the INVITE gets 487), or before its ACK came.
-    pub(super) fn left_by_caller(&mut self, now: Instant, id: CallId, reason: Option<SmolStr>) {
+    pub(super) fn left_by_caller(&mut self, now: Instant, id: CallId, reason: Option<Reasons>) {
         let Some(incoming) = self.calls.get_mut(&id).and_then(Call::incoming) else { return };
         if matches!(incoming.phase, Phase::Offered { .. }) {
             self.refuse_offer(now, id, 487, None, End::Canceled { by: Side::Remote, reason });

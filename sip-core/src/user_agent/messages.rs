@@ -1,6 +1,7 @@
 //! MESSAGE as it comes (RFC 3428 §7): told, and answered with 200 unless the application refuses in time. No dialog is
 //! made.
 
+use alloc::boxed::Box;
 use alloc::vec::Vec;
 
 use smol_str::SmolStr;
@@ -81,7 +82,16 @@ impl UserAgent {
         let expires = headers.typed::<Expires>().ok().flatten();
         let expires = expires.map(|expires| Duration::from_secs(expires.0.into()));
         let date = headers.typed::<Date>().ok().flatten();
-        self.event(Event::Message { message, call, from, to, content, date, expires });
+        self.event(Event::Message {
+            message,
+            call,
+            from,
+            to,
+            content,
+            date,
+            expires,
+            request: Box::new(request.clone()),
+        });
         Ok(())
     }
 

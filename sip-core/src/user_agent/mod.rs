@@ -55,7 +55,7 @@ pub use error::{
 };
 pub use event::{
     CallId, CallState, Cause, CredentialsId, End, Event, Failure, Identity, Input, MessageId, Output,
-    RegistrationState, RequestId, Side,
+    ReasonValue, Reasons, RegistrationState, RequestId, Side,
 };
 pub use generic::{Addressee, Answer, Capabilities};
 pub use load::{Counters, Load};

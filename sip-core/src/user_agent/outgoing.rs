@@ -36,6 +36,8 @@ pub(super) struct Outgoing {
     pub(super) client: Option<ClientId>,
     /// Dialogs of provisional responses (§12.1).
     pub(super) early: Vec<Usage>,
+    /// Its last answer above 100.
+    answer: Option<Response>,
     /// 180 came.
     pub(super) rang: bool,
     /// When the caller loses patience.
@@ -120,6 +122,10 @@ impl Outgoing {
     /// Whether the INVITE that made the call has this CSeq.
     pub(super) const fn is_initial(&self, cseq: u32) -> bool {
         self.draft.cseq == cseq
+    }
+
+    pub(super) const fn answer(&self) -> Option<&Response> {
+        self.answer.as_ref()
     }
 
     pub(super) const fn session(&self) -> SessionIdentifier {
@@ -225,6 +231,7 @@ impl UserAgent {
                 request,
                 client: Some(client),
                 early: Vec::new(),
+                answer: None,
                 rang: false,
                 no_answer_at: Some(now + self.config.no_answer),
                 broken_until: None,

@@ -3,7 +3,7 @@
 use smol_str::ToSmolStr;
 
 use super::checks::{self, Refusal};
-use super::failure::reason;
+use super::failure::reasons;
 use super::{CallId, CallState, End, Event, Side, UserAgent, bodies, body_text};
 use crate::dialog::DialogId;
 use crate::entropy;
@@ -219,7 +219,7 @@ impl UserAgent {
 
     /// BYE (§15.1.2).
     fn hung_up(&mut self, now: Instant, id: CallId, bye: &Request) {
-        let (_, reason) = reason(bye.headers());
+        let reason = reasons(bye.headers());
         self.left_by_caller(now, id, reason.clone());
         let answered = self.calls.get(&id).is_some_and(|call| call.state() == CallState::Established);
         if answered || self.calls.get(&id).is_some_and(|call| call.ended) {

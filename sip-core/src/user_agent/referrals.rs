@@ -1,5 +1,7 @@
 //! REFER received (RFC 3515), in a call or outside: the call it asks for, and the NOTIFYs that tell how far that has come.
 
+use alloc::boxed::Box;
+
 use bytes::Bytes;
 use smol_str::{SmolStr, ToSmolStr};
 
@@ -185,7 +187,8 @@ impl UserAgent {
         self.watchers.insert(id, watcher);
         let referred_by = referred_by.map(|field| Identity::of(&field));
         let (from, referral) = (Identity::of(&request.from()), ReferralId(id));
-        self.event(Event::Referred { call, from, referral, target, replaces, referred_by });
+        let request = Box::new(request.clone());
+        self.event(Event::Referred { call, from, referral, target, replaces, referred_by, request });
         Ok(())
     }
 

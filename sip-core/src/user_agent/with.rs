@@ -9,6 +9,7 @@ use super::{
 };
 use crate::body::Content;
 use crate::events::{EventName, Package};
+use crate::message::typed::QValue;
 use crate::message::{Fields, HeaderName};
 use crate::time::Instant;
 
@@ -54,6 +55,7 @@ commands! {
     progress(call: CallId, sdp: &str) -> Result<(), CommandError>, "the 183";
     accept(call: CallId, sdp: &str) -> Result<(), CommandError>, "the 2xx";
     reject(call: CallId, status: u16, reason: Option<&str>) -> Result<(), CommandError>, "the refusal";
+    redirect(call: CallId, status: u16, targets: &[(&str, Option<QValue>)]) -> Result<(), CommandError>, "the 3xx";
     cancel(call: CallId) -> Result<(), CommandError>, "the CANCEL: why, as Reason (RFC 3326), for one";
     hangup(call: CallId) -> Result<(), CommandError>, "the BYE, CANCEL or refusal: why, as Reason (RFC 3326), for one";
     offer(call: CallId, sdp: &str) -> Result<(), CommandError>, "the re-INVITE or UPDATE";

@@ -27,7 +27,7 @@ use super::incoming::{Incoming, Phase};
 use super::outgoing::Outgoing;
 use super::{CallId, CallState, CommandError, End, Event, Identity, UserAgent};
 use crate::dialog::DialogId;
-use crate::message::{Fields, HeaderName, NameAddr, SessionIdentifier, unescape};
+use crate::message::{Fields, HeaderName, NameAddr, Response, SessionIdentifier, unescape};
 use crate::offer_answer::Negotiation;
 use crate::time::Instant;
 
@@ -156,6 +156,11 @@ impl Call {
 }
 
 impl Identity {
+    /// Whether it names nobody on purpose (RFC 3323 §4.1.1.3).
+    pub fn is_anonymous(&self) -> bool {
+        self.uri.to_ascii_lowercase().ends_with("@anonymous.invalid")
+    }
+
     pub(super) fn of(address: &NameAddr<'_>) -> Self {
         let parsed = address.parsed_uri();
         let sip = parsed.as_ref().and_then(|uri| uri.sip());
@@ -175,6 +180,15 @@ impl UserAgent {
     /// The other side of a call.
     pub fn remote(&self, call: CallId) -> Option<&Identity> {
         self.calls.get(&call).map(|call| &call.remote)
+    }
+
+    /// What the INVITE of an outgoing call was answered last, above 100: read it with [`Event::Progress`] or
+    /// [`Event::Accepted`], for what is not told there. Half a minute after it was accepted nothing of that is kept.
+    pub fn call_response(&self, call: CallId) -> Option<&Response> {
+        match &self.calls.get(&call)?.direction {
+            Direction::Outgoing(out) => out.answer(),
+            Direction::Incoming(_) | Direction::Standing { .. } => None,
+        }
     }
 
     /// Calls that have not ended.

@@ -27,6 +27,9 @@ impl UserAgent {
             // A repeated INVITE has arrived: it may ring on.
             out.broken_until = None;
         }
+        if let Some(out) = call.outgoing().filter(|_| response.status() > 100) {
+            out.answer = Some(response.clone());
+        }
         match response.status() {
             ..=100 => {}
             101..=199 if !ended => self.progressed(now, id, &response),

@@ -106,17 +106,13 @@ fn busy_and_no_answer() {
         pair.bob.reject(now, bobs, 486, None).unwrap();
         pair.drain();
         pair.drive();
-        let busy = Failure {
-            cause: Cause::Busy,
-            status: Some(486),
-            reason: Some("Busy Here".into()),
-            contacts: [].into(),
-        };
+        let busy =
+            Failure { status: Some(486), reason: Some("Busy Here".into()), ..Failure::of(Cause::Busy) };
         assert!(pair.of(Alice).contains(&Event::Ended { call, end: End::Failed(busy) }));
 
         let call = pair.call();
         pair.drive();
-        let silent = Failure { cause: Cause::NoAnswer, status: None, reason: None, contacts: [].into() };
+        let silent = Failure::of(Cause::NoAnswer);
         assert!(pair.of(Alice).contains(&Event::Ended { call, end: End::Failed(silent) }));
         assert!(matches!(
             pair.of(Bob).iter().rev().nth(1),

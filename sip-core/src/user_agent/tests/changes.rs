@@ -277,8 +277,7 @@ fn rfc3264_6_an_illegal_answer_is_no_answer() {
         let invite = reinvite(&mut solo, call);
         solo.reply(&invite, 200, "", answer);
         solo.request(&Method::Ack);
-        let failure =
-            Failure { cause: Cause::NotAcceptable, status: None, reason: None, contacts: Vec::new() };
+        let failure = Failure::of(Cause::NotAcceptable);
         assert_eq!(solo.event(), Event::OfferRefused { call, failure });
         assert_eq!(solo.ua.session(call).unwrap().remote().cloned(), before);
     }

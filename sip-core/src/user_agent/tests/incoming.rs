@@ -3,7 +3,7 @@ use std::string::String;
 use std::vec::Vec;
 
 use super::solo::{INVITE, Solo};
-use super::{ANSWER, OFFER};
+use super::{ANSWER, OFFER, said};
 use crate::limits;
 use crate::message::{HeaderName, Method, Response};
 use crate::time::Duration;
@@ -207,10 +207,13 @@ fn cancelled() {
         ("X: y", End::Canceled { by: Side::Remote, reason: None }),
         (
             "Reason: SIP;cause=487;text=\"No time\"",
-            End::Canceled { by: Side::Remote, reason: Some("No time".into()) },
+            End::Canceled { by: Side::Remote, reason: Some(said(&[("SIP", 487, "No time")])) },
         ),
         ("Reason: SIP;cause=200;text=\"Call completed elsewhere\"", End::AnsweredElsewhere),
-        ("Reason: Q.850;cause=200", End::Canceled { by: Side::Remote, reason: None }),
+        (
+            "Reason: Q.850;cause=200",
+            End::Canceled { by: Side::Remote, reason: Some(said(&[("Q.850", 200, "")])) },
+        ),
         ("Reason: ;;;\"", End::Canceled { by: Side::Remote, reason: None }),
     ];
     for (reason, end) in rows {

@@ -41,13 +41,14 @@ mod solo;
 mod subscriptions;
 mod three;
 mod tokens;
+mod told;
 mod torture;
 mod transfer;
 mod watchers;
 
 use std::string::{String, ToString};
 
-use super::{Aor, Config};
+use super::{Aor, Config, ReasonValue, Reasons};
 use crate::body::sdp::SessionDescription;
 use crate::entropy::SeededEntropy;
 use crate::offer_answer::Negotiation;
@@ -67,6 +68,16 @@ fn config(aor: &str) -> Config {
 
 fn entropy(seed: u64) -> crate::entropy::BoxedEntropy {
     std::boxed::Box::new(SeededEntropy(seed))
+}
+
+/// What Reasons with these protocols, causes and texts are told as.
+fn said(values: &[(&str, u32, &str)]) -> Reasons {
+    let values = values.iter().map(|(protocol, cause, text)| ReasonValue {
+        protocol: (*protocol).into(),
+        cause: Some(*cause),
+        text: Some(*text).filter(|text| !text.is_empty()).map(Into::into),
+    });
+    Reasons(values.collect())
 }
 
 fn hop(flow: u64, transport: Transport) -> Hop {

@@ -1,7 +1,7 @@
 use std::format;
 
 use super::solo::Solo;
-use super::{ANSWER, OFFER};
+use super::{ANSWER, OFFER, said};
 use crate::limits;
 use crate::message::{HeaderName, Method};
 use crate::time::Duration;
@@ -16,7 +16,7 @@ fn secs(seconds: u64) -> Duration {
 }
 
 fn failed(cause: Cause) -> End {
-    End::Failed(Failure { cause, status: None, reason: None, contacts: [].into() })
+    End::Failed(Failure::of(cause))
 }
 
 fn call(solo: &mut Solo) -> CallId {
@@ -395,7 +395,10 @@ fn the_other_side_hangs_up() {
     ];
     solo.send("BYE", &lines, "");
     solo.response(200);
-    let end = End::Hangup { by: Side::Remote, reason: Some("Had enough".into()) };
+    let end = End::Hangup {
+        by: Side::Remote,
+        reason: Some(said(&[("Q.850", 16, ""), ("SIP", 200, "Had enough")])),
+    };
     assert_eq!(solo.event(), Event::Ended { call, end });
     assert_eq!(solo.event(), Event::Released { call });
     assert_eq!(solo.ua.hangup(solo.now, call), Err(CommandError::NoSuchCall));

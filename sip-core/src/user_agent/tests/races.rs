@@ -204,7 +204,7 @@ fn rfc3326_2_a_call_nobody_answers_is_cancelled_with_a_reason() {
     assert_eq!(reason, Some("SIP;cause=480;text=\"No answer\""));
     let heard = pair.of(Bob).iter().any(|event| match event {
         Event::Ended { end: End::Canceled { by: Side::Remote, reason }, .. } => {
-            reason.as_deref() == Some("No answer")
+            reason.as_ref().and_then(|reason| reason.text()) == Some("No answer")
         }
         _ => false,
     });
