@@ -6,6 +6,7 @@ use alloc::vec::Vec;
 
 use smol_str::SmolStr;
 
+use super::again::Sent;
 use super::best::{Final, best};
 use super::branch::LoopMark;
 use super::table::{Inbound, Target};
@@ -74,6 +75,8 @@ pub(super) struct Branch {
     pub(super) given_up: bool,
     /// Other flows of the same instance (RFC 5626 §7).
     pub(super) spares: Vec<Target>,
+    /// What went to a registered receiver within a dialog: it waits for it when its flow is lost.
+    pub(super) again: Option<Sent>,
     /// Other servers of the same domain.
     pub(super) detours: Detours,
     /// When silence has lasted too long, as long as there is something else to try.
@@ -131,6 +134,7 @@ impl Branch {
             breadth: 0,
             given_up: false,
             spares: Vec::new(),
+            again: None,
             detours: Detours::NONE,
             patience: None,
             trusted: false,

@@ -7,6 +7,7 @@
 //! contact is reached over the flow it registered over and nothing else; of another domain's servers the next is tried
 //! when one fails.
 
+mod again;
 mod best;
 mod branch;
 mod context;
@@ -22,6 +23,7 @@ mod table;
 mod targets;
 mod validate;
 
+pub use again::Absence;
 pub use context::Detours;
 pub use domain::Domain;
 pub use failover::{Failure, Retry};

@@ -6,6 +6,7 @@ use alloc::vec::Vec;
 use bytes::Bytes;
 use smol_str::SmolStr;
 
+use super::again::Absence;
 use super::best::Final;
 use super::context::{Context, Detours, LOST_CALLER, State, TIMER_C};
 use super::failover::{Failure, Retry};
@@ -128,6 +129,8 @@ pub struct Counters {
     pub unreachable: u64,
     /// Copies sent in the place of one whose target failed.
     pub failovers: u64,
+    /// Requests sent again, as they were, to receivers that came back over another flow.
+    pub repeated: u64,
 }
 
 /// All requests on their way through a proxy.
@@ -140,6 +143,8 @@ pub struct Proxy {
     wanted: VecDeque<Wanted>,
     /// Requests whose target failed while there are others.
     pub(super) retries: VecDeque<Retry>,
+    /// Receivers that are to be waited for.
+    pub(super) absences: VecDeque<Absence>,
     /// Targets that failed, to be told.
     pub(super) failures: VecDeque<Failure>,
     pub(super) counters: Counters,
@@ -155,6 +160,7 @@ impl Proxy {
             deadlines: BTreeSet::new(),
             wanted: VecDeque::new(),
             retries: VecDeque::new(),
+            absences: VecDeque::new(),
             failures: VecDeque::new(),
             counters: Counters {
                 forwarded: 0,
@@ -162,6 +168,7 @@ impl Proxy {
                 forks_over_cap: 0,
                 unreachable: 0,
                 failovers: 0,
+                repeated: 0,
             },
         }
     }
@@ -213,8 +220,10 @@ impl Proxy {
                 }
             }
             Event::TransportFailed { .. } => {
-                self.counters.unreachable += 1;
-                self.fail(server, &mut context, client, Final::Local(480));
+                if !self.part(server, &mut context, client) {
+                    self.counters.unreachable += 1;
+                    self.fail(server, &mut context, client, Final::Local(480));
+                }
             }
             _ => {
                 self.clients.remove(&client);

@@ -4,6 +4,7 @@
 use alloc::string::String;
 use alloc::vec::Vec;
 
+use super::again::Sent;
 use super::branch::{self, LoopMark};
 use super::context::{Branch, Context, State, TIMER_C, patience};
 use super::table::{Inbound, Proxy, Target, Turn};
@@ -12,7 +13,7 @@ use crate::limits;
 use crate::message::typed::MaxBreadth;
 use crate::message::{Method, Request};
 use crate::transaction::ServerId;
-use crate::transport::Transport;
+use crate::transport::{RouteTarget, Transport};
 
 impl Proxy {
     /// Forwards a request to its targets (§16.6): first to all of the highest weight, and when they have failed or rung
@@ -127,13 +128,17 @@ impl Proxy {
         };
         self.counters.forwarded += 1;
         let timer_c = (*request.method() == Method::Invite).then(|| turn.now + TIMER_C);
-        let Target { spares, detours, trusted, .. } = target;
+        let Target { contact, receiver, spares, detours, trusted, .. } = target;
+        // Within a dialog the Request-URI is the caller's.
+        let waits = contact.is_none() && matches!(receiver, RouteTarget::Registration(_));
+        let again = waits.then_some(Sent { receiver, request: forwarded });
         Branch {
             client: Some(client),
             state: State::Pending { timer_c },
             breadth,
             given_up: false,
             spares,
+            again,
             patience: (!detours.ways.is_empty()).then(|| turn.now + patience(request.method())),
             detours,
             trusted,

@@ -91,6 +91,8 @@ counters! {
     hops_not_reached,
     /// Copies sent to the next server of a domain because one failed.
     failovers,
+    /// In-dialog requests sent again, as they were, to receivers whose flow was lost and that came back over another.
+    repeated,
     /// OPTIONS sent to peers to see whether they are there.
     probes,
     /// In-dialog requests held for a registration that was away.

@@ -7,7 +7,7 @@ use super::questions::{Arrival, Pending};
 use super::reply::Reply;
 use super::{Question, Server};
 use crate::message::Method;
-use crate::proxy::{Sender, Target};
+use crate::proxy::{Absence, Sender, Target};
 use crate::time::Instant;
 use crate::transaction::ServerId;
 use crate::transport::target::Way;
@@ -97,6 +97,24 @@ impl Server {
             return self.forward_stateless(now, &arrival, &sender, TOKENS, &target);
         }
         self.forward(now, &arrival, sender, TOKENS, [target].into());
+    }
+
+    /// The flow of a receiver closed before it answered: it is waited for as if the request came now.
+    pub(super) fn wait_again(&mut self, now: Instant, absence: Absence) {
+        let limits = &self.config.limits;
+        let wait = if *absence.method() == Method::Invite { limits.grace } else { limits.hold };
+        let question = Question::Reach(absence.receiver().clone());
+        if let Err(pending) = self.ask(now + wait, question, Pending::Again(absence.into()))
+            && let Pending::Again(absence) = *pending
+        {
+            self.again(now, *absence, None);
+        }
+    }
+
+    /// It is back, or not.
+    pub(super) fn again(&mut self, now: Instant, absence: Absence, hop: Option<Hop>) {
+        let (proxy, mut turn) = self.turn(now);
+        proxy.again(&mut turn, absence, hop);
     }
 
     /// The flow of a pending request's sender closed. A registration may come back over another.

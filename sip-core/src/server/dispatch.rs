@@ -117,6 +117,7 @@ impl Server {
                 self.sender_reached(now, arrival, sender, receiver, hop);
             }
             (Pending::Back { message }, Answer::Reachable(Some(hop))) => self.transmit(hop, message),
+            (Pending::Again(absence), Answer::Reachable(hop)) => self.again(now, *absence, hop),
             (Pending::Caller { server }, Answer::Reachable(hop)) => self.caller_back(server, hop),
             (Pending::Extend { server, q }, Answer::Bindings(bindings)) => {
                 self.extend(now, server, q, bindings.unwrap_or_default());
@@ -148,6 +149,7 @@ impl Server {
                 self.refuse(now, &arrival, Reply::new(480).later());
             }
             Pending::Caller { .. } => {}
+            Pending::Again(absence) => self.again(now, *absence, None),
             Pending::Away { sought: Sought { arrival, .. }, .. } => {
                 self.refuse(now, &arrival, Reply::because(480, "Callee Is Away").later());
             }

@@ -145,6 +145,7 @@ impl Server {
         counters.forks_over_cap += proxy.forks_over_cap;
         counters.branches_unreachable += proxy.unreachable;
         counters.failovers += proxy.failovers;
+        counters.repeated += proxy.repeated;
         counters.outputs_dropped += self.layer.counters().dropped_outputs;
         counters
     }

@@ -100,6 +100,9 @@ impl Server {
             let health = Health::Failed(retry_after);
             self.emit(Output::Target { transport: hop.transport, remote: hop.remote, health });
         }
+        while let Some(absence) = self.proxy.poll_absence() {
+            self.wait_again(now, absence);
+        }
         while let Some(mut retry) = self.proxy.poll_retry() {
             let ways = core::mem::take(&mut retry.detours.ways);
             self.connect(now, Errand::Retry(retry.into()), ways);

@@ -13,7 +13,7 @@ use super::{Identity, QuestionId};
 use crate::auth::Credentials;
 use crate::message::Request;
 use crate::message::typed::QValue;
-use crate::proxy::Retry;
+use crate::proxy::{Absence, Retry};
 use crate::registrar::Instance;
 use crate::time::Instant;
 use crate::transaction::ServerId;
@@ -65,6 +65,8 @@ pub(super) enum Pending {
     Held { arrival: Arrival, sender: RouteTarget, receiver: RouteTarget, since: Instant },
     /// The new flow of a pending request's sender, whose flow was lost.
     Caller { server: ServerId },
+    /// The new flow of a receiver, whose flow was lost with a request.
+    Again(Box<Absence>),
     /// The way of a response to a request that was forwarded without a transaction.
     Back { message: Bytes },
     /// More targets for a request on its way.
@@ -144,7 +146,7 @@ impl Pending {
             | Self::Update { arrival, .. }
             | Self::Sender { arrival, .. }
             | Self::Held { arrival, .. } => arrival.server,
-            Self::Caller { .. } | Self::Extend { .. } | Self::Back { .. } => None,
+            Self::Caller { .. } | Self::Again(_) | Self::Extend { .. } | Self::Back { .. } => None,
             Self::Locate(quest, _) => quest.errand.arrival()?.server,
             Self::Connect(errand, _) => errand.arrival()?.server,
         }

@@ -163,7 +163,7 @@ impl Pending {
             | Self::Update { arrival, .. }
             | Self::Sender { arrival, .. }
             | Self::Held { arrival, .. } => Some(arrival),
-            Self::Caller { .. } | Self::Extend { .. } | Self::Back { .. } => None,
+            Self::Caller { .. } | Self::Again(_) | Self::Extend { .. } | Self::Back { .. } => None,
             Self::Locate(quest, _) => quest.errand.into_arrival(),
             Self::Connect(errand, _) => errand.into_arrival(),
         }

@@ -272,11 +272,12 @@ pub const SCENARIOS: &[Scenario] = &[
     },
     Scenario {
         name: "flows",
-        about: "phones with two flows each, which break and come back one by one",
+        about: "phones with two flows each, which break and come back one by one; calls last",
         cast: NO_UDP,
         faults: Faults { breaks: 12, notice: (0, 2_000), ..Faults::NONE },
         habits: Habits { strict: false, ..PEOPLE_AT_HOME },
         flows: 2,
+        lasting: true,
         ..PLAIN
     },
     Scenario {

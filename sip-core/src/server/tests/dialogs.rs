@@ -352,3 +352,53 @@ fn rfc5626_5_3_a_dialog_goes_on_over_another_flow_of_its_user_agent() {
         net.expect(&other, 403);
     }
 }
+
+/// The connection breaks with a request on it: it comes again over the next, by its branch, so that who had it answers at once
+/// and who had not takes it.
+#[test]
+fn rfc3261_17_2_3_what_was_on_a_connection_that_broke_comes_again() {
+    for method in ["INVITE", "INFO"] {
+        let (mut net, mut caller, callee) = talking();
+        let alice = caller.peer.clone();
+        net.send(&alice, caller.next(method));
+        if method == "INVITE" {
+            net.expect(&alice, 100);
+        }
+        let method = Method::from_token(method);
+        let first = net.request(&callee.peer, &method);
+        net.close(&callee.peer);
+        net.quiet();
+        let bob = ws("bob", 4);
+        net.register(&bob);
+        net.answer_waiting(false);
+        let second = net.request(&bob, &method);
+        assert_eq!(first.bytes(), second.bytes());
+        net.send(&bob, bob.answer(&second, 200));
+        net.expect(&alice, 200);
+        if method == Method::Invite {
+            net.send(&alice, caller.next("ACK"));
+            net.request(&bob, &Method::Ack);
+        }
+        net.quiet();
+        assert_eq!(net.server.counters().repeated, 1);
+        net.advance(Duration::from_secs(60));
+        assert_eq!(net.server.load(), (0, 0, 0));
+    }
+}
+
+#[test]
+fn who_does_not_come_back_for_what_was_on_its_connection_is_given_up() {
+    let (mut net, mut caller, callee) = talking();
+    let alice = caller.peer.clone();
+    net.send(&alice, caller.next("INFO"));
+    net.request(&callee.peer, &Method::Info);
+    net.close(&callee.peer);
+    net.quiet();
+    net.advance(Duration::from_secs(25));
+    // RFC 4320 §4.2.
+    net.expect(&alice, 100);
+    net.expect(&alice, 480);
+    net.advance(Duration::from_secs(60));
+    net.quiet();
+    assert_eq!(net.server.load(), (0, 0, 0));
+}
