@@ -15,7 +15,7 @@ use smol_str::SmolStr;
 pub use self::id::DialogId;
 use crate::limits;
 use crate::message::{
-    HeaderName, Headers, Method, NameAddr, Params, Request, Response, SessionIdentifier, Writer,
+    HeaderName, Headers, Method, NameAddr, Params, Request, Response, SessionIdentifier, SipUri, Uri, Writer,
 };
 
 /// Whether the INVITE that made the dialog has its 2xx.
@@ -140,7 +140,7 @@ impl Dialog {
                 clean(route) && NameAddr::parse(route).is_some_and(|r| r.parsed_uri().is_some())
             });
         let bare = target.bytes().all(|b| b.is_ascii_graphic() && !b"<>\"".contains(&b));
-        let sip = bare && crate::message::Uri::parse(&target).is_some_and(|uri| uri.sip().is_some());
+        let sip = bare && Uri::parse(&target).is_some_and(|uri| uri.sip().is_some());
         // RFC 3261 §8.1.1.5: "less than 2**31", and the next has to be, too.
         let sequence = local_cseq.is_none_or(|last| last < (1 << 31) - 1)
             && remote_cseq.is_none_or(|last| last < 1 << 31);
@@ -228,6 +228,12 @@ impl Dialog {
         }
         self.remote_cseq = Some(number);
         Ok(())
+    }
+
+    /// Whether this side says nothing of who it is (RFC 3323 §4.1.1.3).
+    pub fn is_anonymous(&self) -> bool {
+        let uri = NameAddr::parse(&self.local).and_then(|local| local.parsed_uri());
+        uri.as_ref().and_then(Uri::sip).is_some_and(SipUri::is_nobody)
     }
 
     /// Begins our next request (§12.2.1.1): start line, Via, Max-Forwards, Route, From, To, Call-ID and CSeq.

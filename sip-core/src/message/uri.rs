@@ -186,6 +186,11 @@ impl<'a> Uri<'a> {
 }
 
 impl<'a> SipUri<'a> {
+    /// Whether it is the address of who wants to be nobody (RFC 3323 §4.1.1.3).
+    pub fn is_nobody(&self) -> bool {
+        matches!(self.host, Host::Name(name) if name.eq_ignore_ascii_case("anonymous.invalid"))
+    }
+
     /// Parses what follows `sip:` or `sips:`.
     fn parse_rest(text: &'a str, secure: bool) -> Option<Self> {
         let bytes = text.as_bytes();

@@ -7,10 +7,7 @@ use alloc::vec::Vec;
 use smol_str::SmolStr;
 
 use crate::message::typed::Privacy;
-use crate::message::{HeaderName, Headers, Host, NameAddr, Request, Rewrite, SipUri, Uri};
-
-/// The host of a From that says nobody (RFC 3323 §4.1.1.3).
-const NOBODY: &str = "anonymous.invalid";
+use crate::message::{HeaderName, Headers, NameAddr, Request, Rewrite, SipUri, Uri};
 
 /// Whose identity a request asserts.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -63,7 +60,7 @@ fn is_private(headers: &Headers) -> bool {
 
 /// Whether an address is that of who wants to be nobody.
 pub fn is_nobody(uri: &SipUri<'_>) -> bool {
-    matches!(uri.host, Host::Name(name) if name.eq_ignore_ascii_case(NOBODY))
+    uri.is_nobody()
 }
 
 /// RFC 3323 §5: the levels of privacy that a request calls critical and a proxy cannot provide, for the reason phrase of the

@@ -8,7 +8,7 @@ use core::fmt;
 use smol_str::SmolStr;
 
 use crate::limits;
-use crate::message::{HeaderName, Request, SipUri, Uri, Writer, escape_param};
+use crate::message::{Fields, HeaderName, Request, SipUri, Uri, Writer, escape_param};
 use crate::time::Duration;
 use crate::transport::Transport;
 
@@ -260,6 +260,17 @@ impl Config {
         match self.event_packages.is_empty() {
             true => writer,
             false => writer.header(HeaderName::AllowEvents, self.allow_events()),
+        }
+    }
+
+    /// Who calls for our server alone (RFC 3325 §9.2, §9.3), unless the application says otherwise.
+    pub(super) fn write_privacy(&self, mut writer: Writer, fields: &Fields) -> Writer {
+        if !fields.has(HeaderName::PPreferredIdentity) {
+            writer = writer.header(HeaderName::PPreferredIdentity, super::local::from(self));
+        }
+        match fields.has(HeaderName::Privacy) {
+            true => writer,
+            false => writer.header(HeaderName::Privacy, "id"),
         }
     }
 

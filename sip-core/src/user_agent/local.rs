@@ -6,7 +6,7 @@ use core::fmt::Display;
 
 use smol_str::{SmolStr, format_smolstr};
 
-use super::Config;
+use super::{Config, ContactAs};
 use crate::entropy::{self, Entropy};
 use crate::message::{HeaderName, SessionIdentifier, SipUri, Uri, Writer, quote};
 use crate::transport::{Hop, Transport};
@@ -24,6 +24,9 @@ pub(crate) const SDP: &str = "application/sdp";
 /// Bodies of parts, in which we look for what we understand (RFC 5621 §4.2).
 pub(super) const MULTIPARTS: &str = "multipart/mixed, multipart/alternative";
 
+/// Name and address of nobody (RFC 3323 §4.1.1.3).
+const NOBODY: &str = "\"Anonymous\" <sip:anonymous@anonymous.invalid>";
+
 /// Names made up once: the Contact stays for the user agent's life, so that dialogs outlive connections.
 #[derive(Debug)]
 pub(super) struct Local {
@@ -33,6 +36,8 @@ pub(super) struct Local {
     pub(super) host: SmolStr,
     /// The GRUU that stands for the Contact, while there is one to be used (RFC 5627 §4.4).
     pub(super) gruu: Option<SmolStr>,
+    /// It is a temporary one.
+    gruu_is_temporary: bool,
     /// Methods a peer may send (§20.5).
     pub(super) allow: SmolStr,
     /// Extensions a peer may require (§20.37).
@@ -68,6 +73,7 @@ impl Local {
             user: entropy::token(entropy, 60).into(),
             host: format!("{}.invalid", entropy::token(entropy, 60)).into(),
             gruu: None,
+            gruu_is_temporary: config.contact == ContactAs::TemporaryGruu,
         }
     }
 
@@ -87,6 +93,15 @@ impl Local {
     /// may come back over this flow (RFC 5626 §4.3).
     pub(super) fn contact_uri(&self, hop: Hop) -> String {
         self.gruu.as_ref().map_or_else(|| self.bound_uri(hop) + ";ob", |gruu| gruu.as_str().into())
+    }
+
+    /// The same in the dialog of somebody who says nobody: a public GRUU names the address-of-record (RFC 5627 §3.1.2), a
+    /// temporary one and the address do not.
+    pub(super) fn contact_uri_as(&self, hop: Hop, anonymous: bool) -> String {
+        match anonymous && !self.gruu_is_temporary {
+            true => self.bound_uri(hop) + ";ob",
+            false => self.contact_uri(hop),
+        }
     }
 
     /// The URI of REGISTER's Contact.
@@ -122,19 +137,22 @@ pub(super) struct Outside<'a> {
     pub(super) cseq: u32,
     /// What [`UserAgent::routes`](super::UserAgent::routes) says.
     pub(super) routes: &'a [SmolStr],
+    /// From says nobody.
+    pub(super) anonymous: bool,
     pub(super) session: SessionIdentifier,
 }
 
 impl Outside<'_> {
     pub(super) fn begin(&self, config: &Config) -> Writer {
-        let Self { method, uri, via, to, from_tag, call_id, cseq, routes, session } = self;
+        let Self { method, uri, via, to, from_tag, call_id, cseq, routes, anonymous, session } = self;
         let mut writer =
             Writer::request(method, uri).header(HeaderName::Via, via).header(HeaderName::MaxForwards, 70);
         for route in *routes {
             writer = writer.header(HeaderName::Route, route);
         }
+        let name = if *anonymous { String::from(NOBODY) } else { format!("{}", from(config)) };
         let writer = writer
-            .header(HeaderName::From, format_args!("{};tag={from_tag}", from(config)))
+            .header(HeaderName::From, format_args!("{name};tag={from_tag}"))
             .header(HeaderName::To, format_args!("<{to}>"))
             .header(HeaderName::CallId, call_id)
             .header(HeaderName::CSeq, format_args!("{cseq} {method}"));

@@ -75,6 +75,8 @@ struct Draft {
 /// What makes a call be made, beside a person's wish.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Occasion {
+    /// It says nothing of who calls (RFC 3323).
+    pub(super) anonymous: bool,
     /// It takes another's place (RFC 3891).
     pub(super) replaces: Option<Replacement>,
     /// It joins another (RFC 3911).
@@ -187,6 +189,15 @@ impl UserAgent {
         let about = self.nameable(call).map(target_dialog::naming);
         let about = Some(about.ok_or(CallError::NoTargetDialog)?);
         let occasion = Occasion { about, ..Occasion::default() };
+        self.invite(now, target, Some(Bytes::copy_from_slice(sdp.as_bytes())), occasion)
+    }
+
+    /// Calls as nobody (RFC 3323 §4.1): From, and the Contacts of the call, say nothing of who we are. Our server is told by
+    /// P-Preferred-Identity (RFC 3325 §9.2), and asked to tell nobody outside its trust domain (`Privacy: id`). Over UDP and
+    /// TCP the Contact still has our address, and the description has those of media. [`Cause::AnonymityDisallowed`]: such
+    /// calls are not taken there.
+    pub fn call_anonymously(&mut self, now: Instant, target: &str, sdp: &str) -> Result<CallId, CallError> {
+        let occasion = Occasion { anonymous: true, ..Occasion::default() };
         self.invite(now, target, Some(Bytes::copy_from_slice(sdp.as_bytes())), occasion)
     }
 
@@ -315,11 +326,13 @@ impl UserAgent {
             call_id: &draft.call_id,
             cseq: draft.cseq,
             routes: &self.routes(hop),
+            anonymous: draft.occasion.anonymous,
             session: draft.session,
         };
+        let contact = self.local.contact_uri_as(hop, draft.occasion.anonymous);
         let writer = outside
             .begin(&self.config)
-            .header(HeaderName::Contact, format_args!("<{}>", self.local.contact_uri(hop)))
+            .header(HeaderName::Contact, format_args!("<{contact}>"))
             .header(HeaderName::Allow, &self.local.allow)
             .header(HeaderName::Supported, &self.local.supported)
             .header(HeaderName::Accept, bodies::SDP_ACCEPT)
@@ -354,6 +367,10 @@ impl UserAgent {
                 .header(HeaderName::TargetDialog, dialog)
                 .header(HeaderName::Require, target_dialog::TAG),
             None => writer,
+        };
+        let writer = match draft.occasion.anonymous {
+            true => self.config.write_privacy(writer, &draft.fields),
+            false => writer,
         };
         let writer = draft.terms.write(writer, None).fields(&draft.fields);
         let body = draft.sdp.as_deref().unwrap_or_default();

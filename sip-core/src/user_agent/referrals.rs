@@ -171,6 +171,7 @@ impl UserAgent {
             referred_by: headers.first(HeaderName::ReferredBy).map(SmolStr::new),
             session: call.and_then(|call| self.session_id(call)).map(|session| session.local),
             about: None,
+            anonymous: false,
         };
         let referral = Referral {
             call,

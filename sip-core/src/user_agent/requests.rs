@@ -244,6 +244,7 @@ impl UserAgent {
     fn write_errand(&mut self, hop: Hop, errand: &mut Errand) -> Result<Request, RequestError> {
         let via = self.local.via(hop, &mut *self.entropy);
         let method = errand.method.clone();
+        let mut anonymous = false;
         let (mut writer, uri) = match &mut errand.place {
             Place::Outside(stranger) => {
                 stranger.cseq += 1;
@@ -257,18 +258,21 @@ impl UserAgent {
                     call_id: &stranger.call_id,
                     cseq: stranger.cseq,
                     routes: &routes,
+                    anonymous: false,
                     session: stranger.session,
                 };
                 (outside.begin(&self.config), stranger.uri.clone())
             }
             place => {
                 let dialog = self.dialog_at(place).ok_or(RequestError::NoDialog)?;
+                anonymous = dialog.is_anonymous();
                 let uri = SmolStr::new(dialog.request_uri());
                 (dialog.request(&method, via), uri)
             }
         };
         if matches!(method, Method::Subscribe | Method::Notify | Method::Refer) {
-            writer = writer.header(HeaderName::Contact, format_args!("<{}>", self.local.contact_uri(hop)));
+            let contact = self.local.contact_uri_as(hop, anonymous);
+            writer = writer.header(HeaderName::Contact, format_args!("<{contact}>"));
         }
         for (name, value) in &errand.fields {
             writer = writer.field(name, value);

@@ -123,6 +123,11 @@ impl UserAgent {
         self.refer_outside(now, who, &replacing(&uri, replaces), told)
     }
 
+    fn is_anonymous(&self, call: CallId) -> bool {
+        let usage = self.calls.get(&call).and_then(|call| call.usage.as_ref());
+        usage.is_some_and(|usage| usage.dialog.is_anonymous())
+    }
+
     fn refer_outside(
         &mut self,
         now: Instant,
@@ -152,7 +157,8 @@ impl UserAgent {
         }
         // RFC 7647 §4: "dialog reuse is prohibited" where the peer can be found outside.
         let named = self.nameable(call).map(target_dialog::naming);
-        let place = match self.outside_of(call) {
+        // What goes outside the dialog has our name.
+        let place = match self.outside_of(call).filter(|_| !self.is_anonymous(call)) {
             Some(uri) => {
                 let mut stranger = self.stranger(uri);
                 // RFC 7989 §10.9: "treated as part of the same communication session".
@@ -204,10 +210,12 @@ impl UserAgent {
         let machine = Subscriber::of_refer(now, &dialog, 0, forks, self.timers.t1 * 64);
         let transfer = Transfer { call, dialog, forks, refused: None, told: false };
         self.subscriptions.insert(id, Subscription::of_transfer(machine, transfer));
-        let errand = Errand::new(Whose::Transfer(id), Method::Refer, place)
-            .with(HeaderName::ReferredBy, format!("<{}>", self.config.aor))
+        let mut errand = Errand::new(Whose::Transfer(id), Method::Refer, place)
             .with(HeaderName::Allow, self.local.allow.clone())
             .with(HeaderName::Supported, self.local.supported.clone());
+        if !call.is_some_and(|call| self.is_anonymous(call)) {
+            errand = errand.with(HeaderName::ReferredBy, format!("<{}>", self.config.aor));
+        }
         if let Err(error) = self.dispatch(now, says(errand)) {
             self.subscriptions.remove(&id);
             return Err(error);

@@ -48,6 +48,7 @@ commands! {
     call(target: &str, sdp: &str) -> Result<CallId, CallError>, "the INVITE";
     call_offerless(target: &str) -> Result<CallId, CallError>, "the INVITE";
     call_replacing(target: &str, sdp: &str, replaces: Replacement) -> Result<CallId, CallError>, "the INVITE";
+    call_anonymously(target: &str, sdp: &str) -> Result<CallId, CallError>, "the INVITE";
     call_joining(target: &str, sdp: &str, joins: Replacement) -> Result<CallId, CallError>, "the INVITE";
     call_about(target: &str, sdp: &str, call: CallId) -> Result<CallId, CallError>, "the INVITE";
     accept_refer(referral: ReferralId, sdp: &str) -> Result<CallId, ReferralError>, "the INVITE";

@@ -321,7 +321,8 @@ impl UserAgent {
     ) -> Result<(), CommandError> {
         let timers = self.timers;
         let hop = self.layer.server_hop(server).or(self.flow()).ok_or(CommandError::Offline)?;
-        let contact = self.local.contact_uri(hop);
+        let anonymous = self.usage_mut(id, dialog).is_some_and(|usage| usage.dialog.is_anonymous());
+        let contact = self.local.contact_uri_as(hop, anonymous);
         let writer = self
             .response(request, 200, reason_phrase(200), None)
             .header(HeaderName::Contact, format_args!("<{contact}>"))

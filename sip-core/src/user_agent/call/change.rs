@@ -255,7 +255,8 @@ impl UserAgent {
     /// Writes the request anew and sends it.
     fn send_change(&mut self, now: Instant, id: CallId, dialog: &DialogId, hop: Hop) -> bool {
         let via = self.local.via(hop, &mut *self.entropy);
-        let contact = self.local.contact_uri(hop);
+        let anonymous = self.usage_mut(id, dialog).is_some_and(|usage| usage.dialog.is_anonymous());
+        let contact = self.local.contact_uri_as(hop, anonymous);
         let Some(usage) = self.usage_mut(id, dialog) else { return false };
         let Some(mut change) = usage.change.take() else { return false };
         let (terms, timer) = (usage.terms, usage.timer);

@@ -27,7 +27,7 @@ use super::incoming::{Incoming, Phase};
 use super::outgoing::Outgoing;
 use super::{CallId, CallState, CommandError, End, Event, Identity, UserAgent};
 use crate::dialog::DialogId;
-use crate::message::{Fields, HeaderName, NameAddr, Response, SessionIdentifier, unescape};
+use crate::message::{Fields, HeaderName, NameAddr, Response, SessionIdentifier, SipUri, Uri, unescape};
 use crate::offer_answer::Negotiation;
 use crate::time::Instant;
 
@@ -158,7 +158,7 @@ impl Call {
 impl Identity {
     /// Whether it names nobody on purpose (RFC 3323 §4.1.1.3).
     pub fn is_anonymous(&self) -> bool {
-        self.uri.to_ascii_lowercase().ends_with("@anonymous.invalid")
+        Uri::parse(&self.uri).as_ref().and_then(Uri::sip).is_some_and(SipUri::is_nobody)
     }
 
     pub(super) fn of(address: &NameAddr<'_>) -> Self {

@@ -1,6 +1,7 @@
 //! Scripts on a virtual clock: [`solo`] plays the other side by hand, [`pair`] connects two user agents.
 
 mod added_fields;
+mod anonymous;
 mod bodies;
 mod calls;
 mod changes;
