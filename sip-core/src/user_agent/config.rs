@@ -199,6 +199,9 @@ pub struct Config {
     /// Media types taken in MESSAGE (RFC 3428), `text/plain` for one. Default: none, and MESSAGE is refused: nobody
     /// would read it.
     pub message_types: Vec<SmolStr>,
+    /// The largest body taken in any request, bytes; larger ones get 413 (RFC 3261 §21.4.11). What ends a call is taken
+    /// whatever it brings. Default [`limits::MESSAGE_BYTES`](crate::limits::MESSAGE_BYTES), which no message exceeds.
+    pub body_bytes: usize,
     /// The largest body of a MESSAGE taken, bytes; larger ones get 413. Default
     /// [`limits::MESSAGE_BYTES`](crate::limits::MESSAGE_BYTES), which no message exceeds.
     pub message_bytes: usize,
@@ -243,6 +246,7 @@ impl Config {
             joins: false,
             info_packages: Vec::new(),
             message_types: Vec::new(),
+            body_bytes: limits::MESSAGE_BYTES,
             message_bytes: limits::MESSAGE_BYTES,
             message_hold: Duration::ZERO,
             asserted_identity: false,

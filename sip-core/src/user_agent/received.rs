@@ -21,6 +21,7 @@ impl UserAgent {
             Received::Cancel { cancel, invite } => self.receive_cancel(now, request, cancel, invite),
             Received::New(server) => {
                 let outcome = match DialogId::of_request(request) {
+                    _ if self.is_too_large(request) => Err(Refusal::of(413)),
                     Some(dialog) => self.in_dialog(now, server, request, &dialog),
                     None => self.outside(now, server, request),
                 };
@@ -37,6 +38,11 @@ impl UserAgent {
                 self.transmit_to(from, response);
             }
         }
+    }
+
+    /// Above what the configuration takes (§21.4.11).
+    fn is_too_large(&self, request: &Request) -> bool {
+        *request.method() != Method::Bye && request.body().len() > self.config.body_bytes
     }
 
     fn receive_ack(&mut self, now: Instant, ack: &Request) {

@@ -10,7 +10,7 @@ use super::solo::{INVITE, Solo};
 use super::{OFFER, config};
 use crate::message::{HeaderName, Message, Method};
 use crate::transport::Transport;
-use crate::user_agent::Event;
+use crate::user_agent::{Config, Event};
 
 /// What an INVITE may bring.
 const ACCEPT: &str = "application/sdp, multipart/mixed, multipart/alternative";
@@ -232,4 +232,24 @@ fn every_cut_of_an_invite_is_harmless() {
     }
     solo.drain();
     assert!(solo.sent.iter().all(|(_, _, message)| matches!(message, Message::Response(_))));
+}
+
+#[test]
+fn rfc3261_21_4_11_bodies_that_are_too_large() {
+    let config = Config { body_bytes: OFFER.len(), ..config("sip:alice@example.com") };
+    let mut solo = Solo::with(config, Transport::Wss);
+    let large = format!("{OFFER}a=x\r\n");
+    let lines = [INVITE[0], INVITE[1], "Call-ID: call-2", INVITE[3], INVITE[4], INVITE[5]];
+    solo.send("INVITE", &lines, &large);
+    solo.response(413);
+    assert!(solo.events.is_empty());
+    // What fits is taken, and so is the end of it whatever it brings.
+    let (call, ok) = super::incoming::established(&mut solo);
+    super::incoming::send(&mut solo, &ok, "INVITE", 11, &["Contact: <sip:b@y.invalid>", INVITE[5]], &large);
+    solo.response(413);
+    super::incoming::send(&mut solo, &ok, "INFO", 12, &["Content-Type: application/dtmf"], &large);
+    solo.response(413);
+    super::incoming::send(&mut solo, &ok, "BYE", 13, &["Content-Type: text/plain"], &large);
+    solo.response(200);
+    assert!(matches!(solo.event(), Event::Ended { call: of, .. } if of == call));
 }

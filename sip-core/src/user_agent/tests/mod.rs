@@ -39,6 +39,7 @@ mod sessions;
 mod snapshots;
 mod solicited;
 mod solo;
+mod states;
 mod subscriptions;
 mod three;
 mod tokens;

@@ -1,0 +1,148 @@
+//! Every command on a call, in every state of a call: what a state does not take is refused by an error that names the
+//! state, and changes nothing.
+
+use std::format;
+use std::string::String;
+
+use super::incoming::send;
+use super::solo::{INVITE, Solo};
+use super::{ANSWER, OFFER};
+use crate::body::Content;
+use crate::message::Method;
+use crate::user_agent::{Addressee, CallId, CallState, Event};
+
+/// A call of ours, or to us, at one point of its life.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum At {
+    Calling,
+    RingsThere,
+    Answered,
+    HungUp,
+    Called,
+    RingsHere,
+    Accepted,
+    Gone,
+}
+
+use At::{Accepted, Answered, Called, Calling, Gone, HungUp, RingsHere, RingsThere};
+
+/// In the order of the rows below.
+const ALL: [At; 8] = [Calling, RingsThere, Answered, HungUp, Gone, Called, RingsHere, Accepted];
+
+fn at(point: At) -> (Solo, CallId) {
+    let mut solo = Solo::registered();
+    let call = match point {
+        Calling | RingsThere | Answered | HungUp | Gone => {
+            let call = solo.ua.call(solo.now, "bob", OFFER).unwrap();
+            solo.drain();
+            let invite = solo.request(&Method::Invite);
+            if point != Calling {
+                solo.reply(&invite, 180, "", "");
+            }
+            if !matches!(point, Calling | RingsThere) {
+                solo.answer(&invite, "callee");
+            }
+            if matches!(point, HungUp | Gone) {
+                solo.ua.hangup(solo.now, call).unwrap();
+                solo.drain();
+                solo.request(&Method::Ack);
+                let bye = solo.request(&Method::Bye);
+                if point == Gone {
+                    solo.reply(&bye, 200, "", "");
+                    solo.advance(crate::time::Duration::from_secs(40));
+                }
+            }
+            call
+        }
+        Called | RingsHere | Accepted => {
+            solo.send("INVITE", &INVITE, OFFER);
+            solo.response(100);
+            let Event::Incoming { call, .. } = solo.event() else { panic!() };
+            if point == RingsHere {
+                solo.ua.ring(solo.now, call).unwrap();
+            }
+            if point == Accepted {
+                solo.ua.accept(solo.now, call, ANSWER).unwrap();
+                solo.drain();
+                let ok = solo.response(200);
+                send(&mut solo, &ok, "ACK", 10, &[], "");
+            }
+            call
+        }
+    };
+    solo.drain();
+    solo.sent.clear();
+    solo.events.clear();
+    (solo, call)
+}
+
+type Command = fn(&mut Solo, CallId) -> Result<(), String>;
+
+fn told<T, E: core::fmt::Debug>(outcome: Result<T, E>) -> Result<(), String> {
+    outcome.map(drop).map_err(|error| format!("{error:?}"))
+}
+
+/// Each command, and for each point: `+` it does something, `s` [`CallState`] is named, `d` wrong direction, `t` nothing is
+/// asked, `g` no such call, `n` no call that could be named.
+const ROWS: [(&str, Command, &str); 17] = [
+    ("ring", |s, c| told(s.ua.ring(s.now, c)), "dddsg++s"),
+    ("progress", |s, c| told(s.ua.progress(s.now, c, ANSWER)), "dddsg++s"),
+    ("accept", |s, c| told(s.ua.accept(s.now, c, ANSWER)), "dddsg++s"),
+    ("reject", |s, c| told(s.ua.reject(s.now, c, 486, None)), "dddsg++s"),
+    ("redirect", |s, c| told(s.ua.redirect(s.now, c, 302, &[("carol", None)])), "dddsg++s"),
+    ("cancel", |s, c| told(s.ua.cancel(s.now, c)), "++ssgddd"),
+    ("hangup", |s, c| told(s.ua.hangup(s.now, c)), "+++sg+++"),
+    ("offer", |s, c| told(s.ua.offer(s.now, c, &newer(s, c))), "ss+sgss+"),
+    ("hold", |s, c| told(s.ua.hold(s.now, c)), "ss+sgss+"),
+    ("solicit", |s, c| told(s.ua.solicit(s.now, c)), "ss+sgss+"),
+    ("answer", |s, c| told(s.ua.answer(s.now, c, ANSWER)), "tttsgttt"),
+    ("refuse", |s, c| told(s.ua.refuse(s.now, c)), "tttsgttt"),
+    ("info", |s, c| told(s.ua.info(s.now, c, "application/dtmf-relay", "Signal=1\r\n")), "ss+sgss+"),
+    ("options", |s, c| told(s.ua.options(s.now, Addressee::Call(c))), "ss+sgss+"),
+    ("message", |s, c| told(s.ua.message(s.now, Addressee::Call(c), text())), "ss+sgss+"),
+    ("transfer", |s, c| told(s.ua.transfer(s.now, c, "carol")), "ss+sgss+"),
+    ("call_about", |s, c| told(s.ua.call_about(s.now, "carol", OFFER, c)), "nnnnnnnn"),
+];
+
+fn text() -> Content {
+    Content::new("text/plain", b"hello".to_vec())
+}
+
+fn newer(solo: &Solo, call: CallId) -> String {
+    solo.ua.session(call).map_or_else(|| OFFER.into(), |session| super::reply(session, None))
+}
+
+#[test]
+fn every_command_in_every_state() {
+    for (name, command, outcomes) in ROWS {
+        for (point, expected) in ALL.into_iter().zip(outcomes.chars()) {
+            let (mut solo, call) = at(point);
+            let before = solo.ua.call_state(call);
+            let outcome = command(&mut solo, call);
+            solo.drain();
+            let error = outcome.as_ref().err().map_or("", |error| error);
+            let states = [
+                (CallState::Connecting, [Calling, Called]),
+                (CallState::Ringing, [RingsThere, RingsHere]),
+                (CallState::Established, [Answered, Accepted]),
+                (CallState::Ended, [HungUp, HungUp]),
+            ];
+            let state = states.iter().find(|(_, at)| at.contains(&point)).map(|(state, _)| *state);
+            assert_eq!(before, state, "{point:?}");
+            let as_expected = match expected {
+                '+' => outcome.is_ok(),
+                's' => error == format!("WrongState({:?})", state.unwrap()),
+                'd' => error == "WrongDirection",
+                't' => error == "Description(Turn(Stable))",
+                'g' => error == "NoSuchCall" || error == "NoDialog",
+                _ => error == "NoTargetDialog",
+            };
+            assert!(as_expected, "{name} {point:?}: {outcome:?}");
+            if outcome.is_err() {
+                solo.nothing_sent();
+                assert!(solo.events.is_empty(), "{name} {point:?}: {:?}", solo.events);
+                assert_eq!(solo.ua.call_state(call), before);
+            }
+        }
+    }
+}
