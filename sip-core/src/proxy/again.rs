@@ -1,6 +1,7 @@
 //! Requests within dialogs whose receiver's flow is lost before it has answered: they wait for the receiver to be back, as
 //! those do that come while it is away, and are sent again as they were. Who has had one already answers it over the new flow
-//! by its branch (RFC 3261 §17.2.3).
+//! by its branch (RFC 3261 §17.2.3). The same for an INVITE that makes a call, while its callee rings: the phone rings on, and
+//! goes on being called where it is back.
 
 use super::best::Final;
 use super::context::{Branch, Context, State, TIMER_C};
@@ -9,11 +10,13 @@ use crate::message::{Method, Request};
 use crate::transaction::{ClientId, ServerId};
 use crate::transport::{Hop, RouteTarget};
 
-/// What was sent to a registered receiver within a dialog.
+/// What was sent to a registered receiver within a dialog, or to make one.
 #[derive(Clone, Debug)]
 pub(super) struct Sent {
     pub(super) receiver: RouteTarget,
     pub(super) request: Request,
+    /// It is within a dialog.
+    pub(super) within: bool,
 }
 
 /// Such a request, whose receiver is away: whoever drives the proxy waits for it and calls [`Proxy::again`].
@@ -29,6 +32,11 @@ impl Absence {
     /// Who is to be waited for.
     pub const fn receiver(&self) -> &RouteTarget {
         &self.sent.receiver
+    }
+
+    /// Whether the request is within a dialog.
+    pub const fn is_within(&self) -> bool {
+        self.sent.within
     }
 
     /// The method of the request.
@@ -49,7 +57,11 @@ impl Proxy {
         let Some(branch) = context.branch_of(client).filter(|branch| branch.is_pending()) else {
             return false;
         };
-        let Some(sent) = branch.again.take_if(|_| !settled) else { return false };
+        // Nobody has heard yet of an INVITE that nothing was said to; and another flow of the instance is tried instead.
+        let rings = branch.rang && !branch.given_up && branch.spares.is_empty();
+        let Some(sent) = branch.again.take_if(|sent| !settled && (sent.within || rings)) else {
+            return false;
+        };
         branch.state = State::Replaced;
         let trusted = branch.trusted;
         context.awaited += 1;
@@ -60,12 +72,18 @@ impl Proxy {
     /// The receiver is back over this hop; `None`: it is not, and its branch ends.
     pub fn again(&mut self, turn: &mut Turn<'_>, absence: Absence, hop: Option<Hop>) {
         let Absence { server, sent, trusted } = absence;
-        // Nobody waits for its answer any more.
-        let Some(mut context) = self.contexts.remove(&server) else { return };
+        let Some(mut context) = self.contexts.remove(&server) else {
+            // Nobody waits for its answer any more. Whoever rings is told, once it has answered (§9.1).
+            let client = hop.filter(|_| !sent.within);
+            let client = client.and_then(|hop| turn.layer.send_request(turn.now, &sent.request, hop));
+            client.map(|client| turn.layer.cancel(turn.now, client));
+            return;
+        };
         context.awaited = context.awaited.saturating_sub(1);
         let hop = hop.filter(|_| !context.is_settled());
         let client = hop.and_then(|hop| turn.layer.send_request(turn.now, &sent.request, hop));
         let Some(client) = client else {
+            self.counters.unreachable += 1;
             context.branches.push(Branch::failed(480));
             return self.settle(turn, server, context);
         };
@@ -77,6 +95,7 @@ impl Proxy {
             client: Some(client),
             state: State::Pending { timer_c },
             breadth,
+            rang: !sent.within,
             again: Some(sent),
             trusted,
             ..Branch::ended(Final::Local(480))

@@ -75,7 +75,7 @@ pub(super) struct Branch {
     pub(super) given_up: bool,
     /// Other flows of the same instance (RFC 5626 §7).
     pub(super) spares: Vec<Target>,
-    /// What went to a registered receiver within a dialog: it waits for it when its flow is lost.
+    /// What went to a registered receiver within a dialog, or made it ring: it waits for it when its flow is lost.
     pub(super) again: Option<Sent>,
     /// Other servers of the same domain.
     pub(super) detours: Detours,
@@ -85,6 +85,8 @@ pub(super) struct Branch {
     pub(super) trusted: bool,
     /// There was a response.
     pub(super) heard: bool,
+    /// One above 100.
+    pub(super) rang: bool,
 }
 
 /// Where a copy for another domain went, and where it may go if that fails (RFC 3263 §4.3).
@@ -139,6 +141,7 @@ impl Branch {
             patience: None,
             trusted: false,
             heard: false,
+            rang: false,
         }
     }
 

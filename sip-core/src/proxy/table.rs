@@ -256,6 +256,7 @@ impl Proxy {
             // §16.7 step 4: a 100 is never forwarded.
             100 => {}
             101..=199 => {
+                branch.rang = true;
                 // §16.7 step 2: ringing restarts Timer C.
                 if let State::Pending { timer_c: Some(timer_c) } = &mut branch.state {
                     *timer_c = turn.now + TIMER_C;
@@ -267,6 +268,7 @@ impl Proxy {
             // Step 5: at once, and to INVITE every one of them.
             200..=299 => match forward::response(&response, trust) {
                 Some(bytes) => {
+                    branch.again = None;
                     branch.state = if invite {
                         State::Accepted
                     } else {

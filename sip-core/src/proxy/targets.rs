@@ -130,8 +130,9 @@ impl Proxy {
         let timer_c = (*request.method() == Method::Invite).then(|| turn.now + TIMER_C);
         let Target { contact, receiver, spares, detours, trusted, .. } = target;
         // Within a dialog the Request-URI is the caller's.
-        let waits = contact.is_none() && matches!(receiver, RouteTarget::Registration(_));
-        let again = waits.then_some(Sent { receiver, request: forwarded });
+        let within = contact.is_none();
+        let waits = (within || timer_c.is_some()) && matches!(receiver, RouteTarget::Registration(_));
+        let again = waits.then_some(Sent { receiver, request: forwarded, within });
         Branch {
             client: Some(client),
             state: State::Pending { timer_c },
@@ -143,6 +144,7 @@ impl Proxy {
             detours,
             trusted,
             heard: false,
+            rang: false,
         }
     }
 }

@@ -102,7 +102,11 @@ impl Server {
     /// The flow of a receiver closed before it answered: it is waited for as if the request came now.
     pub(super) fn wait_again(&mut self, now: Instant, absence: Absence) {
         let limits = &self.config.limits;
-        let wait = if *absence.method() == Method::Invite { limits.grace } else { limits.hold };
+        let wait = match absence.method() {
+            Method::Invite if absence.is_within() => limits.grace,
+            Method::Invite => limits.away,
+            _ => limits.hold,
+        };
         let question = Question::Reach(absence.receiver().clone());
         if let Err(pending) = self.ask(now + wait, question, Pending::Again(absence.into()))
             && let Pending::Again(absence) = *pending

@@ -6,7 +6,7 @@ use alloc::vec::Vec;
 use super::call::{Call, Direction, Wish};
 use super::incoming::Phase;
 use super::{CallId, CallState, UserAgent};
-use crate::message::{Request, Writer, reason_phrase};
+use crate::message::{Method, Request, Writer, reason_phrase};
 use crate::time::Instant;
 use crate::transaction::ServerId;
 use crate::transport::Hop;
@@ -83,22 +83,43 @@ impl UserAgent {
         }
     }
 
-    /// An INVITE that comes again with another branch, through a proxy that tries another flow or was restarted, while
-    /// ours rings, has lost its flow and was not heard of since: it rings on, and is answered there.
-    pub(super) fn rings_again(&mut self, now: Instant, server: ServerId, request: &Request) -> bool {
+    /// An INVITE comes again under its branch: whoever forwarded it has not given it up.
+    pub(super) fn heard_again(&mut self, request: &Request) {
+        if *request.method() == Method::Invite
+            && let Some(id) = self.rings_for(request)
+            && let Some(incoming) = self.calls.get_mut(&id).and_then(Call::incoming)
+        {
+            incoming.lost_until = None;
+        }
+    }
+
+    /// The call that rings for this very INVITE and has lost its flow, with nothing heard of it since.
+    fn rings_for(&mut self, request: &Request) -> Option<CallId> {
         let is_this = |call: &mut Call| {
             call.incoming().is_some_and(|incoming| {
                 let known = &incoming.request;
                 matches!(incoming.phase, Phase::Offered { .. })
                     && incoming.lost_until.is_some()
-                    && incoming.reliable.is_idle()
                     && (known.call_id(), known.from_tag(), known.cseq().number)
                         == (request.call_id(), request.from_tag(), request.cseq().number)
             })
         };
-        let Some(id) = self.calls.iter_mut().find_map(|(id, call)| is_this(call).then_some(id)) else {
+        self.calls.iter_mut().find_map(|(id, call)| is_this(call).then_some(id))
+    }
+
+    /// An INVITE that comes again with another branch, through a proxy that tries another flow or was restarted, while
+    /// ours rings, has lost its flow and was not heard of since: it rings on, and is answered there.
+    pub(super) fn rings_again(&mut self, now: Instant, server: ServerId, request: &Request) -> bool {
+        let Some(id) = self.rings_for(request) else { return false };
+        // What waits for its PRACK is an answer to the old one.
+        if self
+            .calls
+            .get_mut(&id)
+            .and_then(Call::incoming)
+            .is_none_or(|incoming| !incoming.reliable.is_idle())
+        {
             return false;
-        };
+        }
         let way = self.way_over(self.layer.server_hop(server));
         let Some(call) = self.calls.get_mut(&id) else { return false };
         call.way = way;

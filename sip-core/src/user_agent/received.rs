@@ -16,7 +16,7 @@ use crate::transport::Hop;
 impl UserAgent {
     pub(super) fn receive_request(&mut self, now: Instant, request: &Request, from: Hop) {
         match self.layer.receive_request(now, request, from) {
-            Received::Absorbed => {}
+            Received::Absorbed => self.heard_again(request),
             Received::AckToSuccess => self.receive_ack(now, request),
             Received::Cancel { cancel, invite } => self.receive_cancel(now, request, cancel, invite),
             Received::New(server) => {

@@ -43,6 +43,72 @@ fn who_is_away_alone_for_5_s_is_480_with_retry_after() {
     net.quiet();
 }
 
+/// A callee rings, and its flow is lost: it rings on, and goes on being called where it is back.
+fn ringing() -> (Net, Peer, Peer, Request) {
+    let mut net = Net::new();
+    let (alice, bob) = (ws("alice", 1), ws("bob", 2));
+    net.register(&alice);
+    net.register(&bob);
+    net.send(&alice, alice.invite("bob", 2, ""));
+    net.expect(&alice, 100);
+    let request = net.request(&bob, &Method::Invite);
+    net.send(&bob, bob.answer(&request, 180));
+    net.expect(&alice, 180);
+    net.close(&bob);
+    net.quiet();
+    net.advance(Duration::from_secs(2));
+    net.quiet();
+    (net, alice, bob, request)
+}
+
+#[test]
+fn rfc6026_7_1_a_callee_that_rings_and_is_back_soon_goes_on_being_called() {
+    let (mut net, alice, _, request) = ringing();
+    let back = ws("bob", 4);
+    net.register(&back);
+    net.answer_waiting(false);
+    // Under its branch, which it knows: nobody rings twice.
+    assert_eq!(net.request(&back, &Method::Invite).bytes(), request.bytes());
+    net.send(&back, back.answer(&request, 180));
+    net.expect(&alice, 180);
+    net.send(&back, back.answer(&request, 200));
+    net.expect(&alice, 200);
+    net.quiet();
+}
+
+#[test]
+fn a_callee_that_rings_and_stays_away_is_480_after_5_s() {
+    let (mut net, alice, ..) = ringing();
+    net.advance(Duration::from_millis(2_990));
+    net.quiet();
+    net.advance(Duration::from_millis(20));
+    net.expect(&alice, 480);
+    net.quiet();
+}
+
+#[test]
+fn rfc3261_9_1_a_caller_that_gives_up_while_its_callee_is_away() {
+    let (mut net, alice, _, request) = ringing();
+    let cancel =
+        alice.invite("bob", 2, "").replace("INVITE sip", "CANCEL sip").replace("2 INVITE", "2 CANCEL");
+    net.send(&alice, cancel);
+    net.expect(&alice, 200);
+    net.expect(&alice, 487);
+    net.quiet();
+    // Who is back rings yet, and is told.
+    let back = ws("bob", 4);
+    net.register(&back);
+    net.answer_waiting(false);
+    assert_eq!(net.request(&back, &Method::Invite).bytes(), request.bytes());
+    net.send(&back, back.answer(&request, 180));
+    let cancel = net.request(&back, &Method::Cancel);
+    net.send(&back, back.answer(&cancel, 200));
+    net.send(&back, back.answer(&request, 487));
+    net.request(&back, &Method::Ack);
+    net.quiet();
+    assert_eq!(net.server.load().2, 0);
+}
+
 #[test]
 fn an_invite_that_waits_for_who_is_away_can_be_cancelled() {
     let mut net = Net::new();

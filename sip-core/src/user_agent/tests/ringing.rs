@@ -129,6 +129,10 @@ fn rfc3261_17_2_3_an_invite_repeated_over_the_next_flow_finds_its_call() {
     solo.send_branch("INVITE", &branch, &INVITE, OFFER);
     solo.response(180);
     assert!(solo.events.is_empty());
+    // Whoever repeats it still waits, for longer than a lost flow is.
+    solo.advance(secs(40));
+    solo.sent.clear();
+    assert_eq!(solo.ua.call_state(call), Some(CallState::Ringing));
     solo.ua.accept(solo.now, call, ANSWER).unwrap();
     solo.drain();
     solo.response(200);
