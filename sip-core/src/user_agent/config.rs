@@ -1,5 +1,6 @@
 //! Who a user agent is and how it behaves.
 
+use alloc::format;
 use alloc::string::String;
 use alloc::vec;
 use alloc::vec::Vec;
@@ -8,7 +9,8 @@ use core::fmt;
 use smol_str::SmolStr;
 
 use crate::limits;
-use crate::message::{Fields, HeaderName, Request, SipUri, Uri, Writer, escape_param};
+use crate::message::typed::features;
+use crate::message::{Fields, HeaderName, Params, Request, SipUri, Uri, Writer, escape_param};
 use crate::time::Duration;
 use crate::transport::Transport;
 
@@ -154,6 +156,10 @@ pub struct Config {
     pub contact: ContactAs,
     /// How to wake this device when a request comes for it. Default: none.
     pub push: Option<PushService>,
+    /// What this device can do (RFC 3840 §5), each a feature tag with its value, `audio`, `video`, `+sip.foo="bar"`: it stands
+    /// in the Contact of REGISTER, where the preferences of callers (RFC 3841) find it. What is none is left out. Default:
+    /// none.
+    pub features: Vec<SmolStr>,
     /// Registers somebody else's Contact instead of ours. Default: none.
     pub third_party: Option<ThirdParty>,
     /// Seconds of registration to ask for. Default 600. Small values cost traffic, large ones leave calls ringing
@@ -231,6 +237,7 @@ impl Config {
             flows: vec![OutboundFlow { reg_id: 1, proxy: None }],
             contact: ContactAs::PublicGruu,
             push: None,
+            features: Vec::new(),
             third_party: None,
             expires: 600,
             user_agent: concat!("Trapezoid/", env!("CARGO_PKG_VERSION")).into(),
@@ -252,6 +259,20 @@ impl Config {
             asserted_identity: false,
             congestion_safe: false,
         }
+    }
+
+    /// The features, each with its semicolon.
+    pub(super) fn write_features(&self) -> String {
+        let mut out = String::new();
+        for feature in &self.features {
+            let text = format!(";{feature}");
+            // One parameter, which is a feature tag: nothing else can be said in the Contact so.
+            let Some(params) = Params::parse(&text) else { continue };
+            if params.iter().count() == 1 && matches!(features(params).next(), Some(Ok(_))) {
+                out.push_str(&text);
+            }
+        }
+        out
     }
 
     /// Allow-Events (RFC 6665 §4.4.4).

@@ -321,11 +321,12 @@ impl UserAgent {
         let push = self.config.push.as_ref();
         let push = push.map_or_else(String::new, |push| format!("{push}"));
         let instance = quote(&format!("<{}>", self.config.instance));
+        let features = self.config.write_features();
         let Flow { reg_id, registration, .. } = &self.flows[slot];
         if registration.plain {
-            return format!("<{uri}{push}>;+sip.instance={instance}");
+            return format!("<{uri}{push}>;+sip.instance={instance}{features}");
         }
-        format!("<{uri}{push}>;+sip.instance={instance};reg-id={reg_id}")
+        format!("<{uri}{push}>;+sip.instance={instance};reg-id={reg_id}{features}")
     }
 
     /// "The 'userinfo' and '@' components of the SIP URI MUST NOT be present" (§10.2).

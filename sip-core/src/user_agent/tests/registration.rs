@@ -2,8 +2,8 @@ use std::format;
 use std::string::ToString;
 
 use super::solo::Solo;
-use super::{config, hop};
-use crate::message::{HeaderName, Method, Uri};
+use super::{OFFER, config, hop};
+use crate::message::{Fields, HeaderName, Method, Uri};
 use crate::time::Duration;
 use crate::transport::Transport;
 use crate::user_agent::{Cause, Event, RegistrationState};
@@ -239,4 +239,50 @@ fn other_transports_use_the_flows_address() {
     // Unreliable: it is retransmitted at 0.5, 1.5, 3.5 s (Timer E).
     solo.advance(secs(4));
     assert_eq!(solo.sent.len(), 3);
+}
+
+#[test]
+fn rfc3840_5_what_this_device_can_do() {
+    let mut config = config("sip:alice@example.com");
+    let all = [
+        "audio",
+        "+sip.extensions=\"100rel,timer\"",
+        "class=\"business\"",
+        "expires=9",
+        "q=1",
+        "a>,<sip:x@y>",
+        "video;q=0.1",
+        "",
+    ];
+    config.features = all.into_iter().map(Into::into).collect();
+    let mut solo = Solo::with(config, Transport::Wss);
+    solo.ua.register(solo.now).unwrap();
+    solo.drain();
+    let register = solo.request(&Method::Register);
+    let contact = register.headers().first(HeaderName::Contact).unwrap();
+    assert!(
+        contact.ends_with(";reg-id=1;audio;+sip.extensions=\"100rel,timer\";class=\"business\""),
+        "{contact}"
+    );
+    assert_eq!(register.headers().list(HeaderName::Contact).count(), 1);
+}
+
+#[test]
+fn rfc3841_4_what_a_caller_prefers() {
+    let mut solo = Solo::new();
+    let wishes = [
+        ("Accept-Contact", "*;video;require"),
+        ("Reject-Contact", "*;automata"),
+        ("Request-Disposition", "no-fork"),
+    ];
+    let mut fields = Fields::new();
+    for (name, value) in wishes {
+        fields.add(name, value).unwrap();
+    }
+    solo.ua.with(&fields).call(solo.now, "bob", OFFER).unwrap();
+    solo.drain();
+    let invite = solo.request(&Method::Invite);
+    for (name, value) in wishes {
+        assert_eq!(invite.headers().named(name), Some(value));
+    }
 }
