@@ -253,6 +253,8 @@ pub enum Event {
         package: SmolStr,
         /// The body.
         content: Option<Content>,
+        /// The INFO, for what is not told here.
+        request: Box<Request>,
     },
     /// The call is over for the user. Told at once, also while the other side still has to be told.
     Ended {

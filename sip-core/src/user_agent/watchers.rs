@@ -1,5 +1,6 @@
 //! Subscriptions of others to what we know (RFC 6665 §4.2), and what all three kinds of event state have in common.
 
+use alloc::boxed::Box;
 use alloc::vec::Vec;
 
 use smol_str::{SmolStr, ToSmolStr};
@@ -48,6 +49,8 @@ pub enum WatcherUpdate {
         expires: Duration,
         /// The call of ours that its Target-Dialog names (RFC 4538): who asks has heard of it.
         about: Option<CallId>,
+        /// The SUBSCRIBE, for what is not told here.
+        request: Box<Request>,
     },
     /// It was refreshed.
     Refreshed {
@@ -229,7 +232,8 @@ impl UserAgent {
         self.watchers.insert(id, Watcher { machine, asked: Some(asked), referral: None });
         let (from, to) = (Identity::of(&request.from()), Identity::of(&request.to()));
         let about = self.target_dialog(request);
-        let update = WatcherUpdate::Asked { event, from, to, expires, about };
+        let request = Box::new(request.clone());
+        let update = WatcherUpdate::Asked { event, from, to, expires, about, request };
         self.event(Event::Watcher { watcher: id, update });
         Ok(())
     }

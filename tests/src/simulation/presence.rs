@@ -30,7 +30,7 @@ impl Presence {
     pub fn see(&mut self, event: &Event) -> Result<(), &'static str> {
         let known = match event {
             Event::Subscription { subscription, update } => match update {
-                SubscriptionUpdate::Notified { notified, content } => {
+                SubscriptionUpdate::Notified { notified, content, .. } => {
                     let heard = self.watched.get_mut(subscription);
                     heard.map(|heard| match (content, &notified.state) {
                         (_, SubscriptionState::Terminated { .. }) => *heard = None,

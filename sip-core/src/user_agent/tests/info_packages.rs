@@ -94,7 +94,7 @@ fn rfc6086_4_2_2_packages_that_come() {
     let typed = ["Info-Package: foo;x=1", "Content-Type: text/foo", "Content-Disposition: Info-Package"];
     in_call(&mut solo, &ok, "INFO", 11, &typed, "hello");
     solo.response(200);
-    let Event::InfoPackage { call: of, package, content: Some(content) } = solo.event() else { panic!() };
+    let Event::InfoPackage { call: of, package, content: Some(content), .. } = solo.event() else { panic!() };
     assert_eq!((of, &*package, &content.body[..]), (call, "foo;x=1", &b"hello"[..]));
     in_call(&mut solo, &ok, "INFO", 12, &["Info-Package: foo"], "");
     solo.response(200);

@@ -137,7 +137,7 @@ fn rfc6665_4_1_2_4_the_notify_makes_the_subscription_not_the_2xx() {
     assert_eq!((pending.state, pending.expires), (SubscriptionState::Pending, secs(600)));
     bob.notify(&mut solo, "active;expires=599", PIDF);
     solo.response(200);
-    let SubscriptionUpdate::Notified { notified, content: Some(content) } = update(&mut solo, id) else {
+    let SubscriptionUpdate::Notified { notified, content: Some(content), .. } = update(&mut solo, id) else {
         panic!()
     };
     assert_eq!((notified.source, notified.state), (Source(0), SubscriptionState::Active));

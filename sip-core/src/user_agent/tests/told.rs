@@ -11,7 +11,7 @@ use crate::message::typed::{Contact, Privacy, QValue, Subject};
 use crate::message::{HeaderName, Method, Response};
 use crate::time::Duration;
 use crate::transport::Transport;
-use crate::user_agent::{CallId, Cause, CommandError, End, Event, Failure, Side};
+use crate::user_agent::{CallId, Cause, CommandError, End, Event, Failure, Side, WatcherUpdate};
 
 fn invited(solo: &mut Solo, extra: &[&str]) -> Event {
     let mut lines = INVITE.to_vec();
@@ -191,4 +191,47 @@ fn rfc3261_21_3_a_caller_is_sent_elsewhere() {
     assert_eq!(contacts, ["<sip:carol@example.com>", "<sip:mail@example.org>;q=0.5"]);
     assert_eq!(solo.event(), Event::Ended { call, end: End::Rejected { status: 302 } });
     assert_eq!(solo.ua.redirect(solo.now, call, 302, &[("x", None)]), Err(CommandError::NoSuchCall));
+}
+
+#[test]
+fn rfc3261_20_whatever_other_requests_say_is_told() {
+    let mut config = config("sip:alice@example.com");
+    config.event_packages = ["presence".into()].into();
+    config.message_types = ["text/plain".into()].into();
+    config.info_packages = ["nil".into()].into();
+    config.referrals = true;
+    let mut solo = Solo::with(config, Transport::Wss);
+    let call = ringing(&mut solo);
+    solo.ua.accept(solo.now, call, ANSWER).unwrap();
+    solo.drain();
+    let ok = solo.response(200);
+    send(&mut solo, &ok, "ACK", 10, &[], "");
+    let note = "X-Note: 1";
+    send(&mut solo, &ok, "INFO", 11, &["Info-Package: nil", note], "");
+    send(&mut solo, &ok, "MESSAGE", 12, &["Content-Type: text/plain", note], "hello");
+    send(
+        &mut solo,
+        &ok,
+        "REFER",
+        13,
+        &["Refer-To: <sip:carol@example.com>", "Contact: <sip:bob@y.invalid>", note],
+        "",
+    );
+    let lines =
+        [INVITE[0], INVITE[1], "Call-ID: s-1", "CSeq: 1 SUBSCRIBE", INVITE[4], "Event: presence", note];
+    solo.send("SUBSCRIBE", &lines, "");
+    let noted: Vec<_> = solo
+        .events
+        .iter()
+        .filter_map(|event| match event {
+            Event::InfoPackage { request, .. }
+            | Event::Message { request, .. }
+            | Event::Referred { request, .. }
+            | Event::Watcher { update: WatcherUpdate::Asked { request, .. }, .. } => Some(request),
+            _ => None,
+        })
+        .map(|request| (request.method().clone(), request.headers().named("X-Note")))
+        .collect();
+    let methods = [Method::Info, Method::Message, Method::Refer, Method::Subscribe];
+    assert_eq!(noted, methods.map(|method| (method, Some("1"))));
 }
