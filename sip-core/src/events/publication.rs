@@ -33,6 +33,8 @@ pub struct Publication {
     /// When the next PUBLISH goes out.
     at: Option<Instant>,
     in_flight: bool,
+    /// When the last PUBLISH was sent.
+    sent_at: Instant,
     failures: u32,
 }
 
@@ -47,6 +49,7 @@ impl Publication {
             changed: true,
             at: Some(now),
             in_flight: false,
+            sent_at: now,
             failures: 0,
         }
     }
@@ -76,8 +79,9 @@ impl Publication {
     }
 
     /// What [`Self::due`] had was sent.
-    pub const fn sent(&mut self) {
+    pub const fn sent(&mut self, now: Instant) {
         self.in_flight = true;
+        self.sent_at = now;
         self.changed = false;
         self.at = None;
     }
@@ -101,8 +105,9 @@ impl Publication {
                     return self.leave(now);
                 }
                 let lifetime = expires(headers).unwrap_or(self.expires).min(self.expires);
-                let refresh = now + refresh_after(Duration::from_secs(lifetime.into()), entropy);
-                self.at = Some(self.at.unwrap_or(refresh));
+                // The compositor may count from when the PUBLISH was sent, however late its answer comes.
+                let refresh = self.sent_at + refresh_after(Duration::from_secs(lifetime.into()), entropy);
+                self.at = Some(self.at.unwrap_or_else(|| refresh.max(now + Duration::from_secs(1))));
                 Verdict::GoesOn
             }
             _ if !self.wanted => Verdict::Over(Ending::Done),

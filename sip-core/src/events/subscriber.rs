@@ -94,6 +94,8 @@ struct Usage {
     refresh_at: Instant,
     /// Timer N of the SUBSCRIBE that was sent last.
     timer_n: Option<Instant>,
+    /// When that was: the notifier may count from then on, however late its answer comes.
+    sent_at: Instant,
     in_flight: bool,
 }
 
@@ -193,6 +195,7 @@ impl Subscriber {
     pub fn sent(&mut self, now: Instant, source: Source, timer_n: Duration) {
         if let Some(usage) = self.usage(source) {
             usage.in_flight = true;
+            usage.sent_at = now;
             usage.timer_n = Some(now + timer_n);
         }
     }
@@ -274,8 +277,9 @@ impl Subscriber {
                 }
                 // It may be shorter than asked, never longer (§4.2.1.1).
                 let lifetime = Duration::from_secs(expires(headers).unwrap_or(asked).min(asked).into());
-                usage.expires_at = now + lifetime;
-                usage.refresh_at = now + refresh_after(lifetime, entropy);
+                usage.expires_at = usage.sent_at + lifetime;
+                let refresh_at = usage.sent_at + refresh_after(lifetime, entropy);
+                usage.refresh_at = refresh_at.max(now + Duration::from_secs(1));
                 Verdict::GoesOn
             }
             _ if raise.is_some() => {

@@ -11,7 +11,7 @@ use crate::body::sipfrag::SipFrag;
 use crate::dialog::{Dialog, DialogId};
 use crate::entropy::{SeededEntropy, number};
 use crate::message::typed::{Event, TypedHeader};
-use crate::message::{Request, Response, Writer};
+use crate::message::{HeaderName, Request, Response, Writer};
 
 const TIMER_N: Duration = Duration::from_secs(32);
 
@@ -293,4 +293,20 @@ fn random_histories() {
             assert!(next.is_none_or(|next| next > now), "seed {seed}: {next:?} is past {now:?}");
         }
     }
+}
+
+/// The answer to a refresh comes after many losses: the notifier has counted since the request first came.
+#[test]
+fn rfc6665_4_1_2_2_a_refresh_counts_from_when_it_was_sent() {
+    let mut entropy = SeededEntropy(1);
+    let mut subscriber = of_refer();
+    subscriber
+        .receive(at(1), &notify("theirs", 1, "refer;id=7", "active;expires=60"), true, &mut entropy)
+        .unwrap();
+    subscriber.sent(at(50), Source(0), TIMER_N);
+    let answer = Writer::response(&refer(), 200, "x", None).header(HeaderName::Expires, "60").finish();
+    let answer = Response::parse(answer).unwrap();
+    assert_eq!(subscriber.answered(at(75), Source(0), 200, answer.headers(), &mut entropy), Verdict::GoesOn);
+    assert_eq!(subscriber.due(at(89)), None);
+    assert_eq!(subscriber.due(at(105)), Some(Due::Within(Source(0))));
 }

@@ -235,7 +235,7 @@ impl UserAgent {
             }
             Whose::Publication(id) => {
                 if let Some(publication) = self.publications.get_mut(id) {
-                    publication.machine.sent();
+                    publication.machine.sent(now);
                 }
             }
         }

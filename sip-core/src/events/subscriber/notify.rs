@@ -170,6 +170,7 @@ impl Subscriber {
             expires_at: now + lifetime,
             refresh_at: now + refresh_after(lifetime, entropy),
             timer_n: None,
+            sent_at: now,
             in_flight: false,
         });
         self.next_source += 1;
