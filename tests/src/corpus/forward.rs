@@ -41,7 +41,7 @@ const REALM: &str = "corpus.invalid";
 
 /// Requests: Request-URI, Via, Max-Forwards, Max-Breadth, Route and Record-Route are the proxy's to change, and it removes what
 /// strangers assert (RFC 3325 §5). A Content-Length comes where there is none. Everything else leaves as it came.
-const OURS: [&str; 8] = [
+const OURS: [&str; 9] = [
     "via",
     "v",
     "max-forwards",
@@ -49,6 +49,7 @@ const OURS: [&str; 8] = [
     "route",
     "record-route",
     "p-asserted-identity",
+    "p-preferred-identity",
     "proxy-authorization",
 ];
 

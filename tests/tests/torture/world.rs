@@ -54,8 +54,16 @@ const TO: &[&str] = &["to", "t"];
 const DIALOGS: &[&str] = &["INVITE", "SUBSCRIBE", "REFER"];
 
 /// The fields that a proxy changes (RFC 3261 §16.6); how, [`World::changes`] compares.
-const OURS: &[&str] =
-    &["via", "v", "max-forwards", "max-breadth", "route", "record-route", "proxy-authorization"];
+const OURS: &[&str] = &[
+    "via",
+    "v",
+    "max-forwards",
+    "max-breadth",
+    "route",
+    "record-route",
+    "proxy-authorization",
+    "p-asserted-identity",
+];
 
 /// How a caller is connected.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -235,6 +243,15 @@ impl World {
             .named(&["proxy-authorization"])
             .filter(|field| !String::from_utf8_lossy(field).contains("realm=\"localhost\""));
         ensure!(received.named(&["proxy-authorization"]).eq(for_others), "{received:?}");
+        // RFC 3325 §5: whose credentials they were is asserted, and of nobody else anything.
+        let mut credentials = sent.named(&["proxy-authorization"]).map(String::from_utf8_lossy);
+        let username = credentials.find(|field| field.contains("realm=\"localhost\"")).and_then(|field| {
+            let (_, rest) = field.split_once("username=\"")?;
+            Some(rest.split_once('"')?.0.to_owned())
+        });
+        let asserted = username.map(|username| format!("<sip:{username}@localhost>"));
+        ensure!(received.value(&["p-asserted-identity"]) == asserted, "{asserted:?}: {received:?}");
+        ensure!(received.named(&["p-asserted-identity"]).count() <= 1, "{received:?}");
         Ok(())
     }
 
