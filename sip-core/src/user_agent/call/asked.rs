@@ -29,7 +29,7 @@ const PERSON: Duration = Duration::from_secs(60);
 const PROMPT: Duration = Duration::from_secs(10);
 
 /// How long a 2xx with an offer may wait for its ACK, which carries the answer.
-const ACK: Duration = Duration::from_secs(20);
+pub(super) const ACK: Duration = Duration::from_secs(20);
 
 /// A request, or an answer with an offer, that our user has to answer.
 #[derive(Debug)]
@@ -151,7 +151,7 @@ impl UserAgent {
             .ok_or(CommandError::Description(Fault::Turn(Turn::Stable)))
     }
 
-    fn refuse_offered(&mut self, now: Instant, id: CallId, dialog: &DialogId, status: u16) {
+    pub(super) fn refuse_offered(&mut self, now: Instant, id: CallId, dialog: &DialogId, status: u16) {
         let Some(usage) = self.usage_mut(id, dialog) else { return };
         let Some(asked) = usage.asked.take() else { return };
         let offer = usage.negotiation.pending().cloned();
@@ -366,55 +366,6 @@ impl UserAgent {
         }
         self.layer.respond(now, server, 200, ok);
         Ok(())
-    }
-
-    /// A reliable provisional response to our INVITE without offer: its offer is answered in the PRACK (RFC 3262 §5).
-    /// Of a fork's offers our user hears of the newest; those before are answered without media.
-    pub(crate) fn offered_early(&mut self, now: Instant, id: CallId, dialog: &DialogId, invite: u32) {
-        let Some(call) = self.calls.get_mut(&id) else { return };
-        let older: alloc::vec::Vec<DialogId> = call
-            .usages_mut()
-            .filter(|usage| matches!(usage.asked, Some(Asked::Provisional { .. })))
-            .map(|usage| usage.dialog.id().clone())
-            .collect();
-        for older in older {
-            self.refuse_offered(now, id, &older, 488);
-        }
-        if let Some(usage) = self.usage_mut(id, dialog) {
-            usage.asked = Some(Asked::Provisional { invite, until: now + ACK });
-        }
-    }
-
-    /// A 2xx to our INVITE without offer: its offer is answered in the ACK (§13.2.1).
-    pub(crate) fn solicited(
-        &mut self,
-        now: Instant,
-        id: CallId,
-        dialog: &DialogId,
-        invite: Request,
-        sdp: Option<Bytes>,
-    ) {
-        let Some(usage) = self.usage_mut(id, dialog) else { return };
-        let text = sdp.as_ref().map(|sdp| body_text(sdp));
-        let offered = sdp.clone().map(|sdp| usage.negotiation.offered(sdp));
-        let agreed = usage.negotiation.local().is_some();
-        if let Some(Ok(_)) = offered {
-            usage.asked = Some(Asked::Success { invite: Box::new(invite), until: now + ACK });
-            self.event(Event::Offered { call: id, sdp: text });
-            return;
-        }
-        // An offer that may not be: "the UAC core MUST generate a valid answer in the ACK and then send a BYE
-        // immediately" (§13.2.2.4).
-        let answer = sdp.as_ref().and_then(|sdp| offer_answer::refusal(sdp).ok());
-        self.acknowledge(id, dialog, &invite, answer.as_ref());
-        let failure = Failure::of(Cause::NotAcceptable);
-        if agreed && sdp.is_none() {
-            // Nothing was offered, and what there was goes on.
-            self.event(Event::OfferRefused { call: id, failure });
-            return;
-        }
-        self.end(id, End::Failed(failure));
-        self.say_bye(id);
     }
 
     /// The ACK to our 2xx to a re-INVITE.

@@ -3,7 +3,6 @@
 mod answers;
 
 use alloc::boxed::Box;
-use alloc::string::String;
 
 use bytes::Bytes;
 use smol_str::SmolStr;
@@ -12,7 +11,7 @@ use super::asked::Asked;
 use super::usage::Usage;
 use super::{Call, Direction};
 use crate::auth::Attempt;
-use crate::dialog::{Dialog, DialogId, Stage as DialogStage};
+use crate::dialog::{DialogId, Stage as DialogStage};
 use crate::message::{Fields, HeaderName, Method, Request};
 use crate::offer_answer::{self, Fault, Turn};
 use crate::time::{Duration, Instant};
@@ -411,31 +410,6 @@ impl UserAgent {
         }
     }
 
-    /// Sends the ACK to the 2xx of our INVITE in this dialog, with an answer if the 2xx offered (§13.2.2.4).
-    pub(crate) fn acknowledge(
-        &mut self,
-        id: CallId,
-        dialog: &DialogId,
-        invite: &Request,
-        sdp: Option<&Bytes>,
-    ) {
-        let Some(hop) = self.hop_of(id).or_else(|| self.flow()) else { return };
-        let via: String = self.local.via(hop, &mut *self.entropy);
-        let cseq = invite.cseq().number;
-        let Some(call) = self.calls.get_mut(&id) else { return };
-        let Some(usage) = call.usages_mut().find(|usage| usage.is(dialog)) else { return };
-        let ack = ack(&usage.dialog, invite, &via, &self.config.user_agent, sdp);
-        match call.outgoing().filter(|out| out.is_initial(cseq)) {
-            Some(out) => out.keep_ack(dialog.clone(), ack.clone()),
-            None => {
-                if let Some(usage) = call.usages_mut().find(|usage| usage.is(dialog)) {
-                    usage.set_ack(cseq, &ack);
-                }
-            }
-        }
-        self.transmit_to(hop, ack);
-    }
-
     /// A call has ended: its changes end, save that the 2xx to an INVITE under way wants an ACK.
     pub(crate) fn end_changes(&mut self, now: Instant) {
         let mut unanswered = alloc::vec::Vec::new();
@@ -472,26 +446,6 @@ impl UserAgent {
                 asked => self.refuse_asked(now, asked, 487),
             }
         }
-    }
-}
-
-/// The ACK to a 2xx (§13.2.2.4).
-pub(crate) fn ack(
-    dialog: &Dialog,
-    invite: &Request,
-    via: &str,
-    user_agent: &str,
-    sdp: Option<&Bytes>,
-) -> Bytes {
-    let writer = dialog
-        .ack(invite.cseq().number, via)
-        // "The ACK MUST contain the same credentials as the INVITE."
-        .copy(invite.headers(), HeaderName::Authorization)
-        .copy(invite.headers(), HeaderName::ProxyAuthorization)
-        .header(HeaderName::UserAgent, user_agent);
-    match sdp {
-        Some(sdp) => writer.body(SDP, sdp),
-        None => writer.finish(),
     }
 }
 

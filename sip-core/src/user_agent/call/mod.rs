@@ -7,6 +7,7 @@ mod prack;
 mod redirection;
 pub(crate) mod reliable;
 mod session_timer;
+mod success;
 mod usage;
 
 use alloc::boxed::Box;
@@ -15,11 +16,12 @@ use bytes::Bytes;
 use smol_str::SmolStr;
 
 pub(crate) use answered::{Answered, Due};
-pub(crate) use change::{Wish, ack};
+pub(crate) use change::Wish;
 pub(crate) use prack::RackOf;
 pub(crate) use redirection::Targets;
 pub(crate) use reliable::{Reliable, Taken};
 pub(crate) use session_timer::{Grant, Terms};
+pub(crate) use success::ack;
 pub(crate) use usage::Usage;
 
 use super::continuity::Way;
