@@ -78,6 +78,9 @@ fn registrations(count: usize) {
     let directory = {
         let server = server(&mut world);
         let bound = server.directory.bound(sip_core::time::Instant::default());
+        held_by(count, "registration, for its credentials to serve once, five minutes", || {
+            server.directory.forget_replays();
+        });
         held_by(count, "registration, in the server's directory (its store of bindings)", || {
             drop(core::mem::take(&mut server.directory));
         });

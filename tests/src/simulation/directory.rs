@@ -150,6 +150,11 @@ impl Directory {
         self.bindings.insert(aor.to_owned(), contacts);
     }
 
+    /// Forgets which credentials have served.
+    pub fn forget_replays(&mut self) {
+        self.replays = Replays::default();
+    }
+
     /// Whoever asks for a user here is to ask at that URI instead.
     pub fn moved(&mut self, aor: &str, now: Instant, contact: &str) {
         let key = RegistrationKey { aor: aor.into(), instance: contact.into(), reg_id: 0 };
