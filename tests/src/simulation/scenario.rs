@@ -208,8 +208,8 @@ pub const SCENARIOS: &[Scenario] = &[
     },
     Scenario {
         name: "mtu",
-        about: "datagrams over 1,300 bytes are dropped, and half of all offers are larger",
-        profile: Profile { mtu: 1_300, ..Profile::SMOOTH },
+        about: "datagrams over 2,000 bytes are dropped, and half of all offers are larger",
+        profile: Profile { mtu: 2_000, ..Profile::SMOOTH },
         habits: Habits { large: 50, strict: false, ..PEOPLE_AT_HOME },
         ..PLAIN
     },
