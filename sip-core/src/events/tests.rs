@@ -310,3 +310,15 @@ fn rfc6665_4_1_2_2_a_refresh_counts_from_when_it_was_sent() {
     assert_eq!(subscriber.due(at(89)), None);
     assert_eq!(subscriber.due(at(105)), Some(Due::Within(Source(0))));
 }
+
+/// So does one that comes late itself: what it says was left when it was written.
+#[test]
+fn rfc6665_4_1_3_a_late_notify_puts_no_refresh_off() {
+    let mut entropy = SeededEntropy(1);
+    let mut subscriber = of_refer();
+    let state = |cseq, left: u32| notify("theirs", cseq, "refer;id=7", &format!("active;expires={left}"));
+    subscriber.receive(at(1), &state(1, 60), true, &mut entropy).unwrap();
+    // Written at 51, when 10 s were left.
+    subscriber.receive(at(58), &state(2, 10), true, &mut entropy).unwrap();
+    assert_eq!(subscriber.due(at(58)), Some(Due::Within(Source(0))));
+}

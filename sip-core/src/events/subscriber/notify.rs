@@ -9,6 +9,9 @@ use crate::message::typed::{Event, SubscriptionState as StateField};
 use crate::message::{HeaderName, Request};
 use crate::time::{Duration, Instant};
 
+/// How late a NOTIFY may come.
+const LATE: Duration = Duration::from_secs(32);
+
 /// What a notifier says of a subscription.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum SubscriptionState {
@@ -131,8 +134,9 @@ impl Subscriber {
             }
         } else if said.is_some() {
             let (expires_at, refresh_at) = (now + lifetime, now + refresh_after(lifetime, entropy));
-            // Only what lengthens it puts the refresh off: each NOTIFY says how little is left.
-            let longer = expires_at > usage.expires_at + Duration::from_secs(1);
+            // Only what lengthens it puts the refresh off: each NOTIFY says how little was left when it was written, and may have
+            // been on its way for 64·T1.
+            let longer = expires_at > usage.expires_at + LATE;
             usage.refresh_at = if longer { refresh_at } else { refresh_at.min(usage.refresh_at) };
             usage.expires_at = expires_at;
         }
