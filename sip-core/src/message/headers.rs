@@ -1,6 +1,7 @@
 //! A message's header fields by name, as text: one immutable buffer and its index.
 
 use bytes::Bytes;
+use bytestring::ByteString;
 
 use super::index::{Field, Index, Span, stray_nul};
 use super::value::next_element;
@@ -10,6 +11,9 @@ use super::{HeaderName, ParseError, chars};
 #[derive(Clone, Debug)]
 pub struct Headers {
     bytes: Bytes,
+    /// The bytes before the body, looked at once whether they are text. Empty if they are not, which only
+    /// [`Headers::salvage`] admits.
+    head: ByteString,
     index: Index,
 }
 
@@ -17,22 +21,23 @@ impl Headers {
     /// Indexes a message. Checks line ends, field names, counts and the body's length; the values are for others.
     pub(crate) fn index(bytes: Bytes) -> Result<Self, ParseError> {
         let (index, head) = Index::read(&bytes)?;
-        let end = index.body_end(head, bytes.len())?;
-        Ok(Self::new(bytes, index, end))
+        let end = index.body_end(&head, bytes.len())?;
+        Ok(Self::new(bytes, head, index, end))
     }
 
     /// Surplus bytes past the body's `end` (§18.3) must not be forwarded: in a stream they would be a message of their
     /// own.
-    pub(crate) fn new(mut bytes: Bytes, index: Index, end: usize) -> Self {
+    pub(crate) fn new(mut bytes: Bytes, head: ByteString, index: Index, end: usize) -> Self {
         bytes.truncate(end);
-        Self { bytes, index }
+        Self { bytes, head, index }
     }
 
     /// What can be told of a message that [`Headers::index`] refuses, to answer it: the lines that are header fields,
     /// and no body. `None` if there is not even a first line.
     pub(crate) fn salvage(bytes: Bytes) -> Option<Self> {
         let (index, end) = Index::salvage(&bytes)?;
-        Some(Self::new(bytes, index, end))
+        let head = ByteString::try_from(bytes.slice(..end)).unwrap_or_default();
+        Some(Self::new(bytes, head, index, end))
     }
 
     /// The whole message as it came.
@@ -57,9 +62,7 @@ impl Headers {
 
     /// Every field with its value as it stands, in message order.
     pub fn values(&self) -> impl Iterator<Item = (HeaderName, &str)> {
-        // Looked at as a whole once, and not again for each value.
-        let head = self.slice(Span::new(0, self.index.body()));
-        self.fields().iter().map(move |field| (field.name, head.get(field.value.range()).unwrap_or_default()))
+        self.fields().iter().map(|field| (field.name, self.slice(field.value)))
     }
 
     /// A field's value as it stands, folds included.
@@ -127,8 +130,15 @@ impl Headers {
         core::str::from_utf8(line).is_ok() && stray_nul(&self.bytes[field.value.range()]).is_none()
     }
 
-    /// The header part was checked to be UTF-8 and spans lie on field boundaries, so this never is empty by failure.
+    /// Spans lie on the borders of fields and characters, so this never is empty by failure where the head is text.
+    #[inline]
     pub(crate) fn slice(&self, span: Span) -> &str {
+        self.head.get(span.range()).unwrap_or_else(|| self.salvaged(span))
+    }
+
+    /// A part of a head of which another part is no text.
+    #[cold]
+    fn salvaged(&self, span: Span) -> &str {
         self.bytes.get(span.range()).and_then(|b| core::str::from_utf8(b).ok()).unwrap_or("")
     }
 }

@@ -2,6 +2,9 @@
 
 use alloc::vec::Vec;
 
+use bytes::Bytes;
+use bytestring::ByteString;
+
 use super::name::NameSet;
 use super::{Fault, HeaderName, ParseError, chars};
 use crate::limits;
@@ -80,7 +83,7 @@ impl Index {
     }
 
     /// Indexes a message, all of whose rest is its body. Also gives the head: start line and fields.
-    pub(crate) fn read(bytes: &[u8]) -> Result<(Self, &str), ParseError> {
+    pub(crate) fn read(bytes: &Bytes) -> Result<(Self, ByteString), ParseError> {
         if bytes.len() > limits::MESSAGE_BYTES {
             return Err(ParseError::new(Fault::TooLarge, limits::MESSAGE_BYTES));
         }
@@ -101,7 +104,7 @@ impl Index {
                 }
             }
         }
-        match core::str::from_utf8(&bytes[..end]) {
+        match ByteString::try_from(bytes.slice(..end)) {
             Ok(head) => Ok((index, head)),
             Err(error) => Err(ParseError::new(Fault::NotUtf8, error.valid_up_to())),
         }

@@ -47,10 +47,10 @@ impl Message {
         };
         // §18.3: a request whose body is not what its Content-Length says gets a 400.
         let len = bytes.len();
-        let read = index.body_end(head, len).and_then(|end| Ok((end, Content::read(&index, head)?)));
+        let read = index.body_end(&head, len).and_then(|end| Ok((end, Content::read(&index, &head)?)));
         match read {
-            Ok((end, content)) => Ok(content.with(Headers::new(bytes, index, end))),
-            Err(error) => Err(Refused::of(Headers::new(bytes, index, len), error)),
+            Ok((end, content)) => Ok(content.with(Headers::new(bytes, head, index, end))),
+            Err(error) => Err(Refused::of(Headers::new(bytes, head, index, len), error)),
         }
     }
 }

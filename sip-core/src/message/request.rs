@@ -1,32 +1,32 @@
 //! Requests and responses.
 
+use alloc::sync::Arc;
+
 use bytes::Bytes;
 
 use super::index::Span;
 use super::parse::Essentials;
 use super::{CSeq, HeaderName, Headers, Message, Method, NameAddr, ParseError, Refused, Via, chars};
 
-/// A request whose Via, From, To, Call-ID and CSeq were read and are sound. Cloning shares the bytes.
+/// A request whose Via, From, To, Call-ID and CSeq were read and are sound. Cloning shares it.
 #[derive(Clone, Debug)]
-pub struct Request {
-    headers: Headers,
-    method: Method,
-    uri: Span,
-    essentials: Essentials,
-}
+pub struct Request(Arc<Parts<(Method, Span)>>);
 
-/// A response whose Via, From, To, Call-ID and CSeq were read and are sound. Cloning shares the bytes.
+/// A response whose Via, From, To, Call-ID and CSeq were read and are sound. Cloning shares it.
 #[derive(Clone, Debug)]
-pub struct Response {
+pub struct Response(Arc<Parts<(u16, Span)>>);
+
+/// What was read of a message. `S`: what its start line says.
+#[derive(Debug)]
+struct Parts<S> {
     headers: Headers,
-    status: u16,
-    reason: Span,
+    start: S,
     essentials: Essentials,
 }
 
 impl Request {
-    pub(super) const fn new(headers: Headers, method: Method, uri: Span, essentials: Essentials) -> Self {
-        Self { headers, method, uri, essentials }
+    pub(super) fn new(headers: Headers, method: Method, uri: Span, essentials: Essentials) -> Self {
+        Self(Arc::new(Parts { headers, start: (method, uri), essentials }))
     }
 
     /// Parses a message that must be a request.
@@ -41,25 +41,25 @@ impl Request {
     }
 
     /// The method.
-    pub const fn method(&self) -> &Method {
-        &self.method
+    pub fn method(&self) -> &Method {
+        &self.0.start.0
     }
 
     /// The Request-URI as it stands; it was checked to be a URI.
     pub fn uri(&self) -> &str {
-        self.headers.slice(self.uri)
+        self.headers().slice(self.0.start.1)
     }
 
     /// Max-Forwards; it was checked to be a number up to 255.
     pub fn max_forwards(&self) -> Option<u8> {
-        let value = chars::number(self.headers.first(HeaderName::MaxForwards)?)?;
+        let value = chars::number(self.headers().first(HeaderName::MaxForwards)?)?;
         u8::try_from(value).ok()
     }
 }
 
 impl Response {
-    pub(super) const fn new(headers: Headers, status: u16, reason: Span, essentials: Essentials) -> Self {
-        Self { headers, status, reason, essentials }
+    pub(super) fn new(headers: Headers, status: u16, reason: Span, essentials: Essentials) -> Self {
+        Self(Arc::new(Parts { headers, start: (status, reason), essentials }))
     }
 
     /// Parses a message that must be a response.
@@ -74,23 +74,23 @@ impl Response {
     }
 
     /// 100–699.
-    pub const fn status(&self) -> u16 {
-        self.status
+    pub fn status(&self) -> u16 {
+        self.0.start.0
     }
 
     /// The reason phrase; may be empty.
     pub fn reason(&self) -> &str {
-        self.headers.slice(self.reason)
+        self.headers().slice(self.0.start.1)
     }
 
     /// 1xx.
-    pub const fn is_provisional(&self) -> bool {
-        self.status < 200
+    pub fn is_provisional(&self) -> bool {
+        self.status() < 200
     }
 
     /// 2xx.
-    pub const fn is_success(&self) -> bool {
-        matches!(self.status, 200..=299)
+    pub fn is_success(&self) -> bool {
+        matches!(self.status(), 200..=299)
     }
 }
 
@@ -107,58 +107,58 @@ macro_rules! essentials {
 
         impl $message {
             /// Header fields and body.
-            pub const fn headers(&self) -> &Headers {
-                &self.headers
+            pub fn headers(&self) -> &Headers {
+                &self.0.headers
             }
 
             /// The message as it came.
-            pub const fn bytes(&self) -> &Bytes {
-                self.headers.bytes()
+            pub fn bytes(&self) -> &Bytes {
+                self.0.headers.bytes()
             }
 
             /// The body.
             pub fn body(&self) -> &[u8] {
-                self.headers.body()
+                self.0.headers.body()
             }
 
             /// The topmost Via.
             pub fn via(&self) -> Via<'_> {
-                self.essentials.via_places.within(self.headers.slice(self.essentials.via.span()))
+                self.0.essentials.via_places.within(self.0.headers.slice(self.0.essentials.via.span()))
             }
 
             /// The topmost Via's branch.
             pub fn branch(&self) -> Option<&str> {
-                self.essentials.branch.within(self.headers.slice(self.essentials.via.span()))
+                self.0.essentials.branch.within(self.0.headers.slice(self.0.essentials.via.span()))
             }
 
             /// From.
             pub fn from(&self) -> NameAddr<'_> {
-                self.essentials.from_places.within(self.headers.slice(self.essentials.from.span()))
+                self.0.essentials.from_places.within(self.0.headers.slice(self.0.essentials.from.span()))
             }
 
             /// To.
             pub fn to(&self) -> NameAddr<'_> {
-                self.essentials.to_places.within(self.headers.slice(self.essentials.to.span()))
+                self.0.essentials.to_places.within(self.0.headers.slice(self.0.essentials.to.span()))
             }
 
             /// From's tag; RFC 2543 peers may send none.
             pub fn from_tag(&self) -> Option<&str> {
-                self.essentials.from_tag.within(self.headers.slice(self.essentials.from.span()))
+                self.0.essentials.from_tag.within(self.0.headers.slice(self.0.essentials.from.span()))
             }
 
             /// To's tag: absent outside a dialog.
             pub fn to_tag(&self) -> Option<&str> {
-                self.essentials.to_tag.within(self.headers.slice(self.essentials.to.span()))
+                self.0.essentials.to_tag.within(self.0.headers.slice(self.0.essentials.to.span()))
             }
 
             /// Call-ID.
             pub fn call_id(&self) -> &str {
-                self.headers.slice(self.essentials.call_id.span())
+                self.0.headers.slice(self.0.essentials.call_id.span())
             }
 
             /// CSeq.
-            pub const fn cseq(&self) -> &CSeq {
-                &self.essentials.cseq
+            pub fn cseq(&self) -> &CSeq {
+                &self.0.essentials.cseq
             }
         }
     };

@@ -14,7 +14,7 @@ pub(super) enum Final {
 }
 
 impl Final {
-    pub(super) const fn status(&self) -> u16 {
+    pub(super) fn status(&self) -> u16 {
         match self {
             Self::Far(response) => response.status(),
             Self::Local(status) => *status,

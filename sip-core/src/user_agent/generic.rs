@@ -43,12 +43,12 @@ pub struct Capabilities {
 }
 
 impl Answer {
-    pub(super) const fn new(response: Response) -> Self {
+    pub(super) fn new(response: Response) -> Self {
         Self { response }
     }
 
     /// 200–299. A MESSAGE with 202 was taken by somebody who will deliver it later, perhaps (RFC 3428 §4).
-    pub const fn status(&self) -> u16 {
+    pub fn status(&self) -> u16 {
         self.response.status()
     }
 
