@@ -2,6 +2,8 @@
 //!
 //! Compare ratios within one run; absolute times depend on the machine.
 
+#![expect(clippy::disallowed_types, reason = "a clock is what measures; the core itself has none")]
+
 use std::collections::VecDeque;
 use std::hint::black_box;
 use std::net::SocketAddr;

@@ -88,7 +88,7 @@ impl Bench {
                 }
             }
             3 | 4 => {
-                let known = choices.recent(&self.clients).and_then(|id| self.layer.request(*id).cloned());
+                let known = choices.recent(&self.clients).and_then(|id| self.layer.request(*id));
                 let Some(request) = known.or_else(|| request(choices)) else { return };
                 let text = response_to(&request, choices.pick(&STATUSES));
                 let text = String::from_utf8_lossy(&text).into_owned();

@@ -5,7 +5,8 @@
 use alloc::string::String;
 use core::net::IpAddr;
 
-use base64ct::{Base64UrlUnpadded, Encoding as _};
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD as BASE64URL;
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use sha2::Sha256;
 
@@ -57,14 +58,16 @@ impl NonceKey {
         entropy.fill(&mut bytes[TIME..SIGNED]);
         let mac = self.mac(realm, &bytes[..SIGNED]).finalize().into_bytes();
         bytes[SIGNED..].copy_from_slice(&mac[..MAC]);
-        Base64UrlUnpadded::encode_string(&bytes)
+        BASE64URL.encode(bytes)
     }
 
     pub(super) fn check(&self, realm: &str, nonce: &str, now: Instant, lifetime: Duration) -> NonceState {
-        let mut buffer = [0u8; TOTAL];
-        let Ok(bytes) = Base64UrlUnpadded::decode(nonce, &mut buffer) else {
+        // The decoder wants room for whole groups of three.
+        let mut buffer = [0u8; TOTAL.next_multiple_of(3)];
+        let Ok(length) = BASE64URL.decode_slice(nonce, &mut buffer) else {
             return NonceState::Foreign;
         };
+        let bytes = &buffer[..length];
         let Some((signed, mac)) = bytes.split_at_checked(SIGNED).filter(|(_, mac)| mac.len() == MAC) else {
             return NonceState::Foreign;
         };

@@ -1,5 +1,7 @@
 //! Bytes → messages: the start line and the five fields every message must have.
 
+use alloc::boxed::Box;
+
 use bytes::Bytes;
 
 use super::index::{Index, Span};
@@ -28,7 +30,7 @@ pub struct Refused {
     pub error: ParseError,
     /// The indexed message if it got that far and can be answered: it is a request but ACK, and its top Via is sound.
     /// [`super::Writer::refusal`] answers it.
-    pub request: Option<Headers>,
+    pub request: Option<Box<Headers>>,
 }
 
 impl Message {
@@ -96,7 +98,7 @@ impl Refused {
         let answerable = is_request
             && echoed.all(|field| headers.is_text(field))
             && headers.list(HeaderName::Via).next().and_then(Via::parse).is_some();
-        Self { error, request: answerable.then_some(headers) }
+        Self { error, request: answerable.then(|| Box::new(headers)) }
     }
 }
 
@@ -240,8 +242,8 @@ impl Essentials {
 fn first_via(field: &str) -> Option<(&str, ViaPlaces, Option<&str>)> {
     // Empty list elements count for nothing, but nobody sends them.
     let text = if field.starts_with(',') { split_list(field).next()? } else { field };
-    let (via, host, params) = Via::read(text)?;
+    let (via, params) = Via::read(text)?;
     let ends = matches!(text.as_bytes().get(params.end), None | Some(b','));
     let text = chars::trim(&text[..params.end]);
-    ends.then(|| (text, ViaPlaces::of(text, &via, host), params.wanted))
+    ends.then(|| (text, ViaPlaces::of(text, &via), params.wanted))
 }

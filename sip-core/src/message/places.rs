@@ -1,5 +1,7 @@
 //! Where the parts of an address and of a Via lie in their fields: what was read once is not read again.
 
+use core::net::IpAddr;
+
 use super::index::Span;
 use super::{Host, NameAddr, Params, SipUri, Uri, Via, chars};
 
@@ -52,12 +54,35 @@ pub(super) struct AddressPlaces {
     sip: Option<SipPlaces>,
 }
 
-/// The places of a SIP or SIPS URI at a named host, with neither password nor headers.
+/// The place of a host: its name's, or the address that was read from it.
+#[derive(Clone, Copy, Debug)]
+enum HostPlace {
+    Name(Place),
+    Ip(IpAddr),
+}
+
+impl HostPlace {
+    fn of(value: &str, host: &Host<'_>) -> Self {
+        match host {
+            Host::Name(name) => Self::Name(Place::of(value, name)),
+            Host::Ip(ip) => Self::Ip(*ip),
+        }
+    }
+
+    fn within(self, value: &str) -> Host<'_> {
+        match self {
+            Self::Name(name) => Host::Name(name.text(value)),
+            Self::Ip(ip) => Host::Ip(ip),
+        }
+    }
+}
+
+/// The places of a SIP or SIPS URI with neither password nor headers.
 #[derive(Clone, Copy, Debug)]
 struct SipPlaces {
     secure: bool,
     user: Place,
-    host: Place,
+    host: HostPlace,
     port: Option<u16>,
     params: Place,
 }
@@ -66,9 +91,7 @@ struct SipPlaces {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct ViaPlaces {
     transport: Place,
-    /// A name; an address is read again.
-    host: Place,
-    is_name: bool,
+    host: HostPlace,
     port: Option<u16>,
     params: Place,
 }
@@ -81,14 +104,14 @@ impl AddressPlaces {
                 secure,
                 user,
                 password: None,
-                host: Host::Name(host),
+                host,
                 port,
                 params_text,
                 headers: None,
             })) => Some(SipPlaces {
                 secure,
                 user: Place::maybe(value, user),
-                host: Place::of(value, host),
+                host: HostPlace::of(value, &host),
                 port,
                 params: Place::of(value, params_text),
             }),
@@ -110,7 +133,7 @@ impl AddressPlaces {
                 secure: sip.secure,
                 user: sip.user.within(value),
                 password: None,
-                host: Host::Name(sip.host.text(value)),
+                host: sip.host.within(value),
                 port: sip.port,
                 params_text: sip.params.text(value),
                 headers: None,
@@ -122,12 +145,11 @@ impl AddressPlaces {
 }
 
 impl ViaPlaces {
-    /// Of a Via that was read from `value`, in which its host is `host`.
-    pub(super) fn of(value: &str, via: &Via<'_>, host: &str) -> Self {
+    /// Of a Via that was read from `value`.
+    pub(super) fn of(value: &str, via: &Via<'_>) -> Self {
         Self {
             transport: Place::of(value, via.transport),
-            host: Place::of(value, host),
-            is_name: matches!(via.host, Host::Name(_)),
+            host: HostPlace::of(value, &via.host),
             port: via.port,
             params: Place::of(value, via.params.as_str()),
         }
@@ -135,11 +157,9 @@ impl ViaPlaces {
 
     /// The Via in the same `value`.
     pub(super) fn within(self, value: &str) -> Via<'_> {
-        let text = self.host.text(value);
-        let name = Host::Name(text);
         Via {
             transport: self.transport.text(value),
-            host: if self.is_name { name } else { Host::parse(text).unwrap_or(name) },
+            host: self.host.within(value),
             port: self.port,
             params: Params(self.params.text(value)),
         }

@@ -114,12 +114,12 @@ pub struct Via<'a> {
 impl<'a> Via<'a> {
     /// Parses one value; a list must be split first.
     pub fn parse(text: &'a str) -> Option<Self> {
-        let (via, _, read) = Self::read(text)?;
+        let (via, read) = Self::read(text)?;
         (read.end == text.len()).then_some(via)
     }
 
-    /// Reads the value `text` begins with; also its host as it stands, its branch, and where it ends.
-    pub(super) fn read(text: &'a str) -> Option<(Self, &'a str, params::Read<'a>)> {
+    /// Reads the value `text` begins with; also its branch, and where it ends.
+    pub(super) fn read(text: &'a str) -> Option<(Self, params::Read<'a>)> {
         let bytes = text.as_bytes();
         let protocol_end = if bytes.starts_with(b"SIP/2.0/") { 8 } else { protocol_len(text)? };
         let start = chars::skip_lws(bytes, protocol_end);
@@ -130,7 +130,6 @@ impl<'a> Via<'a> {
         }
         let transport = &text[start..end];
         let (host, end) = Host::read(text, host_at)?;
-        let host_text = &text[host_at..end];
         let mut at = chars::skip_lws(bytes, end);
         let mut port = None;
         if bytes.get(at) == Some(&b':') {
@@ -138,7 +137,7 @@ impl<'a> Via<'a> {
             (port, at) = (Some(number), end);
         }
         let read = Params::read(text, at, "branch")?;
-        Some((Self { transport, host, port, params: read.params }, host_text, read))
+        Some((Self { transport, host, port, params: read.params }, read))
     }
 
     /// The `branch` parameter.

@@ -3,10 +3,14 @@
 //! by its branch (RFC 3261 §17.2.3). The same for an INVITE that makes a call, while its callee rings: the phone rings on, and
 //! goes on being called where it is back.
 
+use alloc::string::String;
+
+use bytes::Bytes;
+
 use super::best::Final;
 use super::context::{Branch, Context, State, TIMER_C};
 use super::table::{Proxy, Turn};
-use crate::message::{Method, Request};
+use crate::message::Method;
 use crate::transaction::{ClientId, ServerId};
 use crate::transport::{Hop, RouteTarget};
 
@@ -14,9 +18,18 @@ use crate::transport::{Hop, RouteTarget};
 #[derive(Clone, Debug)]
 pub(super) struct Sent {
     pub(super) receiver: RouteTarget,
-    pub(super) request: Request,
+    pub(super) request: Bytes,
+    /// Of our Via in it.
+    pub(super) branch: String,
+    pub(super) method: Method,
     /// It is within a dialog.
     pub(super) within: bool,
+}
+
+impl Sent {
+    fn send(&self, turn: &mut Turn<'_>, hop: Hop) -> Option<ClientId> {
+        turn.layer.send_written(turn.now, self.request.clone(), &self.branch, &self.method, hop)
+    }
 }
 
 /// Such a request, whose receiver is away: whoever drives the proxy waits for it and calls [`Proxy::again`].
@@ -40,8 +53,8 @@ impl Absence {
     }
 
     /// The method of the request.
-    pub fn method(&self) -> &Method {
-        self.sent.request.method()
+    pub const fn method(&self) -> &Method {
+        &self.sent.method
     }
 }
 
@@ -75,13 +88,13 @@ impl Proxy {
         let Some(mut context) = self.contexts.remove(&server) else {
             // Nobody waits for its answer any more. Whoever rings is told, once it has answered (§9.1).
             let client = hop.filter(|_| !sent.within);
-            let client = client.and_then(|hop| turn.layer.send_request(turn.now, &sent.request, hop));
+            let client = client.and_then(|hop| sent.send(turn, hop));
             client.map(|client| turn.layer.cancel(turn.now, client));
             return;
         };
         context.awaited = context.awaited.saturating_sub(1);
         let hop = hop.filter(|_| !context.is_settled());
-        let client = hop.and_then(|hop| turn.layer.send_request(turn.now, &sent.request, hop));
+        let client = hop.and_then(|hop| sent.send(turn, hop));
         let Some(client) = client else {
             self.counters.unreachable += 1;
             context.branches.push(Branch::failed(480));

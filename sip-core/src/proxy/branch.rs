@@ -1,13 +1,14 @@
 //! Branches (§16.6 step 8, §16.11).
 
 use alloc::string::String;
-use core::fmt::Write;
+use core::hash::Hasher as _;
 use core::net::IpAddr;
 
 use sha2::{Digest, Sha256};
+use siphasher::sip::SipHasher13;
 
 use crate::entropy::{self, Entropy};
-use crate::message::{HeaderName, Method, Request};
+use crate::message::{HeaderName, Host, Method, Request};
 use crate::transport::Hop;
 
 const COOKIE: &str = "z9hG4bK";
@@ -19,18 +20,23 @@ const MARK: usize = 8;
 pub(super) struct LoopMark([u8; MARK]);
 
 impl LoopMark {
-    /// §16.6 step 8: Request-URI, tags, Call-ID, CSeq number, Route and Proxy-Require.
+    /// §16.6 step 8: Request-URI, tags, Call-ID, CSeq number, Route and Proxy-Require. Not a secret: who makes two requests
+    /// of one mark is told that his own go in circles.
     pub(super) fn of(request: &Request) -> Self {
-        let mut hash = Fields::new();
-        hash.add(request.uri());
-        hash.add(request.from_tag().unwrap_or_default());
-        hash.add(request.to_tag().unwrap_or_default());
-        hash.add(request.call_id());
-        hash.number(request.cseq().number);
-        request.headers().list(HeaderName::Route).for_each(|route| hash.add(route));
-        request.headers().list(HeaderName::ProxyRequire).for_each(|option| hash.add(option));
+        let mut hash = SipHasher13::new();
+        let mut add = |text: &str| {
+            hash.write_usize(text.len());
+            hash.write(text.as_bytes());
+        };
+        add(request.uri());
+        add(request.from_tag().unwrap_or_default());
+        add(request.to_tag().unwrap_or_default());
+        add(request.call_id());
+        request.headers().list(HeaderName::Route).for_each(&mut add);
+        request.headers().list(HeaderName::ProxyRequire).for_each(&mut add);
+        hash.write_u32(request.cseq().number);
         let mut mark = [0; MARK];
-        hash.text(&mut mark);
+        text(&hash.finish().to_be_bytes(), &mut mark);
         Self(mark)
     }
 
@@ -69,10 +75,12 @@ fn of_transaction(request: &Request, from: Option<IpAddr>) -> String {
     let via = request.via();
     let mut hash = Fields::new();
     hash.add(via.branch().unwrap_or_default());
-    let mut sent_by = String::new();
-    // Writing to a String cannot fail.
-    let _ = write!(sent_by, "{}:{} {from:?}", via.host, via.port.unwrap_or(0));
-    hash.add(&sent_by);
+    match via.host {
+        Host::Name(name) => hash.add(name),
+        Host::Ip(ip) => hash.address(ip),
+    }
+    hash.number(via.port.map_or(0, u32::from));
+    from.into_iter().for_each(|ip| hash.address(ip));
     hash.add(request.call_id());
     hash.add(request.from_tag().unwrap_or_default());
     hash.number(request.cseq().number);
@@ -80,9 +88,9 @@ fn of_transaction(request: &Request, from: Option<IpAddr>) -> String {
         Method::Ack | Method::Cancel => Method::Invite.as_str(),
         other => other.as_str(),
     });
-    let mut text = [0; 24];
-    hash.text(&mut text);
-    text.map(char::from).iter().collect()
+    let mut characters = [0; 24];
+    text(&hash.0.finalize(), &mut characters);
+    characters.map(char::from).iter().collect()
 }
 
 /// A hash over fields that cannot run into each other.
@@ -102,11 +110,18 @@ impl Fields {
         self.0.update(number.to_be_bytes());
     }
 
-    /// Base-32 text of the hash's first bytes, at most 32 of them.
-    fn text(self, out: &mut [u8]) {
-        const ALPHABET: &[u8; 32] = b"abcdefghijklmnopqrstuvwxyz234567";
-        for (character, byte) in out.iter_mut().zip(self.0.finalize()) {
-            *character = ALPHABET[usize::from(byte & 31)];
+    fn address(&mut self, ip: IpAddr) {
+        match ip {
+            IpAddr::V4(v4) => self.0.update(v4.octets()),
+            IpAddr::V6(v6) => self.0.update(v6.octets()),
         }
+    }
+}
+
+/// Base-32 text: a character for each of the hash's first bytes.
+fn text(hash: &[u8], out: &mut [u8]) {
+    const ALPHABET: &[u8; 32] = b"abcdefghijklmnopqrstuvwxyz234567";
+    for (character, byte) in out.iter_mut().zip(hash) {
+        *character = ALPHABET[usize::from(byte & 31)];
     }
 }

@@ -14,6 +14,10 @@ use crate::transport::Hop;
 /// Max-Forwards of a request that came without (§16.6 step 3).
 const MAX_FORWARDS: u8 = 70;
 
+/// How many fields a forwarded request may have more than the one that came: Via, two Record-Route, Route, Max-Forwards,
+/// Max-Breadth, P-Asserted-Identity, Content-Length.
+pub(super) const ADDED: usize = 8;
+
 /// What changes in a request.
 #[derive(Debug)]
 pub(super) struct Change<'a> {

@@ -122,17 +122,26 @@ impl Proxy {
         if target.hop.transport == Transport::Udp && bytes.len() > limits::DATAGRAM_BYTES {
             return Branch::failed(513);
         }
-        let Ok(forwarded) = Request::parse(bytes) else { return Branch::failed(513) };
-        let Some(client) = turn.layer.send_request(turn.now, &forwarded, target.hop) else {
-            return Branch::failed(503);
-        };
+        if bytes.len() > limits::MESSAGE_BYTES
+            || request.headers().fields().len() + forward::ADDED > limits::HEADER_FIELDS
+        {
+            return Branch::failed(513);
+        }
+        let client = turn.layer.send_written(turn.now, bytes.clone(), &branch, request.method(), target.hop);
+        let Some(client) = client else { return Branch::failed(503) };
         self.counters.forwarded += 1;
         let timer_c = (*request.method() == Method::Invite).then(|| turn.now + TIMER_C);
         let Target { contact, receiver, spares, detours, trusted, .. } = target;
         // Within a dialog the Request-URI is the caller's.
         let within = contact.is_none();
         let waits = (within || timer_c.is_some()) && matches!(receiver, RouteTarget::Registration(_));
-        let again = waits.then_some(Sent { receiver, request: forwarded, within });
+        let again = waits.then_some(Sent {
+            receiver,
+            request: bytes,
+            branch,
+            method: request.method().clone(),
+            within,
+        });
         Branch {
             client: Some(client),
             state: State::Pending { timer_c },

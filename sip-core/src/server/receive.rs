@@ -12,9 +12,9 @@ use super::reply::Reply;
 use super::{Identity, Mode, Server};
 use crate::message::validate::Dropped;
 use crate::message::{HeaderName, Message, Method, Refused, Request, Response, Uri, Writer};
-use crate::proxy;
+use crate::proxy::{self, Domain};
 use crate::time::Instant;
-use crate::transaction::{Received, ServerId};
+use crate::transaction::{Layer, Received, ServerId};
 use crate::transport::{Hop, via};
 
 impl Server {
@@ -84,15 +84,18 @@ impl Server {
                 Arrival { server: None, request, from, identity, standing: Standing::Stranger },
             );
         }
-        if !self.is_senders_own(&request, &from, identity.as_deref()) {
+        let back = via::response_hop(&from, &request.via());
+        let Self { layer, domain, .. } = self;
+        let received = layer.receive_request_if(now, &request, back, |layer, first| {
+            is_senders_own(layer, domain, first, &from, identity.as_deref())
+        });
+        let Some(received) = received else {
             self.counters.sender_mismatched += 1;
             if *request.method() == Method::Cancel {
                 self.reply_stateless(&request, from, Reply::new(481));
             }
             return;
-        }
-        let back = via::response_hop(&from, &request.via());
-        let received = self.layer.receive_request(now, &request, back);
+        };
         let standing = Standing::Stranger;
         let arrival = |server| Arrival { server, request: request.clone(), from, identity, standing };
         match received {
@@ -105,29 +108,6 @@ impl Server {
                 self.reply_stateless(&request, back, Reply::new(503).later());
             }
         }
-    }
-
-    /// Whoever receives a forwarded request reads the branch of its sender, and could with it cancel the request or
-    /// have its responses come to himself: a CANCEL must come over the hop of the request (§22.1), and so must a
-    /// repeated request, unless an account repeats its own over a new flow. An ACK moves nothing.
-    fn is_senders_own(&self, request: &Request, from: &Hop, identity: Option<&Identity>) -> bool {
-        if *request.method() == Method::Ack {
-            return true;
-        }
-        let Some(server) = self.layer.concerned(request) else { return true };
-        let (Some(hop), Some(first)) = (self.layer.server_hop(server), self.layer.server_request(server))
-        else {
-            return true;
-        };
-        // A NAT may have given a phone another port since.
-        if hop.flow == from.flow && hop.remote.ip() == from.remote.ip() {
-            return true;
-        }
-        let aor = match first.from().parsed_uri() {
-            Some(Uri::Sip(uri)) => self.domain.aor(&uri, hop.local.ip()),
-            _ => None,
-        };
-        aor.is_some_and(|aor| identity.is_some_and(|identity| identity.registration.aor == aor))
     }
 
     /// §16.10, §9.2.
@@ -150,6 +130,30 @@ impl Server {
             self.reply(now, invite, &arrival.request, Reply::new(487));
         }
     }
+}
+
+/// Whoever receives a forwarded request reads the branch of its sender, and could with it cancel the request or have its
+/// responses come to himself: a CANCEL must come over the hop of the `first` request (§22.1), and so must a repeated
+/// request, unless an account repeats its own over a new flow.
+fn is_senders_own(
+    layer: &Layer,
+    domain: &Domain,
+    first: ServerId,
+    from: &Hop,
+    identity: Option<&Identity>,
+) -> bool {
+    let (Some(hop), Some(first)) = (layer.server_hop(first), layer.server_request(first)) else {
+        return true;
+    };
+    // A NAT may have given a phone another port since.
+    if hop.flow == from.flow && hop.remote.ip() == from.remote.ip() {
+        return true;
+    }
+    let aor = match first.from().parsed_uri() {
+        Some(Uri::Sip(uri)) => domain.aor(&uri, hop.local.ip()),
+        _ => None,
+    };
+    aor.is_some_and(|aor| identity.is_some_and(|identity| identity.registration.aor == aor))
 }
 
 impl Pending {

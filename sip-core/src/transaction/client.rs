@@ -19,7 +19,7 @@ pub(super) struct Client {
     generation: u32,
     key: ClientKey,
     machine: Machine,
-    pub(super) request: Request,
+    request: Sent,
     hop: Hop,
     pub(super) running: Running,
     /// The ACK that was sent, for retransmitted non-2xx answers.
@@ -27,6 +27,30 @@ pub(super) struct Client {
     cancel: Cancel,
     /// What the CANCEL says beside, a Reason (RFC 3326) for one.
     cancel_fields: Fields,
+}
+
+/// What was sent. Of most of what a proxy sends no more is needed than the bytes: it is read when an ACK or a CANCEL is made
+/// of it.
+#[derive(Debug)]
+pub(super) enum Sent {
+    Read(Request),
+    Written(Bytes),
+}
+
+impl Sent {
+    pub(super) fn bytes(&self) -> &Bytes {
+        match self {
+            Self::Read(request) => request.bytes(),
+            Self::Written(bytes) => bytes,
+        }
+    }
+
+    fn read(&self) -> Option<Request> {
+        match self {
+            Self::Read(request) => Some(request.clone()),
+            Self::Written(bytes) => Request::parse(bytes.clone()).ok(),
+        }
+    }
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -67,6 +91,12 @@ impl Machine {
     }
 }
 
+impl Client {
+    pub(super) fn request(&self) -> Option<Request> {
+        self.request.read()
+    }
+}
+
 impl Layer {
     pub(super) fn client(&self, id: ClientId) -> Option<&Client> {
         self.clients.get(id.index as usize).filter(|client| client.generation == id.generation)
@@ -80,11 +110,11 @@ impl Layer {
         &mut self,
         now: Instant,
         key: ClientKey,
-        request: &Request,
+        request: Sent,
         hop: Hop,
     ) -> ClientId {
         let reliable = hop.transport.is_reliable();
-        let (machine, actions) = if *request.method() == Method::Invite {
+        let (machine, actions) = if key.is_invite() {
             (Machine::Invite(invite_client::State::Calling), invite_client::start(reliable))
         } else {
             (Machine::NonInvite(non_invite_client::State::Trying), non_invite_client::start(reliable))
@@ -95,7 +125,7 @@ impl Layer {
             generation,
             key: key.clone(),
             machine,
-            request: request.clone(),
+            request,
             hop,
             running: Running::default(),
             ack: None,
@@ -149,7 +179,7 @@ impl Layer {
                 Action::Send => outputs.transmit(client.hop, client.request.bytes().clone()),
                 Action::SendAck => {
                     if let (None, Some(response)) = (&client.ack, &response) {
-                        client.ack = Some(ack(&client.request, response));
+                        client.ack = client.request.read().map(|request| ack(&request, response));
                     }
                     if let Some(ack) = &client.ack {
                         outputs.transmit(client.hop, ack.clone());
@@ -185,7 +215,7 @@ impl Layer {
     fn send_cancel(&mut self, now: Instant, id: ClientId) -> Option<ClientId> {
         let client = self.client_mut(id)?;
         client.cancel = Cancel::Sent;
-        let (hop, message) = (client.hop, cancel(&client.request, &client.cancel_fields));
+        let (hop, message) = (client.hop, cancel(&client.request.read()?, &client.cancel_fields));
         self.act_client(now, id, &[Action::Start(Timer::Cancelled)], None);
         let sent =
             Request::parse(message.clone()).ok().and_then(|request| self.send_request(now, &request, hop));

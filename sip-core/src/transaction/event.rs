@@ -52,7 +52,6 @@ pub enum Received {
 /// [`super::Layer::abandon`] nothing more comes. Until that event has been polled, what the layer knows of the
 /// transaction can still be asked for.
 #[derive(Clone, Debug)]
-#[expect(clippy::large_enum_variant, reason = "an event is taken at once, and most are responses")]
 pub enum Event {
     /// A response for the user: every provisional one, the first final one, and for INVITE each further 2xx
     /// (RFC 6026 §7.2). The layer has already acknowledged non-2xx answers to INVITE.

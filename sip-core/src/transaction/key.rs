@@ -1,6 +1,7 @@
 //! What makes two messages belong to one transaction (RFC 3261 §17.1.3, §17.2.3).
 
 use core::fmt::Write;
+use core::net::IpAddr;
 
 use smol_str::{SmolStr, SmolStrBuilder};
 
@@ -22,6 +23,15 @@ impl ClientKey {
         Some(Self { branch: SmolStr::new(request.branch()?), method: request.method().clone() })
     }
 
+    /// The same of a request that was written with this branch.
+    pub(super) fn of_written(branch: &str, method: &Method) -> Self {
+        Self { branch: SmolStr::new(branch), method: method.clone() }
+    }
+
+    pub(super) fn is_invite(&self) -> bool {
+        self.method == Method::Invite
+    }
+
     /// `None` if the answered request cannot have been ours.
     pub(super) fn of_response(response: &Response) -> Option<Self> {
         Some(Self { branch: SmolStr::new(response.branch()?), method: response.cseq().method.clone() })
@@ -34,7 +44,7 @@ impl ClientKey {
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum ServerKey {
     /// The top Via's branch has the magic cookie.
-    Branch { branch: SmolStr, sent_by: SmolStr, method: Method },
+    Branch { branch: SmolStr, sent_by: SentBy, method: Method },
     /// It has not: the peer speaks RFC 2543.
     ///
     /// The To tag stands last: an ACK carries the tag of the response, so it searches all keys that are alike up
@@ -50,7 +60,28 @@ pub(super) enum ServerKey {
     },
 }
 
+/// `sent-by`, comparable.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum SentBy {
+    Name(SmolStr, Option<u16>),
+    Ip(IpAddr, Option<u16>),
+}
+
+impl SentBy {
+    fn of(via: &Via<'_>) -> Self {
+        match via.host {
+            Host::Name(name) => Self::Name(name.chars().map(|c| c.to_ascii_lowercase()).collect(), via.port),
+            Host::Ip(ip) => Self::Ip(ip, via.port),
+        }
+    }
+}
+
 impl ServerKey {
+    pub(super) fn is_cancel(&self) -> bool {
+        let (Self::Branch { method, .. } | Self::Rfc2543 { method, .. }) = self;
+        *method == Method::Cancel
+    }
+
     pub(super) fn of(request: &Request) -> Self {
         let method = match request.method() {
             Method::Ack => Method::Invite,
@@ -59,7 +90,7 @@ impl ServerKey {
         let via = request.via();
         match request.branch() {
             Some(branch) if has_cookie(branch) => {
-                Self::Branch { branch: SmolStr::new(branch), sent_by: sent_by(&via), method }
+                Self::Branch { branch: SmolStr::new(branch), sent_by: SentBy::of(&via), method }
             }
             _ => Self::Rfc2543 {
                 call_id: SmolStr::new(request.call_id()),
@@ -98,13 +129,6 @@ impl ServerKey {
 fn has_cookie(branch: &str) -> bool {
     branch.len() > MAGIC_COOKIE.len()
         && branch.as_bytes()[..MAGIC_COOKIE.len()].eq_ignore_ascii_case(MAGIC_COOKIE.as_bytes())
-}
-
-/// `sent-by`, comparable.
-fn sent_by(via: &Via<'_>) -> SmolStr {
-    let mut text = SmolStrBuilder::new();
-    push_sent_by(&mut text, via);
-    text.finish()
 }
 
 /// The whole Via but for what the hop between us adds or changes (§18.2.1, RFC 3581).

@@ -6,7 +6,7 @@ use alloc::vec::Vec;
 use bytes::Bytes;
 use slab::Slab;
 
-use super::client::Client;
+use super::client::{Client, Sent};
 use super::event::{ClientId, Counters, Event, Handle, Output, Received, ServerId};
 use super::key::{ClientKey, ServerKey};
 use super::machine::{ClientInput, ServerInput};
@@ -63,7 +63,29 @@ impl Layer {
     ///
     /// A retransmission that comes over another hop moves the transaction there.
     pub fn receive_request(&mut self, now: Instant, request: &Request, from: Hop) -> Received {
+        self.receive_keyed(now, ServerKey::of(request), request, from)
+    }
+
+    /// The same, unless the request repeats another, or would cancel it, and `may` says it may not: then `None`, and
+    /// nothing has happened.
+    pub fn receive_request_if(
+        &mut self,
+        now: Instant,
+        request: &Request,
+        from: Hop,
+        may: impl FnOnce(&Self, ServerId) -> bool,
+    ) -> Option<Received> {
         let key = ServerKey::of(request);
+        if *request.method() != Method::Ack
+            && let Some(server) = self.concerned(&key)
+            && !may(self, server)
+        {
+            return None;
+        }
+        Some(self.receive_keyed(now, key, request, from))
+    }
+
+    fn receive_keyed(&mut self, now: Instant, key: ServerKey, request: &Request, from: Hop) -> Received {
         if *request.method() == Method::Ack {
             return self.receive_ack(now, &key, request);
         }
@@ -75,7 +97,7 @@ impl Layer {
             Method::Cancel => Some(self.server_keys.get(&key.of_cancelled()).copied()),
             _ => None,
         };
-        if !self.has_room(request) {
+        if !self.has_room(request.bytes()) {
             return Received::Full;
         }
         let server = self.insert_server(now, key, request, from);
@@ -86,10 +108,9 @@ impl Layer {
     }
 
     /// The server transaction that a request repeats or, being a CANCEL, would cancel.
-    pub fn concerned(&self, request: &Request) -> Option<ServerId> {
-        let key = ServerKey::of(request);
-        let cancelled = || (*request.method() == Method::Cancel).then(|| key.of_cancelled());
-        self.server_keys.get(&key).copied().or_else(|| self.server_keys.get(&cancelled()?).copied())
+    fn concerned(&self, key: &ServerKey) -> Option<ServerId> {
+        let cancelled = || key.is_cancel().then(|| key.of_cancelled());
+        self.server_keys.get(key).copied().or_else(|| self.server_keys.get(&cancelled()?).copied())
     }
 
     /// Takes a response from the network. `false`: it matched no transaction and is dropped (RFC 6026 §7.2).
@@ -111,8 +132,28 @@ impl Layer {
         if *request.method() == Method::Ack {
             return None;
         }
-        let key = ClientKey::of_request(request)?;
-        if self.client_keys.contains_key(&key) || !self.has_room(request) {
+        self.send(now, ClientKey::of_request(request)?, Sent::Read(request.clone()), to)
+    }
+
+    /// The same of a request that was just written, with `branch` in its top Via, and that is known to be sound: nobody
+    /// reads it but where an ACK or a CANCEL is made of it.
+    pub fn send_written(
+        &mut self,
+        now: Instant,
+        request: Bytes,
+        branch: &str,
+        method: &Method,
+        to: Hop,
+    ) -> Option<ClientId> {
+        debug_assert!(
+            Request::parse(request.clone()).is_ok_and(|r| r.branch() == Some(branch)),
+            "{request:?}"
+        );
+        self.send(now, ClientKey::of_written(branch, method), Sent::Written(request), to)
+    }
+
+    fn send(&mut self, now: Instant, key: ClientKey, request: Sent, to: Hop) -> Option<ClientId> {
+        if self.client_keys.contains_key(&key) || !self.has_room(request.bytes()) {
             return None;
         }
         Some(self.insert_client(now, key, request, to))
@@ -258,8 +299,8 @@ impl Layer {
     }
 
     /// A client transaction's request as it was sent.
-    pub fn request(&self, client: ClientId) -> Option<&Request> {
-        self.client(client).map(|client| &client.request)
+    pub fn request(&self, client: ClientId) -> Option<Request> {
+        self.client(client)?.request()
     }
 
     /// A server transaction's request as it was first received.
@@ -300,9 +341,9 @@ impl Layer {
     }
 
     /// Whether a transaction may be made for this request; counts if not.
-    pub(super) fn has_room(&mut self, request: &Request) -> bool {
-        let room = self.len() < limits::TRANSACTIONS
-            && self.bytes + request.bytes().len() <= limits::TRANSACTION_BYTES;
+    fn has_room(&mut self, request: &Bytes) -> bool {
+        let room =
+            self.len() < limits::TRANSACTIONS && self.bytes + request.len() <= limits::TRANSACTION_BYTES;
         if !room {
             self.counters.refused += 1;
         }

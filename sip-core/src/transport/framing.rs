@@ -214,7 +214,7 @@ impl StreamError {
         let head = without_content_length(self.head.as_deref()?);
         let headers = Headers::index(head.into()).ok()?;
         let refused = Refused::of(headers, ParseError { fault: self.fault, offset: 0 });
-        Some(Writer::refusal(&refused.request?, &self.fault.into(), to_tag))
+        Some(Writer::refusal(refused.request.as_deref()?, &self.fault.into(), to_tag))
     }
 }
 

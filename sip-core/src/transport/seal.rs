@@ -9,7 +9,8 @@ use core::fmt;
 
 use aes_gcm::aead::AeadInOut as _;
 use aes_gcm::{Aes256Gcm, KeyInit as _};
-use base64ct::{Base64UrlUnpadded, Encoding as _};
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD as BASE64URL;
 use sha2::{Digest as _, Sha256};
 
 use crate::entropy::Entropy;
@@ -53,7 +54,7 @@ impl Seals {
             .encrypt_inout_detached(&nonce.into(), bound.as_bytes(), (&mut sealed[PREFIX..]).into())
             .expect("what is sealed is shorter than the 64 GiB that the cipher can take");
         sealed.extend_from_slice(&tag);
-        Base64UrlUnpadded::encode_string(&sealed)
+        BASE64URL.encode(&sealed)
     }
 
     /// What was sealed. `None`: not ours, changed, or bound to something else.
@@ -62,7 +63,7 @@ impl Seals {
         if sealed.len() < (PREFIX + TAG) * 4 / 3 {
             return None;
         }
-        let sealed = Base64UrlUnpadded::decode_vec(sealed).ok()?;
+        let sealed = BASE64URL.decode(sealed).ok()?;
         let (&id, rest) = sealed.split_first()?;
         let (&nonce, rest) = rest.split_first_chunk::<NONCE>()?;
         let (sealed, &tag) = rest.split_last_chunk::<TAG>()?;

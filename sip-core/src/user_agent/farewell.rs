@@ -1,6 +1,7 @@
 //! The last words of a call: BYE (RFC 3261 §15.1.1), or a CANCEL whose INVITE lost its flow. They wait until there
 //! is a registered flow, and are said again if the other side is away.
 
+use alloc::boxed::Box;
 use alloc::vec::Vec;
 
 use smol_str::SmolStr;
@@ -26,7 +27,7 @@ const RETRY: Duration = Duration::from_secs(5);
 #[derive(Debug)]
 pub(super) enum Last {
     /// Ends a dialog, and says this beside.
-    Bye(Dialog, Fields),
+    Bye(Box<Dialog>, Fields),
     /// Ends the INVITE that is given.
     Cancel(Request, Fields),
 }
@@ -70,7 +71,7 @@ impl UserAgent {
         }
         let parting = core::mem::take(&mut call.parting);
         match call.usage.as_ref().map(|usage| usage.dialog.clone()) {
-            Some(dialog) => self.say_last(Last::Bye(dialog, parting), Some(id)),
+            Some(dialog) => self.say_last(Last::Bye(Box::new(dialog), parting), Some(id)),
             None => self.release(id),
         }
     }

@@ -124,7 +124,7 @@ fn reprinted(headers: &Headers, clock: &mut Stopwatch) -> Result<(), String> {
     Ok(())
 }
 
-const fn headers_of(message: &Message) -> &Headers {
+fn headers_of(message: &Message) -> &Headers {
     match message {
         Message::Request(request) => request.headers(),
         Message::Response(response) => response.headers(),

@@ -163,7 +163,7 @@ impl UserAgent {
             };
             self.transmit(ack);
             if !self.is_leaving(usage.dialog.id()) {
-                self.say_last(Last::Bye(usage.dialog, parting), of_call.then_some(id));
+                self.say_last(Last::Bye(usage.dialog.into(), parting), of_call.then_some(id));
             }
             return;
         }
