@@ -10,6 +10,7 @@ use sip_core::server::{Answer, Question, QuestionId};
 use sip_core::time::{Duration, Instant};
 use sip_core::transport::target::{Query, Records, Srv};
 use sip_core::transport::{FlowId, Hop, RegistrationKey, RouteTarget, Transport};
+use smol_str::{SmolStr, format_smolstr};
 
 /// How long somebody waits for a registration that is away; the server gives up as soon.
 const WAIT: Duration = Duration::from_secs(10);
@@ -58,8 +59,8 @@ fn service(domain: &str, number: u16, server: SocketAddr) -> Srv {
 /// Accounts and bindings of one domain.
 #[derive(Debug, Default)]
 pub struct Directory {
-    accounts: BTreeMap<String, Arc<Secrets>>,
-    bindings: BTreeMap<String, Vec<Binding>>,
+    accounts: BTreeMap<SmolStr, Arc<Secrets>>,
+    bindings: BTreeMap<SmolStr, Vec<Binding>>,
     replays: Replays,
     waiters: Vec<(RegistrationKey, Instant, QuestionId)>,
     /// Answers to those who waited.
@@ -70,8 +71,8 @@ impl Directory {
     /// Adds an account, its name and its password.
     pub fn add(&mut self, domain: &str, user: &str, password: &str) {
         let secrets = Secrets::from_password(user, domain, password);
-        self.accounts.insert(user.to_owned(), Arc::new(secrets));
-        self.bindings.entry(format!("sip:{user}@{domain}")).or_default();
+        self.accounts.insert(user.into(), Arc::new(secrets));
+        self.bindings.entry(format_smolstr!("sip:{user}@{domain}")).or_default();
     }
 
     /// Answers a question of its server; `None`: when the one it is about is back. `hop_of` tells which
@@ -96,10 +97,14 @@ impl Directory {
                 }))
             }
             Question::Update(update) => {
-                let Some(bindings) = self.bindings.get_mut(update.aor.as_str()) else {
+                let Some(aor) = self.bindings.get_key_value(update.aor.as_str()).map(|(aor, _)| aor.clone())
+                else {
                     return Some(Answer::Updated(Err(registrar::UpdateError::UnknownAor)));
                 };
+                let bindings = self.bindings.entry(aor.clone()).or_default();
                 let done = registrar::apply(bindings, &update, now, Caps::default());
+                // One name for the account and what is bound to it: a row is small.
+                bindings.iter_mut().for_each(|binding| binding.key.aor.clone_from(&aor));
                 let woken = &mut self.woken;
                 self.waiters.retain(|(key, until, id)| match registrar::reach(bindings, key, now) {
                     Some(hop) => {
@@ -147,7 +152,7 @@ impl Directory {
     /// Whoever asks for a user gets another's contacts.
     pub fn forward(&mut self, aor: &str, to: &str) {
         let contacts = self.bindings.get(to).cloned().unwrap_or_default();
-        self.bindings.insert(aor.to_owned(), contacts);
+        self.bindings.insert(aor.into(), contacts);
     }
 
     /// Forgets which credentials have served.
@@ -164,7 +169,7 @@ impl Directory {
         let (params, path) = (Default::default(), Default::default());
         let binding =
             Binding { key, contact: contact.into(), params, expires_at, call_id, cseq: 1, path, hop };
-        self.bindings.insert(aor.to_owned(), vec![binding]);
+        self.bindings.insert(aor.into(), vec![binding]);
     }
 
     /// Those who waited and can be told.

@@ -1,6 +1,6 @@
 //! The world: nodes, the network between them, one clock, and the rules that hold at every step.
 //!
-//! [`delivery`] has what nodes send and are sent, [`connections`] what some of it goes over, [`lives`] how nodes start,
+//! `delivery` has what nodes send and are sent, `connections` what some of it goes over, `lives` how nodes start,
 //! stop and start again.
 
 mod connections;
