@@ -122,8 +122,11 @@ impl Guesses {
 impl Patience {
     /// The wait after so many wrong passwords.
     fn after(&self, wrong: u32) -> Duration {
-        let Some(beyond) = wrong.checked_sub(self.attempts + 1) else { return Duration::ZERO };
-        let doubled = 1u64.checked_shl(beyond).unwrap_or(u64::MAX);
+        let beyond = wrong.saturating_sub(self.attempts);
+        if beyond == 0 {
+            return Duration::ZERO;
+        }
+        let doubled = 1u64.checked_shl(beyond - 1).unwrap_or(u64::MAX);
         Duration::from_secs(doubled.min(self.ban.as_secs()))
     }
 }

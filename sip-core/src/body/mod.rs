@@ -39,9 +39,13 @@ impl Content {
 
     /// Whether it is of this media type, whatever its parameters.
     pub fn is(&self, media_type: &str) -> bool {
-        let end = self.content_type.find(';').unwrap_or(self.content_type.len());
-        self.content_type[..end].trim().eq_ignore_ascii_case(media_type)
+        self::media_type(&self.content_type).eq_ignore_ascii_case(media_type)
     }
+}
+
+/// What a Content-Type says, without its parameters.
+pub(crate) fn media_type(content_type: &str) -> &str {
+    content_type.split(';').next().unwrap_or_default().trim()
 }
 
 /// Values a vocabulary enumerates.

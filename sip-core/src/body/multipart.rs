@@ -76,8 +76,12 @@ impl<'a> Part<'a> {
 
     /// Whether its media type is this one, whatever the parameters.
     pub fn is(&self, media_type: &str) -> bool {
-        let found = self.content_type().unwrap_or("text/plain");
-        found.split(';').next().is_some_and(|found| found.trim().eq_ignore_ascii_case(media_type))
+        self.media_type().eq_ignore_ascii_case(media_type)
+    }
+
+    /// The type of `Content-Type`, without its parameters; without one it is `text/plain` (RFC 2046 §5.1).
+    pub fn media_type(&self) -> &str {
+        super::media_type(self.content_type().unwrap_or("text/plain"))
     }
 
     /// `Content-Disposition`, as it stands (RFC 5621 §8: `session` and `render` mean most).

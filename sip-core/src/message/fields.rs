@@ -104,9 +104,9 @@ pub(crate) fn check(name: &str, value: &str) -> Result<HeaderName, FieldError> {
     }
 }
 
-/// What routes a message, names its dialog and transaction, frames its body, proves who sends it, or agrees upon
-/// extensions. With another value the other side would understand what the core does not mean.
-const fn is_reserved(name: HeaderName) -> bool {
+/// What routes a message, names its dialog and transaction, frames its body or proves who sends it: in every message the core
+/// alone writes it.
+pub(crate) const fn is_the_cores(name: HeaderName) -> bool {
     use HeaderName as H;
     matches!(
         name,
@@ -119,49 +119,59 @@ const fn is_reserved(name: HeaderName) -> bool {
             | H::MaxForwards
             | H::Route
             | H::RecordRoute
-            | H::Path
-            | H::ServiceRoute
-            | H::MaxBreadth
             | H::ContentLength
             | H::ContentType
-            | H::ContentEncoding
-            | H::ContentDisposition
-            | H::Accept
-            | H::AcceptEncoding
-            | H::Allow
-            | H::AllowEvents
             | H::Authorization
             | H::ProxyAuthorization
-            | H::WwwAuthenticate
-            | H::ProxyAuthenticate
-            | H::AuthenticationInfo
-            | H::Require
-            | H::ProxyRequire
-            | H::Supported
-            | H::Unsupported
             | H::UserAgent
-            | H::Server
-            | H::Timestamp
-            | H::Event
-            | H::SubscriptionState
-            | H::SipEtag
-            | H::SipIfMatch
-            | H::MinExpires
-            | H::FlowTimer
-            | H::SessionExpires
-            | H::MinSe
-            | H::SessionId
-            | H::RSeq
-            | H::RAck
-            | H::ReferTo
-            | H::ReferSub
-            | H::ReferredBy
-            | H::Replaces
-            | H::Join
-            | H::TargetDialog
-            | H::InfoPackage
-            | H::RecvInfo
     )
+}
+
+/// That, and what agrees upon extensions or says what a message of the core's is about. With another value the other side would
+/// understand what the core does not mean.
+const fn is_reserved(name: HeaderName) -> bool {
+    use HeaderName as H;
+    is_the_cores(name)
+        || matches!(
+            name,
+            H::Path
+                | H::ServiceRoute
+                | H::MaxBreadth
+                | H::ContentEncoding
+                | H::ContentDisposition
+                | H::Accept
+                | H::AcceptEncoding
+                | H::Allow
+                | H::AllowEvents
+                | H::WwwAuthenticate
+                | H::ProxyAuthenticate
+                | H::AuthenticationInfo
+                | H::Require
+                | H::ProxyRequire
+                | H::Supported
+                | H::Unsupported
+                | H::Server
+                | H::Timestamp
+                | H::Event
+                | H::SubscriptionState
+                | H::SipEtag
+                | H::SipIfMatch
+                | H::MinExpires
+                | H::FlowTimer
+                | H::SessionExpires
+                | H::MinSe
+                | H::SessionId
+                | H::RSeq
+                | H::RAck
+                | H::ReferTo
+                | H::ReferSub
+                | H::ReferredBy
+                | H::Replaces
+                | H::Join
+                | H::TargetDialog
+                | H::InfoPackage
+                | H::RecvInfo
+        )
 }
 
 #[cfg(test)]

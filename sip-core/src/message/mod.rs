@@ -37,8 +37,8 @@ mod writer;
 
 pub(crate) use chars::is_token;
 pub use error::{Fault, ParseError};
-pub(crate) use fields::check as check_field;
 pub use fields::{FieldError, Fields};
+pub(crate) use fields::{check as check_field, is_the_cores};
 pub use headers::Headers;
 pub use index::Field;
 pub use method::Method;

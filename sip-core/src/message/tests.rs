@@ -1,3 +1,6 @@
+mod edits;
+mod refused;
+
 use std::string::{String, ToString};
 use std::vec::Vec;
 use std::{format, vec};
@@ -132,66 +135,6 @@ fn an_unquoted_comma_in_a_display_name_is_refused() {
     assert_eq!(error.fault, Fault::Malformed(HeaderName::From));
 }
 
-#[test]
-fn refused_requests_can_be_answered_when_their_via_is_sound() {
-    for (name, bytes, expected) in VECTORS.iter().filter(|v| v.2.is_some()) {
-        let Err(refused) = Message::parse(Bytes::copy_from_slice(bytes)) else { panic!("{name} parsed") };
-        let Some(request) = refused.request else {
-            let response = bytes.starts_with(b"SIP/");
-            // The start line of "test" is no Request-Line either.
-            let no_via = matches!(expected, Some(Fault::Malformed(HeaderName::Via) | Fault::Missing(_)));
-            assert!(response || no_via || *name == "test", "{name}");
-            continue;
-        };
-        let answer = Writer::refusal(&request, &refused.error.into(), "tag");
-        let text = String::from_utf8(answer.to_vec()).expect("UTF-8");
-        let fault = expected.expect("filtered");
-        assert!(text.starts_with(&format!("SIP/2.0 {} ", fault.status())), "{name}: {text}");
-        assert!(text.lines().next().expect("a line").contains(&fault.to_string()), "{name}: {text}");
-    }
-}
-
-#[test]
-fn a_line_that_is_no_field_is_answered_when_the_rest_says_where_to() {
-    let base = "OPTIONS sip:a@b SIP/2.0\r\nVia: SIP/2.0/UDP h;branch=z9hG4bK1\r\nFrom: <sip:a@b>;tag=1\r\nTo:\r\n <sip:a@b>\r\n";
-    let rest = "Call-ID: 1\r\nCSeq: 1 OPTIONS\r\n\r\n";
-    for (line, words) in [
-        ("no field\r\n", "Malformed Header Field Name"),
-        ("X: a\0b\r\n", "NUL"),
-        ("X: a\rb\r\n", "Bare CR or LF"),
-        ("X: a\n", "Bare CR or LF"),
-    ] {
-        let message = Bytes::from(format!("{base}{line}{rest}"));
-        let refused = Message::parse(message).expect_err(line);
-        let headers = refused.request.expect("it can be answered");
-        let answer = Writer::refusal(&headers, &refused.error.into(), "t");
-        let answer = Response::parse(answer).expect("an answer");
-        assert_eq!((answer.status(), answer.call_id(), answer.to_tag()), (400, "1", Some("t")), "{line:?}");
-        assert!(answer.reason().contains(words), "{}", answer.reason());
-    }
-}
-
-/// What no message may repeat goes into no answer.
-#[test]
-fn fields_that_are_no_text_are_not_echoed() {
-    let base = b"OPTIONS sip:a@b SIP/2.0\r\nVia: SIP/2.0/UDP h;branch=z9hG4bK1\r\nFrom: \"{\" <sip:a@b>;tag=1\r\n\
-                 To: \"}\" <sip:a@b>\r\nVia: SIP/2.0/UDP i;x=$\r\nCall-ID: ?\r\nCSeq: 1 OPTIONS\r\nX: !\r\n\r\n";
-    for (place, answered) in [(b'{', false), (b'}', false), (b'$', false), (b'?', false), (b'!', true)] {
-        for bad in [0xff, 0] {
-            let bytes: Vec<u8> = base.iter().map(|b| if *b == place { bad } else { *b }).collect();
-            let refused = Message::parse(Bytes::from(bytes)).expect_err("no text");
-            assert_eq!(refused.request.is_some(), answered, "{} {bad}", char::from(place));
-        }
-    }
-    // Quoted pairs stand in the answer as in the request (§8.2.6.2).
-    let odd = "OPTIONS sip:a@b SIP/2.0\nVia: SIP/2.0/UDP h;branch=z9hG4bK1\nFrom: \"a\\\0\\\u{7}\" <sip:a@b>;tag=1\n\
-               To: \"b\\\0\n c\" <sip:a@b>\nCall-ID: 1\nCSeq: 1 OPTIONS\n\n";
-    let answer = Response::parse(Writer::response(&request(odd), 200, "OK", Some("t")).finish());
-    let answer = answer.expect("an answer");
-    assert_eq!(answer.headers().first(HeaderName::From), Some("\"a\\\0\\\u{7}\" <sip:a@b>;tag=1"));
-    assert_eq!(answer.headers().first(HeaderName::To), Some("\"b\\\0   c\" <sip:a@b>;tag=t"));
-}
-
 /// The version is one in any case (§7.1), so that no response is taken for a request and answered.
 #[test]
 fn status_lines() {
@@ -220,16 +163,6 @@ fn status_lines() {
         let refused = parsed(line).expect_err(line);
         assert_eq!((refused.error.fault, refused.request.is_none()), (fault, true), "{line}");
     }
-}
-
-#[test]
-fn an_ack_is_never_answered() {
-    let refused = Message::parse(Bytes::from_static(
-        b"ACK sip:a@b SIP/2.0\r\nVia: SIP/2.0/UDP h;branch=z9hG4bK1\r\nCSeq: 1 ACK\r\n\r\n",
-    ))
-    .expect_err("From is missing");
-    assert_eq!(refused.error.fault, Fault::Missing(HeaderName::From));
-    assert!(refused.request.is_none());
 }
 
 #[test]
@@ -430,111 +363,6 @@ fn uris_fall_into_their_parts() {
 fn lists_split_at_top_level_commas_only() {
     let list: Vec<&str> = split_list(r#""a, \"b" <sip:x,y@h>;q=1 ,, <sip:z@h>"#).collect();
     assert_eq!(list, [r#""a, \"b" <sip:x,y@h>;q=1"#, "<sip:z@h>"]);
-}
-
-#[test]
-fn a_proxy_edits_only_what_it_owns() {
-    let original = "INVITE sip:bob@biloxi.com SIP/2.0\nv:SIP/2.0/UDP  a;branch=z9hG4bK1,\n SIP/2.0/UDP b\n\
-                    X-Odd :  kept  \nRoute: <sip:one;lr>, <sip:two;lr>\nMax-Forwards: 70\nfrom: <sip:a@b>;tag=1\n\
-                    TO: <sip:bob@biloxi.com>\nCall-ID: x\nCSeq: 1 INVITE\nContent-Length: 4\n\nbody";
-    let request = request(original);
-    let mut edit = Rewrite::new(request.headers());
-    edit.request_uri(&request, "sip:bob@192.0.2.4");
-    edit.prepend(HeaderName::Via, "SIP/2.0/TCP me;branch=z9hG4bK2");
-    edit.replace_first_value(HeaderName::Via, "SIP/2.0/UDP a;branch=z9hG4bK1;received=192.0.2.1");
-    edit.remove_first_values(HeaderName::Route, 1);
-    edit.set(HeaderName::MaxForwards, "69");
-    edit.prepend(HeaderName::RecordRoute, "<sip:me;lr>");
-    edit.append(HeaderName::Date, "now");
-    let expected = "INVITE sip:bob@192.0.2.4 SIP/2.0\nVia: SIP/2.0/TCP me;branch=z9hG4bK2\n\
-                    Record-Route: <sip:me;lr>\n\
-                    v:SIP/2.0/UDP a;branch=z9hG4bK1;received=192.0.2.1,\n SIP/2.0/UDP b\n\
-                    X-Odd :  kept  \nRoute: <sip:two;lr>\nMax-Forwards: 69\nfrom: <sip:a@b>;tag=1\n\
-                    TO: <sip:bob@biloxi.com>\nCall-ID: x\nCSeq: 1 INVITE\nContent-Length: 4\nDate: now\n\nbody";
-    let got = String::from_utf8(edit.finish().to_vec()).expect("UTF-8");
-    assert_eq!(got, expected.replace('\n', "\r\n"));
-}
-
-#[test]
-fn empty_list_elements_are_no_values() {
-    let request = request(
-        "BYE sip:a@b SIP/2.0\nVia: , SIP/2.0/UDP h ,SIP/2.0/UDP i\nRoute: ,<sip:1> ,\nRoute: , ,<sip:2>,,<sip:3>\n\
-         From: <sip:a@b>;tag=1\nTo: <sip:a@b>;tag=2\nCall-ID: x\nCSeq: 1 BYE\n\n",
-    );
-    let mut edit = Rewrite::new(request.headers());
-    edit.replace_first_value(HeaderName::Via, "SIP/2.0/UDP h;received=192.0.2.1");
-    edit.remove_first_values(HeaderName::Route, 2);
-    let edited = Request::parse(edit.finish()).expect("a request");
-    let values = |name| -> Vec<&str> { edited.headers().list(name).collect() };
-    assert_eq!(values(HeaderName::Via), ["SIP/2.0/UDP h;received=192.0.2.1", "SIP/2.0/UDP i"]);
-    assert_eq!(values(HeaderName::Route), ["<sip:3>"]);
-}
-
-#[test]
-fn what_is_left_of_a_list_is_a_list_or_nothing() {
-    let request = request(
-        "BYE sip:a@b SIP/2.0\nVia: SIP/2.0/UDP h\nRoute: <sip:1>, ,\nFrom: <sip:a@b>;tag=1\nTo: <sip:a@b>;tag=2\n\
-         Call-ID: x\nCSeq: 1 BYE\n\n",
-    );
-    let mut edit = Rewrite::new(request.headers());
-    edit.remove_first_values(HeaderName::Route, 1);
-    let edited = Request::parse(edit.finish()).expect("a request");
-    assert!(!edited.headers().has(HeaderName::Route));
-    // Whichever is asked for first, what is added stays.
-    for removed_first in [true, false] {
-        let mut edit = Rewrite::new(request.headers());
-        if removed_first {
-            edit.remove(HeaderName::Route);
-        }
-        edit.prepend(HeaderName::Route, "<sip:2>");
-        if !removed_first {
-            edit.remove(HeaderName::Route);
-        }
-        let edited = Request::parse(edit.finish()).expect("a request");
-        assert_eq!(edited.headers().list(HeaderName::Route).collect::<Vec<_>>(), ["<sip:2>"]);
-    }
-}
-
-#[test]
-fn removing_values_crosses_fields() {
-    let request = request(
-        "BYE sip:a@b SIP/2.0\nVia: SIP/2.0/UDP h\nRoute: <sip:1>, <sip:2>\nRoute: <sip:3>,<sip:4>\n\
-         From: <sip:a@b>;tag=1\nTo: <sip:a@b>;tag=2\nCall-ID: x\nCSeq: 1 BYE\n\n",
-    );
-    for (count, left) in [(0, 4), (1, 3), (2, 2), (3, 1), (4, 0), (9, 0)] {
-        let mut edit = Rewrite::new(request.headers());
-        edit.remove_first_values(HeaderName::Route, count);
-        let edited = Request::parse(edit.finish()).expect("still a request");
-        assert_eq!(edited.headers().list(HeaderName::Route).count(), left, "{count}");
-    }
-}
-
-#[test]
-fn the_writer_lets_nobody_smuggle_fields() {
-    let bytes = Writer::request(&Method::Options, "sip:a@b")
-        .header(HeaderName::Via, "SIP/2.0/UDP h;branch=z9hG4bK1")
-        .header(HeaderName::From, "\"x\r\nRoute: <sip:evil>\" <sip:a@b>;tag=1")
-        .header(HeaderName::To, "<sip:a@b>")
-        .header(HeaderName::CallId, "1")
-        .header(HeaderName::CSeq, "1 OPTIONS")
-        .body("text/plain", b"hi\r\n");
-    let request = Request::parse(bytes).expect("a request");
-    assert!(!request.headers().has(HeaderName::Route));
-    assert_eq!(request.body(), b"hi\r\n");
-}
-
-#[test]
-fn responses_echo_what_they_must() {
-    let request = request(
-        "INVITE sip:a@b SIP/2.0\nVia: SIP/2.0/UDP h;branch=z9hG4bK1, SIP/2.0/UDP i\nVia: SIP/2.0/UDP j\n\
-         From: <sip:a@b>;tag=1\nTo: sip:a@b\nCall-ID: x\nCSeq: 1 INVITE\nTimestamp: 54\n\n",
-    );
-    let trying = Response::parse(Writer::response(&request, 100, "Trying", None).finish()).expect("parses");
-    assert_eq!(trying.headers().named("timestamp"), Some("54"));
-    assert_eq!(trying.to_tag(), None);
-    let ok = Response::parse(Writer::response(&request, 200, "OK", Some("t")).finish()).expect("parses");
-    assert_eq!((ok.status(), ok.reason(), ok.to_tag()), (200, "OK", Some("t")));
-    assert_eq!(ok.headers().list(HeaderName::Via).count(), 3);
 }
 
 #[test]

@@ -1,14 +1,12 @@
 //! The best of several final responses (§16.7 step 6).
 
-use alloc::boxed::Box;
-
 use crate::message::Response;
 
 /// How one branch ended.
 #[derive(Clone, Debug)]
 pub(super) enum Final {
     /// With this response.
-    Far(Box<Response>),
+    Far(Response),
     /// Without one; this is the status we give it.
     Local(u16),
 }

@@ -102,8 +102,12 @@ impl Fields {
     }
 
     fn add(&mut self, text: &str) {
-        self.0.update((text.len() as u64).to_be_bytes());
-        self.0.update(text.as_bytes());
+        self.bytes(text.as_bytes());
+    }
+
+    fn bytes(&mut self, bytes: &[u8]) {
+        self.0.update((bytes.len() as u64).to_be_bytes());
+        self.0.update(bytes);
     }
 
     fn number(&mut self, number: u32) {
@@ -112,8 +116,8 @@ impl Fields {
 
     fn address(&mut self, ip: IpAddr) {
         match ip {
-            IpAddr::V4(v4) => self.0.update(v4.octets()),
-            IpAddr::V6(v6) => self.0.update(v6.octets()),
+            IpAddr::V4(v4) => self.bytes(&v4.octets()),
+            IpAddr::V6(v6) => self.bytes(&v6.octets()),
         }
     }
 }

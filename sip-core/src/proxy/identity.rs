@@ -7,7 +7,7 @@ use alloc::vec::Vec;
 use smol_str::SmolStr;
 
 use crate::message::typed::Privacy;
-use crate::message::{HeaderName, Headers, NameAddr, Request, Rewrite, SipUri, Uri};
+use crate::message::{HeaderName, Headers, NameAddr, Request, Rewrite, Uri};
 
 /// Whose identity a request asserts.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -54,13 +54,8 @@ fn is_private(headers: &Headers) -> bool {
             .first(HeaderName::From)
             .and_then(NameAddr::parse)
             .and_then(|from| from.parsed_uri())
-            .is_some_and(|uri| matches!(uri, Uri::Sip(uri) if is_nobody(&uri))),
+            .is_some_and(|uri| matches!(uri, Uri::Sip(uri) if uri.is_nobody())),
     }
-}
-
-/// Whether an address is that of who wants to be nobody.
-pub fn is_nobody(uri: &SipUri<'_>) -> bool {
-    uri.is_nobody()
 }
 
 /// RFC 3323 §5: the levels of privacy that a request calls critical and a proxy cannot provide, for the reason phrase of the

@@ -27,7 +27,7 @@ pub use again::Absence;
 pub use context::Detours;
 pub use domain::Domain;
 pub use failover::{Failure, Retry};
-pub use identity::{Asserted, is_nobody, unprovided};
+pub use identity::{Asserted, unprovided};
 pub use refusal::Refusal;
 pub use route::{Path, Sender, loosen};
 pub use stateless::{Stateless, back, stateless_tag};

@@ -269,11 +269,8 @@ impl Proxy {
             200..=299 => match forward::response(&response, trust) {
                 Some(bytes) => {
                     branch.again = None;
-                    branch.state = if invite {
-                        State::Accepted
-                    } else {
-                        State::Ended(Final::Far(response.clone().into()))
-                    };
+                    branch.state =
+                        if invite { State::Accepted } else { State::Ended(Final::Far(response.clone())) };
                     if invite || !answered {
                         context.answered = true;
                         self.respond(turn, server, response.status(), bytes);
@@ -286,10 +283,10 @@ impl Proxy {
             },
             300..=399 if here && self.follow(server, context, &response) => replace(context, client),
             // RFC 3263 §4.3.
-            503 => self.fail(server, context, client, Final::Far(response.into())),
+            503 => self.fail(server, context, client, Final::Far(response)),
             300.. => {
                 let global = response.status() >= 600;
-                end(context, client, Final::Far(response.into()));
+                end(context, client, Final::Far(response));
                 // Step 5: a 6xx waits for the others, which are cancelled.
                 if global {
                     cancel_pending(turn, context, None);
@@ -371,10 +368,10 @@ impl Proxy {
             Final::Far(response) if response.status() == 430 => Err(480),
             Final::Far(response) if matches!(response.status(), 401 | 407) => {
                 let others = context.finals().filter_map(|other| match other {
-                    Final::Far(other) if matches!(other.status(), 401 | 407) => Some(&**other),
+                    Final::Far(other) if matches!(other.status(), 401 | 407) => Some(other),
                     _ => None,
                 });
-                let others = others.filter(|other| !core::ptr::eq(*other, &**response));
+                let others = others.filter(|other| !core::ptr::eq(*other, response));
                 forward::challenge(response, others).map(|b| (response.status(), b)).ok_or(502)
             }
             Final::Far(response) => {

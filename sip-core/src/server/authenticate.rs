@@ -100,7 +100,7 @@ impl Server {
             // Nobody may be one of ours: who proves it, or wants to get out, is asked.
             Some(Uri::Sip(uri))
                 if peer.is_none()
-                    && proxy::is_nobody(&uri)
+                    && uri.is_nobody()
                     && (!ours
                         || self.config.route_for(target, true).is_some()
                         || arrival.request.headers().has(arrival.credentials_header())) =>
@@ -117,7 +117,7 @@ impl Server {
     /// Whether a request of this address-of-record's has a From that it may have: its own, or nobody's (RFC 3323 §4.1.1.3).
     fn may_speak_as(&self, arrival: &Arrival, aor: &SmolStr) -> bool {
         let from = arrival.request.from();
-        let nobody = || matches!(from.parsed_uri(), Some(Uri::Sip(uri)) if proxy::is_nobody(&uri));
+        let nobody = || matches!(from.parsed_uri(), Some(Uri::Sip(uri)) if uri.is_nobody());
         self.claimed_aor(arrival).as_ref() == Some(aor) || nobody()
     }
 

@@ -19,7 +19,7 @@ pub(super) struct Client {
     generation: u32,
     key: ClientKey,
     machine: Machine,
-    request: Sent,
+    pub(super) request: Sent,
     hop: Hop,
     pub(super) running: Running,
     /// The ACK that was sent, for retransmitted non-2xx answers.
@@ -45,7 +45,7 @@ impl Sent {
         }
     }
 
-    fn read(&self) -> Option<Request> {
+    pub(super) fn read(&self) -> Option<Request> {
         match self {
             Self::Read(request) => Some(request.clone()),
             Self::Written(bytes) => Request::parse(bytes.clone()).ok(),
@@ -88,12 +88,6 @@ impl Machine {
             Self::Invite(invite_client::State::Terminated)
                 | Self::NonInvite(non_invite_client::State::Terminated)
         )
-    }
-}
-
-impl Client {
-    pub(super) fn request(&self) -> Option<Request> {
-        self.request.read()
     }
 }
 
@@ -197,7 +191,8 @@ impl Layer {
         }
     }
 
-    pub(super) fn cancel_client(&mut self, now: Instant, id: ClientId, fields: Fields) -> Option<ClientId> {
+    /// [`Layer::cancel`], with these header fields in the CANCEL.
+    pub fn cancel_with(&mut self, now: Instant, id: ClientId, fields: Fields) -> Option<ClientId> {
         let client = self.client_mut(id)?;
         if client.cancel == Cancel::No {
             client.cancel_fields = fields;

@@ -182,19 +182,14 @@ impl Layer {
     /// or is no INVITE. Without a final answer 64·T1 after the CANCEL was sent the INVITE ends with
     /// [`Event::TimedOut`].
     pub fn cancel(&mut self, now: Instant, client: ClientId) -> Option<ClientId> {
-        self.cancel_client(now, client, Fields::new())
+        self.cancel_with(now, client, Fields::new())
     }
 
     /// The same, telling why: `reason` is the value of the CANCEL's Reason (RFC 3326).
     pub fn cancel_because(&mut self, now: Instant, client: ClientId, reason: &str) -> Option<ClientId> {
         let mut fields = Fields::new();
         fields.push(HeaderName::Reason, reason.into());
-        self.cancel_client(now, client, fields)
-    }
-
-    /// The same, with these header fields in the CANCEL.
-    pub fn cancel_with(&mut self, now: Instant, client: ClientId, fields: Fields) -> Option<ClientId> {
-        self.cancel_client(now, client, fields)
+        self.cancel_with(now, client, fields)
     }
 
     /// Forgets a client transaction: nothing more is sent or told.
@@ -300,7 +295,7 @@ impl Layer {
 
     /// A client transaction's request as it was sent.
     pub fn request(&self, client: ClientId) -> Option<Request> {
-        self.client(client)?.request()
+        self.client(client)?.request.read()
     }
 
     /// A server transaction's request as it was first received.

@@ -68,8 +68,10 @@ fn find<'m>(rules: &Rules<'_>, types: &str, request: &'m Request) -> Result<Opti
         };
     }
     let takes = |part: &Part<'_>| {
-        let (kind, subtype) = media_type(part);
-        taken(kind, subtype) && part.is_plain() && is_meant(part.is(SDP), part.disposition())
+        let (kind, subtype) = part.media_type().split_once('/').unwrap_or_default();
+        taken(kind.trim_end(), subtype.trim_start())
+            && part.is_plain()
+            && is_meant(part.is(SDP), part.disposition())
     };
     match Selection::of(headers.first(HeaderName::ContentType).unwrap_or_default(), request.body(), &takes) {
         Ok(Selection { missing: true, .. }) => unsupported(),
@@ -104,12 +106,6 @@ fn is_meant(session: bool, disposition: Option<&str>) -> bool {
         true => kind.eq_ignore_ascii_case("session"),
         false => !kind.eq_ignore_ascii_case("by-reference"),
     })
-}
-
-fn media_type<'p>(part: &'p Part<'_>) -> (&'p str, &'p str) {
-    let content_type = part.content_type().unwrap_or("text/plain");
-    let found = content_type.split(';').next().unwrap_or_default();
-    found.split_once('/').map_or((found, ""), |(kind, subtype)| (kind.trim(), subtype.trim()))
 }
 
 fn same(one: (&str, &str), other: (&str, &str)) -> bool {

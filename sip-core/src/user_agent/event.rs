@@ -9,8 +9,8 @@ use smol_str::SmolStr;
 
 use super::Binding;
 use super::{
-    Answer, PublicationId, PublicationUpdate, ReferralId, Replacement, SubscriptionId, SubscriptionUpdate,
-    TransferId, TransferUpdate, WatcherId, WatcherUpdate,
+    Answer, End, Failure, PublicationId, PublicationUpdate, ReferralId, Replacement, SubscriptionId,
+    SubscriptionUpdate, TransferId, TransferUpdate, WatcherId, WatcherUpdate,
 };
 use crate::auth::BearerChallenge;
 use crate::body::Content;
@@ -173,7 +173,7 @@ pub enum Event {
         /// [`Config::asserted_identity`](super::Config::asserted_identity) trusts it.
         asserted: Option<Box<Identity>>,
         /// The INVITE, for what is not told here: Subject, Alert-Info, Call-Info, Priority, Organization, History-Info, …
-        request: Box<Request>,
+        request: Request,
     },
     /// An outgoing call got a provisional answer above 100.
     Progress {
@@ -254,7 +254,7 @@ pub enum Event {
         /// The body.
         content: Option<Content>,
         /// The INFO, for what is not told here.
-        request: Box<Request>,
+        request: Request,
     },
     /// The call is over for the user. Told at once, also while the other side still has to be told.
     Ended {
@@ -293,7 +293,7 @@ pub enum Event {
         /// How long it is worth reading, from `date` on or from its arrival (RFC 3428 §7).
         expires: Option<Duration>,
         /// The MESSAGE, for what is not told here.
-        request: Box<Request>,
+        request: Request,
     },
     /// Something about a subscription of ours. The last is [`SubscriptionUpdate::Ended`].
     Subscription {
@@ -321,7 +321,7 @@ pub enum Event {
         /// Who asks, by its own word (RFC 3892).
         referred_by: Option<Identity>,
         /// The REFER, for what is not told here.
-        request: Box<Request>,
+        request: Request,
     },
     /// Something about a transfer, or another REFER, that we asked for. The last is
     /// [`TransferUpdate::Ended`](super::TransferUpdate::Ended).
@@ -361,140 +361,6 @@ pub struct Identity {
     pub user: SmolStr,
     /// Without quotes.
     pub display_name: Option<SmolStr>,
-}
-
-/// Why, by the other side's word (RFC 3326): one value a protocol, or several (RFC 9366). Never empty.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Reasons(pub(super) Vec<ReasonValue>);
-
-/// One value of Reason.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ReasonValue {
-    /// `SIP`, `Q.850`, …
-    pub protocol: SmolStr,
-    /// A status of SIP, a cause of Q.850, by the protocol.
-    pub cause: Option<u32>,
-    /// For a person.
-    pub text: Option<SmolStr>,
-}
-
-impl Reasons {
-    /// All of them in order.
-    pub fn values(&self) -> &[ReasonValue] {
-        &self.0
-    }
-
-    /// The first cause of a protocol.
-    pub fn cause(&self, protocol: &str) -> Option<u32> {
-        self.0
-            .iter()
-            .filter(|value| value.protocol.eq_ignore_ascii_case(protocol))
-            .find_map(|value| value.cause)
-    }
-
-    /// The first text for a person.
-    pub fn text(&self) -> Option<&str> {
-        self.0.iter().find_map(|value| value.text.as_deref())
-    }
-}
-
-/// Which side did it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Side {
-    /// This user agent.
-    Local,
-    /// The other one, or what stands between.
-    Remote,
-}
-
-/// How a call ended.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum End {
-    /// An established call was hung up.
-    Hangup {
-        /// By whom.
-        by: Side,
-        /// What the BYE says of it (RFC 3326).
-        reason: Option<Reasons>,
-    },
-    /// It was given up before it was answered.
-    Canceled {
-        /// By whom.
-        by: Side,
-        /// What the CANCEL says of it.
-        reason: Option<Reasons>,
-    },
-    /// An incoming call was taken on another device of ours (RFC 3326: CANCEL with `Reason: SIP;cause=200`).
-    AnsweredElsewhere,
-    /// Another call was accepted in its place (RFC 3891).
-    Replaced {
-        /// Which one.
-        by: CallId,
-    },
-    /// We refused an incoming call.
-    Rejected {
-        /// What the caller was told.
-        status: u16,
-    },
-    /// It was refused by the other side, or broke.
-    Failed(Failure),
-}
-
-/// What went wrong, in the terms of a person and of SIP.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Failure {
-    /// For a person.
-    pub cause: Cause,
-    /// The SIP status that told us, if one did.
-    pub status: Option<u16>,
-    /// Its reason phrase, if it is not empty.
-    pub reason: Option<SmolStr>,
-    /// When it is worth trying again (Retry-After, RFC 3261 §20.33); an hour at most is believed.
-    pub retry_after: Option<Duration>,
-    /// What its Warnings say (§20.43), [`limits::REASONS`](crate::limits::REASONS) at most.
-    pub warnings: Vec<SmolStr>,
-    /// Where a 3xx would have us call instead, if [`Config::redirections`](super::Config::redirections) did not follow.
-    pub contacts: Vec<SmolStr>,
-}
-
-/// What went wrong, one value per thing a person can act on.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-#[non_exhaustive]
-pub enum Cause {
-    /// The credentials were refused, or none are configured.
-    WrongPassword,
-    /// The challenge cannot be answered: an unknown scheme, algorithm or realm.
-    AuthenticationUnsupported,
-    /// 403.
-    Forbidden,
-    /// There is no such address: 404, 604, 410, 484, 485.
-    NotFound,
-    /// The address exists but nobody is there: 480, 430.
-    Offline,
-    /// 486, 600.
-    Busy,
-    /// 603, 607.
-    Declined,
-    /// Nobody answered in time.
-    NoAnswer,
-    /// Calls without a name are not taken: 433 (RFC 5079).
-    AnonymityDisallowed,
-    /// The session or its format was refused: 406, 415, 420, 488, 606.
-    NotAcceptable,
-    /// The other side or a proxy did not answer at all: 408, or a transaction timed out.
-    Timeout,
-    /// 5xx.
-    ServerError,
-    /// The connection was lost and did not come back in time.
-    FlowLost,
-    /// 3xx; see [`Failure::contacts`].
-    Redirected,
-    /// The session was not refreshed in time (RFC 4028).
-    Expired,
-    /// We answered a call and the answer was never acknowledged.
-    NotAcknowledged,
-    /// Any other refusal.
-    Rejected,
 }
 
 /// Where a registration is.

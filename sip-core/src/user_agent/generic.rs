@@ -9,7 +9,7 @@ use super::requests::{Errand, Place, Whose};
 use super::{CallId, CallState, RequestError, RequestId, UserAgent, target};
 use crate::body::Content;
 use crate::message::typed::{Accept, Allow, AllowEvents, InfoPackage, RecvInfo, Supported, TypedHeader};
-use crate::message::{HeaderName, Method, Response, check_field, is_token};
+use crate::message::{HeaderName, Method, Response, check_field, is_the_cores, is_token};
 use crate::time::Instant;
 
 /// Whom a request is for.
@@ -170,7 +170,7 @@ impl UserAgent {
         }
         let mut errand = self.errand(method, to)?.with_content(content);
         for (name, value) in fields {
-            if is_reserved(check_field(name, value).map_err(RequestError::Field)?) {
+            if is_the_cores(check_field(name, value).map_err(RequestError::Field)?) {
                 return Err(RequestError::ReservedField((*name).into()));
             }
             errand.fields.push(((*name).into(), (*value).into()));
@@ -206,26 +206,4 @@ impl UserAgent {
         self.settle(now);
         Ok(request)
     }
-}
-
-/// Fields that only the user agent itself may write.
-const fn is_reserved(name: HeaderName) -> bool {
-    use HeaderName as H;
-    matches!(
-        name,
-        H::Via
-            | H::From
-            | H::To
-            | H::CallId
-            | H::CSeq
-            | H::Contact
-            | H::MaxForwards
-            | H::Route
-            | H::RecordRoute
-            | H::ContentLength
-            | H::ContentType
-            | H::Authorization
-            | H::ProxyAuthorization
-            | H::UserAgent
-    )
 }

@@ -332,7 +332,7 @@ impl UserAgent {
             about: self.target_dialog(request),
             referred_by: referred_by.map(|field| Identity::of(&field)),
             asserted: self.asserted(server, request),
-            request: Box::new(request.clone()),
+            request: request.clone(),
         });
         Ok(())
     }

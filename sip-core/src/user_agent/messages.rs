@@ -1,7 +1,6 @@
 //! MESSAGE as it comes (RFC 3428 §7): told, and answered with 200 unless the application refuses in time. No dialog is
 //! made.
 
-use alloc::boxed::Box;
 use alloc::vec::Vec;
 
 use smol_str::SmolStr;
@@ -90,7 +89,7 @@ impl UserAgent {
             content,
             date,
             expires,
-            request: Box::new(request.clone()),
+            request: request.clone(),
         });
         Ok(())
     }

@@ -17,6 +17,7 @@ mod dialog_info;
 mod endpoint;
 mod error;
 mod event;
+mod event_state;
 mod failure;
 mod farewell;
 mod few;
@@ -54,9 +55,9 @@ pub use error::{
     RestoreError, TokenError,
 };
 pub use event::{
-    CallId, CallState, Cause, CredentialsId, End, Event, Failure, Identity, Input, MessageId, Output,
-    ReasonValue, Reasons, RegistrationState, RequestId, Side,
+    CallId, CallState, CredentialsId, Event, Identity, Input, MessageId, Output, RegistrationState, RequestId,
 };
+pub use failure::{Cause, End, Failure, ReasonValue, Reasons, Side};
 pub use generic::{Addressee, Answer, Capabilities};
 pub use load::{Counters, Load};
 pub use publications::{PublicationId, PublicationUpdate};

@@ -1,7 +1,5 @@
 //! Requests we receive: outside dialogs and in them (RFC 3261 §8.2, §12.2.2, §14.2, §15.1.2).
 
-use alloc::boxed::Box;
-
 use smol_str::ToSmolStr;
 
 use super::checks::{self, Refusal};
@@ -221,7 +219,7 @@ impl UserAgent {
         };
         let content = self.any_body(request, None)?;
         self.respond(now, server, request, 200, &[]);
-        let request = Box::new(request.clone());
+        let request = request.clone();
         self.event(Event::InfoPackage { call, package: info.to_smolstr(), content, request });
         Ok(())
     }

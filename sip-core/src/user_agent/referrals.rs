@@ -1,7 +1,5 @@
 //! REFER received (RFC 3515), in a call or outside: the call it asks for, and the NOTIFYs that tell how far that has come.
 
-use alloc::boxed::Box;
-
 use bytes::Bytes;
 use smol_str::{SmolStr, ToSmolStr};
 
@@ -188,7 +186,7 @@ impl UserAgent {
         self.watchers.insert(id, watcher);
         let referred_by = referred_by.map(|field| Identity::of(&field));
         let (from, referral) = (Identity::of(&request.from()), ReferralId(id));
-        let request = Box::new(request.clone());
+        let request = request.clone();
         self.event(Event::Referred { call, from, referral, target, replaces, referred_by, request });
         Ok(())
     }

@@ -1,7 +1,6 @@
 //! Subscriptions of ours (RFC 6665 §4.1): made, refreshed, made anew, left. What is due goes out when there is a flow
 //! to send over.
 
-use alloc::boxed::Box;
 use alloc::vec::Vec;
 
 use smol_str::{SmolStr, ToSmolStr};
@@ -34,7 +33,7 @@ pub enum SubscriptionUpdate {
         /// The state of what is watched, if the NOTIFY has it.
         content: Option<Content>,
         /// The NOTIFY, for what is not told here.
-        request: Box<Request>,
+        request: Request,
     },
     /// There is no subscription now; another try follows by itself.
     Retrying {
@@ -312,8 +311,7 @@ impl UserAgent {
         if self.subscriptions.get(&id).is_some_and(|found| found.transfer.is_some()) {
             self.transfer_notified(now, id, notified.source, content.as_ref());
         } else {
-            let update =
-                SubscriptionUpdate::Notified { notified, content, request: Box::new(request.clone()) };
+            let update = SubscriptionUpdate::Notified { notified, content, request: request.clone() };
             self.event(Event::Subscription { subscription: id, update });
         }
         self.judge_subscription(now, id, verdict, None);

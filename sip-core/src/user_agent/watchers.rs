@@ -1,26 +1,22 @@
-//! Subscriptions of others to what we know (RFC 6665 §4.2), and what all three kinds of event state have in common.
+//! Subscriptions of others to what we know (RFC 6665 §4.2).
 
-use alloc::boxed::Box;
 use alloc::vec::Vec;
 
 use smol_str::{SmolStr, ToSmolStr};
 
 use super::checks::Refusal;
-use super::referrals::{Referral, ReferralId};
+use super::referrals::Referral;
 use super::requests::{Errand, Outcome, Place, Whose};
-use super::{
-    CallId, CallState, Event, EventsError, Failure, Identity, PublicationId, SubscriptionId, UserAgent,
-};
+use super::{CallId, CallState, Event, EventsError, Failure, Identity, UserAgent};
 use crate::body::Content;
 use crate::dialog::DialogId;
 use crate::entropy;
-use crate::events::{Ending, EventName, Notifier, NotifierState, Package, Reason, Verdict};
+use crate::events::{EventName, Notifier, NotifierState, Package, Reason};
 use crate::limits;
 use crate::message::typed::{Accept, Event as EventField, Expires};
 use crate::message::{HeaderName, Method, Request, SessionIdentifier, Uuid, reason_phrase};
 use crate::time::{Duration, Instant};
 use crate::transaction::ServerId;
-use crate::transport::FlowId;
 
 /// How long the application may take before a SUBSCRIBE is answered for it, as pending: "notifiers MUST NOT wait for a
 /// user response" (§4.2.1.1).
@@ -50,7 +46,7 @@ pub enum WatcherUpdate {
         /// The call of ours that its Target-Dialog names (RFC 4538): who asks has heard of it.
         about: Option<CallId>,
         /// The SUBSCRIBE, for what is not told here.
-        request: Box<Request>,
+        request: Request,
     },
     /// It was refreshed.
     Refreshed {
@@ -83,6 +79,17 @@ pub(super) struct Watcher {
 }
 
 impl Watcher {
+    /// When something is due of it by itself.
+    pub(super) fn timeout(&self) -> Option<Instant> {
+        match &self.asked {
+            Some(asked) => Some(asked.until),
+            None => {
+                let undecided = self.referral.as_ref().and_then(Referral::timeout);
+                self.machine.timeout().into_iter().chain(undecided).min()
+            }
+        }
+    }
+
     pub(super) fn of_refer(
         now: Instant,
         machine: Notifier,
@@ -232,7 +239,7 @@ impl UserAgent {
         self.watchers.insert(id, Watcher { machine, asked: Some(asked), referral: None });
         let (from, to) = (Identity::of(&request.from()), Identity::of(&request.to()));
         let about = self.target_dialog(request);
-        let request = Box::new(request.clone());
+        let request = request.clone();
         let update = WatcherUpdate::Asked { event, from, to, expires, about, request };
         self.event(Event::Watcher { watcher: id, update });
         Ok(())
@@ -306,7 +313,7 @@ impl UserAgent {
         Ok(())
     }
 
-    fn send_notifies(&mut self, now: Instant) {
+    pub(super) fn send_notifies(&mut self, now: Instant) {
         self.tell_referrers(now);
         let all: Vec<WatcherId> = self.watchers.keys().collect();
         for id in all {
@@ -349,13 +356,13 @@ impl UserAgent {
         self.forget_watcher(id, end);
     }
 
-    fn forget_watcher(&mut self, id: WatcherId, end: WatcherEnd) {
+    pub(super) fn forget_watcher(&mut self, id: WatcherId, end: WatcherEnd) {
         if self.watchers.remove(&id).is_some_and(|found| found.referral.is_none()) {
             self.event(Event::Watcher { watcher: id, update: WatcherUpdate::Ended(end) });
         }
     }
 
-    fn watchers_time_passed(&mut self, now: Instant) {
+    pub(super) fn watchers_time_passed(&mut self, now: Instant) {
         let all: Vec<WatcherId> = self.watchers.keys().collect();
         for id in all {
             let Some(found) = self.watchers.get_mut(&id) else { continue };
@@ -370,112 +377,6 @@ impl UserAgent {
                 self.forget_watcher(id, WatcherEnd::Lost(None));
             }
         }
-    }
-
-    /// Sends whatever is due of subscriptions, watchers and publications.
-    pub(super) fn send_events(&mut self, now: Instant) {
-        self.send_notifies(now);
-        self.send_subscriptions(now);
-        self.send_publications(now);
-    }
-
-    /// What is due waits for a flow, and for room among what is on its way.
-    pub(super) fn may_send_events(&self) -> bool {
-        self.ready().is_some() && self.requests.len() < limits::REQUESTS
-    }
-
-    pub(super) fn events_timeout(&self) -> Option<Instant> {
-        let ready = self.may_send_events();
-        let watchers = self.watchers.values().filter_map(|found| match &found.asked {
-            Some(asked) => Some(asked.until),
-            None => {
-                let undecided = found.referral.as_ref().and_then(Referral::timeout);
-                found.machine.timeout().into_iter().chain(undecided).min()
-            }
-        });
-        let subscriptions = self.subscriptions.values().filter_map(|found| found.machine.timeout(ready));
-        let publications =
-            self.publications.values().filter(|_| ready).filter_map(|found| found.machine.timeout());
-        watchers.chain(subscriptions).chain(publications).min()
-    }
-
-    pub(super) fn events_time_passed(&mut self, now: Instant) {
-        self.watchers_time_passed(now);
-        let all: Vec<SubscriptionId> = self.subscriptions.keys().collect();
-        for id in all {
-            let Some(found) = self.subscriptions.get_mut(&id) else { continue };
-            let verdict = found.machine.handle_timeout(now, &mut *self.entropy);
-            self.judge_subscription(now, id, verdict, None);
-        }
-    }
-
-    /// A flow is gone: what was on its way over it is said again, and what was missed is asked for. What goes over
-    /// another is not disturbed (RFC 5626 §4.5).
-    pub(super) fn events_flow_lost(&mut self, now: Instant, flow: FlowId) {
-        let told = self.subscriptions.values_mut().filter(|found| found.over == Some(flow));
-        told.for_each(|found| found.machine.flow_lost(now));
-        for whose in self.take_back(flow) {
-            match whose {
-                Whose::Subscription(id, _) => {
-                    if let Some(found) = self.subscriptions.get_mut(&id) {
-                        found.machine.flow_lost(now);
-                    }
-                }
-                Whose::Watcher(id) => {
-                    if let Some(found) = self.watchers.get_mut(&id) {
-                        found.machine.flow_lost();
-                    }
-                }
-                Whose::Publication(id) => {
-                    if let Some(found) = self.publications.get_mut(&id) {
-                        found.machine.flow_lost(now);
-                    }
-                }
-                Whose::Application | Whose::Nobody | Whose::Prack(..) | Whose::Transfer(_) => {}
-            }
-        }
-    }
-
-    /// Ends everything in good order, before the user agent does.
-    pub(super) fn leave_events(&mut self, now: Instant) {
-        let subscriptions: Vec<SubscriptionId> = self.subscriptions.keys().collect();
-        for id in subscriptions {
-            let verdict = self.subscriptions.get_mut(&id).map(|found| found.machine.unsubscribe(now));
-            self.judge_subscription(now, id, verdict.unwrap_or(Verdict::GoesOn), None);
-        }
-        let watchers: Vec<WatcherId> = self.watchers.keys().collect();
-        for id in watchers {
-            // What was asked for will not be done here.
-            let _ = self.refuse_refer(now, ReferralId(id), 480);
-            // §4.1.3: a watcher may find another device of ours.
-            let _ = self.terminate_watcher(now, id, Reason::Deactivated, None);
-        }
-        let publications: Vec<PublicationId> = self.publications.keys().collect();
-        for id in publications {
-            let verdict = self.publications.get_mut(&id).map(|found| found.machine.remove(now));
-            self.judge_publication(now, id, verdict.unwrap_or(Verdict::GoesOn), None);
-        }
-    }
-
-    /// There is no flow and nothing will be said any more.
-    pub(super) fn drop_events(&mut self) {
-        let now = Instant::default();
-        let subscriptions: Vec<SubscriptionId> = self.subscriptions.keys().collect();
-        for id in subscriptions {
-            self.judge_subscription(now, id, Verdict::Over(Ending::Done), None);
-        }
-        let watchers: Vec<WatcherId> = self.watchers.keys().collect();
-        for id in watchers {
-            self.forget_watcher(id, WatcherEnd::Lost(None));
-        }
-        let publications: Vec<PublicationId> = self.publications.keys().collect();
-        for id in publications {
-            self.judge_publication(now, id, Verdict::Over(Ending::Done), None);
-        }
-    }
-
-    pub(super) fn has_no_events(&self) -> bool {
-        self.subscriptions.len() + self.watchers.len() + self.publications.len() == 0
     }
 }
 

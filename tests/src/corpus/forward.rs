@@ -39,9 +39,9 @@ const BINDING: &str = "sip:corpus@192.0.2.2:5070;transport=tcp";
 /// Nobody in a corpus has credentials for it, so none are ours to remove.
 const REALM: &str = "corpus.invalid";
 
-/// Requests: Request-URI, Via, Max-Forwards, Max-Breadth, Route and Record-Route are the proxy's to change, and it removes what
+/// The header fields that a proxy changes. Of requests: Request-URI, Via, Max-Forwards, Max-Breadth, Route and Record-Route are the proxy's to change, and it removes what
 /// strangers assert (RFC 3325 §5). A Content-Length comes where there is none. Everything else leaves as it came.
-const OURS: [&str; 9] = [
+pub const OURS: &[&str] = &[
     "via",
     "v",
     "max-forwards",
@@ -126,7 +126,7 @@ fn compare(original: &Request, stamped: &Request, forwarded: &Request, routes: u
         return Err("forwarded, its body is another".into());
     }
     let kept = |fields: Vec<&[u8]>| -> Vec<Vec<u8>> {
-        fields.into_iter().filter(|field| !fields::is_one_of(field, &OURS)).map(Vec::from).collect()
+        fields.into_iter().filter(|field| !fields::is_one_of(field, OURS)).map(Vec::from).collect()
     };
     let (mut before, after) = (kept(before), kept(after));
     before.extend(delimiter(original.headers()));

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use sip_core::message::{Headers, Message, ParseError, Rewrite, Writer};
 
-pub use forward::{Fate, Way};
+pub use forward::{Fate, OURS, Way};
 
 /// How often a message that took too long is given another chance: on a busy machine any run may be interrupted.
 const RUNS: usize = 5;

@@ -9,6 +9,7 @@ use anyhow::{Context as _, Result, bail, ensure};
 use sip_core::auth::{Attempt, Authority, Client};
 use sip_core::entropy::SeededEntropy;
 use sip_core::transport::framing::{Frame, StreamFramer};
+use tests::corpus::OURS;
 use tests::gateway::{Gateway, PASSWORD};
 
 use crate::raw::Raw;
@@ -52,18 +53,6 @@ const TO: &[&str] = &["to", "t"];
 
 /// Methods that may begin a dialog (RFC 3261 §12.1, RFC 6665 §4.1, RFC 3515 §2.4.4).
 const DIALOGS: &[&str] = &["INVITE", "SUBSCRIBE", "REFER"];
-
-/// The fields that a proxy changes (RFC 3261 §16.6); how, [`World::changes`] compares.
-const OURS: &[&str] = &[
-    "via",
-    "v",
-    "max-forwards",
-    "max-breadth",
-    "route",
-    "record-route",
-    "proxy-authorization",
-    "p-asserted-identity",
-];
 
 /// How a caller is connected.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -3,6 +3,7 @@
 use alloc::borrow::Cow;
 
 use super::{Multipart, MultipartError, Part};
+use crate::body::media_type;
 use crate::limits;
 
 /// The part that is taken, and whether it is enough.
@@ -48,7 +49,7 @@ fn within<'a>(
     let depth = depth.checked_sub(1).ok_or(MultipartError::TooDeep)?;
     let mut selection = Selection::default();
     let parts = Multipart::parse(content_type, body)?.parts;
-    let alternative = is_alternative(content_type);
+    let alternative = media_type(content_type).eq_ignore_ascii_case("multipart/alternative");
     for part in parts {
         let required = part.is_required();
         let found = match (&part.body, part.content_type()) {
@@ -74,11 +75,6 @@ fn within<'a>(
 }
 
 fn is_multipart(content_type: &str) -> bool {
-    let kind = content_type.split('/').next().unwrap_or_default();
+    let kind = media_type(content_type).split('/').next().unwrap_or_default();
     kind.trim().eq_ignore_ascii_case("multipart")
-}
-
-fn is_alternative(content_type: &str) -> bool {
-    let found = content_type.split(';').next().unwrap_or_default();
-    found.trim().eq_ignore_ascii_case("multipart/alternative")
 }

@@ -44,16 +44,8 @@ fn who_is_away_alone_for_5_s_is_480_with_retry_after() {
 }
 
 /// A callee rings, and its flow is lost: it rings on, and goes on being called where it is back.
-fn ringing() -> (Net, Peer, Peer, Request) {
-    let mut net = Net::new();
-    let (alice, bob) = (ws("alice", 1), ws("bob", 2));
-    net.register(&alice);
-    net.register(&bob);
-    net.send(&alice, alice.invite("bob", 2, ""));
-    net.expect(&alice, 100);
-    let request = net.request(&bob, &Method::Invite);
-    net.send(&bob, bob.answer(&request, 180));
-    net.expect(&alice, 180);
+fn away_while_ringing() -> (Net, Peer, Peer, Request) {
+    let (mut net, alice, bob, request) = dialogs::ringing();
     net.close(&bob);
     net.quiet();
     net.advance(Duration::from_secs(2));
@@ -63,7 +55,7 @@ fn ringing() -> (Net, Peer, Peer, Request) {
 
 #[test]
 fn rfc6026_7_1_a_callee_that_rings_and_is_back_soon_goes_on_being_called() {
-    let (mut net, alice, _, request) = ringing();
+    let (mut net, alice, _, request) = away_while_ringing();
     let back = ws("bob", 4);
     net.register(&back);
     net.answer_waiting(false);
@@ -78,7 +70,7 @@ fn rfc6026_7_1_a_callee_that_rings_and_is_back_soon_goes_on_being_called() {
 
 #[test]
 fn a_callee_that_rings_and_stays_away_is_480_after_5_s() {
-    let (mut net, alice, ..) = ringing();
+    let (mut net, alice, ..) = away_while_ringing();
     net.advance(Duration::from_millis(2_990));
     net.quiet();
     net.advance(Duration::from_millis(20));
@@ -88,7 +80,7 @@ fn a_callee_that_rings_and_stays_away_is_480_after_5_s() {
 
 #[test]
 fn rfc3261_9_1_a_caller_that_gives_up_while_its_callee_is_away() {
-    let (mut net, alice, _, request) = ringing();
+    let (mut net, alice, _, request) = away_while_ringing();
     let cancel =
         alice.invite("bob", 2, "").replace("INVITE sip", "CANCEL sip").replace("2 INVITE", "2 CANCEL");
     net.send(&alice, cancel);

@@ -225,8 +225,8 @@ fn only_the_two_of_a_dialog_may_speak_in_it() {
     assert!(net.server.counters().acks_dropped > 0);
 }
 
-#[test]
-fn ringing_survives_the_callers_reconnect() {
+/// Bob rings for alice; what he got of her INVITE.
+pub(super) fn ringing() -> (Net, Peer, Peer, Request) {
     let mut net = Net::new();
     let (alice, bob) = (ws("alice", 1), ws("bob", 2));
     net.register(&alice);
@@ -236,6 +236,12 @@ fn ringing_survives_the_callers_reconnect() {
     let forwarded = net.request(&bob, &Method::Invite);
     net.send(&bob, bob.answer(&forwarded, 180));
     net.expect(&alice, 180);
+    (net, alice, bob, forwarded)
+}
+
+#[test]
+fn ringing_survives_the_callers_reconnect() {
+    let (mut net, alice, bob, forwarded) = ringing();
     net.close(&alice);
     net.quiet();
     net.advance(Duration::from_secs(5));
@@ -251,15 +257,7 @@ fn ringing_survives_the_callers_reconnect() {
 
 #[test]
 fn a_caller_that_does_not_come_back_is_given_up() {
-    let mut net = Net::new();
-    let (alice, bob) = (ws("alice", 1), ws("bob", 2));
-    net.register(&alice);
-    net.register(&bob);
-    net.send(&alice, alice.invite("bob", 2, ""));
-    net.expect(&alice, 100);
-    let forwarded = net.request(&bob, &Method::Invite);
-    net.send(&bob, bob.answer(&forwarded, 180));
-    net.expect(&alice, 180);
+    let (mut net, alice, bob, forwarded) = ringing();
     net.close(&alice);
     net.advance(Duration::from_secs(9));
     net.quiet();

@@ -1,8 +1,6 @@
 //! Changes of a session that the other side asks for: re-INVITE (RFC 3261 §14.2), UPDATE (RFC 3311 §5.2), and offers
 //! in answers to ours.
 
-use alloc::boxed::Box;
-
 use bytes::Bytes;
 
 use super::answered::{Answered, Due};
@@ -35,9 +33,9 @@ pub(super) const ACK: Duration = Duration::from_secs(20);
 #[derive(Debug)]
 pub(crate) enum Asked {
     /// INVITE, UPDATE or PRACK.
-    Request { server: ServerId, request: Box<Request>, until: Instant },
+    Request { server: ServerId, request: Request, until: Instant },
     /// A 2xx to this INVITE of ours, which had no offer.
-    Success { invite: Box<Request>, until: Instant },
+    Success { invite: Request, until: Instant },
     /// A reliable provisional response to our INVITE with this CSeq, which had no offer.
     Provisional { invite: u32, until: Instant },
 }
@@ -302,8 +300,7 @@ impl UserAgent {
         }
         let wait = if *request.method() == Method::Invite { PERSON } else { PROMPT };
         if let Some(usage) = self.usage_mut(id, dialog) {
-            usage.asked =
-                Some(Asked::Request { server, request: Box::new(request.clone()), until: now + wait });
+            usage.asked = Some(Asked::Request { server, request: request.clone(), until: now + wait });
         }
         self.event(Event::Offered { call: id, sdp });
         Ok(())

@@ -1,7 +1,6 @@
 //! The 2xx to an INVITE of ours, and what else brings an offer where we made none: the ACK or PRACK that answers (RFC 3261
 //! §13.2.1, §13.2.2.4; RFC 3262 §5).
 
-use alloc::boxed::Box;
 use alloc::string::String;
 
 use bytes::Bytes;
@@ -71,7 +70,7 @@ impl UserAgent {
         let offered = sdp.clone().map(|sdp| usage.negotiation.offered(sdp));
         let agreed = usage.negotiation.local().is_some();
         if let Some(Ok(_)) = offered {
-            usage.asked = Some(Asked::Success { invite: Box::new(invite), until: now + ACK });
+            usage.asked = Some(Asked::Success { invite, until: now + ACK });
             self.event(Event::Offered { call: id, sdp: text });
             return;
         }

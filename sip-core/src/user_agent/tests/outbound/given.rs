@@ -1,0 +1,170 @@
+//! What a registrar gives: GRUU (RFC 5627), Service-Route (RFC 3608).
+
+use super::*;
+
+#[test]
+fn rfc5626_4_3_without_a_gruu_the_contact_of_a_call_has_ob_and_registers_has_not() {
+    let mut solo = Solo::new();
+    solo.ua.register(solo.now).unwrap();
+    solo.drain();
+    let (_, request) = register(&mut solo);
+    assert!(!contact(&request).contains(";ob"));
+    accept(&mut solo, &request, "");
+    solo.ua.call(solo.now, "bob", OFFER).unwrap();
+    solo.drain();
+    let invite = solo.request(&Method::Invite);
+    assert!(contact(&invite).ends_with(".invalid;transport=ws;ob>"), "{}", contact(&invite));
+}
+
+const GRUUS: &str = ";pub-gruu=\"sip:alice@example.com;gr=urn:uuid:00000000-0000-4000-8000-000000000001\"\
+                     ;temp-gruu=\"sip:tgruu.7hatz6cn@example.com;gr\"";
+
+fn with_gruu(contact_as: ContactAs, gruus: &str) -> (Solo, Request) {
+    let mut config = config("sip:alice@example.com");
+    config.contact = contact_as;
+    let mut solo = Solo::with(config, Transport::Wss);
+    solo.ua.register(solo.now).unwrap();
+    solo.drain();
+    let (_, request) = register(&mut solo);
+    let contact = contact(&request);
+    // Another device's come first.
+    let other =
+        "<sip:other@y.invalid>;+sip.instance=\"<urn:uuid:9>\";pub-gruu=\"sip:alice@example.com;gr=9\"";
+    solo.reply(&request, 200, &format!("Contact: {other}, {contact}{gruus};expires=600\r\n"), "");
+    (solo, request)
+}
+
+#[test]
+fn rfc5627_4_the_contact_of_a_call_is_the_gruu_that_is_wanted() {
+    let rows = [
+        (ContactAs::PublicGruu, "sip:alice@example.com;gr=urn:uuid:00000000-0000-4000-8000-000000000001"),
+        (ContactAs::TemporaryGruu, "sip:tgruu.7hatz6cn@example.com;gr"),
+    ];
+    for (contact_as, expected) in rows {
+        let (mut solo, request) = with_gruu(contact_as, GRUUS);
+        assert!(request.headers().lists(HeaderName::Supported, "gruu"));
+        solo.ua.call(solo.now, "bob", OFFER).unwrap();
+        solo.drain();
+        let invite = solo.request(&Method::Invite);
+        assert_eq!(contact(&invite), format!("<{expected}>"));
+        // Its own address is registered all the same (§4.1).
+        solo.advance(secs(600));
+        let refresh = solo.sent.iter().find_map(|(_, _, message)| match message {
+            Message::Request(request) if *request.method() == Method::Register => Some(contact(request)),
+            _ => None,
+        });
+        assert!(refresh.unwrap().contains(".invalid;transport=ws>"));
+        // What comes for the GRUU is for us.
+        let line = format!("OPTIONS {expected}");
+        let from = "From: <sip:bob@example.com>;tag=b";
+        solo.sent.clear();
+        solo.send(&line, &[from, "To: <sip:alice@example.com>", "Call-ID: o", "CSeq: 1 OPTIONS"], "");
+        solo.response(200);
+    }
+    let (mut solo, request) = with_gruu(ContactAs::Address, GRUUS);
+    assert!(!request.headers().lists(HeaderName::Supported, "gruu"));
+    solo.ua.call(solo.now, "bob", OFFER).unwrap();
+    solo.drain();
+    assert!(contact(&solo.request(&Method::Invite)).contains(".invalid;"));
+}
+
+/// Notifiers and their watchers find each other again wherever they are.
+#[test]
+fn rfc6665_4_5_1_the_contact_of_events_is_the_gruu() {
+    let gruu = "<sip:alice@example.com;gr=urn:uuid:00000000-0000-4000-8000-000000000001>";
+    let (mut solo, _) = with_gruu(ContactAs::PublicGruu, GRUUS);
+    let event = crate::events::EventName::new(crate::events::Package::Presence);
+    solo.ua.subscribe(solo.now, "bob", event, None).unwrap();
+    solo.ua.refer(solo.now, "bob", "carol", true).unwrap();
+    solo.drain();
+    for method in [Method::Subscribe, Method::Refer] {
+        assert_eq!(contact(&solo.request(&method)), gruu);
+    }
+}
+
+#[test]
+fn rfc5627_4_2_a_gruu_that_is_none_is_not_used() {
+    for broken in [
+        "",
+        ";pub-gruu",
+        ";pub-gruu=\"\"",
+        ";pub-gruu=\"tel:+49\"",
+        ";pub-gruu=\"x\"",
+        ";temp-gruu=\"sip:a@b;gr\"",
+    ] {
+        let (mut solo, _) = with_gruu(ContactAs::PublicGruu, broken);
+        solo.ua.call(solo.now, "bob", OFFER).unwrap();
+        solo.drain();
+        let contact = contact(&solo.request(&Method::Invite));
+        assert!(contact.contains(".invalid;transport=ws;ob>"), "{broken}: {contact}");
+    }
+}
+
+#[test]
+fn rfc5627_4_2_a_gruu_ends_with_the_registration() {
+    let (mut solo, _) = with_gruu(ContactAs::PublicGruu, GRUUS);
+    solo.ua.unregister(solo.now).unwrap();
+    solo.drain();
+    let (_, request) = register(&mut solo);
+    solo.reply(&request, 200, "", "");
+    solo.ua.call(solo.now, "bob", OFFER).unwrap();
+    solo.drain();
+    assert!(contact(&solo.request(&Method::Invite)).contains(".invalid;"));
+}
+
+fn routes(request: &Request) -> Vec<String> {
+    request.headers().all(HeaderName::Route).map(String::from).collect()
+}
+
+#[test]
+fn rfc3608_5_service_route_is_preloaded_outside_dialogs() {
+    let (mut solo, _, _) = both_registered();
+    solo.ua.register(solo.now).unwrap();
+    solo.drain();
+    let (_, one) = register(&mut solo);
+    assert_eq!(routes(&one).len(), 1, "a REGISTER goes to the edge alone");
+    accept(&mut solo, &one, "Service-Route: <sip:hsp.example.com;lr>;x=y, <sip:h2.example.com;lr>\r\n");
+    solo.sent.clear();
+    solo.ua.call(solo.now, "bob", OFFER).unwrap();
+    solo.drain();
+    let invite = solo.request(&Method::Invite);
+    let expected = [
+        "<sip:edge1.example.com;transport=ws;lr>",
+        "<sip:hsp.example.com;lr>;x=y",
+        "<sip:h2.example.com;lr>",
+    ];
+    assert_eq!(routes(&invite), expected);
+    // One that begins with the edge says it once.
+    solo.ua.register(solo.now).unwrap();
+    solo.drain();
+    let (_, one) = register(&mut solo);
+    accept(&mut solo, &one, "Service-Route: <sip:token@EDGE1.example.com;lr>\r\n");
+    solo.sent.clear();
+    solo.ua.call(solo.now, "carol", OFFER).unwrap();
+    solo.drain();
+    assert_eq!(routes(&solo.request(&Method::Invite)), ["<sip:token@EDGE1.example.com;lr>"]);
+}
+
+#[test]
+fn a_broken_service_route_is_no_route() {
+    let many = "<sip:h.example.com;lr>, ".repeat(9);
+    for value in [
+        "<sip:a.example.com;lr>, nonsense",
+        "sip:a.example.com;lr",
+        "<tel:+49>",
+        "<sip:strict.example.com>",
+        "<>",
+        &many,
+    ] {
+        let mut solo = Solo::new();
+        solo.ua.register(solo.now).unwrap();
+        solo.drain();
+        let (_, request) = register(&mut solo);
+        let value = value.trim_end_matches(", ");
+        accept(&mut solo, &request, &format!("Service-Route: {value}\r\n"));
+        assert!(matches!(solo.event(), Event::Registered { .. }), "{value}");
+        solo.ua.call(solo.now, "bob", OFFER).unwrap();
+        solo.drain();
+        assert_eq!(routes(&solo.request(&Method::Invite)), [] as [String; 0], "{value}");
+    }
+}
