@@ -8,15 +8,16 @@ use bytes::Bytes;
 
 use super::identity::{self, Asserted};
 use crate::auth::Credentials;
+use crate::limits;
 use crate::message::{HeaderName, Headers, NameAddr, Request, Response, Rewrite, Uri};
 use crate::transport::Hop;
 
 /// Max-Forwards of a request that came without (§16.6 step 3).
 const MAX_FORWARDS: u8 = 70;
 
-/// How many fields a forwarded request may have more than the one that came: Via, two Record-Route, Route, Max-Forwards,
-/// Max-Breadth, P-Asserted-Identity, Content-Length.
-pub(super) const ADDED: usize = 8;
+/// How many fields a forwarded request may have more than the one that came: Via, two Record-Route, two Route (a Path,
+/// and a strict router's URI), Max-Forwards, Max-Breadth, P-Asserted-Identity, Content-Length.
+const ADDED: usize = 9;
 
 /// What changes in a request.
 #[derive(Debug)]
@@ -85,6 +86,17 @@ pub(super) fn request(request: &Request, change: &Change<'_>) -> Bytes {
     identity::in_request(&mut rewrite, headers, change.asserted, change.trusted);
     delimit(&mut rewrite, headers);
     rewrite.finish()
+}
+
+/// Whether `forwarded`, as which `request` goes out, is within the caps of whoever reads messages as we do. What stands in it was
+/// read before, so that nobody need read it again to know.
+pub(super) fn can_be_read(request: &Request, forwarded: &[u8]) -> bool {
+    let line = memchr::memchr(b'\r', forwarded).unwrap_or(forwarded.len());
+    // Around the Request-URI there stand the method, two spaces and `SIP/2.0`.
+    let uri = line.saturating_sub(request.method().as_str().len() + 9);
+    uri <= limits::REQUEST_URI_BYTES
+        && forwarded.len() <= limits::MESSAGE_BYTES
+        && request.headers().fields().len() + ADDED <= limits::HEADER_FIELDS
 }
 
 /// The next router behind our own Routes, if it is a strict one (RFC 2543): its URI has no `lr`.

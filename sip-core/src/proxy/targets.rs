@@ -118,13 +118,9 @@ impl Proxy {
             trusted: target.trusted,
         };
         let bytes = forward::request(request, &change);
-        // What we added may have been too much for it.
-        if target.hop.transport == Transport::Udp && bytes.len() > limits::DATAGRAM_BYTES {
-            return Branch::failed(513);
-        }
-        if bytes.len() > limits::MESSAGE_BYTES
-            || request.headers().fields().len() + forward::ADDED > limits::HEADER_FIELDS
-        {
+        // What we added, or another Request-URI, may have been too much for it.
+        let datagram = target.hop.transport == Transport::Udp && bytes.len() > limits::DATAGRAM_BYTES;
+        if datagram || !forward::can_be_read(request, &bytes) {
             return Branch::failed(513);
         }
         let client = turn.layer.send_written(turn.now, bytes.clone(), &branch, request.method(), target.hop);

@@ -338,6 +338,30 @@ fn rfc3261_16_7_step_4_a_redirection_to_another_domain_is_followed_by_policy() {
 }
 
 #[test]
+fn a_redirection_to_what_is_too_long_for_a_request_uri_ends_and_sends_nothing() {
+    let mut net = net("udp", &[5081]);
+    net.server = {
+        let mut config = Config::new(DOMAIN, [1; 32], [2; 32]);
+        config.outward = Outward::Anywhere;
+        config.routing.recurse = true;
+        Server::new(config, Box::new(SeededEntropy(7)))
+    };
+    let (alice, carol) = (ws("alice", 1), ws("carol", 2));
+    net.register(&alice);
+    net.register(&carol);
+    net.send(&alice, alice.invite("carol", 2, ""));
+    net.expect(&alice, 100);
+    let invite = net.request(&carol, &Method::Invite);
+    let contact = format!("Contact: <{}>", carol.contact());
+    let long = "x".repeat(limits::REQUEST_URI_BYTES);
+    let moved = carol.answer(&invite, 302).replace(&contact, &format!("Contact: <sip:{long}@b.example>"));
+    net.send(&carol, moved);
+    net.request(&carol, &Method::Ack);
+    net.expect(&alice, 513);
+    net.quiet();
+}
+
+#[test]
 fn too_many_searches_at_once_are_refused_and_none_is_forgotten() {
     let mut net = net("udp", &[5081]);
     let alice = ws("alice", 1);
