@@ -135,8 +135,14 @@ fn expires(headers: &Headers) -> Option<u32> {
     headers.typed::<Expires>().ok().flatten().map(|expires| expires.0)
 }
 
-/// What a 423 makes us ask for, if that is more than `asked` and no nonsense.
-fn raised(headers: &Headers, asked: u32) -> Option<u32> {
+/// How often in a row a 423 may find the time too brief.
+const RAISES: u8 = 3;
+
+/// What a 423 makes us ask for, if that is more than `asked` and no nonsense, and was not said `times` before.
+fn raised(headers: &Headers, asked: u32, times: u8) -> Option<u32> {
+    if times >= RAISES {
+        return None;
+    }
     let least = headers.typed::<MinExpires>().ok().flatten()?.0;
     (least > asked && least <= LONGEST).then_some(least)
 }

@@ -36,6 +36,8 @@ pub struct Publication {
     /// When the last PUBLISH was sent.
     sent_at: Instant,
     failures: u32,
+    /// How often in a row the time was too brief.
+    raises: u8,
 }
 
 impl Publication {
@@ -51,6 +53,7 @@ impl Publication {
             in_flight: false,
             sent_at: now,
             failures: 0,
+            raises: 0,
         }
     }
 
@@ -98,7 +101,7 @@ impl Publication {
         let etag = || headers.typed::<SipEtag<'_>>().ok().flatten().map(|etag| SmolStr::new(etag.as_str()));
         match status {
             200..300 => {
-                self.failures = 0;
+                (self.failures, self.raises) = (0, 0);
                 // §8.2: each 2xx has a new one.
                 self.etag = etag();
                 if !self.wanted {
@@ -113,9 +116,10 @@ impl Publication {
             _ if !self.wanted => Verdict::Over(Ending::Done),
             // §5: the compositor has forgotten it: "SHOULD perform an initial publication".
             412 if self.etag.is_some() => self.anew(now),
-            423 => match raised(headers, self.expires) {
+            423 => match raised(headers, self.expires, self.raises) {
                 Some(raised) => {
                     self.expires = raised;
+                    self.raises += 1;
                     self.changed = true;
                     self.at = Some(now);
                     Verdict::GoesOn

@@ -81,6 +81,8 @@ pub struct Subscriber {
     /// What the last notifier that left has said.
     last: Option<(Option<Reason>, Option<Duration>)>,
     failures: u32,
+    /// How often in a row the time was too brief.
+    raises: u8,
 }
 
 /// The subscription at one notifier.
@@ -121,6 +123,7 @@ impl Subscriber {
             notified: false,
             last: None,
             failures: 0,
+            raises: 0,
         }
     }
 
@@ -210,14 +213,16 @@ impl Subscriber {
         entropy: &mut dyn Entropy,
     ) -> Verdict {
         if (200..300).contains(&status) {
+            self.raises = 0;
             // How long it lasts the NOTIFY says.
             return Verdict::GoesOn;
         }
         if status == 423
             && self.usages.is_empty()
-            && let Some(raised) = raised(headers, self.expires)
+            && let Some(raised) = raised(headers, self.expires, self.raises)
         {
             self.expires = raised;
+            self.raises += 1;
             self.phase = Phase::Idle(now);
             return Verdict::GoesOn;
         }
@@ -258,7 +263,8 @@ impl Subscriber {
         entropy: &mut dyn Entropy,
     ) -> Verdict {
         let (asked, leaving) = (self.asks(), self.wish != Wish::Keep);
-        let raise = raised(headers, self.expires).filter(|_| status == 423 && !leaving);
+        let raise = raised(headers, self.expires, self.raises).filter(|_| status == 423 && !leaving);
+        self.raises = raise.map_or(0, |_| self.raises + 1);
         let Some(usage) = self.usage(source) else { return Verdict::GoesOn };
         usage.in_flight = false;
         match status {

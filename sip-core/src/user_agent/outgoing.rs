@@ -44,6 +44,8 @@ pub(super) struct Outgoing {
     no_answer_at: Option<Instant>,
     /// The flow was lost before a final answer: the INVITE has until then to be repeated and answered.
     broken_until: Option<Instant>,
+    /// It has its answer, and another is to go out over the next flow.
+    unsent: bool,
     /// The ACK of each 2xx, for its retransmissions: "the ACK is passed to the transport layer every time" (§13.2.2.4).
     acks: Vec<(DialogId, Bytes)>,
     /// Until when a 2xx may be retransmitted for want of its ACK.
@@ -246,6 +248,7 @@ impl UserAgent {
                 rang: false,
                 no_answer_at: Some(now + self.config.no_answer),
                 broken_until: None,
+                unsent: false,
                 acks: Vec::new(),
                 acks_until: None,
                 late_until: None,
@@ -306,6 +309,7 @@ impl UserAgent {
         match out.client {
             // The CANCEL's own answer says nothing that the INVITE's does not.
             Some(client) => drop(self.layer.cancel_with(now, client, parting)),
+            None if out.unsent => self.release(id),
             None => {
                 let request = out.request.clone();
                 self.release(id);
@@ -453,6 +457,7 @@ impl UserAgent {
     /// The new flow is registered: repeats what the old one may have lost.
     pub(super) fn resume_outgoing(&mut self, now: Instant, hop: Hop) {
         let mut acks = Vec::new();
+        let mut unsent = Vec::new();
         for (id, call) in self.calls.iter_mut() {
             let (ended, answered) = (call.ended, call.usage.is_some());
             let Some(out) = call.outgoing() else { continue };
@@ -462,6 +467,10 @@ impl UserAgent {
             if ended || answered || out.client.is_some() || out.broken_until.is_none() {
                 continue;
             }
+            if out.unsent {
+                unsent.push(id);
+                continue;
+            }
             out.client = self.layer.send_request(now, &out.request, hop);
             if let Some(client) = out.client {
                 self.purposes.insert(client, Purpose::Invite(id));
@@ -469,6 +478,22 @@ impl UserAgent {
         }
         for ack in acks {
             self.transmit(ack);
+        }
+        for id in unsent {
+            self.send_unsent(now, id);
+        }
+    }
+
+    /// An INVITE that could not go out when its turn had come.
+    fn send_unsent(&mut self, now: Instant, id: CallId) {
+        let Some(mut call) = self.calls.remove(&id) else { return };
+        let sent = match &mut call.direction {
+            Direction::Outgoing(out) => self.send_invite_again(now, id, out),
+            Direction::Incoming(_) | Direction::Standing { .. } => Ok(()),
+        };
+        self.calls.insert(id, call);
+        if let Err(failure) = sent {
+            self.fail(id, failure);
         }
     }
 

@@ -1,7 +1,8 @@
 //! Requests we receive: outside dialogs and in them (RFC 3261 §8.2, §12.2.2, §14.2, §15.1.2).
 
-use smol_str::ToSmolStr;
+use smol_str::{SmolStr, ToSmolStr};
 
+use super::call::Call;
 use super::checks::{self, Refusal};
 use super::failure::reasons;
 use super::{CallId, CallState, End, Event, Side, UserAgent, bodies, body_text};
@@ -54,15 +55,25 @@ impl UserAgent {
         }
     }
 
-    /// §9.2: the CANCEL is answered 200 whatever becomes of the INVITE.
+    /// §9.2: the CANCEL is answered 200 whatever becomes of the INVITE, with the To tag of its answers.
     fn receive_cancel(&mut self, now: Instant, cancel: &Request, server: ServerId, invite: Option<ServerId>) {
         match invite {
             None => self.refuse_request(now, server, cancel, &Refusal::of(481)),
             Some(invite) => {
-                self.respond(now, server, cancel, 200, &[]);
+                let tag =
+                    self.tag_in(invite).unwrap_or_else(|| entropy::token(&mut *self.entropy, 80).into());
+                let response = self.response(cancel, 200, reason_phrase(200), Some(&tag));
+                let response = response.header(HeaderName::Server, &self.config.user_agent).finish();
+                self.layer.respond(now, server, 200, response);
                 self.cancelled(now, cancel, invite);
             }
         }
+    }
+
+    /// The To tag of our answers to an INVITE.
+    fn tag_in(&mut self, invite: ServerId) -> Option<SmolStr> {
+        let mut calls = self.calls.values_mut().filter_map(Call::incoming);
+        calls.find(|incoming| incoming.server == Some(invite)).map(|incoming| incoming.tag.clone())
     }
 
     fn outside(&mut self, now: Instant, server: ServerId, request: &Request) -> Result<(), Refusal> {
@@ -242,7 +253,7 @@ impl UserAgent {
         server: ServerId,
         request: &Request,
         status: u16,
-        headers: &[(HeaderName, smol_str::SmolStr)],
+        headers: &[(HeaderName, SmolStr)],
     ) {
         self.respond_with(now, server, request, status, reason_phrase(status), headers);
     }
@@ -264,7 +275,7 @@ impl UserAgent {
         request: &Request,
         status: u16,
         reason: &str,
-        headers: &[(HeaderName, smol_str::SmolStr)],
+        headers: &[(HeaderName, SmolStr)],
     ) {
         let tag = entropy::token(&mut *self.entropy, 80);
         let mut writer = self.response(request, status, reason, Some(&tag));

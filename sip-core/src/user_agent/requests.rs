@@ -40,6 +40,8 @@ pub(super) struct Errand {
     over: Option<FlowId>,
     /// The flow was lost: the request has until then to be repeated.
     broken_until: Option<Instant>,
+    /// It has an answer, and is to be written anew over the next flow.
+    unsent: bool,
 }
 
 /// Who hears of the outcome.
@@ -105,6 +107,7 @@ impl Errand {
             client: None,
             over: None,
             broken_until: None,
+            unsent: false,
         }
     }
 
@@ -339,7 +342,12 @@ impl UserAgent {
                 Ok(()) => {
                     let sent = match self.hop_for(&errand) {
                         Some(hop) => self.send_errand(now, hop, id, &mut errand).is_ok(),
-                        None => false,
+                        // A token came while there is no flow.
+                        None => {
+                            errand.unsent = errand.repeats();
+                            errand.broken_until = Some(now + self.timers.t1 * 64);
+                            errand.unsent
+                        }
                     };
                     if sent {
                         self.requests.insert(id, errand);
@@ -402,6 +410,16 @@ impl UserAgent {
     /// There is a flow again.
     pub(super) fn resume_requests(&mut self, now: Instant, hop: Hop) {
         let timer_n = self.timers.t1 * 64;
+        let unsent: Vec<RequestId> =
+            self.requests.iter().filter(|(_, errand)| errand.unsent).map(|(id, _)| id).collect();
+        for id in unsent {
+            let Some(mut errand) = self.requests.remove(&id) else { continue };
+            (errand.unsent, errand.broken_until) = (false, None);
+            match self.send_errand(now, hop, id, &mut errand) {
+                Ok(()) => self.requests.insert(id, errand),
+                Err(_) => self.concluded(now, id, errand, Outcome::Failed(Failure::of(Cause::FlowLost))),
+            }
+        }
         for (id, errand) in self.requests.iter_mut() {
             let Some(request) = errand.request.as_ref().filter(|_| errand.broken_until.is_some()) else {
                 continue;

@@ -228,6 +228,7 @@ impl UserAgent {
             _ => Method::Invite,
         };
         let offer = usage.propose(&wish, &method).map_err(CommandError::Description)?;
+        usage.terms.settle();
         let fields = core::mem::take(&mut usage.next_fields);
         usage.change = Some(Box::new(Change {
             wish,

@@ -109,6 +109,13 @@ impl UserAgent {
         Ok(())
     }
 
+    /// The early dialog is over: whether an offer of ours was on its way in a PRACK. What comes of it is told by whoever asks.
+    pub(in crate::user_agent) fn take_prack_offer(&mut self, id: CallId, dialog: &DialogId) -> bool {
+        let offers = |errand: &&mut Errand| matches!(&errand.whose, Whose::Prack(call, of, _) if (*call, of) == (id, dialog));
+        let found = self.requests.values_mut().find(offers);
+        found.map(|errand| errand.whose = Whose::Nobody).is_some()
+    }
+
     /// A PRACK with our offer has its answer.
     pub(in crate::user_agent) fn prack_concluded(
         &mut self,

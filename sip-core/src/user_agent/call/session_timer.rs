@@ -17,6 +17,9 @@ const LEAST: u32 = 90;
 /// The longest interval a 422 can make us ask for, seconds.
 const LONGEST: u32 = 86_400;
 
+/// How often in a row the interval may be found too short: each proxy on the way may have its own.
+const RAISES: u8 = 8;
+
 /// While something else is being changed, or there is no way to send, a refresh waits so long.
 const POSTPONED: Duration = Duration::from_secs(5);
 
@@ -39,6 +42,8 @@ pub(crate) struct Terms {
     interval: u32,
     /// What a 422 asked for, seconds; 0 if none came (§7.3).
     least: u32,
+    /// How often in a row.
+    raised: u8,
 }
 
 /// What we grant in a 2xx.
@@ -68,7 +73,7 @@ impl Terms {
     pub(crate) fn of(config: &Config) -> Self {
         let interval =
             config.session_expires.map_or(0, |asked| u32::try_from(asked.as_secs()).unwrap_or(u32::MAX));
-        Self { interval: if interval == 0 { 0 } else { interval.clamp(LEAST, LONGEST) }, least: 0 }
+        Self { interval: if interval == 0 { 0 } else { interval.clamp(LEAST, LONGEST) }, least: 0, raised: 0 }
     }
 
     /// §7.1: what a request that refreshes says. `present`: the timer that runs.
@@ -87,11 +92,17 @@ impl Terms {
         if self.least > 0 { writer.header(HeaderName::MinSe, self.least) } else { writer }
     }
 
+    /// What comes next is another question.
+    pub(crate) const fn settle(&mut self) {
+        self.raised = 0;
+    }
+
     /// A 422 (§7.3): whether it is worth asking again, with the interval it wants.
     pub(crate) fn raise(&mut self, headers: &Headers) -> bool {
         let Ok(Some(MinSe { interval, .. })) = headers.typed::<MinSe<'_>>() else { return false };
-        let raises = interval > self.least && interval <= LONGEST;
+        let raises = interval > self.least && interval <= LONGEST && self.raised < RAISES;
         if raises {
+            self.raised += 1;
             self.least = interval;
             self.interval = self.interval.max(interval);
         }

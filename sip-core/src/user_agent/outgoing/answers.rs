@@ -1,5 +1,7 @@
 //! What comes of an INVITE that we sent (RFC 3261 §13.2.2): provisional answers, 2xx, and all others.
 
+use alloc::vec::Vec;
+
 use super::Outgoing;
 use crate::auth::Attempt;
 use crate::dialog::DialogId;
@@ -169,14 +171,12 @@ impl UserAgent {
         }
         usage.hear_timer(now, response.headers());
         out.stop_timers();
-        out.early.clear();
+        let (offerless, others) = (out.draft.sdp.is_none(), core::mem::take(&mut out.early));
         out.acks_until = Some(now + self.timers.t1 * 64);
         let sdp = description(response.headers(), response.body());
-        if out.draft.sdp.is_none()
-            && usage.negotiation.turn() == Turn::Stable
-            && usage.negotiation.local().is_none()
-        {
-            call.usage = Some(usage);
+        self.leave_early(now, id, others);
+        if offerless && usage.negotiation.turn() == Turn::Stable && usage.negotiation.local().is_none() {
+            self.stands(id, usage);
             self.event(Event::Accepted { call: id, sdp: None });
             self.solicited(now, id, &name, invite, sdp);
             return;
@@ -192,7 +192,7 @@ impl UserAgent {
             None => Ok(()),
         };
         let answer = usage.negotiation.remote().map(|sdp| body_text(sdp));
-        call.usage = Some(usage);
+        self.stands(id, usage);
         self.acknowledge(id, &name, &invite, None);
         if answered.is_err() {
             // §13.2.2.4: "the UAC MUST generate an ACK and then BYE" for what it cannot take.
@@ -203,14 +203,34 @@ impl UserAgent {
         self.event(Event::Accepted { call: id, sdp: answer });
     }
 
+    /// This dialog is the call.
+    fn stands(&mut self, id: CallId, usage: Usage) {
+        if let Some(call) = self.calls.get_mut(&id) {
+            call.usage = Some(usage);
+        }
+    }
+
+    /// Early dialogs of which nothing comes any more, for another fork is the call or the INVITE goes out again: what was asked in
+    /// them by either side has its end.
+    fn leave_early(&mut self, now: Instant, id: CallId, early: Vec<Usage>) {
+        for Usage { dialog, change, asked, .. } in early {
+            let offered = self.take_prack_offer(id, dialog.id());
+            if change.is_some() || offered {
+                self.event(Event::OfferRefused { call: id, failure: Failure::of(Cause::Rejected) });
+            }
+            if let Some(asked) = asked {
+                self.event(Event::OfferWithdrawn { call: id });
+                self.refuse_asked(now, asked, 481);
+            }
+        }
+    }
+
     /// §22.2: the INVITE again, with credentials or another interval, a new branch and CSeq + 1.
     fn challenged(&mut self, now: Instant, id: CallId, client: ClientId, response: &Response) {
         let Some(mut call) = self.calls.remove(&id) else { return };
         let outcome = match &mut call.direction {
             Direction::Outgoing(out) if out.client == Some(client) => {
-                self.invite_again(now, out, response).map(|client| {
-                    self.purposes.insert(client, Purpose::Invite(id));
-                })
+                self.invite_again(now, id, out, response)
             }
             _ => Ok(()),
         };
@@ -223,29 +243,43 @@ impl UserAgent {
     fn invite_again(
         &mut self,
         now: Instant,
+        id: CallId,
         out: &mut Outgoing,
         response: &Response,
-    ) -> Result<ClientId, Failure> {
+    ) -> Result<(), Failure> {
         out.draft.session.heard(response.headers());
         match response.status() {
             422 if out.draft.terms.raise(response.headers()) => {}
             422 => return Err(Failure::of_response(response)),
             _ => self.learn_challenge(&mut out.attempt, &out.draft.uri, response)?,
         }
-        self.send_invite_again(now, out)
+        self.send_invite_again(now, id, out)
     }
 
-    /// With what the draft now says.
-    fn send_invite_again(&mut self, now: Instant, out: &mut Outgoing) -> Result<ClientId, Failure> {
+    /// With what the draft now says; where there is no flow, over the next one.
+    pub(super) fn send_invite_again(
+        &mut self,
+        now: Instant,
+        id: CallId,
+        out: &mut Outgoing,
+    ) -> Result<(), Failure> {
         out.client = None;
-        out.early.clear();
+        let early = core::mem::take(&mut out.early);
+        self.leave_early(now, id, early);
+        let Some(hop) = self.flow() else {
+            out.unsent = true;
+            out.broken_until.get_or_insert(now + self.timers.t1 * 64);
+            return Ok(());
+        };
+        out.unsent = false;
+        out.broken_until = None;
         out.draft.cseq += 1;
         let lost = Failure::of(Cause::FlowLost);
-        let hop = self.flow().ok_or_else(|| lost.clone())?;
         out.request = self.write_invite(hop, &out.draft, &mut out.attempt).ok_or_else(|| lost.clone())?;
         let client = self.layer.send_request(now, &out.request, hop).ok_or(lost)?;
         out.client = Some(client);
-        Ok(client)
+        self.purposes.insert(client, Purpose::Invite(id));
+        Ok(())
     }
 
     /// A final answer that is no 2xx.
@@ -278,14 +312,11 @@ impl UserAgent {
                     // RFC 7989 §6: whom we go to next we do not know.
                     out.draft.session = SessionIdentifier::new(out.draft.session.local);
                     out.attempt = Attempt::default();
-                    self.send_invite_again(now, out).ok()
+                    self.send_invite_again(now, id, out).ok()
                 })
             }
             _ => None,
         };
-        if let Some(client) = sent {
-            self.purposes.insert(client, Purpose::Invite(id));
-        }
         self.calls.insert(id, call);
         sent.is_some()
     }

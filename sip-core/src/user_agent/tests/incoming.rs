@@ -224,8 +224,9 @@ fn cancelled() {
         solo.response(180);
         let lines = [INVITE[0], INVITE[1], INVITE[2], "CSeq: 10 CANCEL", reason];
         solo.send_branch("CANCEL", &branch, &lines, "");
-        assert_eq!(solo.response(200).cseq().method, Method::Cancel);
-        assert_eq!(solo.response(487).cseq().method, Method::Invite);
+        let (ok, refusal) = (solo.response(200), solo.response(487));
+        assert_eq!((&ok.cseq().method, &refusal.cseq().method), (&Method::Cancel, &Method::Invite));
+        assert_eq!(ok.to_tag(), refusal.to_tag(), "§9.2");
         assert_eq!(solo.event(), Event::Ended { call, end });
         assert_eq!(solo.event(), Event::Released { call });
     }

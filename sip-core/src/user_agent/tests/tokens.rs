@@ -11,7 +11,7 @@ use crate::limits;
 use crate::message::{HeaderName, Message, Method};
 use crate::time::Duration;
 use crate::transport::Transport;
-use crate::user_agent::{Cause, CredentialsId, End, Event, TokenError};
+use crate::user_agent::{Addressee, Cause, CredentialsId, End, Event, TokenError};
 
 const SERVER: &str = "https://as.example.com/authorize";
 const BEARER: &str =
@@ -325,4 +325,64 @@ fn rfc7616_3_4_3_auth_int_covers_the_offer() {
     let proof = |body: &[u8]| said.expected("secret", "INVITE", body);
     assert_eq!(said.response, proof(second.body()));
     assert_ne!(said.response, proof(b""));
+}
+
+/// What is to be sent with the token waits for the next flow, as what is on its way does.
+#[test]
+fn rfc8898_2_1_a_token_that_comes_while_there_is_no_flow() {
+    let mut solo = with_tokens(None);
+    let call = solo.ua.call(solo.now, "bob", OFFER).unwrap();
+    let options = solo.ua.options(solo.now, Addressee::Target("bob")).unwrap();
+    solo.drain();
+    for method in [Method::Invite, Method::Options] {
+        let first = solo.request(&method);
+        solo.reply(&first, 401, &format!("WWW-Authenticate: {BEARER}\r\n"), "");
+        solo.sent
+            .retain(|(_, _, message)| !matches!(message, Message::Request(r) if *r.method() == Method::Ack));
+    }
+    let (request, _) = needed(&mut solo);
+    solo.close();
+    solo.ua.provide_token(solo.now, request, Some("abc")).unwrap();
+    solo.drain();
+    solo.nothing_sent();
+    assert!(solo.events.is_empty(), "{:?}", solo.events);
+    solo.advance(Duration::from_secs(5));
+    solo.reopen(2);
+    let invite = solo.request(&Method::Invite);
+    assert_eq!(invite.headers().first(HeaderName::Authorization), Some("Bearer abc"));
+    assert_eq!(invite.cseq().number, 2);
+    let again = solo.request(&Method::Options);
+    assert_eq!(again.headers().first(HeaderName::Authorization), Some("Bearer abc"));
+    solo.reply(&again, 200, "", "");
+    let Event::Answered { request, result: Ok(_) } = solo.event() else { panic!() };
+    assert_eq!(request, options);
+    solo.answer(&invite, "one");
+    assert!(matches!(solo.event(), Event::Accepted { call: of, .. } if of == call));
+
+    // Without one they fail in the end, each once.
+    let mut solo = with_tokens(None);
+    let call = solo.ua.call(solo.now, "bob", OFFER).unwrap();
+    solo.ua.options(solo.now, Addressee::Target("bob")).unwrap();
+    solo.drain();
+    for method in [Method::Invite, Method::Options] {
+        let first = solo.request(&method);
+        solo.reply(&first, 401, &format!("WWW-Authenticate: {BEARER}\r\n"), "");
+        solo.sent
+            .retain(|(_, _, message)| !matches!(message, Message::Request(r) if *r.method() == Method::Ack));
+    }
+    let (request, _) = needed(&mut solo);
+    solo.close();
+    solo.ua.provide_token(solo.now, request, Some("abc")).unwrap();
+    solo.drain();
+    solo.advance(Duration::from_secs(33));
+    let mut ends: std::vec::Vec<Cause> = std::vec::Vec::new();
+    while let Some(event) = solo.events.pop_front() {
+        match event {
+            Event::Ended { call: of, end: End::Failed(failure) } if of == call => ends.push(failure.cause),
+            Event::Answered { result: Err(failure), .. } => ends.push(failure.cause),
+            Event::Released { .. } => {}
+            other => panic!("{other:?}"),
+        }
+    }
+    assert_eq!(ends, [Cause::FlowLost, Cause::FlowLost]);
 }

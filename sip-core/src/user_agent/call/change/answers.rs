@@ -146,12 +146,14 @@ impl UserAgent {
         }
         match (learned, hop) {
             (Err(failure), _) => self.change_refused(now, id, dialog, failure),
+            // A token came while there is no flow.
+            (Ok(()), None) => self.put_off(now, id, dialog, Duration::ZERO),
             (Ok(()), Some(hop)) if self.send_change(now, id, dialog, hop) => {}
-            (Ok(()), _) => self.change_refused(now, id, dialog, Failure::of(Cause::FlowLost)),
+            (Ok(()), Some(_)) => self.change_refused(now, id, dialog, Failure::of(Cause::FlowLost)),
         }
     }
 
-    /// The other side asks us to wait. Until then nothing is pending.
+    /// The other side asks us to wait.
     fn change_later(
         &mut self,
         now: Instant,
@@ -166,6 +168,13 @@ impl UserAgent {
         if change.tries >= TRIES {
             return self.change_refused(now, id, dialog, Failure::of_response(response));
         }
+        self.put_off(now, id, dialog, wait);
+    }
+
+    /// It is proposed anew after that time. Until then nothing is pending.
+    fn put_off(&mut self, now: Instant, id: CallId, dialog: &DialogId, wait: Duration) {
+        let Some(usage) = self.usage_mut(id, dialog) else { return };
+        let Some(change) = &mut usage.change else { return };
         change.stage = Stage::Waiting(now + wait);
         if change.offer.is_some() {
             usage.negotiation.roll_back();
