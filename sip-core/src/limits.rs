@@ -159,6 +159,9 @@ pub const REDIRECTIONS: usize = 16;
 /// it the newest is not sent.
 pub const PROVISIONALS: usize = 4;
 
+/// Info Packages of one peer that are kept (RFC 6086 §5.2); the others it takes in vain.
+pub const INFO_PACKAGES: usize = 64;
+
 /// How long a snapshot of a call can be restored: longer than any call that is still wanted. Past it: refused by name.
 pub const SNAPSHOT_LIFETIME: Duration = Duration::from_secs(12 * 3600);
 

@@ -24,6 +24,10 @@ impl Way {
     pub(super) const fn over(slot: usize) -> Self {
         Self { slot, in_doubt: false }
     }
+
+    pub(super) const fn slot(self) -> usize {
+        self.slot
+    }
 }
 
 impl Call {

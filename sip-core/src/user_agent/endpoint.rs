@@ -272,7 +272,10 @@ impl UserAgent {
         // A 2xx that is retransmitted after its transaction's end still lacks its ACK.
         let (dialog, cseq) = (DialogId::of_response(&response), response.cseq().number);
         match self.ack_of(&dialog, cseq).or_else(|| self.ack_anew(&dialog, cseq)) {
-            Some(ack) => self.transmit(ack),
+            Some(ack) => {
+                let call = self.call_of(&dialog);
+                self.transmit_in(call, ack);
+            }
             None if self.succeeded_late(now, &response) => {}
             None => self.counters.stray_responses += 1,
         }
@@ -439,9 +442,9 @@ impl UserAgent {
         self.outputs.push_back(Output::Event(event));
     }
 
-    /// Sends over the present flow; without one the message is as lost as a datagram can be.
-    pub(super) fn transmit(&mut self, message: Bytes) {
-        if let Some(to) = self.flow() {
+    /// Sends over the flow of a call, or the present one; without one the message is as lost as a datagram can be.
+    pub(super) fn transmit_in(&mut self, call: impl Into<Option<CallId>>, message: Bytes) {
+        if let Some(to) = call.into().and_then(|call| self.hop_of(call)).or_else(|| self.flow()) {
             self.transmit_to(to, message);
         }
     }

@@ -39,6 +39,8 @@ pub(super) struct Farewell {
     last: Last,
     /// The call that is released by it; a fork's dialog belongs to none.
     call: Option<CallId>,
+    /// The flow the call used: another serves where that is gone.
+    slot: usize,
     attempt: Attempt,
     client: Option<ClientId>,
     not_before: Option<Instant>,
@@ -71,7 +73,7 @@ impl UserAgent {
         }
         let parting = core::mem::take(&mut call.parting);
         match call.usage.as_ref().map(|usage| usage.dialog.clone()) {
-            Some(dialog) => self.say_last(Last::Bye(Box::new(dialog), parting), Some(id)),
+            Some(dialog) => self.say_last(Last::Bye(Box::new(dialog), parting), id, true),
             None => self.release(id),
         }
     }
@@ -91,8 +93,8 @@ impl UserAgent {
         }
     }
 
-    /// Queues a request that ends something.
-    pub(super) fn say_last(&mut self, last: Last, call: Option<CallId>) {
+    /// Queues a request that ends something of this call, or, if it `releases`, the call itself.
+    pub(super) fn say_last(&mut self, last: Last, of: CallId, releases: bool) {
         if self.farewells.len() >= limits::FAREWELLS {
             let oldest = self.farewells.remove(0);
             self.counters.dropped_farewells += 1;
@@ -100,12 +102,13 @@ impl UserAgent {
         }
         let id = self.next_farewell;
         self.next_farewell += 1;
-        let attempt = Attempt::default();
+        let slot = self.calls.get(&of).map(|call| call.way.slot()).unwrap_or_default();
         self.farewells.push(Farewell {
             id,
             last,
-            call,
-            attempt,
+            call: releases.then_some(of),
+            slot,
+            attempt: Attempt::default(),
             client: None,
             not_before: None,
             release_at: None,
@@ -128,7 +131,7 @@ impl UserAgent {
             };
             if waits {
                 let mut farewell = self.farewells.remove(at);
-                let hop = farewell.call.and_then(|call| self.hop_of(call)).unwrap_or(hop);
+                let hop = self.ready_in(farewell.slot).unwrap_or(hop);
                 if self.send_farewell(now, hop, &mut farewell) {
                     self.farewells.insert(at, farewell);
                 } else {

@@ -436,7 +436,7 @@ impl UserAgent {
                     let ok = answered.ok.clone();
                     match incoming.server {
                         Some(server) => self.layer.respond(now, server, 200, ok),
-                        None => self.transmit(ok),
+                        None => self.transmit_in(id, ok),
                     }
                 }
                 // §13.3.1.4: "the dialog is confirmed, but the session SHOULD be terminated", by a BYE.

@@ -313,7 +313,7 @@ impl UserAgent {
             None => {
                 let request = out.request.clone();
                 self.release(id);
-                self.say_last(Last::Cancel(request, parting), None);
+                self.say_last(Last::Cancel(request, parting), id, false);
             }
         }
     }
@@ -414,7 +414,7 @@ impl UserAgent {
         if ended {
             let request = out.request.clone();
             self.release(id);
-            self.say_last(Last::Cancel(request, parting), None);
+            self.say_last(Last::Cancel(request, parting), id, false);
         } else if out.broken_until.is_none() {
             out.broken_until = Some(now + self.timers.t1 * 64);
         }
@@ -462,7 +462,7 @@ impl UserAgent {
             let (ended, answered) = (call.ended, call.usage.is_some());
             let Some(out) = call.outgoing() else { continue };
             if out.acks_until.is_some_and(|until| now < until) {
-                acks.extend(out.acks.iter().map(|(_, ack)| ack.clone()));
+                acks.extend(out.acks.iter().map(|(_, ack)| (id, ack.clone())));
             }
             if ended || answered || out.client.is_some() || out.broken_until.is_none() {
                 continue;
@@ -476,8 +476,8 @@ impl UserAgent {
                 self.purposes.insert(client, Purpose::Invite(id));
             }
         }
-        for ack in acks {
-            self.transmit(ack);
+        for (id, ack) in acks {
+            self.transmit_in(id, ack);
         }
         for id in unsent {
             self.send_unsent(now, id);

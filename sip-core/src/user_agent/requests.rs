@@ -168,7 +168,8 @@ impl UserAgent {
     /// Requests in dialogs wait for the registration, for the other side's way to us leads over it.
     fn hop_for(&self, errand: &Errand) -> Option<Hop> {
         match (&errand.place, &errand.whose) {
-            (Place::Outside(_), Whose::Application) | (Place::Early(..), _) => self.flow(),
+            (Place::Outside(_), Whose::Application) => self.flow(),
+            (Place::Early(call, _), _) => self.hop_of(*call).or_else(|| self.flow()),
             (Place::Call(call), _) => self.hop_of(*call),
             _ => self.ready(),
         }

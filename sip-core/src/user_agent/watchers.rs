@@ -4,7 +4,7 @@ use alloc::vec::Vec;
 
 use smol_str::{SmolStr, ToSmolStr};
 
-use super::checks::Refusal;
+use super::checks::{self, Refusal};
 use super::referrals::Referral;
 use super::requests::{Errand, Outcome, Place, Whose};
 use super::{CallId, CallState, Event, EventsError, Failure, Identity, UserAgent};
@@ -14,6 +14,7 @@ use crate::entropy;
 use crate::events::{EventName, Notifier, NotifierState, Package, Reason};
 use crate::limits;
 use crate::message::typed::{Accept, Event as EventField, Expires};
+use crate::message::validate::Rules;
 use crate::message::{HeaderName, Method, Request, SessionIdentifier, Uuid, reason_phrase};
 use crate::time::{Duration, Instant};
 use crate::transaction::ServerId;
@@ -300,6 +301,9 @@ impl UserAgent {
         if matches!(found.machine.state(), NotifierState::Terminated { .. }) {
             return Err(Refusal::of(481));
         }
+        // Who was referred takes it, though others may not subscribe.
+        let rules = checks::rules(&Method::Subscribe, &self.local);
+        Rules { allow: Method::Subscribe.as_str(), ..rules }.request(request)?;
         let expires = granted(request, &found.machine.event().package)?;
         if let Some(dialog) = found.machine.dialog_mut() {
             dialog.refresh_target(request.headers());

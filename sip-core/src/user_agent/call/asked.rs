@@ -27,7 +27,7 @@ const PERSON: Duration = Duration::from_secs(60);
 const PROMPT: Duration = Duration::from_secs(10);
 
 /// How long a 2xx with an offer may wait for its ACK, which carries the answer.
-pub(super) const ACK: Duration = Duration::from_secs(20);
+pub(crate) const ACK: Duration = Duration::from_secs(20);
 
 /// A request, or an answer with an offer, that our user has to answer.
 #[derive(Debug)]
@@ -432,7 +432,7 @@ impl UserAgent {
                     let ok = answered.ok.clone();
                     match answered.server {
                         Some(server) => self.layer.respond(now, server, 200, ok),
-                        None => self.transmit(ok),
+                        None => self.transmit_in(id, ok),
                     }
                 }
                 // §14.2: "If a UAS generates a 2xx response and never receives an ACK, it SHOULD generate a BYE".

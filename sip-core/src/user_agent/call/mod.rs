@@ -16,6 +16,7 @@ use bytes::Bytes;
 use smol_str::SmolStr;
 
 pub(crate) use answered::{Answered, Due};
+pub(crate) use asked::{ACK, Asked};
 pub(crate) use change::Wish;
 pub(crate) use prack::RackOf;
 pub(crate) use redirection::Targets;

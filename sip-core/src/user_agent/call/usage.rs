@@ -12,6 +12,7 @@ use super::change::Change;
 use super::prack::HeldPrack;
 use super::session_timer::{SessionTimer, Terms};
 use crate::dialog::{Dialog, DialogId};
+use crate::limits;
 use crate::message::typed::RecvInfo;
 use crate::message::{Fields, HeaderName, Headers, Request, Response};
 use crate::offer_answer::{Fault, Negotiation, Outline, Turn};
@@ -107,7 +108,7 @@ impl Usage {
         }
         // RFC 6086 §5.2.2: the set is valid until there is a new one.
         if headers.has(HeaderName::RecvInfo) {
-            let packages = headers.typed_all::<RecvInfo<'_>>().flatten();
+            let packages = headers.typed_all::<RecvInfo<'_>>().flatten().take(limits::INFO_PACKAGES);
             self.info_packages = Some(packages.map(|info| info.package.into()).collect());
         }
     }

@@ -11,7 +11,7 @@ use crate::offer_answer::{self, Turn};
 use crate::time::Instant;
 use crate::transaction::ClientId;
 use crate::user_agent::bodies::description;
-use crate::user_agent::call::{Call, Direction, Taken, Usage, ack};
+use crate::user_agent::call::{ACK, Asked, Call, Direction, Taken, Usage, ack};
 use crate::user_agent::farewell::Last;
 use crate::user_agent::{CallId, Cause, End, Event, Failure, Purpose, UserAgent, body_text};
 
@@ -122,11 +122,11 @@ impl UserAgent {
     pub(super) fn accepted(&mut self, now: Instant, id: CallId, response: &Response) {
         let name = DialogId::of_response(response);
         if let Some(ack) = self.ack_of(&name, response.cseq().number) {
-            self.transmit(ack);
+            self.transmit_in(id, ack);
             return;
         }
         // Without a flow nothing can be said; the 2xx comes again.
-        let Some(hop) = self.flow() else { return };
+        let Some(hop) = self.hop_of(id).or_else(|| self.flow()) else { return };
         let Some(call) = self.calls.get_mut(&id) else { return };
         if call.usages_mut().any(|usage| usage.is(&name) && usage.is_confirmed()) {
             // Our user has not answered its offer yet.
@@ -163,9 +163,9 @@ impl UserAgent {
                 true => core::mem::take(&mut call.parting),
                 false => Fields::new(),
             };
-            self.transmit(ack);
+            self.transmit_in(id, ack);
             if !self.is_leaving(usage.dialog.id()) {
-                self.say_last(Last::Bye(usage.dialog.into(), parting), of_call.then_some(id));
+                self.say_last(Last::Bye(usage.dialog.into(), parting), id, of_call);
             }
             return;
         }
@@ -175,6 +175,12 @@ impl UserAgent {
         out.acks_until = Some(now + self.timers.t1 * 64);
         let sdp = description(response.headers(), response.body());
         self.leave_early(now, id, others);
+        if let Some(asked @ Asked::Provisional { .. }) = &mut usage.asked {
+            // It should have waited for the PRACK (RFC 3262 §3): the answer that our user owes goes in the ACK.
+            *asked = Asked::Success { invite, until: now + ACK };
+            self.stands(id, usage);
+            return self.event(Event::Accepted { call: id, sdp: None });
+        }
         if offerless && usage.negotiation.turn() == Turn::Stable && usage.negotiation.local().is_none() {
             self.stands(id, usage);
             self.event(Event::Accepted { call: id, sdp: None });

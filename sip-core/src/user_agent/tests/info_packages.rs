@@ -8,6 +8,7 @@ use super::messages::{established, failed};
 use super::solo::Solo;
 use super::{OFFER, config};
 use crate::body::Content;
+use crate::limits;
 use crate::message::{HeaderName, Method};
 use crate::transport::Transport;
 use crate::user_agent::{CallId, CallState, Event, RequestError};
@@ -136,4 +137,16 @@ fn rfc6086_4_2_1_packages_are_sent_to_who_takes_them() {
     let mut solo = Solo::new();
     let call = established(&mut solo);
     assert_eq!(solo.ua.info_package(solo.now, call, "foo", None), Err(RequestError::PackageNotTaken));
+}
+
+/// Of a peer that names thousands only so many are kept.
+#[test]
+fn rfc6086_5_2_2_the_set_has_a_cap() {
+    let mut solo = Solo::new();
+    let names: Vec<_> = (0..2_000).map(|n| format!("p{n}")).collect();
+    let (call, _) = called(&mut solo, &[&format!("Recv-Info: {}", names.join(", "))]);
+    let last = limits::INFO_PACKAGES - 1;
+    assert!(solo.ua.info_package(solo.now, call, &format!("p{last}"), None).is_ok());
+    let beyond = solo.ua.info_package(solo.now, call, &format!("p{}", last + 1), None);
+    assert_eq!(beyond, Err(RequestError::PackageNotTaken));
 }

@@ -373,3 +373,48 @@ fn rfc5626_4_2_3_a_third_party_registers_another_contact_for_another() {
     solo.reply(&request, 200, "Contact: <sip:desk@192.0.2.77>;expires=300\r\n", "");
     assert_eq!(solo.event(), Event::Registered { reg_id: 1, expires: secs(300) });
 }
+
+/// What a call sends goes over the flow it uses, whichever is preferred now: the way back leads over its server.
+#[test]
+fn rfc5626_4_3_acks_and_pracks_go_over_the_flow_of_their_call() {
+    let mut solo = pair_of_flows();
+    solo.ua.register(solo.now).unwrap();
+    solo.drain();
+    let second = open(&mut solo, 2, 2);
+    let (_, request) = register(&mut solo);
+    accept(&mut solo, &request, "");
+    let call = solo.ua.call(solo.now, "bob", OFFER).unwrap();
+    solo.drain();
+    let invite = solo.request(&Method::Invite);
+    open(&mut solo, 1, 1);
+    let (first, request) = register(&mut solo);
+    accept(&mut solo, &request, "");
+    assert_eq!(solo.ua.flow(), Some(first));
+    solo.hop = second;
+    let rseq = "Require: 100rel\r\nRSeq: 1\r\nContact: <sip:bob@192.0.2.7>\r\n";
+    solo.reply_tagged(&invite, 183, Some("one"), rseq, "");
+    solo.answer(&invite, "one");
+    solo.answer(&invite, "one");
+    solo.answer(&invite, "two");
+    solo.answer(&invite, "two");
+    solo.ua.hold(solo.now, call).unwrap();
+    solo.drain();
+    let change = solo.sent.back().unwrap().2.clone();
+    let Message::Request(change) = change else { panic!() };
+    for _ in 0..2 {
+        let answer = super::ANSWER.replace("o=- 2 1", "o=- 2 2");
+        solo.reply_tagged(&change, 200, Some("one"), "Contact: <sip:bob@192.0.2.7>\r\n", &answer);
+    }
+    let all: Vec<(String, Hop)> = core::mem::take(&mut solo.sent)
+        .into_iter()
+        .map(|(_, over, message)| match message {
+            Message::Request(request) => (request.method().to_string(), over),
+            Message::Response(response) => panic!("{response:?}"),
+        })
+        .collect();
+    let methods = all.iter().map(|(method, _)| method.as_str()).collect::<Vec<_>>();
+    assert_eq!(methods, ["PRACK", "ACK", "ACK", "ACK", "BYE", "ACK", "INVITE", "ACK", "ACK"]);
+    for (method, over) in all {
+        assert_eq!(over, second, "{method}");
+    }
+}

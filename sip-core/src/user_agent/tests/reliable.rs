@@ -113,6 +113,28 @@ fn rfc3262_5_an_offer_in_a_provisional_response() {
     assert_eq!(solo.ua.session(call).unwrap().turn(), Turn::Stable);
 }
 
+/// A callee that does not wait for the PRACK with the answer (§3) gets it in the ACK, as if the 2xx had offered.
+#[test]
+fn rfc3262_3_a_2xx_that_does_not_wait_for_the_answer() {
+    for repeats in ["", ANSWER] {
+        let mut solo = Solo::new();
+        let call = solo.ua.call_offerless(solo.now, "bob").unwrap();
+        solo.drain();
+        let invite = solo.request(&Method::Invite);
+        solo.reply(&invite, 183, &rseq(1), ANSWER);
+        solo.event();
+        assert!(matches!(solo.event(), Event::Offered { .. }));
+        solo.reply(&invite, 200, "Contact: <sip:bob@192.0.2.7>\r\n", repeats);
+        assert_eq!(solo.event(), Event::Accepted { call, sdp: None });
+        assert!(solo.events.is_empty() && solo.sent.is_empty());
+        solo.ua.answer(solo.now, call, OFFER).unwrap();
+        solo.drain();
+        assert_eq!(solo.request(&Method::Ack).body(), OFFER.as_bytes());
+        solo.nothing_sent();
+        assert_eq!(solo.ua.session(call).unwrap().turn(), Turn::Stable);
+    }
+}
+
 /// Two forks offer: our user hears of the newest, and the older one is answered without media.
 #[test]
 fn rfc3262_5_of_two_forks_offers_the_newest_counts() {

@@ -312,7 +312,8 @@ fn requests_in_the_dialog_that_are_refused() {
     let mut solo = watched();
     let (_, ok) = watching(&mut solo);
     let presence = "Event: presence";
-    let rows: [(u32, &[&str], u16); 4] = [
+    let rows: [(u32, &[&str], u16); 5] = [
+        (9, &[presence, "Require: telepathy"], 420),
         (10, &["Event: color"], 489),
         (11, &["X: no event"], 489),
         (12, &[presence, "Expires: 1"], 423),

@@ -27,7 +27,7 @@ impl UserAgent {
         let name = DialogId::of_response(response);
         if invite && response.is_success() {
             if let Some(ack) = self.ack_of(&name, response.cseq().number) {
-                self.transmit(ack);
+                self.transmit_in(id, ack);
                 return;
             }
             // Without a flow nothing can be said; the 2xx comes again.
