@@ -14,6 +14,7 @@ use super::few::Few;
 use super::flows::Flow;
 use super::local::Local;
 use super::messages::Held;
+use super::presentation::Presenting;
 use super::publications::Published;
 use super::requests::Errand;
 use super::subscriptions::Subscription;
@@ -74,6 +75,8 @@ pub struct UserAgent {
     pub(super) next_farewell: u64,
     /// Header fields that the running command adds to what it sends; none between commands.
     pub(super) adding: Fields,
+    /// How the running command presents us.
+    pub(super) presenting: Presenting,
     /// Those of every REGISTER.
     pub(super) register_fields: Fields,
     shutdown: Shutdown,
@@ -139,6 +142,7 @@ impl UserAgent {
             farewells: Vec::new(),
             next_farewell: 0,
             adding: Fields::new(),
+            presenting: None,
             register_fields: Fields::new(),
             shutdown: Shutdown::No,
             outputs: VecDeque::new(),

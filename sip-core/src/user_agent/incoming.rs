@@ -92,6 +92,7 @@ impl UserAgent {
         if !*ringing {
             *ringing = true;
             *remind_at = Some(now + REMIND);
+            self.present(call);
             self.provisional(now, call, 180, None)?;
             self.settle(now);
         }
@@ -109,6 +110,7 @@ impl UserAgent {
             return Err(CommandError::WrongState(CallState::Ended));
         }
         let fields = core::mem::take(&mut self.adding);
+        self.present(call);
         let incoming = self.offered(call)?;
         incoming.fields = fields;
         if incoming.reliable.holds_success() {
@@ -124,6 +126,7 @@ impl UserAgent {
     /// Sends the 2xx.
     pub(super) fn accept_now(&mut self, now: Instant, call: CallId, sdp: &Bytes) -> Result<(), CommandError> {
         let (timers, present) = (self.timers, self.flow());
+        let params = self.contact_params(call);
         let Some(found) = self.calls.get_mut(&call) else { return Err(CommandError::NoSuchCall) };
         let Direction::Incoming(incoming) = &mut found.direction else {
             return Err(CommandError::NoSuchCall);
@@ -139,7 +142,7 @@ impl UserAgent {
             .session()
             .write(writer)
             .copy(incoming.request.headers(), HeaderName::RecordRoute)
-            .header(HeaderName::Contact, format_args!("<{}>", self.local.contact_uri(hop)))
+            .header(HeaderName::Contact, format_args!("<{}>", self.local.contact_uri_as(hop, false, &params)))
             .header(HeaderName::Allow, &self.local.allow)
             .header(HeaderName::Supported, &self.local.supported)
             .header(HeaderName::Server, &self.config.user_agent);
@@ -317,6 +320,7 @@ impl UserAgent {
             usage: Some(usage),
             way: self.way_over(self.layer.server_hop(server)),
             parting: Fields::new(),
+            presentation: None,
             told_session: SessionIdentifier::default(),
             ended: false,
             released: false,

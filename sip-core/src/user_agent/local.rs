@@ -97,11 +97,13 @@ impl Local {
 
     /// The same in the dialog of somebody who says nobody: a public GRUU names the address-of-record (RFC 5627 §3.1.2), a
     /// temporary one and the address do not.
-    pub(super) fn contact_uri_as(&self, hop: Hop, anonymous: bool) -> String {
-        match anonymous && !self.gruu_is_temporary {
+    pub(super) fn contact_uri_as(&self, hop: Hop, anonymous: bool, params: &str) -> String {
+        let uri = match anonymous && !self.gruu_is_temporary {
             true => self.bound_uri(hop) + ";ob",
             false => self.contact_uri(hop),
-        }
+        };
+        // RFC 5627 §3.1.2 lets a GRUU have what is for the user agent alone.
+        uri + params
     }
 
     /// The URI of REGISTER's Contact.
@@ -144,13 +146,19 @@ pub(super) struct Outside<'a> {
 
 impl Outside<'_> {
     pub(super) fn begin(&self, config: &Config) -> Writer {
+        self.begin_as(config, None)
+    }
+
+    /// The same under another name, as From has it.
+    pub(super) fn begin_as(&self, config: &Config, name: Option<&str>) -> Writer {
+        let own = || name.map_or_else(|| format!("{}", from(config)), String::from);
         let Self { method, uri, via, to, from_tag, call_id, cseq, routes, anonymous, session } = self;
         let mut writer =
             Writer::request(method, uri).header(HeaderName::Via, via).header(HeaderName::MaxForwards, 70);
         for route in *routes {
             writer = writer.header(HeaderName::Route, route);
         }
-        let name = if *anonymous { String::from(NOBODY) } else { format!("{}", from(config)) };
+        let name = if *anonymous { String::from(NOBODY) } else { own() };
         let writer = writer
             .header(HeaderName::From, format_args!("{name};tag={from_tag}"))
             .header(HeaderName::To, format_args!("<{to}>"))

@@ -29,6 +29,7 @@ mod load;
 mod local;
 mod messages;
 mod outgoing;
+mod presentation;
 mod publications;
 mod received;
 mod referrals;
@@ -60,6 +61,7 @@ pub use event::{
 pub use failure::{Cause, End, Failure, ReasonValue, Reasons, Side};
 pub use generic::{Addressee, Answer, Capabilities};
 pub use load::{Counters, Load};
+pub use presentation::{Presentation, PresentationError};
 pub use publications::{PublicationId, PublicationUpdate};
 pub use referrals::ReferralId;
 pub use replaces::Replacement;

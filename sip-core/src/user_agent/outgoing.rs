@@ -11,6 +11,7 @@ use smol_str::SmolStr;
 use super::call::{Call, Direction, Targets, Terms, Usage, reliable};
 use super::farewell::Last;
 use super::local::{Outside, SDP};
+use super::presentation::{Presenting, contact_of};
 use super::replaces::Replacement;
 use super::{
     CallError, CallId, CallState, Cause, CommandError, End, Failure, Identity, Purpose, Side, UserAgent,
@@ -72,6 +73,7 @@ struct Draft {
     occasion: Occasion,
     /// What the application adds, in every try.
     fields: Fields,
+    presentation: Presenting,
 }
 
 /// What makes a call be made, beside a person's wish.
@@ -230,7 +232,9 @@ impl UserAgent {
             sdp,
             occasion,
             fields: core::mem::take(&mut self.adding),
+            presentation: self.presenting.take(),
         };
+        let presentation = draft.presentation.clone();
         let mut attempt = Attempt::default();
         let request = self.write_invite(hop, &draft, &mut attempt).ok_or(CallError::TooLarge)?;
         let client = self.layer.send_request(now, &request, hop).ok_or(CallError::TooManyCalls)?;
@@ -256,6 +260,7 @@ impl UserAgent {
             usage: None,
             way: self.way_over(Some(hop)),
             parting: Fields::new(),
+            presentation,
             told_session: SessionIdentifier::default(),
             ended: false,
             released: false,
@@ -333,9 +338,11 @@ impl UserAgent {
             anonymous: draft.occasion.anonymous,
             session: draft.session,
         };
-        let contact = self.local.contact_uri_as(hop, draft.occasion.anonymous);
+        let presentation = draft.presentation.as_deref();
+        let contact = self.local.contact_uri_as(hop, draft.occasion.anonymous, contact_of(presentation));
+        let name = presentation.map(|presentation| presentation.from(&self.config));
         let writer = outside
-            .begin(&self.config)
+            .begin_as(&self.config, name.as_deref())
             .header(HeaderName::Contact, format_args!("<{contact}>"))
             .header(HeaderName::Allow, &self.local.allow)
             .header(HeaderName::Supported, &self.local.supported)

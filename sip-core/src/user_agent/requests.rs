@@ -17,7 +17,7 @@ use crate::dialog::{Dialog, DialogId};
 use crate::entropy;
 use crate::events::Source;
 use crate::limits;
-use crate::message::{HeaderName, Method, Request, Response, SessionIdentifier, Uuid};
+use crate::message::{Fields, HeaderName, Method, Request, Response, SessionIdentifier, Uuid};
 use crate::time::Instant;
 use crate::transaction::ClientId;
 use crate::transport::{FlowId, Hop};
@@ -114,6 +114,12 @@ impl Errand {
     #[must_use]
     pub(super) fn with(mut self, name: HeaderName, value: impl Into<SmolStr>) -> Self {
         self.fields.push((SmolStr::new_static(name.as_str()), value.into()));
+        self
+    }
+
+    #[must_use]
+    pub(super) fn with_fields(mut self, fields: Fields) -> Self {
+        self.fields.extend(fields.into_pairs());
         self
     }
 
@@ -275,7 +281,11 @@ impl UserAgent {
             }
         };
         if matches!(method, Method::Subscribe | Method::Notify | Method::Refer) {
-            let contact = self.local.contact_uri_as(hop, anonymous);
+            let params = match &errand.place {
+                Place::Call(call) | Place::Early(call, _) => self.contact_params(*call),
+                Place::Outside(_) | Place::Subscription(..) | Place::Watcher(_) => SmolStr::default(),
+            };
+            let contact = self.local.contact_uri_as(hop, anonymous, &params);
             writer = writer.header(HeaderName::Contact, format_args!("<{contact}>"));
         }
         for (name, value) in &errand.fields {

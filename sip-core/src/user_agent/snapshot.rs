@@ -249,6 +249,7 @@ impl UserAgent {
             ended: false,
             released: false,
             parting: Fields::new(),
+            presentation: None,
             told_session: SessionIdentifier::default(),
         });
         if self.ready().is_some() {

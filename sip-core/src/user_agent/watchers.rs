@@ -15,7 +15,7 @@ use crate::events::{EventName, Notifier, NotifierState, Package, Reason};
 use crate::limits;
 use crate::message::typed::{Accept, Event as EventField, Expires};
 use crate::message::validate::Rules;
-use crate::message::{HeaderName, Method, Request, SessionIdentifier, Uuid, reason_phrase};
+use crate::message::{Fields, HeaderName, Method, Request, SessionIdentifier, Uuid, reason_phrase};
 use crate::time::{Duration, Instant};
 use crate::transaction::ServerId;
 
@@ -77,6 +77,8 @@ pub(super) struct Watcher {
     pub(super) asked: Option<Asked>,
     /// What it is about, where a REFER made it. Then its events are told otherwise.
     pub(super) referral: Option<Referral>,
+    /// What the application adds to the NOTIFYs of the state it told last.
+    fields: Fields,
 }
 
 impl Watcher {
@@ -101,7 +103,7 @@ impl Watcher {
         expires: Duration,
     ) -> Self {
         let asked = Asked { request, server, tag, expires, until: now + DECISION };
-        Self { machine, asked: Some(asked), referral: Some(referral) }
+        Self { machine, asked: Some(asked), referral: Some(referral), fields: Fields::new() }
     }
 }
 
@@ -124,8 +126,8 @@ impl UserAgent {
         watcher: WatcherId,
         content: Option<Content>,
     ) -> Result<(), EventsError> {
-        let found = self.changeable(watcher)?;
-        found.machine.grant(content);
+        self.changeable(watcher)?.machine.grant(content);
+        self.note_fields(watcher);
         self.answer_subscribe(now, watcher);
         self.settle(now);
         Ok(())
@@ -155,6 +157,7 @@ impl UserAgent {
             self.forget_watcher(watcher, WatcherEnd::Rejected(status));
         } else {
             found.machine.terminate(now, Reason::Rejected, None);
+            self.note_fields(watcher);
         }
         self.settle(now);
         Ok(())
@@ -173,6 +176,7 @@ impl UserAgent {
             NotifierState::Active | NotifierState::Pending => found.machine.notify(content),
             state => return Err(EventsError::WrongState(state.clone())),
         }
+        self.note_fields(watcher);
         self.settle(now);
         Ok(())
     }
@@ -187,11 +191,21 @@ impl UserAgent {
     ) -> Result<(), EventsError> {
         let found = self.changeable(watcher)?;
         found.machine.terminate(now, reason, retry_after);
-        if found.asked.is_some() {
+        let asked = found.asked.is_some();
+        self.note_fields(watcher);
+        if asked {
             self.answer_subscribe(now, watcher);
         }
         self.settle(now);
         Ok(())
+    }
+
+    /// What the running command adds to the NOTIFYs it makes.
+    fn note_fields(&mut self, watcher: WatcherId) {
+        let fields = core::mem::take(&mut self.adding);
+        if let Some(found) = self.watchers.get_mut(&watcher) {
+            found.fields = fields;
+        }
     }
 
     /// A watcher that is not being told the end.
@@ -237,7 +251,8 @@ impl UserAgent {
         let asked = Asked { request: request.clone(), server, tag, expires, until: now + DECISION };
         let id = WatcherId(self.next_event);
         self.next_event += 1;
-        self.watchers.insert(id, Watcher { machine, asked: Some(asked), referral: None });
+        self.watchers
+            .insert(id, Watcher { machine, asked: Some(asked), referral: None, fields: Fields::new() });
         let (from, to) = (Identity::of(&request.from()), Identity::of(&request.to()));
         let about = self.target_dialog(request);
         let request = request.clone();
@@ -333,7 +348,8 @@ impl UserAgent {
             let errand = Errand::new(Whose::Watcher(id), Method::Notify, Place::Watcher(id))
                 .with(HeaderName::Event, found.machine.event().to_smolstr())
                 .with(HeaderName::SubscriptionState, notice.state)
-                .with_content(notice.content);
+                .with_content(notice.content)
+                .with_fields(found.fields.clone());
             if self.dispatch(now, errand).is_err() {
                 self.forget_watcher(id, WatcherEnd::Lost(None));
             }

@@ -1,23 +1,26 @@
 //! Commands whose messages carry header fields of the application's.
 
+use alloc::boxed::Box;
+
 use smol_str::SmolStr;
 
 use super::{
-    Addressee, CallError, CallId, CommandError, EventsError, MessageError, MessageId, PublicationId,
-    ReferralError, ReferralId, RegisterError, Replacement, RequestError, RequestId, SubscriptionId,
-    TransferId, UserAgent, WatcherId,
+    Addressee, CallError, CallId, CommandError, EventsError, MessageError, MessageId, Presentation,
+    PublicationId, ReferralError, ReferralId, RegisterError, Replacement, RequestError, RequestId,
+    SubscriptionId, TransferId, UserAgent, WatcherId,
 };
 use crate::body::Content;
-use crate::events::{EventName, Package};
+use crate::events::{EventName, Package, Reason};
 use crate::message::typed::QValue;
 use crate::message::{Fields, HeaderName};
-use crate::time::Instant;
+use crate::time::{Duration, Instant};
 
 /// A user agent whose next command says more than it must: [`UserAgent::with`].
 #[derive(Debug)]
 pub struct With<'a> {
     ua: &'a mut UserAgent,
     fields: &'a Fields,
+    presentation: Option<&'a Presentation>,
 }
 
 impl UserAgent {
@@ -27,7 +30,7 @@ impl UserAgent {
     /// flow; in every copy that a fork makes; and in no other message. A subscription, a publication and the registration
     /// have them in each of their requests.
     pub const fn with<'a>(&'a mut self, fields: &'a Fields) -> With<'a> {
-        With { ua: self, fields }
+        With { ua: self, fields, presentation: None }
     }
 }
 
@@ -59,11 +62,12 @@ commands! {
     redirect(call: CallId, status: u16, targets: &[(&str, Option<QValue>)]) -> Result<(), CommandError>, "the 3xx";
     cancel(call: CallId) -> Result<(), CommandError>, "the CANCEL: why, as Reason (RFC 3326), for one";
     hangup(call: CallId) -> Result<(), CommandError>, "the BYE, CANCEL or refusal: why, as Reason (RFC 3326), for one";
-    offer(call: CallId, sdp: &str) -> Result<(), CommandError>, "the re-INVITE or UPDATE";
+    offer(call: CallId, sdp: &str) -> Result<(), CommandError>, "the re-INVITE, UPDATE or PRACK";
+    offer_promptly(call: CallId, sdp: &str) -> Result<(), CommandError>, "the UPDATE";
     hold(call: CallId) -> Result<(), CommandError>, "the re-INVITE or UPDATE";
     resume(call: CallId) -> Result<(), CommandError>, "the re-INVITE or UPDATE";
     solicit(call: CallId) -> Result<(), CommandError>, "the re-INVITE";
-    answer(call: CallId, sdp: &str) -> Result<(), CommandError>, "the 2xx; an ACK or PRACK has none";
+    answer(call: CallId, sdp: &str) -> Result<(), CommandError>, "what has the answer: the 2xx, ACK or PRACK";
     refuse(call: CallId) -> Result<(), CommandError>, "the refusal";
     transfer(call: CallId, target: &str) -> Result<TransferId, RequestError>, "the REFER";
     transfer_to(call: CallId, other: CallId) -> Result<TransferId, RequestError>, "the REFER";
@@ -78,8 +82,22 @@ commands! {
     options(to: Addressee<'_>) -> Result<RequestId, RequestError>, "the OPTIONS";
     info(call: CallId, content_type: &str, body: &str) -> Result<RequestId, RequestError>, "the INFO";
     info_package(call: CallId, package: &str, content: Option<Content>) -> Result<RequestId, RequestError>, "the INFO";
+    accept_watcher(watcher: WatcherId, content: Option<Content>) -> Result<(), EventsError>,
+        "each NOTIFY that tells this state";
+    notify(watcher: WatcherId, content: Option<Content>) -> Result<(), EventsError>, "each NOTIFY that tells this state";
+    terminate_watcher(watcher: WatcherId, reason: Reason, retry_after: Option<Duration>) -> Result<(), EventsError>,
+        "the last NOTIFY";
     reject_watcher(watcher: WatcherId, status: u16) -> Result<(), EventsError>,
-        "the refusal, if the SUBSCRIBE has no answer yet";
+        "the refusal, or the last NOTIFY if the SUBSCRIBE was answered already";
+}
+
+impl<'a> With<'a> {
+    /// The call that the next command makes, or answers, presents us so.
+    #[must_use]
+    pub const fn presenting(mut self, presentation: &'a Presentation) -> Self {
+        self.presentation = Some(presentation);
+        self
+    }
 }
 
 impl With<'_> {
@@ -92,6 +110,18 @@ impl With<'_> {
         expires: Option<u32>,
     ) -> Result<SubscriptionId, RequestError> {
         self.without_expires()?.run(|ua| ua.subscribe(now, target, event, expires))
+    }
+
+    /// [`UserAgent::subscribe_about`], with these fields in every SUBSCRIBE. Expires is an argument's.
+    pub fn subscribe_about(
+        self,
+        now: Instant,
+        target: &str,
+        event: EventName,
+        expires: Option<u32>,
+        call: CallId,
+    ) -> Result<SubscriptionId, RequestError> {
+        self.without_expires()?.run(|ua| ua.subscribe_about(now, target, event, expires, call))
     }
 
     /// [`UserAgent::fetch`], with these fields in the SUBSCRIBE. Expires is 0.
@@ -123,8 +153,10 @@ impl With<'_> {
     /// Runs a command that takes [`UserAgent::adding`], or leaves it when it fails.
     fn run<T>(self, command: impl FnOnce(&mut UserAgent) -> T) -> T {
         self.ua.adding = self.fields.clone();
+        self.ua.presenting = self.presentation.cloned().map(Box::new);
         let outcome = command(self.ua);
         self.ua.adding = Fields::new();
+        self.ua.presenting = None;
         outcome
     }
 

@@ -110,7 +110,8 @@ impl UserAgent {
             }
             Asked::Success { invite, .. } => {
                 self.flow().ok_or(CommandError::Offline)?;
-                self.acknowledge(call, &dialog, invite, Some(&sdp));
+                let fields = core::mem::take(&mut self.adding);
+                self.acknowledge_with(call, &dialog, invite, Some(&sdp), &fields);
                 Ok(())
             }
             Asked::Provisional { invite, .. } => {
@@ -319,7 +320,7 @@ impl UserAgent {
         let timers = self.timers;
         let hop = self.layer.server_hop(server).or(self.flow()).ok_or(CommandError::Offline)?;
         let anonymous = self.usage_mut(id, dialog).is_some_and(|usage| usage.dialog.is_anonymous());
-        let contact = self.local.contact_uri_as(hop, anonymous);
+        let contact = self.local.contact_uri_as(hop, anonymous, &self.contact_params(id));
         let writer = self
             .response(request, 200, reason_phrase(200), None)
             .header(HeaderName::Contact, format_args!("<{contact}>"))
@@ -333,7 +334,8 @@ impl UserAgent {
             Some(grant) => grant.write(writer),
             None => writer,
         };
-        let writer = self.config.answer_recv_info(writer, request).fields(&self.adding);
+        let fields = core::mem::take(&mut self.adding);
+        let writer = self.config.answer_recv_info(writer, request).fields(&fields);
         let ok = match sdp {
             Some(sdp) => writer.body(SDP, sdp),
             None => writer.finish(),

@@ -171,6 +171,7 @@ impl UserAgent {
             && wish != Wish::Solicit
             && let Some(dialog) = found.holding_prack()
         {
+            self.adding = fields;
             return self.offer_in_prack(now, call, &dialog, &wish);
         }
         let usage = match state {
@@ -256,7 +257,7 @@ impl UserAgent {
     fn send_change(&mut self, now: Instant, id: CallId, dialog: &DialogId, hop: Hop) -> bool {
         let via = self.local.via(hop, &mut *self.entropy);
         let anonymous = self.usage_mut(id, dialog).is_some_and(|usage| usage.dialog.is_anonymous());
-        let contact = self.local.contact_uri_as(hop, anonymous);
+        let contact = self.local.contact_uri_as(hop, anonymous, &self.contact_params(id));
         let Some(usage) = self.usage_mut(id, dialog) else { return false };
         let Some(mut change) = usage.change.take() else { return false };
         let (terms, timer) = (usage.terms, usage.timer);

@@ -28,6 +28,7 @@ pub(crate) use usage::Usage;
 use super::continuity::Way;
 use super::incoming::{Incoming, Phase};
 use super::outgoing::Outgoing;
+use super::presentation::Presenting;
 use super::{CallId, CallState, CommandError, End, Event, Identity, UserAgent};
 use crate::dialog::DialogId;
 use crate::message::{Fields, HeaderName, NameAddr, Response, SessionIdentifier, SipUri, Uri, unescape};
@@ -44,6 +45,8 @@ pub(super) struct Call {
     pub(super) way: Way,
     /// What a BYE or CANCEL says beside: why it ended (RFC 3326), and what the application adds.
     pub(super) parting: Fields,
+    /// What it says of us, where that is not what the configuration says.
+    pub(super) presentation: Presenting,
     /// What [`Event::Session`] told.
     pub(super) told_session: SessionIdentifier,
     /// [`Event::Ended`] was told.

@@ -59,7 +59,8 @@ impl UserAgent {
         let RackOf { rseq, invite } = rack;
         let errand = Errand::new(whose, Method::Prack, Place::Early(id, dialog.clone()))
             .with(HeaderName::RAck, alloc::format!("{rseq} {invite} INVITE"))
-            .with_content(sdp.map(|sdp| Content::new(SDP, sdp.clone())));
+            .with_content(sdp.map(|sdp| Content::new(SDP, sdp.clone())))
+            .with_fields(self.ack_fields(id));
         self.dispatch(now, errand).is_ok()
     }
 

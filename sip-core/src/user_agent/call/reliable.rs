@@ -156,6 +156,7 @@ impl UserAgent {
             turn => Err(Fault::Turn(turn)),
         };
         described.map_err(CommandError::Description)?;
+        self.present(call);
         self.provisional(now, call, 183, Some(sdp))?;
         if let Some(usage) = self.calls.get_mut(&call).and_then(|call| call.usage.as_mut()) {
             usage.negotiation = negotiation;
@@ -174,6 +175,7 @@ impl UserAgent {
         sdp: Option<Bytes>,
     ) -> Result<(), CommandError> {
         let timers = self.timers;
+        let params = self.contact_params(id);
         let session = self.calls.get(&id).map(Call::session).unwrap_or_default();
         let Some(incoming) = self.calls.get_mut(&id).and_then(Call::incoming) else { return Ok(()) };
         let fields = core::mem::take(&mut self.adding);
@@ -191,7 +193,7 @@ impl UserAgent {
         let mut writer = session
             .write(writer)
             .copy(incoming.request.headers(), HeaderName::RecordRoute)
-            .header(HeaderName::Contact, format_args!("<{}>", self.local.contact_uri(hop)))
+            .header(HeaderName::Contact, format_args!("<{}>", self.local.contact_uri_as(hop, false, &params)))
             .header(HeaderName::Allow, &self.local.allow)
             .header(HeaderName::Server, &self.config.user_agent);
         writer = writer.fields(&fields);

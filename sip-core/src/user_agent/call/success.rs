@@ -7,7 +7,7 @@ use bytes::Bytes;
 
 use super::asked::{ACK, Asked};
 use crate::dialog::{Dialog, DialogId};
-use crate::message::{HeaderName, Request};
+use crate::message::{Fields, HeaderName, Request};
 use crate::offer_answer;
 use crate::time::Instant;
 use crate::user_agent::local::SDP;
@@ -22,12 +22,25 @@ impl UserAgent {
         invite: &Request,
         sdp: Option<&Bytes>,
     ) {
+        self.acknowledge_with(id, dialog, invite, sdp, &Fields::new());
+    }
+
+    /// The same with what the application adds.
+    pub(crate) fn acknowledge_with(
+        &mut self,
+        id: CallId,
+        dialog: &DialogId,
+        invite: &Request,
+        sdp: Option<&Bytes>,
+        fields: &Fields,
+    ) {
+        let always = self.ack_fields(id);
         let Some(hop) = self.hop_of(id).or_else(|| self.flow()) else { return };
         let via: String = self.local.via(hop, &mut *self.entropy);
         let cseq = invite.cseq().number;
         let Some(call) = self.calls.get_mut(&id) else { return };
         let Some(usage) = call.usages_mut().find(|usage| usage.is(dialog)) else { return };
-        let ack = ack(&usage.dialog, invite, &via, &self.config.user_agent, sdp);
+        let ack = ack(&usage.dialog, invite, &via, &self.config.user_agent, [&always, fields], sdp);
         match call.outgoing().filter(|out| out.is_initial(cseq)) {
             Some(out) => out.keep_ack(dialog.clone(), ack.clone()),
             None => {
@@ -95,6 +108,7 @@ pub(crate) fn ack(
     invite: &Request,
     via: &str,
     user_agent: &str,
+    fields: [&Fields; 2],
     sdp: Option<&Bytes>,
 ) -> Bytes {
     let writer = dialog
@@ -102,7 +116,9 @@ pub(crate) fn ack(
         // "The ACK MUST contain the same credentials as the INVITE."
         .copy(invite.headers(), HeaderName::Authorization)
         .copy(invite.headers(), HeaderName::ProxyAuthorization)
-        .header(HeaderName::UserAgent, user_agent);
+        .header(HeaderName::UserAgent, user_agent)
+        .fields(fields[0])
+        .fields(fields[1]);
     match sdp {
         Some(sdp) => writer.body(SDP, sdp),
         None => writer.finish(),

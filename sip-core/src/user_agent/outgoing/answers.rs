@@ -127,6 +127,7 @@ impl UserAgent {
         }
         // Without a flow nothing can be said; the 2xx comes again.
         let Some(hop) = self.hop_of(id).or_else(|| self.flow()) else { return };
+        let (always, none) = (self.ack_fields(id), Fields::new());
         let Some(call) = self.calls.get_mut(&id) else { return };
         if call.usages_mut().any(|usage| usage.is(&name) && usage.is_confirmed()) {
             // Our user has not answered its offer yet.
@@ -151,7 +152,8 @@ impl UserAgent {
             let via = self.local.via(hop, &mut *self.entropy);
             let offer = description(response.headers(), response.body()).filter(|_| out.draft.sdp.is_none());
             let answer = offer.and_then(|offer| offer_answer::refusal(&offer).ok());
-            let ack = ack(&usage.dialog, &invite, &via, &self.config.user_agent, answer.as_ref());
+            let ack =
+                ack(&usage.dialog, &invite, &via, &self.config.user_agent, [&always, &none], answer.as_ref());
             if room {
                 out.keep_ack(name, ack.clone());
             } else {

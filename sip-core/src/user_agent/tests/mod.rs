@@ -25,6 +25,7 @@ mod outgoing;
 mod outside;
 mod pair;
 mod prack;
+mod presentations;
 mod publications;
 mod races;
 mod random_calls;
