@@ -427,6 +427,7 @@ impl Driver {
             | Event::CredentialsNeeded { .. }
             | Event::Snapshot { .. }
             | Event::Session { .. }
+            | Event::Redirected { .. }
             | Event::Answered { .. }
             | Event::Subscription { .. }
             | Event::Watcher { .. }

@@ -184,6 +184,9 @@ pub struct Config {
     /// fails, and [`Failure::contacts`](super::Failure::contacts) says where it could go, for the addresses come from
     /// whoever answers and may cost money.
     pub redirections: u8,
+    /// A 3xx is told as [`Event::Redirected`](super::Event::Redirected), and [`follow`](super::UserAgent::follow) decides where the
+    /// call goes: `redirections` says how often at most. Default `false`: it goes where whoever answers would like it best.
+    pub redirections_asked: bool,
     /// Make and take only calls whose provisional answers are acknowledged (RFC 3262): callers without get 421. Default
     /// `false`: they are where both sides can.
     pub reliable_required: bool,
@@ -246,6 +249,7 @@ impl Config {
             dtls_required: false,
             session_expires: Some(Duration::from_secs(1800)),
             redirections: 0,
+            redirections_asked: false,
             reliable_required: false,
             prack_hold: Duration::ZERO,
             event_packages: Vec::new(),

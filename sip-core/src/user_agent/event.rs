@@ -7,15 +7,15 @@ use alloc::vec::Vec;
 use bytes::Bytes;
 use smol_str::SmolStr;
 
-use super::Binding;
 use super::{
     Answer, End, Failure, PublicationId, PublicationUpdate, ReferralId, Replacement, SubscriptionId,
     SubscriptionUpdate, TransferId, TransferUpdate, WatcherId, WatcherUpdate,
 };
+use super::{Binding, Redirection};
 use crate::auth::BearerChallenge;
 use crate::body::Content;
 use crate::message::typed::Date;
-use crate::message::{Request, SessionIdentifier};
+use crate::message::{Request, Response, SessionIdentifier};
 use crate::time::Duration;
 use crate::transport::{FlowId, Hop};
 
@@ -185,6 +185,19 @@ pub enum Event {
         reason: SmolStr,
         /// Early media's answer, if there is one.
         sdp: Option<String>,
+    },
+    /// An outgoing call is sent elsewhere (RFC 3261 §21.3): [`follow`](super::UserAgent::follow) says where it goes, with
+    /// [`Config::redirections_asked`](super::Config::redirections_asked) only. Until then, or until nobody waits any more
+    /// ([`Config::no_answer`](super::Config::no_answer)), it goes nowhere.
+    Redirected {
+        /// The call.
+        call: CallId,
+        /// 300–399.
+        status: u16,
+        /// Where it may go, the most preferred first: what was tried before is left out.
+        targets: Vec<Redirection>,
+        /// The 3xx, for what is not told here.
+        response: Response,
     },
     /// An outgoing call was answered, and the ACK is out.
     Accepted {

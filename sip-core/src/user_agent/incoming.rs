@@ -234,8 +234,11 @@ impl UserAgent {
     pub(super) fn offered(&mut self, call: CallId) -> Result<&mut Incoming, CommandError> {
         let found = self.living(call)?;
         let state = found.state();
-        let incoming = found.incoming().ok_or(CommandError::WrongDirection)?;
-        if state == CallState::Established { Err(CommandError::WrongState(state)) } else { Ok(incoming) }
+        if found.is_ours() {
+            return Err(CommandError::WrongDirection);
+        }
+        let incoming = found.incoming().filter(|_| state != CallState::Established);
+        incoming.ok_or(CommandError::WrongState(state))
     }
 
     /// Answers an unanswered INVITE for good.

@@ -49,6 +49,7 @@ mod watchers;
 mod with;
 
 pub use binding::Binding;
+pub use call::Redirection;
 pub use config::{Aor, AorError, Config, ContactAs, OutboundFlow, PushService, ThirdParty};
 pub use endpoint::UserAgent;
 pub use error::{

@@ -8,7 +8,7 @@ use alloc::vec::Vec;
 use bytes::Bytes;
 use smol_str::SmolStr;
 
-use super::call::{Call, Direction, Targets, Terms, Usage, reliable};
+use super::call::{Call, Direction, Redirection, Targets, Terms, Usage, reliable};
 use super::farewell::Last;
 use super::local::{Outside, SDP};
 use super::presentation::{Presenting, contact_of};
@@ -47,12 +47,21 @@ pub(super) struct Outgoing {
     broken_until: Option<Instant>,
     /// It has its answer, and another is to go out over the next flow.
     unsent: bool,
+    /// It has its answer, a 3xx, and our user is asked where to go; or how it ends.
+    asked: Option<Asked>,
     /// The ACK of each 2xx, for its retransmissions: "the ACK is passed to the transport layer every time" (§13.2.2.4).
     acks: Vec<(DialogId, Bytes)>,
     /// Until when a 2xx may be retransmitted for want of its ACK.
     acks_until: Option<Instant>,
     /// It was given up while its flow was down, and canceled over another: until when a 2xx may come all the same.
     pub(super) late_until: Option<Instant>,
+}
+
+/// Where a 3xx would have a call go, and how it ends if it goes nowhere.
+#[derive(Debug)]
+struct Asked {
+    targets: Vec<Redirection>,
+    failure: Failure,
 }
 
 /// What an INVITE is written from.
@@ -253,6 +262,7 @@ impl UserAgent {
                 no_answer_at: Some(now + self.config.no_answer),
                 broken_until: None,
                 unsent: false,
+                asked: None,
                 acks: Vec::new(),
                 acks_until: None,
                 late_until: None,
@@ -292,13 +302,38 @@ impl UserAgent {
     pub fn cancel(&mut self, now: Instant, call: CallId) -> Result<(), CommandError> {
         let found = self.living(call)?;
         let state = found.state();
-        if found.outgoing().is_none() {
+        if !found.is_ours() {
             return Err(CommandError::WrongDirection);
         }
         if state == CallState::Established {
             return Err(CommandError::WrongState(state));
         }
         self.give_up(now, call, End::Canceled { by: Side::Local, reason: None });
+        self.settle(now);
+        Ok(())
+    }
+
+    /// Sends a call on that is sent elsewhere ([`Event::Redirected`](super::Event::Redirected)): to these of the targets that were
+    /// told, one after the other as each fails. None: to what was chosen before and waits, or it ends as `Redirected`.
+    pub fn follow(&mut self, now: Instant, call: CallId, targets: &[&str]) -> Result<(), CommandError> {
+        let found = self.living(call)?;
+        let state = found.state();
+        if !found.is_ours() {
+            return Err(CommandError::WrongDirection);
+        }
+        let out = found.outgoing().ok_or(CommandError::WrongState(state))?;
+        let asked = out.asked.as_ref().ok_or(CommandError::WrongState(state))?;
+        let chosen = targets.iter().map(|uri| asked.targets.iter().find(|told| told.uri == **uri).cloned());
+        let chosen: Vec<Redirection> = chosen.collect::<Option<_>>().ok_or(CommandError::InvalidTarget)?;
+        let twice = |(at, this): (usize, &Redirection)| chosen[..at].contains(this);
+        if chosen.iter().enumerate().any(twice) {
+            return Err(CommandError::InvalidTarget);
+        }
+        out.targets.prefer(chosen);
+        let failure = out.asked.take().map(|asked| asked.failure);
+        if !self.goes_on(now, call) {
+            self.fail(call, failure.unwrap_or_else(|| Failure::of(Cause::Redirected)));
+        }
         self.settle(now);
         Ok(())
     }
@@ -314,7 +349,7 @@ impl UserAgent {
         match out.client {
             // The CANCEL's own answer says nothing that the INVITE's does not.
             Some(client) => drop(self.layer.cancel_with(now, client, parting)),
-            None if out.unsent => self.release(id),
+            None if out.unsent || out.asked.is_some() => self.release(id),
             None => {
                 let request = out.request.clone();
                 self.release(id);

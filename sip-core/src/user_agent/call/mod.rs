@@ -19,6 +19,7 @@ pub(crate) use answered::{Answered, Due};
 pub(crate) use asked::{ACK, Asked};
 pub(crate) use change::Wish;
 pub(crate) use prack::RackOf;
+pub use redirection::Redirection;
 pub(crate) use redirection::Targets;
 pub(crate) use reliable::{Reliable, Taken};
 pub(crate) use session_timer::{Grant, Terms};

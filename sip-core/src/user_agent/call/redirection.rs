@@ -9,6 +9,15 @@ use crate::message::typed::{Contact, QValue};
 use crate::message::{Headers, Uri};
 use crate::user_agent::target;
 
+/// A place that a 3xx would have us call instead.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Redirection {
+    /// What would be called: a SIP URI, without what has no place in a Request-URI.
+    pub uri: SmolStr,
+    /// How much it is preferred by whoever answers (§20.10).
+    pub q: QValue,
+}
+
 /// The target set of one call: where it went, and where it may still go.
 #[derive(Debug)]
 pub(crate) struct Targets {
@@ -26,21 +35,38 @@ impl Targets {
         Self { left, known: Vec::from([uri]), waiting: Vec::new() }
     }
 
-    /// Takes the Contacts of a 3xx: SIP URIs that are new, by q (§20.10), the first first among equals.
-    pub(crate) fn extend(&mut self, headers: &Headers) {
-        if self.left == 0 {
-            return;
-        }
+    /// The Contacts of a 3xx that may be added: SIP URIs that are new, by q (§20.10), the first first among equals. None if
+    /// no more may be tried.
+    pub(crate) fn found(&self, headers: &Headers) -> Vec<Redirection> {
+        let mut found: Vec<Redirection> = Vec::new();
         for contact in headers.typed_all::<Contact<'_>>().flatten() {
             let Contact::Address(contact) = contact else { continue };
             let Some(uri) = target::from_uri(contact.address.uri) else { continue };
-            if self.known.len() > limits::REDIRECTIONS || self.knows(&uri) {
+            let known = self.known.iter().chain(found.iter().map(|other| &other.uri));
+            if self.left == 0 || self.known.len() + found.len() > limits::REDIRECTIONS || knows(known, &uri) {
                 continue;
             }
             let q = contact.q.unwrap_or(QValue::ONE);
+            let at = found.partition_point(|other| other.q.thousandths() >= q.thousandths());
+            found.insert(at, Redirection { uri, q });
+        }
+        found
+    }
+
+    /// Adds them, each by its q among those that wait.
+    pub(crate) fn extend(&mut self, found: Vec<Redirection>) {
+        for Redirection { uri, q } in found {
             let at = self.waiting.partition_point(|(other, _)| other.thousandths() < q.thousandths());
             self.known.push(uri.clone());
             self.waiting.insert(at, (q, uri));
+        }
+    }
+
+    /// Adds those that were chosen, in that order and before all that wait.
+    pub(crate) fn prefer(&mut self, chosen: Vec<Redirection>) {
+        for Redirection { uri, .. } in chosen.into_iter().rev() {
+            self.known.push(uri.clone());
+            self.waiting.push((QValue::ONE, uri));
         }
     }
 
@@ -49,9 +75,9 @@ impl Targets {
         self.left = self.left.checked_sub(1)?;
         self.waiting.pop().map(|(_, uri)| uri)
     }
+}
 
-    fn knows(&self, uri: &str) -> bool {
-        let Some(uri) = Uri::parse(uri) else { return true };
-        self.known.iter().filter_map(|known| Uri::parse(known)).any(|known| known.is_equivalent(&uri))
-    }
+fn knows<'a>(known: impl Iterator<Item = &'a SmolStr>, uri: &str) -> bool {
+    let Some(uri) = Uri::parse(uri) else { return true };
+    known.filter_map(|known| Uri::parse(known)).any(|known| known.is_equivalent(&uri))
 }

@@ -2,7 +2,7 @@
 
 use alloc::vec::Vec;
 
-use super::Outgoing;
+use super::{Asked, Outgoing};
 use crate::auth::Attempt;
 use crate::dialog::DialogId;
 use crate::limits;
@@ -11,7 +11,7 @@ use crate::offer_answer::{self, Turn};
 use crate::time::Instant;
 use crate::transaction::ClientId;
 use crate::user_agent::bodies::description;
-use crate::user_agent::call::{ACK, Asked, Call, Direction, Taken, Usage, ack};
+use crate::user_agent::call::{self, ACK, Call, Direction, Taken, Usage, ack};
 use crate::user_agent::farewell::Last;
 use crate::user_agent::{CallId, Cause, End, Event, Failure, Purpose, UserAgent, body_text};
 
@@ -177,9 +177,9 @@ impl UserAgent {
         out.acks_until = Some(now + self.timers.t1 * 64);
         let sdp = description(response.headers(), response.body());
         self.leave_early(now, id, others);
-        if let Some(asked @ Asked::Provisional { .. }) = &mut usage.asked {
+        if let Some(asked @ call::Asked::Provisional { .. }) = &mut usage.asked {
             // It should have waited for the PRACK (RFC 3262 §3): the answer that our user owes goes in the ACK.
-            *asked = Asked::Success { invite, until: now + ACK };
+            *asked = call::Asked::Success { invite, until: now + ACK };
             self.stands(id, usage);
             return self.event(Event::Accepted { call: id, sdp: None });
         }
@@ -301,31 +301,61 @@ impl UserAgent {
         if out.rang && failure.cause == Cause::Timeout {
             failure.cause = Cause::NoAnswer;
         }
+        if self.asks_where(now, id, response, &failure) {
+            return;
+        }
         if !self.redirected(now, id, response) {
             self.fail(id, failure);
         }
     }
 
+    /// A 3xx of which our user decides where it leads. `false`: nobody is to be asked, or there is nothing to ask.
+    fn asks_where(&mut self, now: Instant, id: CallId, response: &Response, failure: &Failure) -> bool {
+        let asks = self.config.redirections_asked && (300..400).contains(&response.status());
+        let Some(call) = self.calls.get_mut(&id).filter(|call| asks && !call.ended) else { return false };
+        let Some(out) = call.outgoing() else { return false };
+        let targets = out.targets.found(response.headers());
+        if targets.is_empty() {
+            return false;
+        }
+        out.client = None;
+        out.asked = Some(Asked { targets: targets.clone(), failure: failure.clone() });
+        let early = core::mem::take(&mut out.early);
+        self.leave_early(now, id, early);
+        let (status, response) = (response.status(), response.clone());
+        self.event(Event::Redirected { call: id, status, targets, response });
+        true
+    }
+
     /// §8.1.3.4: the INVITE goes to the next Contact that a 3xx named. `false`: there is none, or none is wanted.
     fn redirected(&mut self, now: Instant, id: CallId, response: &Response) -> bool {
+        let Some(call) = self.calls.get_mut(&id).filter(|call| !call.ended) else { return false };
+        let Some(out) = call.outgoing() else { return false };
+        // §21.6: 6xx is the answer of all.
+        if response.status() >= 600 {
+            return false;
+        }
+        if response.status() < 400 && !self.config.redirections_asked {
+            let found = out.targets.found(response.headers());
+            out.targets.extend(found);
+        }
+        self.goes_on(now, id)
+    }
+
+    /// The INVITE goes to the next of its targets, if there is one.
+    pub(super) fn goes_on(&mut self, now: Instant, id: CallId) -> bool {
         let Some(mut call) = self.calls.remove(&id) else { return false };
         let sent = match &mut call.direction {
-            // §21.6: 6xx is the answer of all.
-            Direction::Outgoing(out) if !call.ended && response.status() < 600 => {
-                if response.status() < 400 {
-                    out.targets.extend(response.headers());
-                }
-                out.targets.next().and_then(|uri| {
-                    out.draft.uri = uri;
-                    // RFC 7989 §6: whom we go to next we do not know.
-                    out.draft.session = SessionIdentifier::new(out.draft.session.local);
-                    out.attempt = Attempt::default();
-                    self.send_invite_again(now, id, out).ok()
-                })
-            }
-            _ => None,
+            Direction::Outgoing(out) => out.targets.next().is_some_and(|uri| {
+                out.draft.uri = uri;
+                // RFC 7989 §6: whom we go to next we do not know.
+                out.draft.session = SessionIdentifier::new(out.draft.session.local);
+                out.attempt = Attempt::default();
+                self.send_invite_again(now, id, out).is_ok()
+            }),
+            Direction::Incoming(_) | Direction::Standing { .. } => false,
         };
         self.calls.insert(id, call);
-        sent.is_some()
+        sent
     }
 }

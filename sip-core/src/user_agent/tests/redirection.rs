@@ -7,12 +7,18 @@ use std::vec::Vec;
 use super::solo::Solo;
 use super::{ANSWER, OFFER};
 use crate::message::{Method, Request};
+use crate::time::Duration;
 use crate::transport::Transport;
-use crate::user_agent::{CallId, Cause, End, Event};
+use crate::user_agent::{CallId, CallState, Cause, CommandError, End, Event};
 
 fn calling(redirections: u8) -> (Solo, CallId, Request) {
+    calling_with(redirections, false)
+}
+
+fn calling_with(redirections: u8, asked: bool) -> (Solo, CallId, Request) {
     let mut config = super::config("sip:alice@example.com");
     config.redirections = redirections;
+    config.redirections_asked = asked;
     let mut solo = Solo::with(config, Transport::Wss);
     let call = solo.ua.call(solo.now, "bob", OFFER).unwrap();
     solo.drain();
@@ -104,4 +110,113 @@ fn a_call_that_was_given_up_goes_nowhere() {
     solo.request(&Method::Ack);
     solo.nothing_sent();
     assert_eq!(solo.events.back(), Some(&Event::Released { call }));
+}
+
+const CONTACTS: &str = "<sip:a@x.example>;q=0.3, <mailto:b@x.example>, <sip:bob@example.com>, <sip:c@x.example>;q=0.9, <sip:d@x.example>;q=0.9";
+
+/// A call that is sent elsewhere, and our user is asked.
+fn asked(redirections: u8) -> (Solo, CallId) {
+    let (mut solo, call, first) = calling_with(redirections, true);
+    solo.reply(&first, 302, &format!("Contact: {CONTACTS}\r\n"), "");
+    solo.request(&Method::Ack);
+    solo.nothing_sent();
+    (solo, call)
+}
+
+#[track_caller]
+fn told(solo: &mut Solo) -> Vec<String> {
+    let Event::Redirected { status: 302, targets, response, .. } = solo.event() else { panic!() };
+    assert_eq!(response.status(), 302);
+    targets.iter().map(|target| format!("{} {}", target.uri, target.q)).collect()
+}
+
+#[test]
+fn rfc3261_8_1_3_4_our_user_decides_which_contacts_are_tried_and_in_which_order() {
+    let (mut solo, call) = asked(5);
+    assert_eq!(told(&mut solo), ["sip:c@x.example 0.9", "sip:d@x.example 0.9", "sip:a@x.example 0.3"]);
+    assert_eq!(solo.ua.call_state(call), Some(CallState::Connecting));
+    // Nothing but what was named, and nothing twice.
+    for wrong in [&["sip:e@x.example"][..], &["sip:a@x.example", "sip:a@x.example"]] {
+        assert_eq!(solo.ua.follow(solo.now, call, wrong), Err(CommandError::InvalidTarget));
+    }
+    solo.drain();
+    solo.nothing_sent();
+    solo.ua.follow(solo.now, call, &["sip:a@x.example", "sip:d@x.example"]).unwrap();
+    solo.drain();
+    let second = solo.request(&Method::Invite);
+    assert_eq!((second.uri(), second.cseq().number), ("sip:a@x.example", 2));
+    let over = Err(CommandError::WrongState(CallState::Connecting));
+    assert_eq!(solo.ua.follow(solo.now, call, &["sip:c@x.example"]), over);
+    // The next 3xx asks again; what was left out may come again, what was tried may not.
+    let contacts = "<sip:c@x.example>, <sip:a@x.example>, <sip:d@x.example>";
+    solo.reply(&second, 302, &format!("Contact: {contacts}\r\n"), "");
+    solo.request(&Method::Ack);
+    assert_eq!(told(&mut solo), ["sip:c@x.example 1"]);
+    solo.ua.follow(solo.now, call, &["sip:c@x.example"]).unwrap();
+    solo.drain();
+    let third = solo.request(&Method::Invite);
+    assert_eq!(third.uri(), "sip:c@x.example");
+    // What was chosen before still waits.
+    let fourth = refused(&mut solo, &third, 486, "");
+    assert_eq!(fourth.uri(), "sip:d@x.example");
+    solo.reply(&fourth, 200, "Contact: <sip:d@192.0.2.7>\r\n", ANSWER);
+    assert_eq!(solo.event(), Event::Accepted { call, sdp: Some(ANSWER.into()) });
+}
+
+#[test]
+fn rfc3261_8_1_3_4_our_user_goes_nowhere() {
+    let (mut solo, call) = asked(5);
+    told(&mut solo);
+    solo.ua.follow(solo.now, call, &[]).unwrap();
+    solo.drain();
+    let Event::Ended { end: End::Failed(failure), .. } = solo.event() else { panic!() };
+    assert_eq!((failure.cause, failure.status, failure.contacts.len()), (Cause::Redirected, Some(302), 5));
+    assert_eq!(solo.event(), Event::Released { call });
+    solo.nothing_sent();
+    // Hung up while asked: there is nothing to cancel.
+    let (mut solo, call) = asked(5);
+    told(&mut solo);
+    solo.ua.hangup(solo.now, call).unwrap();
+    solo.drain();
+    assert!(matches!(solo.event(), Event::Ended { end: End::Canceled { .. }, .. }));
+    assert_eq!(solo.event(), Event::Released { call });
+    solo.nothing_sent();
+    // Nobody decides.
+    let (mut solo, _) = asked(5);
+    told(&mut solo);
+    solo.advance(Duration::from_secs(61));
+    failed(&mut solo, Cause::NoAnswer);
+    // No place is left, or none may be tried: nobody is asked.
+    let (mut solo, call, first) = calling_with(5, true);
+    solo.reply(&first, 302, "Contact: <mailto:b@x.example>\r\n", "");
+    solo.request(&Method::Ack);
+    failed(&mut solo, Cause::Redirected);
+    assert_eq!(solo.ua.call_state(call), None);
+    let (mut solo, _, first) = calling_with(0, true);
+    solo.reply(&first, 302, &format!("Contact: {CONTACTS}\r\n"), "");
+    solo.request(&Method::Ack);
+    failed(&mut solo, Cause::Redirected);
+}
+
+#[test]
+fn rfc3261_8_1_3_4_our_user_decides_while_there_is_no_flow() {
+    let (mut solo, call) = asked(5);
+    told(&mut solo);
+    solo.close();
+    solo.ua.follow(solo.now, call, &["sip:a@x.example"]).unwrap();
+    solo.drain();
+    solo.nothing_sent();
+    solo.reopen(2);
+    assert_eq!(solo.request(&Method::Invite).uri(), "sip:a@x.example");
+    // It is given up before.
+    let (mut solo, call) = asked(5);
+    told(&mut solo);
+    solo.close();
+    solo.ua.follow(solo.now, call, &["sip:a@x.example"]).unwrap();
+    solo.ua.cancel(solo.now, call).unwrap();
+    solo.drain();
+    assert!(matches!(solo.event(), Event::Ended { .. }));
+    assert_eq!(solo.event(), Event::Released { call });
+    solo.reopen(2);
+    solo.nothing_sent();
 }

@@ -17,22 +17,25 @@ enum At {
     Calling,
     RingsThere,
     Answered,
+    Stands,
     HungUp,
     Called,
     RingsHere,
     Accepted,
+    TakenLong,
     Gone,
 }
 
-use At::{Accepted, Answered, Called, Calling, Gone, HungUp, RingsHere, RingsThere};
+use At::{Accepted, Answered, Called, Calling, Gone, HungUp, RingsHere, RingsThere, Stands, TakenLong};
 
 /// In the order of the rows below.
-const ALL: [At; 8] = [Calling, RingsThere, Answered, HungUp, Gone, Called, RingsHere, Accepted];
+const ALL: [At; 10] =
+    [Calling, RingsThere, Answered, Stands, HungUp, Gone, Called, RingsHere, Accepted, TakenLong];
 
 fn at(point: At) -> (Solo, CallId) {
     let mut solo = Solo::registered();
     let call = match point {
-        Calling | RingsThere | Answered | HungUp | Gone => {
+        Calling | RingsThere | Answered | Stands | HungUp | Gone => {
             let call = solo.ua.call(solo.now, "bob", OFFER).unwrap();
             solo.drain();
             let invite = solo.request(&Method::Invite);
@@ -54,14 +57,14 @@ fn at(point: At) -> (Solo, CallId) {
             }
             call
         }
-        Called | RingsHere | Accepted => {
+        Called | RingsHere | Accepted | TakenLong => {
             solo.send("INVITE", &INVITE, OFFER);
             solo.response(100);
             let Event::Incoming { call, .. } = solo.event() else { panic!() };
             if point == RingsHere {
                 solo.ua.ring(solo.now, call).unwrap();
             }
-            if point == Accepted {
+            if matches!(point, Accepted | TakenLong) {
                 solo.ua.accept(solo.now, call, ANSWER).unwrap();
                 solo.drain();
                 let ok = solo.response(200);
@@ -71,6 +74,10 @@ fn at(point: At) -> (Solo, CallId) {
         }
     };
     solo.drain();
+    if matches!(point, Stands | TakenLong) {
+        // Nothing of how it was made is kept any more.
+        solo.advance(crate::time::Duration::from_secs(40));
+    }
     solo.sent.clear();
     solo.events.clear();
     (solo, call)
@@ -84,24 +91,25 @@ fn told<T, E: core::fmt::Debug>(outcome: Result<T, E>) -> Result<(), String> {
 
 /// Each command, and for each point: `+` it does something, `s` [`CallState`] is named, `d` wrong direction, `t` nothing is
 /// asked, `g` no such call, `n` no call that could be named.
-const ROWS: [(&str, Command, &str); 17] = [
-    ("ring", |s, c| told(s.ua.ring(s.now, c)), "dddsg++s"),
-    ("progress", |s, c| told(s.ua.progress(s.now, c, ANSWER)), "dddsg++s"),
-    ("accept", |s, c| told(s.ua.accept(s.now, c, ANSWER)), "dddsg++s"),
-    ("reject", |s, c| told(s.ua.reject(s.now, c, 486, None)), "dddsg++s"),
-    ("redirect", |s, c| told(s.ua.redirect(s.now, c, 302, &[("carol", None)])), "dddsg++s"),
-    ("cancel", |s, c| told(s.ua.cancel(s.now, c)), "++ssgddd"),
-    ("hangup", |s, c| told(s.ua.hangup(s.now, c)), "+++sg+++"),
-    ("offer", |s, c| told(s.ua.offer(s.now, c, &newer(s, c))), "ss+sgss+"),
-    ("hold", |s, c| told(s.ua.hold(s.now, c)), "ss+sgss+"),
-    ("solicit", |s, c| told(s.ua.solicit(s.now, c)), "ss+sgss+"),
-    ("answer", |s, c| told(s.ua.answer(s.now, c, ANSWER)), "tttsgttt"),
-    ("refuse", |s, c| told(s.ua.refuse(s.now, c)), "tttsgttt"),
-    ("info", |s, c| told(s.ua.info(s.now, c, "application/dtmf-relay", "Signal=1\r\n")), "ss+sgss+"),
-    ("options", |s, c| told(s.ua.options(s.now, Addressee::Call(c))), "ss+sgss+"),
-    ("message", |s, c| told(s.ua.message(s.now, Addressee::Call(c), text())), "ss+sgss+"),
-    ("transfer", |s, c| told(s.ua.transfer(s.now, c, "carol")), "ss+sgss+"),
-    ("call_about", |s, c| told(s.ua.call_about(s.now, "carol", OFFER, c)), "nnnnnnnn"),
+const ROWS: [(&str, Command, &str); 18] = [
+    ("ring", |s, c| told(s.ua.ring(s.now, c)), "ddddsg++ss"),
+    ("progress", |s, c| told(s.ua.progress(s.now, c, ANSWER)), "ddddsg++ss"),
+    ("accept", |s, c| told(s.ua.accept(s.now, c, ANSWER)), "ddddsg++ss"),
+    ("reject", |s, c| told(s.ua.reject(s.now, c, 486, None)), "ddddsg++ss"),
+    ("redirect", |s, c| told(s.ua.redirect(s.now, c, 302, &[("carol", None)])), "ddddsg++ss"),
+    ("cancel", |s, c| told(s.ua.cancel(s.now, c)), "++sssgdddd"),
+    ("follow", |s, c| told(s.ua.follow(s.now, c, &[])), "sssssgdddd"),
+    ("hangup", |s, c| told(s.ua.hangup(s.now, c)), "++++sg++++"),
+    ("offer", |s, c| told(s.ua.offer(s.now, c, &newer(s, c))), "ss++sgss++"),
+    ("hold", |s, c| told(s.ua.hold(s.now, c)), "ss++sgss++"),
+    ("solicit", |s, c| told(s.ua.solicit(s.now, c)), "ss++sgss++"),
+    ("answer", |s, c| told(s.ua.answer(s.now, c, ANSWER)), "ttttsgtttt"),
+    ("refuse", |s, c| told(s.ua.refuse(s.now, c)), "ttttsgtttt"),
+    ("info", |s, c| told(s.ua.info(s.now, c, "application/dtmf-relay", "Signal=1\r\n")), "ss++sgss++"),
+    ("options", |s, c| told(s.ua.options(s.now, Addressee::Call(c))), "ss++sgss++"),
+    ("message", |s, c| told(s.ua.message(s.now, Addressee::Call(c), text())), "ss++sgss++"),
+    ("transfer", |s, c| told(s.ua.transfer(s.now, c, "carol")), "ss++sgss++"),
+    ("call_about", |s, c| told(s.ua.call_about(s.now, "carol", OFFER, c)), "nnnnnnnnnn"),
 ];
 
 fn text() -> Content {
@@ -125,6 +133,7 @@ fn every_command_in_every_state() {
                 (CallState::Connecting, [Calling, Called]),
                 (CallState::Ringing, [RingsThere, RingsHere]),
                 (CallState::Established, [Answered, Accepted]),
+                (CallState::Established, [Stands, TakenLong]),
                 (CallState::Ended, [HungUp, HungUp]),
             ];
             let state = states.iter().find(|(_, at)| at.contains(&point)).map(|(state, _)| *state);
