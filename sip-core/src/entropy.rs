@@ -17,10 +17,13 @@ pub type BoxedEntropy = Box<dyn Entropy + Send>;
 pub fn token(entropy: &mut dyn Entropy, bits: usize) -> String {
     const ALPHABET: &[u8; 32] = b"abcdefghijklmnopqrstuvwxyz234567";
     let mut out = String::with_capacity(bits / 5);
-    let mut byte = [0u8; 1];
-    for _ in 0..bits / 5 {
-        entropy.fill(&mut byte);
-        out.push(char::from(ALPHABET[usize::from(byte[0] & 31)]));
+    let mut bytes = [0u8; 32];
+    let mut left = bits / 5;
+    while left > 0 {
+        let some = &mut bytes[..left.min(32)];
+        left -= some.len();
+        entropy.fill(some);
+        out.extend(some.iter().map(|byte| char::from(ALPHABET[usize::from(byte & 31)])));
     }
     out
 }

@@ -12,6 +12,7 @@
 //! What it does not do: look into bodies, or decide what a message means.
 
 pub(crate) mod chars;
+pub(crate) mod digits;
 mod error;
 mod fields;
 mod headers;

@@ -21,6 +21,16 @@ impl<'a> Params<'a> {
     /// Reads the parameters that stand from `at` on, and looks for `wanted` on the way. `None` also if that stands
     /// twice (§7.3.1): elements that took different ones would see different dialogs or transactions.
     pub(crate) fn read(text: &'a str, at: usize, wanted: &str) -> Option<Read<'a>> {
+        Self::read_with(text, at, wanted, |_| {})
+    }
+
+    /// The same; `met` hears the names of the others.
+    pub(crate) fn read_with(
+        text: &'a str,
+        at: usize,
+        wanted: &str,
+        mut met: impl FnMut(&str),
+    ) -> Option<Read<'a>> {
         let bytes = text.as_bytes();
         let start = chars::skip_lws(bytes, at);
         let (mut at, mut end) = (start, start);
@@ -29,7 +39,10 @@ impl<'a> Params<'a> {
             let (name, value) = read_param(bytes, at)?;
             end = value.end;
             at = chars::skip_lws(bytes, end);
-            if text[name].eq_ignore_ascii_case(wanted) && found.replace(&text[value]).is_some() {
+            let name = &text[name];
+            if !name.eq_ignore_ascii_case(wanted) {
+                met(name);
+            } else if found.replace(&text[value]).is_some() {
                 return None;
             }
         }

@@ -3,6 +3,7 @@
 use core::net::IpAddr;
 
 use super::index::Span;
+use super::value::ViaMarks;
 use super::{Host, NameAddr, Params, SipUri, Uri, Via, chars};
 
 /// A part of a message's head, or of a field's value. Both are shorter than a message, so that places fit.
@@ -94,6 +95,7 @@ pub(super) struct ViaPlaces {
     host: HostPlace,
     port: Option<u16>,
     params: Place,
+    marks: ViaMarks,
 }
 
 impl AddressPlaces {
@@ -152,6 +154,7 @@ impl ViaPlaces {
             host: HostPlace::of(value, &via.host),
             port: via.port,
             params: Place::of(value, via.params.as_str()),
+            marks: via.marks,
         }
     }
 
@@ -162,6 +165,7 @@ impl ViaPlaces {
             host: self.host.within(value),
             port: self.port,
             params: Params(self.params.text(value)),
+            marks: self.marks,
         }
     }
 }

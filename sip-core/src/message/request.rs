@@ -6,7 +6,9 @@ use bytes::Bytes;
 
 use super::index::Span;
 use super::parse::Essentials;
-use super::{CSeq, HeaderName, Headers, Message, Method, NameAddr, ParseError, Refused, Via, chars};
+use super::{
+    CSeq, HeaderName, Headers, Message, Method, NameAddr, ParseError, Refused, Via, chars, split_list,
+};
 
 /// A request whose Via, From, To, Call-ID and CSeq were read and are sound. Cloning shares it.
 #[derive(Clone, Debug)]
@@ -86,6 +88,19 @@ impl Response {
     /// 1xx.
     pub fn is_provisional(&self) -> bool {
         self.status() < 200
+    }
+
+    /// The Via below the topmost: whom it is for next.
+    pub fn next_via(&self) -> Option<&str> {
+        let headers = self.headers();
+        let mut fields = headers.fields_of(HeaderName::Via);
+        let (first, top) = (fields.next()?, self.0.essentials.via.span());
+        // As a rule each stands in a field of its own.
+        if top.end == first.value.end {
+            let next = fields.map(|field| headers.value_of(field));
+            return next.flat_map(split_list).next();
+        }
+        headers.list(HeaderName::Via).nth(1)
     }
 
     /// 2xx.

@@ -15,15 +15,16 @@ use super::{HeaderName, Headers, Request, chars};
 pub struct Rewrite<'m> {
     headers: &'m Headers,
     edits: Vec<Edit>,
+    /// All that is inserted, in the order it was asked for.
+    text: String,
     end_of_fields: usize,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Copy, Debug)]
 struct Edit {
     cut: Span,
-    /// Keeps edits at one place in the order they were asked for.
-    order: u32,
-    insert: String,
+    /// What takes its place, in [`Rewrite::text`].
+    insert: Span,
 }
 
 impl<'m> Rewrite<'m> {
@@ -31,44 +32,58 @@ impl<'m> Rewrite<'m> {
     pub fn new(headers: &'m Headers) -> Self {
         let end_of_fields =
             headers.fields().last().map_or(headers.start_line().len() + 2, |f| f.line.end as usize);
-        Self { headers, edits: Vec::with_capacity(8), end_of_fields }
+        Self { headers, edits: Vec::with_capacity(12), text: String::new(), end_of_fields }
     }
 
-    fn edit(&mut self, cut: Span, insert: String) {
-        let order = self.edits.len() as u32;
-        self.edits.push(Edit { cut, order, insert });
+    /// Makes room for what will be inserted, in bytes.
+    pub(crate) fn reserve(&mut self, bytes: usize) {
+        self.text.reserve(bytes);
+    }
+
+    fn edit(&mut self, cut: Span, insert: impl FnOnce(&mut String)) {
+        let start = self.text.len();
+        insert(&mut self.text);
+        self.edits.push(Edit { cut, insert: Span::new(start, self.text.len()) });
+    }
+
+    fn cut(&mut self, cut: Span) {
+        self.edit(cut, |_| {});
     }
 
     /// Replaces the Request-URI.
     pub fn request_uri(&mut self, request: &Request, uri: &str) {
         let span = Span::of(self.headers.bytes(), request.uri());
-        self.edit(span, uri.into());
+        self.edit(span, |text| text.push_str(uri));
     }
 
     /// Adds a field before the first of its name, or before all fields.
     pub fn prepend(&mut self, name: HeaderName, value: &str) {
+        self.prepend_with(name, |text| text.push_str(value));
+    }
+
+    /// The same with a value that is written in its place.
+    pub(crate) fn prepend_with(&mut self, name: HeaderName, value: impl FnOnce(&mut String)) {
         let at = self
             .headers
             .fields_of(name)
             .next()
             .map_or_else(|| self.headers.start_line().len() + 2, |f| f.line.start as usize);
-        self.edit(Span::new(at, at), line(name.as_str(), value));
+        self.edit(Span::new(at, at), line(name, value));
     }
 
     /// Adds a field after all others.
     pub fn append(&mut self, name: HeaderName, value: &str) {
         let at = self.end_of_fields;
-        self.edit(Span::new(at, at), line(name.as_str(), value));
+        self.edit(Span::new(at, at), line(name, |text| text.push_str(value)));
     }
 
     /// Replaces the value of the first field of this name, or appends the field.
     pub fn set(&mut self, name: HeaderName, value: &str) {
         match self.headers.fields_of(name).next() {
             Some(field) if field.value.start == field.value.end => {
-                let (line_span, text) = (field.line, line(name.as_str(), value));
-                self.edit(line_span, text);
+                self.edit(field.line, line(name, |text| text.push_str(value)));
             }
-            Some(field) => self.edit(field.value, value.into()),
+            Some(field) => self.edit(field.value, |text| text.push_str(value)),
             None => self.append(name, value),
         }
     }
@@ -76,7 +91,7 @@ impl<'m> Rewrite<'m> {
     /// Removes every field of this name.
     pub fn remove(&mut self, name: HeaderName) {
         for field in self.headers.fields_of(name) {
-            self.edit(field.line, String::new());
+            self.cut(field.line);
         }
     }
 
@@ -84,7 +99,7 @@ impl<'m> Rewrite<'m> {
     pub fn remove_if(&mut self, name: HeaderName, unwanted: impl Fn(&str) -> bool) {
         for field in self.headers.fields_of(name) {
             if unwanted(self.headers.value_of(field)) {
-                self.edit(field.line, String::new());
+                self.cut(field.line);
             }
         }
     }
@@ -95,7 +110,7 @@ impl<'m> Rewrite<'m> {
             let text = self.headers.value_of(field);
             let Some(element) = first_value(text) else { return };
             let span = Span::of(self.headers.bytes(), chars::trim(&text[element]));
-            self.edit(span, value.into());
+            self.edit(span, |text| text.push_str(value));
         }
     }
 
@@ -120,11 +135,11 @@ impl<'m> Rewrite<'m> {
             }
             // Commas that are left are no list.
             if text.get(at..).and_then(first_value).is_none() {
-                self.edit(field.line, String::new());
+                self.cut(field.line);
             } else {
                 at += text[at..].len() - text[at..].trim_start_matches([' ', '\t', '\r', '\n']).len();
                 let start = field.value.start as usize;
-                self.edit(Span::new(start, start + at), String::new());
+                self.cut(Span::new(start, start + at));
             }
         }
     }
@@ -141,21 +156,23 @@ impl<'m> Rewrite<'m> {
             at += element.end + 1;
         }
         if kept == 0 {
-            self.edit(field.line, String::new());
+            self.cut(field.line);
         } else {
             // The comma before it, too.
             let end = field.value.end as usize;
-            self.edit(Span::new(field.value.start as usize + kept - 1, end), String::new());
+            self.cut(Span::new(field.value.start as usize + kept - 1, end));
         }
     }
 
     /// The edited message. What is added where something is taken away comes before it. Edits of the same bytes are a
     /// mistake of the caller's: the first asked for applies.
     pub fn finish(mut self) -> Bytes {
-        self.edits.sort_by_key(|e| (e.cut.start, e.cut.end > e.cut.start, e.order));
+        // Those at one place stay in the order they were asked for.
+        self.edits.sort_by_key(|e| (e.cut.start, e.cut.end > e.cut.start));
         let source = self.headers.bytes();
-        let grown: usize = self.edits.iter().map(|e| e.insert.len()).sum();
-        let mut out = Vec::with_capacity(source.len() + grown);
+        let cut: usize = self.edits.iter().map(|e| e.cut.range().len()).sum();
+        // Of edits that overlap more is cut than is there.
+        let mut out = Vec::with_capacity((source.len() + self.text.len()).saturating_sub(cut));
         let mut at = 0;
         for edit in &self.edits {
             let (start, end) = (edit.cut.start as usize, edit.cut.end as usize);
@@ -164,7 +181,7 @@ impl<'m> Rewrite<'m> {
                 continue;
             }
             out.extend_from_slice(&source[at..start]);
-            out.extend_from_slice(edit.insert.as_bytes());
+            out.extend_from_slice(&self.text.as_bytes()[edit.insert.range()]);
             at = end;
         }
         out.extend_from_slice(&source[at..]);
@@ -185,11 +202,12 @@ fn first_value(text: &str) -> Option<Range<usize>> {
     None
 }
 
-fn line(name: &str, value: &str) -> String {
-    let mut text = String::with_capacity(name.len() + value.len() + 4);
-    text.push_str(name);
-    text.push_str(": ");
-    text.push_str(value);
-    text.push_str("\r\n");
-    text
+/// Writes a whole field.
+fn line(name: HeaderName, value: impl FnOnce(&mut String)) -> impl FnOnce(&mut String) {
+    move |text| {
+        text.push_str(name.as_str());
+        text.push_str(": ");
+        value(text);
+        text.push_str("\r\n");
+    }
 }

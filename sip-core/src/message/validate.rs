@@ -163,12 +163,13 @@ impl Rules<'_> {
 
     /// Judges a response.
     pub fn response(&self, response: &Response) -> Result<(), Dropped> {
-        let Some(next) = response.headers().list(HeaderName::Via).nth(1) else { return Ok(()) };
+        let Some(next) = response.next_via() else { return Ok(()) };
         if self.role != Role::Proxy {
             return Err(Dropped::Misrouted);
         }
         let next = Via::parse(next).ok_or(Dropped::Malformed)?;
-        let received = next.params.value("received").map(|text| text.trim_matches(['[', ']']));
+        let received = next.marks.received.then(|| next.params.value("received")).flatten();
+        let received = received.map(|text| text.trim_matches(['[', ']']));
         let address = received.map_or(next.host.ip(), |text| text.parse().ok());
         if address.is_some_and(|ip| is_nowhere(ip.to_canonical())) {
             Err(Dropped::ViaAddress)

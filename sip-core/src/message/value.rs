@@ -109,6 +109,17 @@ pub struct Via<'a> {
     pub port: Option<u16>,
     /// `branch`, `received`, `rport`, …
     pub params: Params<'a>,
+    /// Which of them the next hop looks for.
+    pub(crate) marks: ViaMarks,
+}
+
+/// Parameters of a Via that a server changes or goes by (§18.2, RFC 3581): met when it was read.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct ViaMarks {
+    /// `received` is there.
+    pub(crate) received: bool,
+    /// `rport` is there, with or without a value.
+    pub(crate) rport: bool,
 }
 
 impl<'a> Via<'a> {
@@ -136,8 +147,12 @@ impl<'a> Via<'a> {
             let (number, end) = read_port(text, chars::skip_lws(bytes, at + 1))?;
             (port, at) = (Some(number), end);
         }
-        let read = Params::read(text, at, "branch")?;
-        Some((Self { transport, host, port, params: read.params }, read))
+        let mut marks = ViaMarks::default();
+        let read = Params::read_with(text, at, "branch", |name| {
+            marks.received |= name.eq_ignore_ascii_case("received");
+            marks.rport |= name.eq_ignore_ascii_case("rport");
+        })?;
+        Some((Self { transport, host, port, params: read.params, marks }, read))
     }
 
     /// The `branch` parameter.
@@ -203,7 +218,10 @@ pub(crate) fn list_element_len(text: &str) -> usize {
     let bytes = text.as_bytes();
     let mut at = 0;
     loop {
-        at = chars::find_list_mark(bytes, at);
+        // An address usually begins with its bracket.
+        if bytes.get(at) != Some(&b'<') {
+            at = chars::find_list_mark(bytes, at);
+        }
         at = match bytes.get(at) {
             None | Some(b',') => return at,
             Some(b'"') => match quoted_len(&text[at..]) {

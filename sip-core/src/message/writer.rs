@@ -6,6 +6,7 @@ use core::fmt::{self, Display, Write};
 
 use bytes::Bytes;
 
+use super::digits::Decimal;
 use super::validate::Rejection;
 use super::{Fields, HeaderName, Headers, Method, NameAddr, Request};
 
@@ -28,13 +29,17 @@ impl Writer {
     /// Begins a response from nothing; [`Writer::response`] is what most want.
     pub fn status(status: u16, reason: &str) -> Self {
         let mut writer = Self { out: Vec::with_capacity(1024) };
-        let _ = write!(writer, "SIP/2.0 {status} {reason}");
+        writer.push("SIP/2.0 ");
+        writer.push(Decimal::new(status.into()).as_str());
+        writer.push(" ");
+        writer.push(reason);
         writer.end_line()
     }
 
     /// Begins a response (§8.2.6.2): Vias, From, To, Call-ID and CSeq of the request. `to_tag` goes to a To that
     /// has none; pass `None` for 100.
     pub fn response(request: &Request, status: u16, reason: &str, to_tag: Option<&str>) -> Self {
+        let to_tag = to_tag.filter(|_| request.to_tag().is_none());
         let writer = Self::status(status, reason).echo(request.headers(), to_tag);
         if status == 100 {
             // §8.2.6.1: a Timestamp goes back in the 100.
@@ -47,24 +52,26 @@ impl Writer {
 
     /// The answer to a request that was refused while parsing, from whatever of it can be told.
     pub fn refusal(headers: &Headers, rejection: &Rejection, to_tag: &str) -> Bytes {
-        let writer = Self::status(rejection.status, &rejection.to_string()).echo(headers, Some(to_tag));
+        let to = headers.first(HeaderName::To).and_then(NameAddr::parse);
+        let to_tag = Some(to_tag).filter(|_| to.is_none_or(|to| to.tag().is_none()));
+        let writer = Self::status(rejection.status, &rejection.to_string()).echo(headers, to_tag);
         match &rejection.field {
             Some((name, value)) => writer.header(*name, value).finish(),
             None => writer.finish(),
         }
     }
 
+    /// What an answer repeats of a request. `to_tag` is added to its To.
     fn echo(mut self, headers: &Headers, to_tag: Option<&str>) -> Self {
         for via in headers.all(HeaderName::Via) {
             self = self.repeat(HeaderName::Via, via).end_line();
         }
         for name in [HeaderName::From, HeaderName::To, HeaderName::CallId, HeaderName::CSeq] {
             let Some(value) = headers.first(name) else { continue };
-            let untagged =
-                name == HeaderName::To && NameAddr::parse(value).is_none_or(|to| to.tag().is_none());
             self = self.repeat(name, value);
-            if let Some(tag) = to_tag.filter(|_| untagged) {
-                let _ = write!(self, ";tag={tag}");
+            if let Some(tag) = to_tag.filter(|_| name == HeaderName::To) {
+                self.out.extend_from_slice(b";tag=");
+                self.push(tag);
             }
             self = self.end_line();
         }
@@ -83,8 +90,14 @@ impl Writer {
     /// Begins a field with a value out of another message, where NUL is part of a quoted-pair: it "MUST equal" that
     /// value (§8.2.6.2), so that only folds become spaces.
     fn repeat(mut self, name: HeaderName, value: &str) -> Self {
-        let _ = write!(self, "{name}: ");
-        self.out.extend(value.bytes().map(|b| if matches!(b, b'\r' | b'\n') { b' ' } else { b }));
+        self.begin(name.as_str());
+        let start = self.out.len();
+        self.out.extend_from_slice(value.as_bytes());
+        // Folds are rare.
+        if memchr::memchr2(b'\r', b'\n', value.as_bytes()).is_some() {
+            let folds = self.out[start..].iter_mut().filter(|b| matches!(b, b'\r' | b'\n'));
+            folds.for_each(|b| *b = b' ');
+        }
         self
     }
 
@@ -97,8 +110,19 @@ impl Writer {
     /// Adds a field by any name.
     #[must_use]
     pub fn field(mut self, name: &str, value: impl Display) -> Self {
-        let _ = write!(self, "{name}: {value}");
+        self.begin(name);
+        let _ = write!(self, "{value}");
         self.end_line()
+    }
+
+    fn begin(&mut self, name: &str) {
+        self.push(name);
+        self.out.extend_from_slice(b": ");
+    }
+
+    fn push(&mut self, text: &str) {
+        // Writing to a Writer cannot fail.
+        let _ = self.write_str(text);
     }
 
     /// Adds an application's fields.
@@ -118,8 +142,8 @@ impl Writer {
 
     /// Ends without a body.
     pub fn finish(self) -> Bytes {
-        let mut writer = self.header(HeaderName::ContentLength, 0);
-        writer.out.extend_from_slice(b"\r\n");
+        let mut writer = self;
+        writer.out.extend_from_slice(b"Content-Length: 0\r\n\r\n");
         Bytes::from(writer.out)
     }
 
@@ -131,7 +155,12 @@ impl Writer {
 
 impl Write for Writer {
     fn write_str(&mut self, text: &str) -> fmt::Result {
-        self.out.extend(text.bytes().map(|b| if matches!(b, b'\r' | b'\n' | 0) { b' ' } else { b }));
+        let start = self.out.len();
+        self.out.extend_from_slice(text.as_bytes());
+        if memchr::memchr3(b'\r', b'\n', 0, text.as_bytes()).is_some() {
+            let smuggled = self.out[start..].iter_mut().filter(|b| matches!(b, b'\r' | b'\n' | 0));
+            smuggled.for_each(|b| *b = b' ');
+        }
         Ok(())
     }
 }

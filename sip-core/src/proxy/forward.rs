@@ -2,13 +2,13 @@
 //! as it came, byte for byte.
 
 use alloc::format;
-use alloc::string::{String, ToString};
 
 use bytes::Bytes;
 
 use super::identity::{self, Asserted};
 use crate::auth::Credentials;
 use crate::limits;
+use crate::message::digits::{Decimal, push_socket};
 use crate::message::{HeaderName, Headers, NameAddr, Request, Response, Rewrite, Uri};
 use crate::transport::Hop;
 
@@ -18,6 +18,9 @@ const MAX_FORWARDS: u8 = 70;
 /// How many fields a forwarded request may have more than the one that came: Via, two Record-Route, two Route (a Path,
 /// and a strict router's URI), Max-Forwards, Max-Breadth, P-Asserted-Identity, Content-Length.
 const ADDED: usize = 9;
+
+/// Bytes that all these have together in nearly every request, but for the Record-Routes.
+const USUALLY_ADDED: usize = 256;
 
 /// What changes in a request.
 #[derive(Debug)]
@@ -29,7 +32,7 @@ pub(super) struct Change<'a> {
     /// The Routes that are put before what is left of those (RFC 3327 §5.3).
     pub(super) path: &'a str,
     /// The Record-Route values, topmost first (§16.6 step 4).
-    pub(super) record_routes: &'a [String],
+    pub(super) record_routes: &'a [&'a str],
     /// Where it goes.
     pub(super) hop: &'a Hop,
     /// The branch of our Via, and its other parameters.
@@ -48,23 +51,30 @@ pub(super) struct Change<'a> {
 pub(super) fn request(request: &Request, change: &Change<'_>) -> Bytes {
     let headers = request.headers();
     let mut rewrite = Rewrite::new(headers);
+    rewrite.reserve(change.record_routes.iter().map(|value| value.len()).sum::<usize>() + USUALLY_ADDED);
     let strict = strict(headers, change.routes);
     if let Some(uri) = strict.or(change.request_uri) {
         rewrite.request_uri(request, uri);
     }
     // Step 8. Said first, so that it stands above a Record-Route at the same place.
     let Hop { transport, local, .. } = change.hop;
-    rewrite.prepend(
-        HeaderName::Via,
-        &format!("SIP/2.0/{} {local};branch={}", transport.via_token(), change.branch),
-    );
+    rewrite.prepend_with(HeaderName::Via, |via| {
+        via.push_str("SIP/2.0/");
+        via.push_str(transport.via_token());
+        via.push(' ');
+        push_socket(via, local);
+        via.push_str(";branch=");
+        via.push_str(change.branch);
+    });
     for value in change.record_routes {
         rewrite.prepend(HeaderName::RecordRoute, value);
     }
     // Step 3. OPTIONS at 0 was answered by the server, so there is something to take from.
     match request.max_forwards() {
-        Some(hops) => rewrite.set(HeaderName::MaxForwards, &hops.saturating_sub(1).to_string()),
-        None => rewrite.append(HeaderName::MaxForwards, &MAX_FORWARDS.to_string()),
+        Some(hops) => {
+            rewrite.set(HeaderName::MaxForwards, Decimal::new(hops.saturating_sub(1).into()).as_str())
+        }
+        None => rewrite.append(HeaderName::MaxForwards, Decimal::new(MAX_FORWARDS.into()).as_str()),
     }
     set_breadth(&mut rewrite, headers, change.breadth);
     if !change.path.is_empty() {
@@ -83,7 +93,7 @@ pub(super) fn request(request: &Request, change: &Change<'_>) -> Bytes {
     rewrite.remove_if(HeaderName::ProxyAuthorization, |value| {
         Credentials::parse(value).is_ok_and(|credentials| credentials.realm == change.realm)
     });
-    identity::in_request(&mut rewrite, headers, change.asserted, change.trusted);
+    identity::in_request(&mut rewrite, request, change.asserted, change.trusted);
     delimit(&mut rewrite, headers);
     rewrite.finish()
 }
@@ -111,15 +121,16 @@ fn strict(headers: &Headers, routes: usize) -> Option<&str> {
 /// RFC 5393 §5.3.3: "All proxied requests MUST contain a single Max-Breadth".
 fn set_breadth(rewrite: &mut Rewrite<'_>, headers: &Headers, breadth: u32) {
     let mut there = headers.all(HeaderName::MaxBreadth);
-    let breadth = breadth.to_string();
+    let breadth = Decimal::new(breadth.into());
+    let breadth = breadth.as_str();
     match (there.next(), there.next()) {
         (Some(value), None) if value == breadth => {}
-        (Some(_), None) => rewrite.set(HeaderName::MaxBreadth, &breadth),
+        (Some(_), None) => rewrite.set(HeaderName::MaxBreadth, breadth),
         (first, _) => {
             if first.is_some() {
                 rewrite.remove(HeaderName::MaxBreadth);
             }
-            rewrite.append(HeaderName::MaxBreadth, &breadth);
+            rewrite.append(HeaderName::MaxBreadth, breadth);
         }
     }
 }
@@ -128,7 +139,7 @@ fn set_breadth(rewrite: &mut Rewrite<'_>, headers: &Headers, breadth: u32) {
 /// messages of their own.
 fn delimit(rewrite: &mut Rewrite<'_>, headers: &Headers) {
     if !headers.has(HeaderName::ContentLength) {
-        rewrite.append(HeaderName::ContentLength, &headers.body().len().to_string());
+        rewrite.append(HeaderName::ContentLength, Decimal::new(headers.body().len() as u64).as_str());
     }
 }
 
@@ -149,21 +160,24 @@ pub(super) struct Trust {
 /// The response without our Via (§16.7 step 3). `None`: ours was the only one, so it is for nobody else.
 pub(super) fn response(response: &Response, trust: Trust) -> Option<Bytes> {
     let headers = response.headers();
-    headers.list(HeaderName::Via).nth(1)?;
-    let mut rewrite = Rewrite::new(headers);
-    rewrite.remove_first_values(HeaderName::Via, 1);
-    identity::in_response(&mut rewrite, headers, trust.from, trust.to);
+    let mut rewrite = without_our_via(response)?;
+    identity::in_response(&mut rewrite, response, trust.from, trust.to);
     delimit(&mut rewrite, headers);
     Some(rewrite.finish())
+}
+
+fn without_our_via(response: &Response) -> Option<Rewrite<'_>> {
+    response.next_via()?;
+    let mut rewrite = Rewrite::new(response.headers());
+    rewrite.remove_first_values(HeaderName::Via, 1);
+    Some(rewrite)
 }
 
 /// The same for a 401 or 407 that carries the challenges of others too (§16.7 step 7).
 pub(super) fn challenge<'r>(chosen: &Response, others: impl Iterator<Item = &'r Response>) -> Option<Bytes> {
     let headers = chosen.headers();
-    headers.list(HeaderName::Via).nth(1)?;
-    let mut rewrite = Rewrite::new(headers);
-    rewrite.remove_first_values(HeaderName::Via, 1);
-    identity::in_response(&mut rewrite, headers, false, false);
+    let mut rewrite = without_our_via(chosen)?;
+    identity::in_response(&mut rewrite, chosen, false, false);
     for other in others {
         for name in [HeaderName::WwwAuthenticate, HeaderName::ProxyAuthenticate] {
             other.headers().all(name).for_each(|value| rewrite.append(name, value));

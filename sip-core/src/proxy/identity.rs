@@ -7,7 +7,7 @@ use alloc::vec::Vec;
 use smol_str::SmolStr;
 
 use crate::message::typed::Privacy;
-use crate::message::{HeaderName, Headers, NameAddr, Request, Rewrite, Uri};
+use crate::message::{HeaderName, Headers, NameAddr, Request, Response, Rewrite, Uri};
 
 /// Whose identity a request asserts.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -21,8 +21,11 @@ pub enum Asserted {
 }
 
 /// The identity in a request. `trusted`: whom it goes to is of our trust domain.
-pub(super) fn in_request(rewrite: &mut Rewrite<'_>, headers: &Headers, asserted: &Asserted, trusted: bool) {
-    let hidden = !trusted && is_private(headers);
+pub(super) fn in_request(rewrite: &mut Rewrite<'_>, request: &Request, asserted: &Asserted, trusted: bool) {
+    // Asked only where there is something to hide.
+    let theirs = *asserted == Asserted::Theirs && request.headers().has(HeaderName::PAssertedIdentity);
+    let asserts = theirs || matches!(asserted, Asserted::Ours(_));
+    let hidden = asserts && !trusted && is_private(request.headers(), request.from());
     if hidden || *asserted != Asserted::Theirs {
         rewrite.remove(HeaderName::PAssertedIdentity);
     }
@@ -38,23 +41,19 @@ pub(super) fn in_request(rewrite: &mut Rewrite<'_>, headers: &Headers, asserted:
 }
 
 /// The same in a response, which came from somebody trusted or not and goes to somebody trusted or not.
-pub(super) fn in_response(rewrite: &mut Rewrite<'_>, headers: &Headers, from_trusted: bool, trusted: bool) {
-    if !from_trusted || (!trusted && is_private(headers)) {
+pub(super) fn in_response(rewrite: &mut Rewrite<'_>, response: &Response, from_trusted: bool, trusted: bool) {
+    if !from_trusted || (!trusted && is_private(response.headers(), response.from())) {
         rewrite.remove(HeaderName::PAssertedIdentity);
     }
 }
 
 /// RFC 3325 §7, §9.3: whether the identity is not for those outside the trust domain. Who says nothing of it but calls as nobody
 /// does not want to be told either; and what cannot be read may be a wish.
-fn is_private(headers: &Headers) -> bool {
+fn is_private(headers: &Headers, from: NameAddr<'_>) -> bool {
     match headers.typed::<Privacy<'_>>() {
         Ok(Some(privacy)) => privacy.has("id"),
         Err(_) => true,
-        Ok(None) => headers
-            .first(HeaderName::From)
-            .and_then(NameAddr::parse)
-            .and_then(|from| from.parsed_uri())
-            .is_some_and(|uri| matches!(uri, Uri::Sip(uri) if uri.is_nobody())),
+        Ok(None) => matches!(from.parsed_uri(), Some(Uri::Sip(uri)) if uri.is_nobody()),
     }
 }
 

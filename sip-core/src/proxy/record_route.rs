@@ -1,11 +1,14 @@
 //! The Record-Routes a request gets, one a side (§16.6 step 4, RFC 5658 for the doubling).
 
-use alloc::format;
 use alloc::string::String;
 
 use super::table::Turn;
+use crate::message::digits::push_socket;
 use crate::message::{Method, Request};
 use crate::transport::{Hop, RouteTarget};
+
+/// Room for a value: most take less.
+const VALUE_BYTES: usize = 192;
 
 /// Whether a request gets them: one that may begin a dialog, whose route set is settled by it (§12.2), and a NOTIFY in a
 /// dialog that is recorded here, for to its receiver that one begins it (RFC 6665 §4.3). `routes` of it were ours.
@@ -20,6 +23,13 @@ pub(super) fn records(request: &Request, routes: usize) -> bool {
 /// The value that leads back to `target` through us. `hop` is the side it is for: its user agents see our address
 /// there, which says nothing but where to find us: whom it leads to is sealed.
 pub(super) fn value(turn: &mut Turn<'_>, target: &RouteTarget, call_id: &str, hop: &Hop) -> String {
-    let token = turn.tokens.seal(target, call_id, turn.now, turn.entropy);
-    format!("<sip:{token}@{};transport={};lr>", hop.local, hop.transport.uri_token())
+    let mut out = String::with_capacity(VALUE_BYTES);
+    out.push_str("<sip:");
+    turn.tokens.seal_into(&mut out, target, call_id, turn.now, turn.entropy);
+    out.push('@');
+    push_socket(&mut out, &hop.local);
+    out.push_str(";transport=");
+    out.push_str(hop.transport.uri_token());
+    out.push_str(";lr>");
+    out
 }

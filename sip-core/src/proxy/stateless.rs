@@ -48,14 +48,14 @@ impl Stateless<'_> {
         if record_route::records(request, routes) {
             let call_id = request.call_id();
             let there = record_route::value(turn, &target.receiver, call_id, &target.hop);
-            self.forward(&via, &[there, record_route::value(turn, sender, call_id, from)])
+            self.forward(&via, &[&there, &record_route::value(turn, sender, call_id, from)])
         } else {
             self.forward(&via, &[])
         }
     }
 
     /// `via` is our Via's branch and what follows it.
-    fn forward(&self, via: &str, record_routes: &[String]) -> Bytes {
+    fn forward(&self, via: &str, record_routes: &[&str]) -> Bytes {
         let Self { request, routes, realm, target, asserted, .. } = *self;
         let change = forward::Change {
             request_uri: target.contact.as_deref().map(forward::request_uri),

@@ -1,7 +1,6 @@
 //! From a target set to branches (§16.6): in parallel what is preferred alike, one group after the other, and never
 //! broader than Max-Breadth allows (RFC 5393 §5).
 
-use alloc::string::String;
 use alloc::vec::Vec;
 
 use super::again::Sent;
@@ -99,17 +98,17 @@ impl Proxy {
 
     fn send(&mut self, turn: &mut Turn<'_>, context: &Context, target: Target, breadth: u32) -> Branch {
         let Inbound { request, routes, .. } = &context.inbound;
-        let mut record_routes: Vec<String> = Vec::with_capacity(2);
-        if let Some(back) = &context.back {
-            record_routes.push(record_route::value(turn, &target.receiver, request.call_id(), &target.hop));
-            record_routes.push(back.clone());
-        }
+        let there = context
+            .back
+            .as_ref()
+            .map(|_| record_route::value(turn, &target.receiver, request.call_id(), &target.hop));
+        let record_routes = [there.as_deref(), context.back.as_deref()].map(Option::unwrap_or_default);
         let branch = branch::fresh(context.mark, turn.entropy);
         let change = forward::Change {
             request_uri: target.contact.as_deref().map(forward::request_uri),
             routes: *routes,
             path: &target.path,
-            record_routes: &record_routes,
+            record_routes: if there.is_some() { &record_routes } else { &[] },
             hop: &target.hop,
             branch: &branch,
             breadth,

@@ -42,6 +42,19 @@ impl Seals {
 
     /// Seals what `write` writes, bound to `bound`, as characters that need no escape in a URI's user part.
     pub fn seal(&self, bound: &str, entropy: &mut dyn Entropy, write: impl FnOnce(&mut Vec<u8>)) -> String {
+        let mut out = String::new();
+        self.seal_into(&mut out, bound, entropy, write);
+        out
+    }
+
+    /// The same, appended to `out`.
+    pub fn seal_into(
+        &self,
+        out: &mut String,
+        bound: &str,
+        entropy: &mut dyn Entropy,
+        write: impl FnOnce(&mut Vec<u8>),
+    ) {
         let key = &self.keys[0];
         let mut sealed = Vec::with_capacity(128);
         sealed.push(key.id);
@@ -54,7 +67,7 @@ impl Seals {
             .encrypt_inout_detached(&nonce.into(), bound.as_bytes(), (&mut sealed[PREFIX..]).into())
             .expect("what is sealed is shorter than the 64 GiB that the cipher can take");
         sealed.extend_from_slice(&tag);
-        BASE64URL.encode(&sealed)
+        BASE64URL.encode_string(&sealed, out);
     }
 
     /// What was sealed. `None`: not ours, changed, or bound to something else.

@@ -75,11 +75,25 @@ impl RouteTokens {
         now: Instant,
         entropy: &mut dyn Entropy,
     ) -> String {
+        let mut out = String::new();
+        self.seal_into(&mut out, target, call_id, now, entropy);
+        out
+    }
+
+    /// The same, appended to `out`.
+    pub fn seal_into(
+        &self,
+        out: &mut String,
+        target: &RouteTarget,
+        call_id: &str,
+        now: Instant,
+        entropy: &mut dyn Entropy,
+    ) {
         let expiry = u32::try_from((now + self.lifetime).as_secs()).unwrap_or(u32::MAX);
-        self.seals.seal(call_id, entropy, |plain| {
+        self.seals.seal_into(out, call_id, entropy, |plain| {
             plain.extend_from_slice(&expiry.to_be_bytes());
             encode(target, plain);
-        })
+        });
     }
 
     /// Where a token leads. `None`: not one of ours, changed, of another call, or too old.

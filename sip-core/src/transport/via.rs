@@ -14,6 +14,9 @@ use crate::message::{HeaderName, Refused, Request, Rewrite, Via};
 ///
 /// The error is a message that its stamp makes larger than [`crate::limits::MESSAGE_BYTES`].
 pub fn stamp(request: Request, from: &Hop) -> Result<Request, Refused> {
+    if is_stamped(&request.via(), from) {
+        return Ok(request);
+    }
     let stamped = request.headers().list(HeaderName::Via).next().and_then(|via| stamped(via, from));
     match stamped {
         None => Ok(request),
@@ -34,11 +37,8 @@ pub fn stamped(via: &str, from: &Hop) -> Option<String> {
     let parsed = Via::parse(via)?;
     // A dual-stack socket shows IPv4 peers as ::ffff:a.b.c.d.
     let source = from.remote.ip().to_canonical();
-    let rport = parsed.params.has("rport");
-    if !rport
-        && !parsed.params.has("received")
-        && parsed.host.ip().map(|ip| ip.to_canonical()) == Some(source)
-    {
+    let rport = parsed.marks.rport;
+    if is_stamped(&parsed, from) {
         return None;
     }
     let sent_by = via.split(';').next().unwrap_or(via);
@@ -63,13 +63,20 @@ pub fn stamped(via: &str, from: &Hop) -> Option<String> {
     Some(out)
 }
 
+/// Whether there is nothing to add or to replace.
+fn is_stamped(via: &Via<'_>, from: &Hop) -> bool {
+    let source = from.remote.ip().to_canonical();
+    let marked = via.marks.rport || via.marks.received;
+    !marked && via.host.ip().map(|ip| ip.to_canonical()) == Some(source)
+}
+
 /// Where the response to a request goes that came from `from` with this top Via (§18.2.2).
 ///
 /// Over a connection: back over that very connection; when it is gone, nowhere. As a datagram: from the socket the
 /// request came to, to the address it came from; to the source port if `rport` asks for that, else to the port of
 /// `sent-by`. `maddr` is ignored: it would let a sender aim our responses at others.
 pub fn response_hop(from: &Hop, via: &Via<'_>) -> Hop {
-    if from.transport.is_reliable() || via.params.has("rport") {
+    if from.transport.is_reliable() || via.marks.rport {
         return *from;
     }
     let port = via.port.filter(|port| *port != 0).unwrap_or(5060);

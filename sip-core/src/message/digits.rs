@@ -1,0 +1,90 @@
+//! Numbers and addresses as text. The formatter of `core` takes ten times as long for what stands in every message.
+
+use alloc::string::String;
+use core::fmt::Write as _;
+use core::net::{IpAddr, Ipv4Addr, SocketAddr};
+
+/// A number in decimal digits.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Decimal {
+    /// The digits stand at the end.
+    digits: [u8; 20],
+    start: u8,
+}
+
+impl Decimal {
+    pub(crate) const fn new(mut number: u64) -> Self {
+        let (mut digits, mut start) = ([b'0'; 20], 20);
+        loop {
+            start -= 1;
+            digits[start] = b'0' + (number % 10) as u8;
+            number /= 10;
+            if number == 0 {
+                return Self { digits, start: start as u8 };
+            }
+        }
+    }
+
+    pub(crate) fn as_str(&self) -> &str {
+        core::str::from_utf8(&self.digits[usize::from(self.start)..]).unwrap_or_default()
+    }
+}
+
+/// Appends an address as `SocketAddr` prints it: in brackets if it has colons, and its port.
+pub(crate) fn push_socket(out: &mut String, address: &SocketAddr) {
+    match address.ip() {
+        IpAddr::V4(ip) => {
+            push_ipv4(out, ip);
+            out.push(':');
+            out.push_str(Decimal::new(address.port().into()).as_str());
+        }
+        // Writing to a String cannot fail.
+        IpAddr::V6(_) => {
+            let _ = write!(out, "{address}");
+        }
+    }
+}
+
+/// Appends an IPv4 address.
+fn push_ipv4(out: &mut String, ip: Ipv4Addr) {
+    for (i, octet) in ip.octets().into_iter().enumerate() {
+        if i > 0 {
+            out.push('.');
+        }
+        if octet >= 100 {
+            out.push(char::from(b'0' + octet / 100));
+        }
+        if octet >= 10 {
+            out.push(char::from(b'0' + octet / 10 % 10));
+        }
+        out.push(char::from(b'0' + octet % 10));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use alloc::string::ToString;
+
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn print_as_the_formatter_prints(number in any::<u64>(), ip in any::<IpAddr>(), port in any::<u16>()) {
+            let number = number >> (number & 63);
+            let digits = Decimal::new(number);
+            prop_assert_eq!(digits.as_str(), number.to_string());
+            let address = SocketAddr::new(ip, port);
+            let mut text = String::from("at ");
+            push_socket(&mut text, &address);
+            prop_assert_eq!(text, alloc::format!("at {address}"));
+        }
+    }
+
+    #[test]
+    fn zero_has_a_digit() {
+        assert_eq!(Decimal::new(0).as_str(), "0");
+        assert_eq!(Decimal::new(u64::MAX).as_str(), u64::MAX.to_string());
+    }
+}
