@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use bytes::Bytes;
+use sip_core::entropy::SeededEntropy;
 use sip_core::message::{Message, Request, Response, Writer};
 use sip_core::time::{Duration, Instant};
 use sip_core::transaction::{ClientId, Event, Layer, Output, Received, ServerId, Timers};
@@ -28,7 +29,7 @@ struct Bench {
 pub(crate) fn holds(input: &[u8]) {
     let mut choices = Choices::new(input);
     let mut bench = Bench {
-        layer: Layer::new(Timers::default()),
+        layer: Layer::new(Timers::default(), &mut SeededEntropy(1)),
         now: Instant::from_micros(1_000_000_000),
         clients: Vec::new(),
         servers: Vec::new(),

@@ -70,12 +70,8 @@ pub(super) fn request(request: &Request, change: &Change<'_>) -> Bytes {
         rewrite.prepend(HeaderName::RecordRoute, value);
     }
     // Step 3. OPTIONS at 0 was answered by the server, so there is something to take from.
-    match request.max_forwards() {
-        Some(hops) => {
-            rewrite.set(HeaderName::MaxForwards, Decimal::new(hops.saturating_sub(1).into()).as_str())
-        }
-        None => rewrite.append(HeaderName::MaxForwards, Decimal::new(MAX_FORWARDS.into()).as_str()),
-    }
+    let hops = request.max_forwards().map_or(MAX_FORWARDS, |hops| hops.saturating_sub(1));
+    rewrite.set(HeaderName::MaxForwards, Decimal::new(hops.into()).as_str());
     set_breadth(&mut rewrite, headers, change.breadth);
     if !change.path.is_empty() {
         rewrite.prepend(HeaderName::Route, change.path);

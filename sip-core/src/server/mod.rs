@@ -71,7 +71,7 @@ pub struct Server {
 
 impl Server {
     /// A server with nothing to do.
-    pub fn new(config: Config, entropy: BoxedEntropy) -> Self {
+    pub fn new(config: Config, mut entropy: BoxedEntropy) -> Self {
         let settings = Settings {
             forks: config.limits.forks,
             breadth: config.limits.breadth,
@@ -88,8 +88,8 @@ impl Server {
                 config.domain.clone(),
                 Seals::new(config.route_key, &config.previous_route_keys),
             ),
+            layer: Layer::new(config.timers, &mut *entropy),
             entropy,
-            layer: Layer::new(config.timers),
             events: VecDeque::new(),
             proxy: Proxy::new(settings),
             questions: Questions::default(),

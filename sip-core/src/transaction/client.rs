@@ -1,6 +1,7 @@
 //! Client transactions in the layer: their machine's actions carried out, ACK and CANCEL built.
 
 use bytes::Bytes;
+use smol_str::SmolStr;
 
 use super::event::{ClientId, Event, Handle};
 use super::key::ClientKey;
@@ -11,16 +12,19 @@ use super::timers::Timer;
 use super::{invite_client, non_invite_client};
 use crate::message::{Fields, HeaderName, Method, Request, Response, SessionIdentifier, Writer};
 use crate::time::Instant;
-use crate::transport::Hop;
+use crate::transport::{FlowId, Hop};
 
 /// A client transaction.
 #[derive(Debug)]
 pub(super) struct Client {
     generation: u32,
-    key: ClientKey,
+    /// Of its key.
+    hash: u64,
     machine: Machine,
     pub(super) request: Sent,
     hop: Hop,
+    /// Whether a closed flow concerns it.
+    depends: bool,
     pub(super) running: Running,
     /// The ACK that was sent, for retransmitted non-2xx answers.
     ack: Option<Bytes>,
@@ -34,21 +38,30 @@ pub(super) struct Client {
 #[derive(Debug)]
 pub(super) enum Sent {
     Read(Request),
-    Written(Bytes),
+    Written { bytes: Bytes, branch: SmolStr, method: Method },
 }
 
 impl Sent {
     pub(super) fn bytes(&self) -> &Bytes {
         match self {
             Self::Read(request) => request.bytes(),
-            Self::Written(bytes) => bytes,
+            Self::Written { bytes, .. } => bytes,
+        }
+    }
+
+    fn key(&self) -> ClientKey<'_> {
+        match self {
+            Self::Read(request) => {
+                ClientKey { branch: request.branch().unwrap_or_default(), method: request.method() }
+            }
+            Self::Written { branch, method, .. } => ClientKey { branch, method },
         }
     }
 
     pub(super) fn read(&self) -> Option<Request> {
         match self {
             Self::Read(request) => Some(request.clone()),
-            Self::Written(bytes) => Request::parse(bytes.clone()).ok(),
+            Self::Written { bytes, .. } => Request::parse(bytes.clone()).ok(),
         }
     }
 }
@@ -91,6 +104,12 @@ impl Machine {
     }
 }
 
+impl Client {
+    pub(super) fn key(&self) -> ClientKey<'_> {
+        self.request.key()
+    }
+}
+
 impl Layer {
     pub(super) fn client(&self, id: ClientId) -> Option<&Client> {
         self.clients.get(id.index as usize).filter(|client| client.generation == id.generation)
@@ -100,15 +119,9 @@ impl Layer {
         self.clients.get_mut(id.index as usize).filter(|client| client.generation == id.generation)
     }
 
-    pub(super) fn insert_client(
-        &mut self,
-        now: Instant,
-        key: ClientKey,
-        request: Sent,
-        hop: Hop,
-    ) -> ClientId {
+    pub(super) fn insert_client(&mut self, now: Instant, hash: u64, request: Sent, hop: Hop) -> ClientId {
         let reliable = hop.transport.is_reliable();
-        let (machine, actions) = if key.is_invite() {
+        let (machine, actions) = if *request.key().method == Method::Invite {
             (Machine::Invite(invite_client::State::Calling), invite_client::start(reliable))
         } else {
             (Machine::NonInvite(non_invite_client::State::Trying), non_invite_client::start(reliable))
@@ -117,10 +130,11 @@ impl Layer {
         self.bytes += request.bytes().len();
         let index = self.clients.insert(Client {
             generation,
-            key: key.clone(),
+            hash,
             machine,
             request,
             hop,
+            depends: true,
             running: Running::default(),
             ack: None,
             cancel: Cancel::No,
@@ -128,8 +142,8 @@ impl Layer {
         });
         // The cap keeps indices far below 2³².
         let id = ClientId { index: index as u32, generation };
-        self.client_keys.insert(key, id);
-        self.flows.insert((hop.flow, Handle::Client(id)));
+        self.client_keys.insert(hash, id);
+        self.flows.insert(&hop, Handle::Client(id));
         self.act_client(now, id, actions, None);
         id
     }
@@ -228,12 +242,17 @@ impl Layer {
         if client.generation != id.generation {
             return;
         }
-        // Its key may be another's by now.
-        if client_keys.get(&client.key) == Some(&id) {
-            client_keys.remove(&client.key);
+        client_keys.remove(client.hash, id);
+        if core::mem::take(&mut client.depends) {
+            flows.remove(&client.hop, Handle::Client(id));
         }
-        flows.remove(&(client.hop.flow, Handle::Client(id)));
         schedule.stop(Handle::Client(id), &mut client.running);
+    }
+
+    /// The client transactions that depend on a flow.
+    pub(super) fn clients_on(&self, flow: FlowId) -> impl Iterator<Item = ClientId> {
+        let on = self.clients.iter().filter(move |(_, client)| client.depends && client.hop.flow == flow);
+        on.map(|(index, client)| ClientId { index: index as u32, generation: client.generation })
     }
 
     /// Frees an unlinked transaction's slot; `false` if there is no such transaction.

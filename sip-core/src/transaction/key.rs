@@ -1,7 +1,6 @@
 //! What makes two messages belong to one transaction (RFC 3261 §17.1.3, §17.2.3).
 
 use core::fmt::Write;
-use core::net::IpAddr;
 
 use smol_str::{SmolStr, SmolStrBuilder};
 
@@ -11,117 +10,116 @@ use crate::message::{Host, Method, Request, Response, Via};
 const MAGIC_COOKIE: &str = "z9hG4bK";
 
 /// §17.1.3: the branch, and CSeq's method because CANCEL shares its INVITE's branch.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct ClientKey {
-    branch: SmolStr,
-    method: Method,
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct ClientKey<'m> {
+    pub(super) branch: &'m str,
+    pub(super) method: &'m Method,
 }
 
-impl ClientKey {
+impl<'m> ClientKey<'m> {
     /// `None` if the request's top Via has no branch: its answers could not be told from others.
-    pub(super) fn of_request(request: &Request) -> Option<Self> {
-        Some(Self { branch: SmolStr::new(request.branch()?), method: request.method().clone() })
-    }
-
-    /// The same of a request that was written with this branch.
-    pub(super) fn of_written(branch: &str, method: &Method) -> Self {
-        Self { branch: SmolStr::new(branch), method: method.clone() }
-    }
-
-    pub(super) fn is_invite(&self) -> bool {
-        self.method == Method::Invite
+    pub(super) fn of_request(request: &'m Request) -> Option<Self> {
+        Some(Self { branch: request.branch()?, method: request.method() })
     }
 
     /// `None` if the answered request cannot have been ours.
-    pub(super) fn of_response(response: &Response) -> Option<Self> {
-        Some(Self { branch: SmolStr::new(response.branch()?), method: response.cseq().method.clone() })
+    pub(super) fn of_response(response: &'m Response) -> Option<Self> {
+        Some(Self { branch: response.branch()?, method: &response.cseq().method })
     }
 }
 
-/// §17.2.3. INVITE and ACK fold to one key, CANCEL has its own.
+/// §17.2.3.
+#[derive(Clone, Debug)]
+pub(super) enum ServerKey<'m> {
+    /// The top Via's branch has the magic cookie.
+    Branch(BranchKey<'m>),
+    /// It has not: the peer speaks RFC 2543.
+    Rfc2543(Rfc2543Key),
+}
+
+/// INVITE and ACK fold to one key, CANCEL has its own.
 ///
 /// Branches compare byte for byte: two that differ in case come from a generator that uses case.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum ServerKey {
-    /// The top Via's branch has the magic cookie.
-    Branch { branch: SmolStr, sent_by: SentBy, method: Method },
-    /// It has not: the peer speaks RFC 2543.
-    ///
-    /// The To tag stands last: an ACK carries the tag of the response, so it searches all keys that are alike up
-    /// to there ([`ServerKey::untagged`]).
-    Rfc2543 {
-        call_id: SmolStr,
-        cseq: u32,
-        method: Method,
-        from_tag: Option<SmolStr>,
-        uri: SmolStr,
-        via: SmolStr,
-        to_tag: Option<SmolStr>,
-    },
+#[derive(Clone, Copy, Debug)]
+pub(super) struct BranchKey<'m> {
+    pub(super) branch: &'m str,
+    /// `sent-by`, and its port.
+    pub(super) host: Host<'m>,
+    pub(super) port: Option<u16>,
+    pub(super) method: &'m Method,
 }
 
-/// `sent-by`, comparable.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum SentBy {
-    Name(SmolStr, Option<u16>),
-    Ip(IpAddr, Option<u16>),
-}
-
-impl SentBy {
-    fn of(via: &Via<'_>) -> Self {
-        match via.host {
-            Host::Name(name) => Self::Name(name.chars().map(|c| c.to_ascii_lowercase()).collect(), via.port),
-            Host::Ip(ip) => Self::Ip(ip, via.port),
-        }
-    }
-}
-
-impl ServerKey {
-    pub(super) fn is_cancel(&self) -> bool {
-        let (Self::Branch { method, .. } | Self::Rfc2543 { method, .. }) = self;
-        *method == Method::Cancel
-    }
-
-    pub(super) fn of(request: &Request) -> Self {
-        let method = match request.method() {
-            Method::Ack => Method::Invite,
-            other => other.clone(),
+impl PartialEq for BranchKey<'_> {
+    fn eq(&self, other: &Self) -> bool {
+        let same_host = match (self.host, other.host) {
+            (Host::Name(one), Host::Name(two)) => one.eq_ignore_ascii_case(two),
+            (Host::Ip(one), Host::Ip(two)) => one == two,
+            _ => false,
         };
+        same_host && self.branch == other.branch && self.port == other.port && self.method == other.method
+    }
+}
+
+/// The To tag stands last: an ACK carries the tag of the response, so it searches all keys that are alike up to there
+/// ([`Rfc2543Key::untagged`]).
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Rfc2543Key {
+    call_id: SmolStr,
+    cseq: u32,
+    method: Method,
+    from_tag: Option<SmolStr>,
+    uri: SmolStr,
+    via: SmolStr,
+    to_tag: Option<SmolStr>,
+}
+
+impl Rfc2543Key {
+    /// This key without To tag, which sorts before all others that differ from it in the To tag only.
+    pub(super) fn untagged(&self) -> Self {
+        Self { to_tag: None, ..self.clone() }
+    }
+}
+
+impl<'m> ServerKey<'m> {
+    pub(super) fn of(request: &'m Request) -> Self {
+        let method = folded(request.method());
         let via = request.via();
-        match request.branch() {
-            Some(branch) if has_cookie(branch) => {
-                Self::Branch { branch: SmolStr::new(branch), sent_by: SentBy::of(&via), method }
-            }
-            _ => Self::Rfc2543 {
+        match BranchKey::of(request) {
+            Some(key) => Self::Branch(key),
+            None => Self::Rfc2543(Rfc2543Key {
                 call_id: SmolStr::new(request.call_id()),
                 cseq: request.cseq().number,
-                method,
+                method: method.clone(),
                 from_tag: request.from_tag().map(SmolStr::new),
                 uri: SmolStr::new(request.uri()),
                 via: without_hop(&via),
                 to_tag: request.to_tag().map(SmolStr::new),
-            },
+            }),
         }
     }
 
     /// The key of the INVITE a CANCEL names (§9.2).
     pub(super) fn of_cancelled(&self) -> Self {
-        let mut key = self.clone();
-        let (Self::Branch { method, .. } | Self::Rfc2543 { method, .. }) = &mut key;
-        *method = Method::Invite;
-        key
-    }
-
-    /// For RFC 2543: this key without To tag, which sorts before all others that differ from it in the To tag only.
-    pub(super) fn untagged(&self) -> Option<Self> {
-        let mut key = self.clone();
-        match &mut key {
-            Self::Branch { .. } => None,
-            Self::Rfc2543 { to_tag, .. } => {
-                *to_tag = None;
-                Some(key)
-            }
+        match self {
+            Self::Branch(key) => Self::Branch(BranchKey { method: &Method::Invite, ..*key }),
+            Self::Rfc2543(key) => Self::Rfc2543(Rfc2543Key { method: Method::Invite, ..key.clone() }),
         }
+    }
+}
+
+impl<'m> BranchKey<'m> {
+    /// `None` if the request's sender speaks RFC 2543.
+    pub(super) fn of(request: &'m Request) -> Option<Self> {
+        let branch = request.branch().filter(|branch| has_cookie(branch))?;
+        let Via { host, port, .. } = request.via();
+        Some(Self { branch, host, port, method: folded(request.method()) })
+    }
+}
+
+const fn folded(method: &Method) -> &Method {
+    match method {
+        Method::Ack => &Method::Invite,
+        other => other,
     }
 }
 

@@ -1,19 +1,22 @@
 //! The transactions of one endpoint.
 
-use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::vec::Vec;
 
 use bytes::Bytes;
 use slab::Slab;
+use smol_str::SmolStr;
 
 use super::client::{Client, Sent};
 use super::event::{ClientId, Counters, Event, Handle, Output, Received, ServerId};
+use super::flows::Flows;
 use super::key::{ClientKey, ServerKey};
 use super::machine::{ClientInput, ServerInput};
 use super::outputs::Outputs;
 use super::schedule::Schedule;
 use super::server::Server;
+use super::tables::{ClientTable, Hashing, ServerTable};
 use super::timers::Timers;
+use crate::entropy::Entropy;
 use crate::limits;
 use crate::message::{Fields, HeaderName, Method, Request, Response};
 use crate::time::Instant;
@@ -29,10 +32,10 @@ pub struct Layer {
     pub(super) clients: Slab<Client>,
     pub(super) servers: Slab<Server>,
     /// Living transactions only; a terminated one leaves at once (§17.1.1.2, §17.2.1: "MUST be destroyed").
-    pub(super) client_keys: BTreeMap<ClientKey, ClientId>,
-    pub(super) server_keys: BTreeMap<ServerKey, ServerId>,
-    /// Which living transactions a closed flow concerns.
-    pub(super) flows: BTreeSet<(FlowId, Handle)>,
+    pub(super) client_keys: ClientTable,
+    pub(super) server_keys: ServerTable,
+    hashing: Hashing,
+    pub(super) flows: Flows,
     pub(super) schedule: Schedule,
     pub(super) outputs: Outputs,
     /// Of all transactions' requests, [`limits::TRANSACTION_BYTES`] at most.
@@ -41,16 +44,25 @@ pub struct Layer {
     counters: Counters,
 }
 
+/// What is known of a request that came: its key, the transaction it repeats, and the one it would cancel.
+struct Known<'m> {
+    key: ServerKey<'m>,
+    hash: u64,
+    same: Option<ServerId>,
+    cancelled: Option<ServerId>,
+}
+
 impl Layer {
-    /// A layer without transactions.
-    pub fn new(timers: Timers) -> Self {
+    /// A layer without transactions. The entropy keys its tables.
+    pub fn new(timers: Timers, entropy: &mut dyn Entropy) -> Self {
         Self {
             timers,
             clients: Slab::new(),
             servers: Slab::new(),
-            client_keys: BTreeMap::new(),
-            server_keys: BTreeMap::new(),
-            flows: BTreeSet::new(),
+            client_keys: ClientTable::default(),
+            server_keys: ServerTable::default(),
+            hashing: Hashing::new(entropy),
+            flows: Flows::default(),
             schedule: Schedule::default(),
             outputs: Outputs::default(),
             bytes: 0,
@@ -63,7 +75,7 @@ impl Layer {
     ///
     /// A retransmission that comes over another hop moves the transaction there.
     pub fn receive_request(&mut self, now: Instant, request: &Request, from: Hop) -> Received {
-        self.receive_keyed(now, ServerKey::of(request), request, from)
+        self.receive_known(now, self.look_up(request), request, from)
     }
 
     /// The same, unless the request repeats another, or would cancel it, and `may` says it may not: then `None`, and
@@ -75,48 +87,56 @@ impl Layer {
         from: Hop,
         may: impl FnOnce(&Self, ServerId) -> bool,
     ) -> Option<Received> {
-        let key = ServerKey::of(request);
+        let known = self.look_up(request);
         if *request.method() != Method::Ack
-            && let Some(server) = self.concerned(&key)
+            && let Some(server) = known.same.or(known.cancelled)
             && !may(self, server)
         {
             return None;
         }
-        Some(self.receive_keyed(now, key, request, from))
+        Some(self.receive_known(now, known, request, from))
     }
 
-    fn receive_keyed(&mut self, now: Instant, key: ServerKey, request: &Request, from: Hop) -> Received {
+    fn look_up<'m>(&self, request: &'m Request) -> Known<'m> {
+        let find = |key: &ServerKey<'_>| {
+            let hash = match key {
+                ServerKey::Branch(key) => self.hashing.server(key),
+                ServerKey::Rfc2543(_) => 0,
+            };
+            (hash, self.server_keys.find(hash, key, &self.servers))
+        };
+        let key = ServerKey::of(request);
+        let (hash, same) = find(&key);
+        let cancels = *request.method() == Method::Cancel;
+        let cancelled = if cancels { find(&key.of_cancelled()).1 } else { None };
+        Known { key, hash, same, cancelled }
+    }
+
+    fn receive_known(&mut self, now: Instant, known: Known<'_>, request: &Request, from: Hop) -> Received {
+        let Known { key, hash, same, cancelled } = known;
         if *request.method() == Method::Ack {
-            return self.receive_ack(now, &key, request);
+            return self.receive_ack(now, &key, same, request);
         }
-        if let Some(server) = self.server_keys.get(&key) {
-            self.receive_repeated(now, *server, from);
+        if let Some(server) = same {
+            self.receive_repeated(now, server, from);
             return Received::Absorbed;
         }
-        let invite = match request.method() {
-            Method::Cancel => Some(self.server_keys.get(&key.of_cancelled()).copied()),
-            _ => None,
-        };
         if !self.has_room(request.bytes()) {
             return Received::Full;
         }
-        let server = self.insert_server(now, key, request, from);
-        match invite {
-            Some(invite) => Received::Cancel { cancel: server, invite },
-            None => Received::New(server),
+        let server = self.insert_server(now, key, hash, request, from);
+        match request.method() {
+            Method::Cancel => Received::Cancel { cancel: server, invite: cancelled },
+            _ => Received::New(server),
         }
-    }
-
-    /// The server transaction that a request repeats or, being a CANCEL, would cancel.
-    fn concerned(&self, key: &ServerKey) -> Option<ServerId> {
-        let cancelled = || key.is_cancel().then(|| key.of_cancelled());
-        self.server_keys.get(key).copied().or_else(|| self.server_keys.get(&cancelled()?).copied())
     }
 
     /// Takes a response from the network. `false`: it matched no transaction and is dropped (RFC 6026 §7.2).
     pub fn receive_response(&mut self, now: Instant, response: Response) -> bool {
         let key = ClientKey::of_response(&response);
-        let Some(client) = key.and_then(|key| self.client_keys.get(&key).copied()) else {
+        let Some(client) =
+            key.and_then(|key| self.client_keys.find(self.hashing.client(&key), &key, &self.clients))
+        else {
             self.counters.stray_responses += 1;
             return false;
         };
@@ -149,14 +169,17 @@ impl Layer {
             Request::parse(request.clone()).is_ok_and(|r| r.branch() == Some(branch)),
             "{request:?}"
         );
-        self.send(now, ClientKey::of_written(branch, method), Sent::Written(request), to)
+        let sent = Sent::Written { bytes: request, branch: SmolStr::new(branch), method: method.clone() };
+        self.send(now, ClientKey { branch, method }, sent, to)
     }
 
-    fn send(&mut self, now: Instant, key: ClientKey, request: Sent, to: Hop) -> Option<ClientId> {
-        if self.client_keys.contains_key(&key) || !self.has_room(request.bytes()) {
+    fn send(&mut self, now: Instant, key: ClientKey<'_>, request: Sent, to: Hop) -> Option<ClientId> {
+        let hash = self.hashing.client(&key);
+        let in_use = self.client_keys.find(hash, &key, &self.clients).is_some();
+        if in_use || !self.has_room(request.bytes()) {
             return None;
         }
-        Some(self.insert_client(now, key, request, to))
+        Some(self.insert_client(now, hash, request, to))
     }
 
     /// Answers a request. `status` is that of `response`.
@@ -212,13 +235,11 @@ impl Layer {
     /// Client transactions fail, save INVITEs with a 2xx. Server transactions stay (RFC 6026 §7.1): a pending
     /// INVITE tells [`Event::ServerTransportFailed`] now, others when they have something to send.
     pub fn flow_closed(&mut self, now: Instant, flow: FlowId) {
-        let least = ClientId { index: 0, generation: 0 };
-        let concerned: Vec<Handle> = self
-            .flows
-            .range((flow, Handle::Client(least))..)
-            .take_while(|(of, _)| *of == flow)
-            .map(|(_, handle)| *handle)
-            .collect();
+        let mut concerned: Vec<Handle> = self.flows.on(flow).collect();
+        if self.flows.is_datagrams(flow) {
+            concerned.extend(self.clients_on(flow).map(Handle::Client));
+            concerned.extend(self.servers_on(flow).map(Handle::Server));
+        }
         for handle in concerned {
             match handle {
                 Handle::Client(client) => self.step_client(now, client, ClientInput::TransportError, None),
@@ -256,9 +277,8 @@ impl Layer {
         }
         self.clients = Slab::new();
         self.servers = Slab::new();
-        self.client_keys.clear();
-        self.server_keys.clear();
-        self.flows.clear();
+        self.client_keys = ClientTable::default();
+        self.server_keys = ServerTable::default();
         self.schedule.rest();
         self.outputs.rest();
     }
@@ -312,7 +332,10 @@ impl Layer {
     /// [`Self::set_server_hop`], or for their INVITE to come again.
     pub fn stranded(&self) -> Vec<ServerId> {
         let stranded = |id: &ServerId| self.server(*id).is_some_and(Server::is_stranded);
-        self.server_keys.values().copied().filter(stranded).collect()
+        let mut ids: Vec<ServerId> = self.server_keys.ids().filter(stranded).collect();
+        // In the order they came.
+        ids.sort_unstable_by_key(|id| id.generation);
+        ids
     }
 
     /// How many transactions there are, those included whose end has not been polled.

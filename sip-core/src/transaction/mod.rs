@@ -9,6 +9,7 @@
 
 mod client;
 mod event;
+mod flows;
 mod invite_client;
 mod invite_server;
 mod key;
@@ -20,6 +21,7 @@ mod non_invite_server;
 mod outputs;
 mod schedule;
 mod server;
+mod tables;
 #[cfg(test)]
 mod tests;
 mod timers;

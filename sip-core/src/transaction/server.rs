@@ -3,20 +3,21 @@
 use bytes::Bytes;
 
 use super::event::{Event, Handle, Received, ServerId};
-use super::key::ServerKey;
+use super::key::{Rfc2543Key, ServerKey};
 use super::layer::Layer;
 use super::machine::{Action, ServerInput};
 use super::schedule::Running;
 use super::{invite_server, non_invite_server};
 use crate::message::{Method, Request, Response, Writer, reason_phrase};
 use crate::time::Instant;
-use crate::transport::Hop;
+use crate::transport::{FlowId, Hop};
 
 /// A server transaction.
 #[derive(Debug)]
 pub(super) struct Server {
     generation: u32,
-    key: ServerKey,
+    /// Of its key.
+    pub(super) hash: u64,
     machine: Machine,
     pub(super) request: Request,
     pub(super) hop: Hop,
@@ -90,7 +91,8 @@ impl Layer {
     pub(super) fn insert_server(
         &mut self,
         now: Instant,
-        key: ServerKey,
+        key: ServerKey<'_>,
+        hash: u64,
         request: &Request,
         hop: Hop,
     ) -> ServerId {
@@ -103,7 +105,7 @@ impl Layer {
         self.bytes += request.bytes().len();
         let index = self.servers.insert(Server {
             generation,
-            key: key.clone(),
+            hash,
             machine,
             request: request.clone(),
             hop,
@@ -113,8 +115,8 @@ impl Layer {
         });
         // The cap keeps indices far below 2³².
         let id = ServerId { index: index as u32, generation };
-        self.server_keys.insert(key, id);
-        self.flows.insert((hop.flow, Handle::Server(id)));
+        self.server_keys.insert(hash, key, id);
+        self.flows.insert(&hop, Handle::Server(id));
         self.act_server(now, id, actions, None);
         id
     }
@@ -125,25 +127,30 @@ impl Layer {
     }
 
     /// An ACK is matched like the INVITE it follows (§17.2.3).
-    pub(super) fn receive_ack(&mut self, now: Instant, key: &ServerKey, ack: &Request) -> Received {
-        match self.acknowledged(key, ack) {
+    pub(super) fn receive_ack(
+        &mut self,
+        now: Instant,
+        key: &ServerKey<'_>,
+        same: Option<ServerId>,
+        ack: &Request,
+    ) -> Received {
+        let acknowledged = match key {
+            ServerKey::Branch(_) => same,
+            ServerKey::Rfc2543(key) => self.acknowledged(key, ack),
+        };
+        match acknowledged {
             Some(server) if !self.step_server(now, server, ServerInput::Ack, None) => Received::Absorbed,
             _ => Received::AckToSuccess,
         }
     }
 
-    fn acknowledged(&self, key: &ServerKey, ack: &Request) -> Option<ServerId> {
-        let Some(untagged) = key.untagged() else { return self.server_keys.get(key).copied() };
-        // RFC 2543: "the To tag of the ACK matches the To tag of the response sent by the server transaction"
-        self.server_keys
-            .range(&untagged..)
-            .take_while(|(candidate, _)| candidate.untagged().as_ref() == Some(&untagged))
-            .map(|(_, server)| *server)
-            .find(|server| {
-                let latest = self.server(*server).and_then(|server| server.latest.clone());
-                let response = latest.and_then(|bytes| Response::parse(bytes).ok());
-                response.is_some_and(|response| response.to_tag() == ack.to_tag())
-            })
+    /// RFC 2543: "the To tag of the ACK matches the To tag of the response sent by the server transaction".
+    fn acknowledged(&self, key: &Rfc2543Key, ack: &Request) -> Option<ServerId> {
+        self.server_keys.alike(key).find(|server| {
+            let latest = self.server(*server).and_then(|server| server.latest.clone());
+            let response = latest.and_then(|bytes| Response::parse(bytes).ok());
+            response.is_some_and(|response| response.to_tag() == ack.to_tag())
+        })
     }
 
     /// Whether the input shall be passed to the user.
@@ -216,11 +223,11 @@ impl Layer {
     pub(super) fn lose_server_flow(&mut self, now: Instant, id: ServerId) {
         let Some(server) = self.server_mut(id) else { return };
         server.flow = Flow::Lost;
-        let (flow, pending) = (
-            server.hop.flow,
+        let (hop, pending) = (
+            server.hop,
             matches!(server.machine, Machine::Invite(state) if state == invite_server::State::Proceeding),
         );
-        self.flows.remove(&(flow, Handle::Server(id)));
+        self.flows.remove(&hop, Handle::Server(id));
         // Its answer may be a minute away, and the user may want to decide now.
         if pending {
             self.fail_server(now, id);
@@ -238,8 +245,10 @@ impl Layer {
             return false;
         }
         let regained = core::mem::replace(&mut server.flow, Flow::Up) != Flow::Up;
-        self.flows.remove(&(old.flow, Handle::Server(id)));
-        self.flows.insert((hop.flow, Handle::Server(id)));
+        if !regained {
+            self.flows.remove(&old, Handle::Server(id));
+        }
+        self.flows.insert(&hop, Handle::Server(id));
         regained
     }
 
@@ -247,9 +256,21 @@ impl Layer {
     fn unlink_server(&mut self, id: ServerId) {
         let Self { servers, server_keys, flows, schedule, .. } = self;
         let Some(server) = servers.get_mut(id.index as usize) else { return };
-        server_keys.remove(&server.key);
-        flows.remove(&(server.hop.flow, Handle::Server(id)));
+        server_keys.remove(server, id);
+        // One that was lost has been taken out.
+        if server.flow == Flow::Up {
+            flows.remove(&server.hop, Handle::Server(id));
+        }
         schedule.stop(Handle::Server(id), &mut server.running);
+    }
+
+    /// The server transactions that depend on a flow.
+    pub(super) fn servers_on(&self, flow: FlowId) -> impl Iterator<Item = ServerId> {
+        let depends = move |server: &Server| {
+            !server.machine.is_terminated() && server.flow == Flow::Up && server.hop.flow == flow
+        };
+        let on = self.servers.iter().filter(move |(_, server)| depends(server));
+        on.map(|(index, server)| ServerId { index: index as u32, generation: server.generation })
     }
 
     /// Frees an unlinked transaction's slot; `false` if there is no such transaction.

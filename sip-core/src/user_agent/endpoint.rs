@@ -111,6 +111,7 @@ impl UserAgent {
     /// A user agent that is not registered and has no flow.
     pub fn new(config: Config, mut entropy: BoxedEntropy) -> Self {
         let timers = Timers::default();
+        let layer = Layer::new(timers, &mut *entropy);
         Self {
             local: Local::new(&config, &mut *entropy),
             flows: Flow::all(&config, &mut *entropy),
@@ -125,7 +126,7 @@ impl UserAgent {
             next_token: 0,
             config,
             entropy,
-            layer: Layer::new(timers),
+            layer,
             ongoing: Ongoing::default(),
             timers,
             calls: Few::new(),

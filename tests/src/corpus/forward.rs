@@ -259,7 +259,7 @@ impl Element {
     fn new() -> Self {
         let settings = Settings { forks: 1, ..Settings::new(REALM.into()) };
         Self {
-            layer: Layer::new(Timers::default()),
+            layer: Layer::new(Timers::default(), &mut SeededEntropy(1)),
             proxy: Proxy::new(settings),
             tokens: RouteTokens::new([1; 32], &[]),
             entropy: SeededEntropy(1),

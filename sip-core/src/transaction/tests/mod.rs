@@ -17,6 +17,7 @@ use bytes::Bytes;
 use super::event::{ClientId, Event, Output, Received, ServerId};
 use super::layer::Layer;
 use super::timers::Timers;
+use crate::entropy::SeededEntropy;
 use crate::message::{Request, Response, Writer};
 use crate::time::{Duration, Instant};
 use crate::transport::{FlowId, Hop, Transport};
@@ -81,7 +82,7 @@ struct Bench {
 
 impl Bench {
     fn new() -> Self {
-        let layer = Layer::new(Timers::default());
+        let layer = Layer::new(Timers::default(), &mut SeededEntropy(1));
         Self { layer, now: START, sent: Vec::new(), messages: Vec::new(), told: Vec::new() }
     }
 
@@ -168,9 +169,9 @@ impl Bench {
     fn assert_empty(&self) {
         assert!(self.layer.is_empty());
         assert_eq!(self.layer.poll_timeout(), None);
-        assert!(self.layer.client_keys.is_empty());
-        assert!(self.layer.server_keys.is_empty());
-        assert!(self.layer.flows.is_empty());
+        assert_eq!(self.layer.client_keys.ids().count(), 0);
+        assert_eq!(self.layer.server_keys.ids().count(), 0);
+        assert_eq!(self.layer.flows.len(), 0);
     }
 }
 

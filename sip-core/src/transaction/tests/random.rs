@@ -114,11 +114,11 @@ impl Random {
     /// What must hold after every operation.
     fn check(&self) {
         let layer = &self.bench.layer;
-        let living = layer.client_keys.len() + layer.server_keys.len();
+        let living = layer.client_keys.ids().count() + layer.server_keys.ids().count();
         assert!(living <= layer.len());
         assert!(layer.flows.len() <= living);
-        assert!(layer.client_keys.values().all(|id| layer.request(*id).is_some()));
-        assert!(layer.server_keys.values().all(|id| layer.server_request(*id).is_some()));
+        assert!(layer.client_keys.ids().all(|id| layer.request(id).is_some()));
+        assert!(layer.server_keys.ids().all(|id| layer.server_request(id).is_some()));
         // Five methods, four branches, two sides; ended ones go when their end is polled.
         assert!(living <= METHODS.len() * BRANCHES.len() * 2);
     }

@@ -63,7 +63,8 @@ fn timer_d() {
 fn timer_d_does_not_follow_t1() {
     let invite = request("INVITE", INVITE);
     let mut bench = Bench::new();
-    bench.layer = Layer::new(Timers { t1: Duration::from_millis(10), ..Timers::default() });
+    bench.layer =
+        Layer::new(Timers { t1: Duration::from_millis(10), ..Timers::default() }, &mut SeededEntropy(1));
     bench.send(&invite, udp());
     bench.answered(&invite, 486);
     bench.pass(100_000);
@@ -278,7 +279,10 @@ fn late_clocks_do_not_burst() {
 #[test]
 fn zero_t1_does_not_spin() {
     let mut bench = Bench::new();
-    bench.layer = Layer::new(Timers { t1: Duration::ZERO, t2: Duration::ZERO, ..Timers::default() });
+    bench.layer = Layer::new(
+        Timers { t1: Duration::ZERO, t2: Duration::ZERO, ..Timers::default() },
+        &mut SeededEntropy(1),
+    );
     bench.send(&request("OPTIONS", INVITE), udp());
     bench.receive_new(&request("OPTIONS", INVITE), udp());
     bench.pass(1_000);

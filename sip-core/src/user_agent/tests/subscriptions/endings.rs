@@ -267,7 +267,7 @@ fn subscriptions_are_capped() {
     assert_eq!(sent, limits::REQUESTS);
     let mut subscribed = 0;
     while let Some((_, _, message)) = solo.sent.pop_front() {
-        if let crate::message::Message::Request(request) = message {
+        if let Message::Request(request) = message {
             subscribed += 1;
             solo.reply(&request, 489, "", "");
         }
