@@ -130,7 +130,7 @@ impl Gateway {
         }
 
         let (tasks, stop) = (TaskTracker::new(), CancellationToken::new());
-        let admission = Admission::new(&config.limits);
+        let admission = Admission::new(&config.limits, config.load_balancers.clone());
         let mut registry = Registry::with_prefix("trapezoid");
         let metrics = Metrics::register(&mut registry);
         let seen = |all: &[(TcpListener, SocketAddr, SocketAddr)]| all.iter().map(|(_, _, s)| *s).collect();

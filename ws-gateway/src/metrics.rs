@@ -23,6 +23,8 @@ pub enum Refusal {
     Audience,
     /// A TLS handshake that failed, or took too long.
     Tls,
+    /// A load balancer did not say whose connection it is.
+    ProxyProtocol,
 }
 
 impl Refusal {
@@ -35,6 +37,7 @@ impl Refusal {
             Self::Origin => "origin",
             Self::Audience => "audience",
             Self::Tls => "tls",
+            Self::ProxyProtocol => "proxy_protocol",
         }
     }
 
@@ -48,6 +51,9 @@ impl Refusal {
             Self::Origin => "pages of this origin may not connect; add it to `http.allowed_origins`",
             Self::Audience => "not for this address",
             Self::Tls => "no TLS handshake",
+            Self::ProxyProtocol => {
+                "a load balancer must begin with a PROXY protocol header of version 2 here; see `load_balancer`"
+            }
         }
     }
 }

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use sip_core::auth::{Algorithm, Patience};
 use sip_core::server::{Callers, Outward, Routing};
-use ws_gateway::config::{Audience, CertificateFiles, Clients, Listen, Registrar};
+use ws_gateway::config::{Audience, CertificateFiles, Clients, Listen, Port, Registrar};
 use ws_gateway::{Config, Gateway};
 
 fn parse(text: &str) -> Result<Config, String> {
@@ -22,6 +22,9 @@ fn the_example_is_sound_and_shows_the_defaults() {
     assert_eq!(config.tcp[0].advertise, Some("192.0.2.1".parse().unwrap()));
     assert_eq!(config.tls[0].listen.address.port(), 5061);
     assert!(config.https.is_some());
+    assert!(config.load_balancers.include("192.0.2.7".parse().unwrap()));
+    assert_eq!(config.load_balancers.proxy_protocol, [Port::Tls]);
+    assert_eq!(config.load_balancers.forwarded_for, [Port::Http]);
     assert_eq!(config.certificates.len(), 1);
     assert_eq!((config.outbound.to, config.outbound.callers), (Outward::Public, Callers::Peers));
     assert_eq!(config.dns, ["192.0.2.53:53".parse().unwrap()]);
@@ -125,6 +128,26 @@ fn faults_name_file_line_key_and_what_is_accepted() {
         (
             format!("{HTTP}[timeouts]\nidle = -1\n"),
             "gateway.toml:5: `timeouts.idle` is -1; accepted: a whole number from 1 to 86400",
+        ),
+        (
+            format!("{HTTP}[load_balancer]\nproxy_protocol = [\"tcp\"]\n"),
+            "gateway.toml:4: `load_balancer.from` is missing; accepted: a list of IP addresses and networks",
+        ),
+        (
+            format!("{HTTP}[load_balancer]\nfrom = [\"10.0.0.0/33\"]\n"),
+            "gateway.toml:5: `load_balancer.from` is \"10.0.0.0/33\"; accepted: a list of IP addresses and networks",
+        ),
+        (
+            format!("{HTTP}[load_balancer]\nfrom = [\"10.0.0.1\"]\n"),
+            "gateway.toml:4: `load_balancer.proxy_protocol` is missing; accepted: a list of ports, or",
+        ),
+        (
+            format!("{HTTP}[load_balancer]\nfrom = [\"10.0.0.1\"]\nproxy_protocol = [\"udp\"]\n"),
+            "gateway.toml:6: `load_balancer.proxy_protocol` is \"udp\"; accepted: a list of \"http\", \"https\", \"tcp\", \"tls\"",
+        ),
+        (
+            format!("{HTTP}[load_balancer]\nfrom = [\"10.0.0.1\"]\nforwarded_for = [\"tls\"]\n"),
+            "gateway.toml:6: `load_balancer.forwarded_for` is \"tls\"; accepted: a list of \"http\", \"https\"",
         ),
         (
             format!("{HTTP}[outbound]\nto = \"all\"\n"),

@@ -10,14 +10,14 @@ use std::time::{Duration, SystemTime};
 use rcgen::{BasicConstraints, CertificateParams, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair};
 use rustls::pki_types::{CertificateDer, ServerName};
 use rustls::{ClientConfig, RootCertStore};
-use support::peers::{Peer, TcpPeer, WsPeer};
+use support::peers::{BALANCER, Peer, TcpPeer, WsPeer, announcement, through_balancer};
 use support::{PATIENCE, Running, start_with};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
-use ws_gateway::config::{CertificateFiles, Clients, Config, SipListener};
+use ws_gateway::config::{CertificateFiles, Clients, Config, Port, SipListener};
 
 const ANY: ([u8; 4], u16) = ([127, 0, 0, 1], 0);
 
@@ -49,13 +49,20 @@ async fn connect(
     for certificate in trusted {
         roots.add((*certificate).clone()).unwrap();
     }
+    secure(TcpStream::connect(gateway).await?, name, roots).await
+}
+
+async fn secure(
+    stream: TcpStream,
+    name: &str,
+    roots: RootCertStore,
+) -> std::io::Result<TlsStream<TcpStream>> {
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
     let config = ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
         .unwrap()
         .with_root_certificates(roots)
         .with_no_client_auth();
-    let stream = TcpStream::connect(gateway).await?;
     let name = ServerName::try_from(name.to_owned()).unwrap();
     timeout(PATIENCE, TlsConnector::from(Arc::new(config)).connect(name, stream)).await.unwrap()
 }
@@ -102,6 +109,36 @@ async fn a_call_from_a_page_over_wss_to_a_phone_over_tls() {
     assert_eq!(bye.method(), "BYE");
     bob.send(&bye.response("200 OK", "b", "")).await;
     assert_eq!(alice.receive_final().await.status(), 200);
+}
+
+/// What a load balancer says comes before the handshake.
+#[tokio::test]
+async fn behind_a_load_balancer_that_passes_tls_on() {
+    let running = start_with(|config| {
+        with_tls(config);
+        config.load_balancers.from = vec![format!("{BALANCER}/32").parse().unwrap()];
+        config.load_balancers.proxy_protocol = vec![Port::Https, Port::Tls];
+    });
+    let addresses = running.gateway.addresses().clone();
+    let own = own_certificate(&running);
+    let through = async |gateway, client: &str| {
+        let mut roots = RootCertStore::empty();
+        roots.add(own.clone()).unwrap();
+        let mut stream = through_balancer(gateway).await;
+        // With something that is told beside, as most do.
+        stream.write_all(&announcement(client.parse().unwrap(), &[4, 0, 2, 1, 1])).await.unwrap();
+        secure(stream, "localhost", roots).await.unwrap()
+    };
+    let mut phone = TcpPeer::over_tls(through(addresses.tls.unwrap(), "192.0.2.7:40000").await);
+    let ok = phone.register("alice", &running.password("alice"), "r", "").await;
+    assert_eq!(ok.status(), 200);
+    let via = ok.header("Via");
+    assert!(via.contains(";received=192.0.2.7") && via.contains(";rport=40000"), "{via}");
+    let https = addresses.https.unwrap();
+    let mut page = WsPeer::over(through(https, "[2001:db8::7]:40000").await, https, "WSS").await;
+    let ok = page.register("bob", &running.password("bob"), "p", "").await;
+    assert_eq!(ok.status(), 200);
+    assert!(ok.header("Via").contains(";received=2001:db8::7"), "{}", ok.0);
 }
 
 #[tokio::test]

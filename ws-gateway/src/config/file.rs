@@ -9,8 +9,8 @@ use sip_core::auth::Algorithm;
 
 use super::reader::{Section, Source, Value};
 use super::{
-    Audience, CertificateFiles, Clients, Config, ConfigError, HttpListener, Kept, Limits, SipListener,
-    Timeouts, defaults, next_hop,
+    Audience, CertificateFiles, Clients, Config, ConfigError, HttpListener, Kept, Limits, LoadBalancers,
+    SipListener, Timeouts, defaults, load_balancers, next_hop,
 };
 
 const ADDRESS: &str = "an IP address and port, as in \"192.0.2.1:5060\" or \"[::1]:0\" (0: any free port)";
@@ -88,6 +88,10 @@ pub(super) fn parse(path: &Path, text: &str) -> Result<Config, ConfigError> {
         None if development || (https.is_none() && tls.is_empty()) => Vec::new(),
         None => certificates(top.require("certificate", CERTIFICATES)?)?,
     };
+    let load_balancers = match top.take("load_balancer") {
+        Some(value) => load_balancers::parse(value.section()?)?,
+        None => LoadBalancers::default(),
+    };
     let outbound = next_hop::outbound(top.section("outbound")?, development)?;
     let dns = next_hop::dns(top.section("dns")?)?;
     let peers = next_hop::peers(top.take("peer"))?;
@@ -111,6 +115,7 @@ pub(super) fn parse(path: &Path, text: &str) -> Result<Config, ConfigError> {
         tcp,
         tls,
         certificates,
+        load_balancers,
         outbound,
         dns,
         peers,

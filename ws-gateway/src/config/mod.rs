@@ -7,6 +7,7 @@ mod authentication;
 pub mod defaults;
 mod error;
 mod file;
+mod load_balancers;
 mod next_hop;
 mod proxy;
 mod reader;
@@ -22,6 +23,7 @@ use sip_core::server::Routing;
 use sip_core::server::StaticRoute;
 
 pub use error::ConfigError;
+pub use load_balancers::{LoadBalancers, Port};
 pub use next_hop::{Outbound, PeerServer};
 pub use registrar::Registrar;
 
@@ -52,6 +54,8 @@ pub struct Config {
     pub tls: Vec<SipListener>,
     /// What we show on ports with TLS, each to those who ask for one of its names; the first to all others.
     pub certificates: Vec<CertificateFiles>,
+    /// Who stands before us and is believed where connections come from.
+    pub load_balancers: LoadBalancers,
     /// Where our users may call, and who may call them.
     pub outbound: Outbound,
     /// DNS servers; none: those of the system.
@@ -207,6 +211,7 @@ impl Config {
             https: None,
             tls: Vec::new(),
             certificates: Vec::new(),
+            load_balancers: LoadBalancers::default(),
             outbound: Outbound::development(),
             dns: Vec::new(),
             peers: Vec::new(),

@@ -10,6 +10,7 @@ use tokio::net::TcpListener;
 use tokio_util::task::TaskTracker;
 
 use super::*;
+use crate::config::LoadBalancers;
 use crate::data::DataDirectory;
 use crate::dialer::Locals;
 use crate::listener::Admission;
@@ -20,7 +21,8 @@ fn exchange(directory: &tempfile::TempDir) -> Arc<Exchange> {
     let (limits, timeouts) = (Limits::default(), Timeouts::default());
     let (tasks, stop) = (TaskTracker::new(), CancellationToken::new());
     let resolver = Resolver::new(&[], tasks.clone()).unwrap();
-    let dialer = Dialer::new(Locals::default(), None, Admission::new(&limits), tasks, stop);
+    let dialer =
+        Dialer::new(Locals::default(), None, Admission::new(&limits, LoadBalancers::default()), tasks, stop);
     let metrics = Metrics::register(&mut Registry::default());
     let config = Config::new("localhost", [1; 32], [2; 32]);
     let location = Arc::new(Location::new(10, 100, None));

@@ -22,14 +22,14 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::Semaphore;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{sleep, timeout};
 use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::accounts::DemoAccount;
-use crate::config::HttpListener;
+use crate::config::{HttpListener, Port};
 use crate::exchange::Exchange;
 use crate::listener::{Admission, Permit, accept, canonical, tls_handshake};
 use crate::metrics::{Closing, Refusal};
@@ -45,6 +45,9 @@ const HEAD: usize = 16_384;
 
 /// Connections being told that there is no room, at a time; more are closed without a word.
 const REFUSALS: usize = 64;
+
+/// Where load balancers write whom they have a request from.
+const FORWARDED_FOR: &str = "x-forwarded-for";
 
 /// How long a refused peer is given to take note.
 const REFUSAL_TIME: Duration = Duration::from_secs(1);
@@ -74,6 +77,7 @@ pub struct Site {
 #[derive(Clone, Debug)]
 struct Peer {
     local: SocketAddr,
+    /// The client, also behind a load balancer that names it.
     remote: SocketAddr,
     /// Its connection's place among all, kept as long as whatever the connection becomes.
     permit: Arc<Permit>,
@@ -90,41 +94,71 @@ pub async fn serve(
 ) {
     let router = router(Arc::clone(&site));
     let refusals = Arc::new(Semaphore::new(REFUSALS));
+    let port = if acceptor.is_some() { Port::Https } else { Port::Http };
     loop {
         let (stream, remote) = tokio::select! {
             accepted = accept(&listener) => accepted,
             () = site.stop.cancelled() => return,
         };
-        match (admission.admit(remote.ip()), stream.local_addr()) {
-            (Ok(permit), Ok(local)) => {
-                let peer = Peer { local: canonical(local), remote, permit: Arc::new(permit) };
-                let (router, site, acceptor) = (router.clone(), Arc::clone(&site), acceptor.clone());
-                site.tasks.clone().spawn(async move {
-                    let Some(acceptor) = acceptor else {
-                        return connection(stream, peer, router, site).await;
-                    };
-                    if let Some(stream) = tls_handshake(&site.exchange, &acceptor, stream, remote).await {
-                        connection(stream, peer, router, site).await;
-                    }
-                });
-            }
-            (Err(refusal), _) => {
-                site.exchange.metrics.refused(refusal);
-                tracing::warn!(%remote, "HTTP connection refused: {}", refusal.sentence());
-                // Before a handshake there is nothing to be said that would be understood.
-                if acceptor.is_none()
-                    && let Ok(place) = Arc::clone(&refusals).try_acquire_owned()
-                {
-                    site.tasks.spawn(async move {
-                        // Whoever does not take note in time is closed all the same.
-                        let _ = timeout(REFUSAL_TIME, refuse(stream, refusal)).await;
-                        drop(place);
-                    });
+        // Without an address of its own it is gone already.
+        let Ok(local) = stream.local_addr() else { continue };
+        let arrival = Arrival {
+            site: Arc::clone(&site),
+            router: router.clone(),
+            acceptor: acceptor.clone(),
+            refusals: Arc::clone(&refusals),
+            port,
+            local: canonical(local),
+        };
+        match admission.arrived(port, remote) {
+            Ok(permit) => drop(site.tasks.spawn(arrival.admitted(stream, remote, permit))),
+            Err(refusal) => {
+                if let Some(place) = arrival.refused(remote, refusal) {
+                    site.tasks.spawn(refuse(stream, refusal, place));
                 }
             }
-            // It is gone already.
-            (Ok(_), Err(_)) => {}
         }
+    }
+}
+
+/// A connection that came.
+struct Arrival {
+    site: Arc<Site>,
+    router: Router,
+    acceptor: Option<TlsAcceptor>,
+    refusals: Arc<Semaphore>,
+    port: Port,
+    local: SocketAddr,
+}
+
+impl Arrival {
+    async fn admitted(self, mut stream: TcpStream, remote: SocketAddr, permit: Permit) {
+        let within = self.site.exchange.timeouts.handshake;
+        let remote = match permit.client(self.port, &mut stream, remote, within).await {
+            Ok(remote) => remote,
+            Err(refusal) => {
+                let place = self.refused(remote, refusal);
+                drop(permit);
+                if let Some(place) = place {
+                    refuse(stream, refusal, place).await;
+                }
+                return;
+            }
+        };
+        let Self { site, router, acceptor, port, local, .. } = self;
+        let peer = Peer { local, remote, permit: Arc::new(permit) };
+        let Some(acceptor) = acceptor else { return connection(stream, port, peer, router, site).await };
+        if let Some(stream) = tls_handshake(&site.exchange, &acceptor, stream, remote).await {
+            connection(stream, port, peer, router, site).await;
+        }
+    }
+
+    /// Counts it as refused, and gives a place among those that are told, if there is one.
+    fn refused(&self, remote: SocketAddr, refusal: Refusal) -> Option<OwnedSemaphorePermit> {
+        self.site.exchange.metrics.refused(refusal);
+        tracing::warn!(%remote, "HTTP connection refused: {}", refusal.sentence());
+        // Before a handshake there is nothing to be said that would be understood.
+        if self.acceptor.is_some() { None } else { Arc::clone(&self.refusals).try_acquire_owned().ok() }
     }
 }
 
@@ -139,14 +173,17 @@ fn router(site: Arc<Site>) -> Router {
         .with_state(site)
 }
 
-async fn connection<S>(stream: S, peer: Peer, router: Router, site: Arc<Site>)
+async fn connection<S>(stream: S, port: Port, peer: Peer, router: Router, site: Arc<Site>)
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
     let router = TowerToHyperService::new(router);
     let remote = peer.remote;
     let service = hyper::service::service_fn(move |mut request: hyper::Request<hyper::body::Incoming>| {
-        request.extensions_mut().insert(peer.clone());
+        let named = request.headers().get_all(FORWARDED_FOR).iter();
+        let named = named.map(|value| value.to_str().unwrap_or_default());
+        let remote = peer.permit.requester(port, peer.remote, named);
+        request.extensions_mut().insert(Peer { remote, ..peer.clone() });
         router.call(request)
     });
     let served = http1::Builder::new()
@@ -174,8 +211,12 @@ where
     }
 }
 
-/// Answers a connection there is no room for.
-async fn refuse(mut stream: TcpStream, refusal: Refusal) -> std::io::Result<()> {
+/// Answers a connection there is no room for, in `_place`. Whoever does not take note in time is closed all the same.
+async fn refuse(stream: TcpStream, refusal: Refusal, _place: OwnedSemaphorePermit) {
+    let _ = timeout(REFUSAL_TIME, say_refused(stream, refusal)).await;
+}
+
+async fn say_refused(mut stream: TcpStream, refusal: Refusal) -> std::io::Result<()> {
     let sentence = format!("This gateway has {}; try again later.\n", refusal.sentence());
     let response = format!(
         "HTTP/1.1 503 Service Unavailable\r\nRetry-After: 5\r\nConnection: close\r\n\

@@ -37,6 +37,10 @@ pub(super) async fn websocket(
         // Not HTTP/1.1.
         return refuse(&site, &peer, request.headers(), Refusal::Handshake);
     };
+    // A load balancer's connection is this client's from here on.
+    if let Err(reason) = peer.permit.charge(peer.remote.ip()) {
+        return refuse(&site, &peer, request.headers(), reason);
+    }
     let tasks = site.tasks.clone();
     tasks.spawn(async move {
         match upgrade.await {
@@ -104,6 +108,10 @@ fn refuse(site: &Site, peer: &Peer, headers: &HeaderMap, reason: Refusal) -> Res
     let origin = headers.get(header::ORIGIN);
     tracing::info!(remote = %peer.remote, ?origin, "WebSocket refused: {}", reason.sentence());
     match reason {
+        Refusal::ConnectionsPerIp => {
+            let after = [(header::RETRY_AFTER, "5")];
+            (after, refusal(StatusCode::SERVICE_UNAVAILABLE, reason.sentence())).into_response()
+        }
         Refusal::Origin => refusal(StatusCode::FORBIDDEN, reason.sentence()),
         Refusal::Handshake => {
             let version = [(header::SEC_WEBSOCKET_VERSION, "13"), (header::UPGRADE, "websocket")];

@@ -1,12 +1,16 @@
 //! Caps on connections, in all and per address.
 
 use std::collections::HashMap;
-use std::net::{IpAddr, Ipv6Addr};
-use std::sync::Arc;
+use std::net::{IpAddr, Ipv6Addr, SocketAddr};
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 
 use parking_lot::Mutex;
+use tokio::net::TcpStream;
+use tokio::time::timeout;
 
-use crate::config::Limits;
+use super::proxy_protocol;
+use crate::config::{Limits, LoadBalancers, Port};
 use crate::metrics::Refusal;
 
 /// Counts connections.
@@ -14,6 +18,7 @@ use crate::metrics::Refusal;
 pub struct Admission {
     most: usize,
     most_per_ip: usize,
+    balancers: LoadBalancers,
     open: Mutex<Open>,
 }
 
@@ -27,32 +32,116 @@ struct Open {
 #[derive(Debug)]
 pub struct Permit {
     admission: Arc<Admission>,
-    ip: IpAddr,
+    /// Whose it is. Not known yet where a load balancer is to name them.
+    ip: OnceLock<IpAddr>,
 }
 
 impl Admission {
     /// Nobody is connected.
-    pub fn new(limits: &Limits) -> Arc<Self> {
+    pub fn new(limits: &Limits, balancers: LoadBalancers) -> Arc<Self> {
         Arc::new(Self {
             most: limits.connections,
             most_per_ip: limits.connections_per_ip,
+            balancers,
             open: Mutex::default(),
         })
     }
 
     /// A place for a connection with `ip`, if there is one.
     pub fn admit(self: &Arc<Self>, ip: IpAddr) -> Result<Permit, Refusal> {
-        let ip = household(ip);
+        let permit = self.place()?;
+        permit.charge(ip)?;
+        Ok(permit)
+    }
+
+    /// A place for a connection that came to `port`, if there is one. That of a load balancer which names its clients
+    /// there counts among all, and as its client's once that is known.
+    pub fn arrived(self: &Arc<Self>, port: Port, remote: SocketAddr) -> Result<Permit, Refusal> {
+        match self.announces(port, remote.ip()) || self.forwards(port, remote.ip()) {
+            true => self.place(),
+            false => self.admit(remote.ip()),
+        }
+    }
+
+    fn place(self: &Arc<Self>) -> Result<Permit, Refusal> {
         let mut open = self.open.lock();
         if open.total >= self.most {
             return Err(Refusal::Connections);
         }
-        if open.per_ip.get(&ip).is_some_and(|count| *count >= self.most_per_ip) {
+        open.total += 1;
+        Ok(Permit { admission: Arc::clone(self), ip: OnceLock::new() })
+    }
+
+    /// Whether a connection from `ip` to `port` has to begin with who the client is.
+    fn announces(&self, port: Port, ip: IpAddr) -> bool {
+        self.balancers.proxy_protocol.contains(&port) && self.balancers.include(ip)
+    }
+
+    /// Whether requests from `ip` at `port` may name their client.
+    fn forwards(&self, port: Port, ip: IpAddr) -> bool {
+        self.balancers.forwarded_for.contains(&port) && self.balancers.include(ip)
+    }
+}
+
+impl Permit {
+    /// Who the client of a connection is that came from `remote` to `port`: whoever a load balancer says before
+    /// anything else is read, in the time that it has for that. The connection counts as the client's.
+    pub async fn client(
+        &self,
+        port: Port,
+        stream: &mut TcpStream,
+        remote: SocketAddr,
+        within: Duration,
+    ) -> Result<SocketAddr, Refusal> {
+        if !self.admission.announces(port, remote.ip()) {
+            return Ok(remote);
+        }
+        let said = timeout(within, proxy_protocol::read(stream)).await;
+        let announced = said.ok().and_then(Result::ok).ok_or(Refusal::ProxyProtocol)?;
+        // A question of its own (`LOCAL`) is not of anybody else.
+        let Some(client) = announced else { return Ok(remote) };
+        if !self.admission.forwards(port, client.ip()) {
+            self.charge(client.ip())?;
+        }
+        Ok(client)
+    }
+
+    /// Whom a request is from that came from `remote`: the last in the values of its `X-Forwarded-For` who is no load
+    /// balancer. Each hop appends whom it has it from, so that what stands before is only what the client claims.
+    pub fn requester<'a>(
+        &self,
+        port: Port,
+        remote: SocketAddr,
+        values: impl DoubleEndedIterator<Item = &'a str>,
+    ) -> SocketAddr {
+        let mut ip = remote.ip();
+        for item in values.rev().flat_map(|value| value.rsplit(',')) {
+            // What is no address was written by nobody we believe.
+            let Some(before) = self.admission.forwards(port, ip).then(|| address(item.trim())).flatten()
+            else {
+                break;
+            };
+            ip = before.to_canonical();
+        }
+        // Of the client's own port nothing is said.
+        SocketAddr::new(ip, remote.port())
+    }
+
+    /// Counts the connection as one of `ip`, if it is nobody's yet.
+    pub fn charge(&self, ip: IpAddr) -> Result<(), Refusal> {
+        let ip = household(ip);
+        let mut open = self.admission.open.lock();
+        if self.ip.get().is_some() {
+            return Ok(());
+        }
+        let count = open.per_ip.entry(ip).or_default();
+        if *count >= self.admission.most_per_ip {
             return Err(Refusal::ConnectionsPerIp);
         }
-        open.total += 1;
-        *open.per_ip.entry(ip).or_default() += 1;
-        Ok(Permit { admission: Arc::clone(self), ip })
+        *count += 1;
+        // Nobody else sets it while the count is locked.
+        let _ = self.ip.set(ip);
+        Ok(())
     }
 }
 
@@ -60,13 +149,24 @@ impl Drop for Permit {
     fn drop(&mut self) {
         let mut open = self.admission.open.lock();
         open.total -= 1;
-        if let Some(count) = open.per_ip.get_mut(&self.ip) {
+        if let Some(ip) = self.ip.get()
+            && let Some(count) = open.per_ip.get_mut(ip)
+        {
             *count -= 1;
             if *count == 0 {
-                open.per_ip.remove(&self.ip);
+                open.per_ip.remove(ip);
             }
         }
     }
+}
+
+/// An address as it stands in `X-Forwarded-For`: with or without port, IPv6 with or without brackets.
+fn address(item: &str) -> Option<IpAddr> {
+    let bracketed = || item.strip_prefix('[')?.strip_suffix(']')?.parse().ok();
+    item.parse::<IpAddr>()
+        .ok()
+        .or_else(|| item.parse::<SocketAddr>().ok().map(|address| address.ip()))
+        .or_else(bracketed)
 }
 
 /// An IPv6 subscriber has a whole /64 to pick addresses from.
@@ -82,7 +182,8 @@ mod tests {
     use super::*;
 
     fn admission(connections: usize, connections_per_ip: usize) -> Arc<Admission> {
-        Admission::new(&Limits { connections, connections_per_ip, ..Limits::default() })
+        let limits = Limits { connections, connections_per_ip, ..Limits::default() };
+        Admission::new(&limits, LoadBalancers::default())
     }
 
     #[test]
@@ -114,5 +215,71 @@ mod tests {
         let _permit = admission.admit("2001:db8::1".parse().unwrap()).unwrap();
         assert_eq!(admission.admit("2001:db8::2".parse().unwrap()).unwrap_err(), Refusal::ConnectionsPerIp);
         assert!(admission.admit("2001:db8:0:1::1".parse().unwrap()).is_ok());
+    }
+
+    fn behind(connections_per_ip: usize) -> Arc<Admission> {
+        let limits = Limits { connections: 3, connections_per_ip, ..Limits::default() };
+        let from = vec!["10.0.0.0/8".parse().unwrap(), "2001:db8:1::/48".parse().unwrap()];
+        let balancers =
+            LoadBalancers { from, proxy_protocol: vec![Port::Tcp], forwarded_for: vec![Port::Http] };
+        Admission::new(&limits, balancers)
+    }
+
+    #[test]
+    fn a_connection_of_a_load_balancer_is_its_clients() {
+        let admission = behind(1);
+        let balancer = SocketAddr::from(([10, 0, 0, 1], 1));
+        let first = admission.arrived(Port::Http, balancer).unwrap();
+        let second = admission.arrived(Port::Http, balancer).unwrap();
+        assert_eq!(admission.open.lock().per_ip.len(), 0);
+        let client = IpAddr::from([192, 0, 2, 1]);
+        first.charge(client).unwrap();
+        // Once.
+        first.charge(client).unwrap();
+        assert_eq!(second.charge(client), Err(Refusal::ConnectionsPerIp));
+        second.charge(IpAddr::from([192, 0, 2, 2])).unwrap();
+        let _third = admission.arrived(Port::Http, balancer).unwrap();
+        assert_eq!(admission.arrived(Port::Http, balancer).unwrap_err(), Refusal::Connections);
+        drop((first, second));
+        assert_eq!(admission.open.lock().per_ip.len(), 0);
+        assert_eq!(admission.open.lock().total, 1);
+        // Where it names nobody it is a peer as any other.
+        let _direct = admission.arrived(Port::Tls, balancer).unwrap();
+        assert_eq!(admission.arrived(Port::Tls, balancer).unwrap_err(), Refusal::ConnectionsPerIp);
+    }
+
+    #[test]
+    fn the_last_hop_that_is_no_load_balancer_counts() {
+        let permit = behind(1).admit(IpAddr::from([10, 0, 0, 1])).unwrap();
+        let table: &[(&str, &[&str], &str)] = &[
+            // Nobody is named.
+            ("10.0.0.1", &[], "10.0.0.1"),
+            ("10.0.0.1", &["192.0.2.1"], "192.0.2.1"),
+            ("10.0.0.1", &["192.0.2.1, 10.2.3.4"], "192.0.2.1"),
+            ("10.0.0.1", &["192.0.2.1", "10.2.3.4,10.9.9.9"], "192.0.2.1"),
+            // What the client claims, also that it is a load balancer.
+            ("10.0.0.1", &["127.0.0.1, 192.0.2.1"], "192.0.2.1"),
+            ("10.0.0.1", &["198.51.100.9, 10.0.0.7, 192.0.2.1 ,10.2.3.4"], "192.0.2.1"),
+            // Behind what nobody trusted wrote nothing counts.
+            ("10.0.0.1", &["192.0.2.1, unknown, 10.2.3.4"], "10.2.3.4"),
+            ("10.0.0.1", &["192.0.2.1,, 10.2.3.4"], "10.2.3.4"),
+            ("10.0.0.1", &[""], "10.0.0.1"),
+            // Nobody else is believed.
+            ("192.0.2.9", &["192.0.2.1"], "192.0.2.9"),
+            // With ports, in IPv6.
+            ("10.0.0.1", &["192.0.2.1:4711"], "192.0.2.1"),
+            ("2001:db8:1::5", &["[2001:db8:2::7]:80"], "2001:db8:2::7"),
+            ("10.0.0.1", &["[2001:db8:2::7]"], "2001:db8:2::7"),
+            ("10.0.0.1", &["2001:db8:2::7"], "2001:db8:2::7"),
+            ("10.0.0.1", &["::ffff:192.0.2.1"], "192.0.2.1"),
+            // All are ours.
+            ("10.0.0.1", &["10.0.0.3, 10.0.0.2"], "10.0.0.3"),
+        ];
+        for (remote, values, expected) in table {
+            let remote = SocketAddr::new(remote.parse().unwrap(), 5);
+            let requester = permit.requester(Port::Http, remote, values.iter().copied());
+            assert_eq!(requester, SocketAddr::new(expected.parse().unwrap(), 5), "{remote} {values:?}");
+            assert_eq!(permit.requester(Port::Https, remote, values.iter().copied()), remote);
+        }
     }
 }

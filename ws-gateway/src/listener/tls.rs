@@ -13,6 +13,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::{Admission, accept, tcp};
+use crate::config::Port;
 use crate::connection::{Line, serve_stream};
 use crate::exchange::Exchange;
 use crate::metrics::Refusal;
@@ -28,13 +29,15 @@ pub async fn serve(
     stop: CancellationToken,
 ) {
     loop {
-        let (stream, remote) = tokio::select! {
+        let (mut stream, remote) = tokio::select! {
             accepted = accept(&listener) => accepted,
             () = stop.cancelled() => return,
         };
-        let Some(permit) = tcp::admit(&admission, &exchange, remote, Transport::Tls) else { continue };
+        let Some(permit) = tcp::admit(&admission, &exchange, remote, Port::Tls) else { continue };
         let (exchange, acceptor, stop) = (Arc::clone(&exchange), acceptor.clone(), stop.clone());
         tasks.spawn(async move {
+            let client = tcp::client(&permit, &exchange, &mut stream, remote, Port::Tls).await;
+            let Some(remote) = client else { return };
             if let Some(stream) = handshake(&exchange, &acceptor, stream, remote).await {
                 let line =
                     Line { transport: Transport::Tls, local: advertised, remote, domain: SmolStr::default() };

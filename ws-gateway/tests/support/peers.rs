@@ -1,11 +1,11 @@
 //! Peers over UDP, TCP and WebSocket, and a little HTTP.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use futures::{SinkExt as _, StreamExt as _};
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
-use tokio::net::{TcpStream, UdpSocket};
+use tokio::net::{TcpSocket, TcpStream, UdpSocket};
 use tokio::time::timeout;
 use tokio_rustls::client::TlsStream;
 use tokio_tungstenite::WebSocketStream;
@@ -164,6 +164,10 @@ impl TcpPeer<TlsStream<TcpStream>> {
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> TcpPeer<S> {
+    pub(crate) async fn send_raw(&mut self, bytes: &[u8]) {
+        self.stream.write_all(bytes).await.unwrap();
+    }
+
     /// Reads until at least `length` bytes are there, and takes them.
     pub(crate) async fn receive_bytes(&mut self, length: usize) -> Vec<u8> {
         while self.buffer.len() < length {
@@ -231,6 +235,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WsPeer<S> {
     pub(crate) async fn over(mut stream: S, gateway: SocketAddr, via: &'static str) -> Self {
         let answer = upgrade(&mut stream, gateway, &[]).await;
         assert!(answer.starts_with("HTTP/1.1 101 "), "{answer}");
+        Self::upgraded(stream, via).await
+    }
+
+    /// Over a stream whose handshake is done.
+    pub(crate) async fn upgraded(stream: S, via: &'static str) -> Self {
         let socket = WebSocketStream::from_raw_socket(stream, Role::Client, None).await;
         static HOST: AtomicU32 = AtomicU32::new(0);
         let host = format!("p{}.invalid", HOST.fetch_add(1, Ordering::Relaxed));
@@ -283,6 +292,41 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Peer for WsPeer<S> {
     }
 }
 
+/// The address that load balancers have in these tests.
+pub(crate) const BALANCER: &str = "127.0.0.9";
+
+/// A connection from the address of a load balancer.
+pub(crate) async fn through_balancer(gateway: SocketAddr) -> TcpStream {
+    let socket = TcpSocket::new_v4().unwrap();
+    socket.bind(SocketAddr::new(BALANCER.parse().unwrap(), 0)).unwrap();
+    socket.connect(gateway).await.unwrap()
+}
+
+/// A header of the PROXY protocol, version 2: a connection over TCP from `client`, and what else is told.
+pub(crate) fn announcement(client: SocketAddr, told: &[u8]) -> Vec<u8> {
+    let mut addresses = Vec::new();
+    let family = match client.ip() {
+        IpAddr::V4(ip) => {
+            addresses.extend_from_slice(&ip.octets());
+            addresses.extend_from_slice(&[192, 0, 2, 80]);
+            0x11
+        }
+        IpAddr::V6(ip) => {
+            addresses.extend_from_slice(&ip.octets());
+            addresses.extend_from_slice(&[1; 16]);
+            0x21
+        }
+    };
+    addresses.extend_from_slice(&client.port().to_be_bytes());
+    addresses.extend_from_slice(&443_u16.to_be_bytes());
+    addresses.extend_from_slice(told);
+    let mut header = b"\r\n\r\n\0\r\nQUIT\n\x21".to_vec();
+    header.push(family);
+    header.extend_from_slice(&u16::try_from(addresses.len()).unwrap().to_be_bytes());
+    header.extend_from_slice(&addresses);
+    header
+}
+
 /// A WebSocket handshake with some headers instead of the usual; one with an empty value is left out. Gives the
 /// stream and the head of the response.
 pub(crate) async fn handshake(gateway: SocketAddr, changed: &[(&str, &str)]) -> (TcpStream, String) {
@@ -291,7 +335,7 @@ pub(crate) async fn handshake(gateway: SocketAddr, changed: &[(&str, &str)]) -> 
     (stream, head)
 }
 
-async fn upgrade<S: AsyncRead + AsyncWrite + Unpin>(
+pub(crate) async fn upgrade<S: AsyncRead + AsyncWrite + Unpin>(
     stream: &mut S,
     gateway: SocketAddr,
     changed: &[(&str, &str)],
