@@ -60,6 +60,7 @@ pub(super) struct Outgoing {
 /// Where a 3xx would have a call go, and how it ends if it goes nowhere.
 #[derive(Debug)]
 struct Asked {
+    status: u16,
     targets: Vec<Redirection>,
     failure: Failure,
 }
@@ -68,6 +69,8 @@ struct Asked {
 #[derive(Debug)]
 struct Draft {
     uri: SmolStr,
+    /// Through this proxy (§21.3.4), a value of Route.
+    proxy: Option<SmolStr>,
     /// Whom was called first: To stays when a 3xx leads elsewhere (§8.1.3.4).
     to: SmolStr,
     call_id: SmolStr,
@@ -233,6 +236,7 @@ impl UserAgent {
         let draft = Draft {
             to: uri.clone(),
             uri,
+            proxy: None,
             call_id: entropy::token(&mut *self.entropy, 120).into(),
             tag: entropy::token(&mut *self.entropy, 80).into(),
             cseq: 1,
@@ -329,7 +333,8 @@ impl UserAgent {
         if chosen.iter().enumerate().any(twice) {
             return Err(CommandError::InvalidTarget);
         }
-        out.targets.prefer(chosen);
+        let status = asked.status;
+        out.targets.prefer(status, chosen, &out.draft.uri);
         let failure = out.asked.take().map(|asked| asked.failure);
         if !self.goes_on(now, call) {
             self.fail(call, failure.unwrap_or_else(|| Failure::of(Cause::Redirected)));
@@ -361,6 +366,8 @@ impl UserAgent {
     /// INVITE with credentials for what has challenged before (§13.2.1). `None` if it does not fit a message.
     fn write_invite(&mut self, hop: Hop, draft: &Draft, attempt: &mut Attempt) -> Option<Request> {
         let via = self.local.via(hop, &mut *self.entropy);
+        let mut routes = self.routes(hop);
+        routes.extend(draft.proxy.clone());
         let outside = Outside {
             method: &Method::Invite,
             uri: &draft.uri,
@@ -369,7 +376,7 @@ impl UserAgent {
             from_tag: &draft.tag,
             call_id: &draft.call_id,
             cseq: draft.cseq,
-            routes: &self.routes(hop),
+            routes: &routes,
             anonymous: draft.occasion.anonymous,
             session: draft.session,
         };

@@ -215,6 +215,13 @@ impl ServerNode {
         }
     }
 
+    /// Another domain is its own as well.
+    pub fn also_serves(&mut self, domain: &str) {
+        let mut config = Self::config(&self.domain, 0);
+        config.aliases = vec![domain.into()];
+        self.server = BoxedServer(Box::new(Server::new(config, Box::new(SeededEntropy(self.seed)))));
+    }
+
     /// It tells who asks for somebody where to ask instead (RFC 3261 §8.3).
     pub fn redirect(&mut self) {
         let mut config = Self::config(&self.domain, 0);

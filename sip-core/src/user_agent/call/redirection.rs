@@ -2,7 +2,7 @@
 
 use alloc::vec::Vec;
 
-use smol_str::SmolStr;
+use smol_str::{SmolStr, format_smolstr};
 
 use crate::limits;
 use crate::message::typed::{Contact, QValue};
@@ -12,7 +12,8 @@ use crate::user_agent::target;
 /// A place that a 3xx would have us call instead.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Redirection {
-    /// What would be called: a SIP URI, without what has no place in a Request-URI.
+    /// What would be called: a SIP URI, without what has no place in a Request-URI. Of a 305 it is the proxy through which the
+    /// same address is to be called once more (§21.3.4).
     pub uri: SmolStr,
     /// How much it is preferred by whoever answers (§20.10).
     pub q: QValue,
@@ -26,7 +27,28 @@ pub(crate) struct Targets {
     /// "The UAC MUST NOT add any given URI to the target set more than once."
     known: Vec<SmolStr>,
     /// Best last.
-    waiting: Vec<(QValue, SmolStr)>,
+    waiting: Vec<(QValue, Goal)>,
+}
+
+/// Where a call goes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Goal {
+    pub(crate) uri: SmolStr,
+    /// Through this proxy, a value of Route.
+    pub(crate) proxy: Option<SmolStr>,
+}
+
+impl Goal {
+    /// Where a Contact of a 3xx leads that was the answer to a call to `called`.
+    pub(crate) fn of(status: u16, contact: &SmolStr, called: &SmolStr) -> Self {
+        if status != 305 {
+            return Self { uri: contact.clone(), proxy: None };
+        }
+        // A Route without `lr` is a strict router's of RFC 2543.
+        let loose = Uri::parse(contact).is_some_and(|uri| uri.sip().is_some_and(|sip| sip.has_param("lr")));
+        let proxy = if loose { format_smolstr!("<{contact}>") } else { format_smolstr!("<{contact};lr>") };
+        Self { uri: called.clone(), proxy: Some(proxy) }
+    }
 }
 
 impl Targets {
@@ -54,26 +76,26 @@ impl Targets {
     }
 
     /// Adds them, each by its q among those that wait.
-    pub(crate) fn extend(&mut self, found: Vec<Redirection>) {
+    pub(crate) fn extend(&mut self, status: u16, found: Vec<Redirection>, called: &SmolStr) {
         for Redirection { uri, q } in found {
             let at = self.waiting.partition_point(|(other, _)| other.thousandths() < q.thousandths());
-            self.known.push(uri.clone());
-            self.waiting.insert(at, (q, uri));
+            self.waiting.insert(at, (q, Goal::of(status, &uri, called)));
+            self.known.push(uri);
         }
     }
 
     /// Adds those that were chosen, in that order and before all that wait.
-    pub(crate) fn prefer(&mut self, chosen: Vec<Redirection>) {
+    pub(crate) fn prefer(&mut self, status: u16, chosen: Vec<Redirection>, called: &SmolStr) {
         for Redirection { uri, .. } in chosen.into_iter().rev() {
-            self.known.push(uri.clone());
-            self.waiting.push((QValue::ONE, uri));
+            self.waiting.push((QValue::ONE, Goal::of(status, &uri, called)));
+            self.known.push(uri);
         }
     }
 
     /// The next to try.
-    pub(crate) fn next(&mut self) -> Option<SmolStr> {
+    pub(crate) fn next(&mut self) -> Option<Goal> {
         self.left = self.left.checked_sub(1)?;
-        self.waiting.pop().map(|(_, uri)| uri)
+        self.waiting.pop().map(|(_, goal)| goal)
     }
 }
 

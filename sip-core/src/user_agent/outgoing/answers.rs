@@ -319,7 +319,8 @@ impl UserAgent {
             return false;
         }
         out.client = None;
-        out.asked = Some(Asked { targets: targets.clone(), failure: failure.clone() });
+        out.asked =
+            Some(Asked { status: response.status(), targets: targets.clone(), failure: failure.clone() });
         let early = core::mem::take(&mut out.early);
         self.leave_early(now, id, early);
         let (status, response) = (response.status(), response.clone());
@@ -337,7 +338,7 @@ impl UserAgent {
         }
         if response.status() < 400 && !self.config.redirections_asked {
             let found = out.targets.found(response.headers());
-            out.targets.extend(found);
+            out.targets.extend(response.status(), found, &out.draft.uri);
         }
         self.goes_on(now, id)
     }
@@ -346,8 +347,8 @@ impl UserAgent {
     pub(super) fn goes_on(&mut self, now: Instant, id: CallId) -> bool {
         let Some(mut call) = self.calls.remove(&id) else { return false };
         let sent = match &mut call.direction {
-            Direction::Outgoing(out) => out.targets.next().is_some_and(|uri| {
-                out.draft.uri = uri;
+            Direction::Outgoing(out) => out.targets.next().is_some_and(|goal| {
+                (out.draft.uri, out.draft.proxy) = (goal.uri, goal.proxy);
                 // RFC 7989 §6: whom we go to next we do not know.
                 out.draft.session = SessionIdentifier::new(out.draft.session.local);
                 out.attempt = Attempt::default();

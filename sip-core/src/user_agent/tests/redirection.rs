@@ -6,7 +6,7 @@ use std::vec::Vec;
 
 use super::solo::Solo;
 use super::{ANSWER, OFFER};
-use crate::message::{Method, Request};
+use crate::message::{HeaderName, Method, Request};
 use crate::time::Duration;
 use crate::transport::Transport;
 use crate::user_agent::{CallId, CallState, Cause, CommandError, End, Event};
@@ -219,4 +219,46 @@ fn rfc3261_8_1_3_4_our_user_decides_while_there_is_no_flow() {
     assert_eq!(solo.event(), Event::Released { call });
     solo.reopen(2);
     solo.nothing_sent();
+}
+
+/// The same address once more, through the proxy that the Contact names; after our own, and loosely.
+#[test]
+fn rfc3261_21_3_4_use_proxy() {
+    let (mut solo, call, first) = calling(5);
+    let routes = |request: &Request| -> Vec<String> {
+        request.headers().list(HeaderName::Route).map(Into::into).collect()
+    };
+    assert!(routes(&first).is_empty());
+    let second =
+        refused(&mut solo, &first, 305, "<sip:p1.x.example>, <sip:p2.x.example;transport=tcp;lr>;q=0.5");
+    assert_eq!((second.uri(), second.cseq().number), (first.uri(), 2));
+    assert_eq!(routes(&second), ["<sip:p1.x.example;lr>"]);
+    let challenge = "Proxy-Authenticate: Digest realm=\"x\", nonce=\"n\"\r\n";
+    solo.reply(&second, 407, challenge, "");
+    solo.request(&Method::Ack);
+    let again = solo.request(&Method::Invite);
+    assert_eq!((again.uri(), routes(&again)), (first.uri(), routes(&second)));
+    // The next proxy, then somewhere else without any.
+    let third = refused(&mut solo, &again, 503, "");
+    assert_eq!(
+        (third.uri(), routes(&third)),
+        (first.uri(), ["<sip:p2.x.example;transport=tcp;lr>".into()].into())
+    );
+    let fourth = refused(&mut solo, &third, 302, "<sip:carol@x.example>");
+    assert_eq!((fourth.uri(), routes(&fourth)), ("sip:carol@x.example", Vec::new()));
+    // Round and round it does not go.
+    solo.reply(&fourth, 305, "Contact: <sip:p1.x.example>\r\n", "");
+    solo.request(&Method::Ack);
+    failed(&mut solo, Cause::Redirected);
+    assert_eq!(solo.ua.call_state(call), None);
+    // As our user decides.
+    let (mut solo, call, first) = calling_with(5, true);
+    solo.reply(&first, 305, "Contact: <sip:p1.x.example>\r\n", "");
+    solo.request(&Method::Ack);
+    let Event::Redirected { status: 305, targets, .. } = solo.event() else { panic!() };
+    assert_eq!(targets[0].uri, "sip:p1.x.example");
+    solo.ua.follow(solo.now, call, &["sip:p1.x.example"]).unwrap();
+    solo.drain();
+    let second = solo.request(&Method::Invite);
+    assert_eq!((second.uri(), routes(&second)), (first.uri(), ["<sip:p1.x.example;lr>".into()].into()));
 }

@@ -30,6 +30,10 @@ pub enum Between {
     DeadProxy,
     /// A server that redirects, and one of bob's domain; alice finds them by herself.
     Redirect,
+    /// The server of alice's domain and that of bob's, with which she has an account as well: each wants to know who she is.
+    TwoGuards,
+    /// A server of the domain of both that nobody passes who is not sent there.
+    Beside,
 }
 
 /// One flow.

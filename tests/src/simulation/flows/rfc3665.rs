@@ -1,9 +1,9 @@
-//! RFC 3665 §2 and §3. Blank is §3.3: a second proxy challenges alice, and ours asks nobody for a password who has no
+//! RFC 3665 §2 and §3. In §3.3 alice's second proxy serves her domain as well: ours asks nobody for a password who has no
 //! account with it.
 
 use sip_core::user_agent::{Event, UserAgent};
 
-use super::Between::{DeadProxy, HisProxy, Nobody, Redirect, TheirProxy, TwoProxies};
+use super::Between::{DeadProxy, HisProxy, Nobody, Redirect, TheirProxy, TwoGuards, TwoProxies};
 use super::Flow;
 
 const PLAIN: Flow = Flow {
@@ -109,6 +109,21 @@ pub const FLOWS: &[Flow] = &[
             stage.accept();
             stage.run(400);
             stage.hang_up(stage.bob);
+            stage.run(1_000);
+        },
+        ..PLAIN
+    },
+    Flow {
+        section: "RFC 3665 §3.3",
+        about: "a call through two proxies, both of which challenge",
+        between: TwoGuards,
+        table: "A>P1 INVITE, P1>A 407 INVITE, A>P1 ACK, A>P1 INVITE, P1>A 100 INVITE, P1>P2 INVITE, P2>P1 407 INVITE, \
+                P1>P2 ACK, P1>A 407 INVITE, A>P1 ACK, A>P1 INVITE, P1>A 100 INVITE, P1>P2 INVITE, P2>P1 100 INVITE, \
+                P2>B INVITE, B>P2 200 INVITE, P2>P1 200 INVITE, P1>A 200 INVITE, A>P1 ACK, P1>P2 ACK, P2>B ACK",
+        script: |stage| {
+            stage.call();
+            stage.run(800);
+            stage.accept();
             stage.run(1_000);
         },
         ..PLAIN

@@ -14,7 +14,7 @@ use super::super::NodeId;
 use super::super::node::password;
 use super::super::person;
 use super::super::watch::description;
-use super::Between::{HisProxy, Nobody, TheirProxy};
+use super::Between::{Beside, HisProxy, Nobody, TheirProxy};
 use super::Flow;
 use super::stage::Stage;
 
@@ -303,6 +303,32 @@ pub const FLOWS: &[Flow] = &[
             stage.accepts(fourth);
             stage.run(200);
             stage.hang_up(fourth);
+            stage.run(1_000);
+        },
+        ..PLAIN
+    },
+    Flow {
+        section: "RFC 5359 §2.13",
+        about: "screening of callers: bob takes calls from his proxy alone, which refuses alice as in §2.14; she then calls news for why",
+        between: Beside,
+        others: &["news"],
+        table: "A>B INVITE, B>A 305 INVITE, A>B ACK, A>P INVITE, P>A 407 INVITE, A>P ACK, A>P INVITE, P>A 403 INVITE, \
+                A>P ACK, A>N INVITE, N>A 200 INVITE, A>N ACK, N>A BYE, A>N 200 BYE",
+        script: |stage| {
+            let (alice, bob, news) = (stage.alice, stage.bob, stage.third);
+            stage.pretends(alice);
+            stage.call();
+            stage.run(200);
+            let proxy = format!("sip:{}", stage.world.servers()[0].address().ip());
+            let Some(call) = stage.call_with(bob, alice) else { return };
+            let sent = |ua: &mut UserAgent, now| ua.redirect(now, call, 305, &[(&proxy, None)]);
+            stage.world.command(bob, "redirect", sent).expect("a call can be sent elsewhere");
+            stage.run(1_000);
+            stage.calls(alice, news);
+            stage.run(200);
+            stage.accepts(news);
+            stage.run(500);
+            stage.hang_up(news);
             stage.run(1_000);
         },
         ..PLAIN

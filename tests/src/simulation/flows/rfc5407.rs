@@ -1,7 +1,7 @@
-//! RFC 5407 §3: races. Blank are §3.1.3 (our callers leave an early dialog by CANCEL, never by BYE) and §3.2.4 (our callees
-//! send no BYE before the ACK, RFC 3261 §15).
+//! RFC 5407 §3: races. In §3.1.3 and §3.2.4 the BYE is the script's: our callers leave an early dialog by CANCEL, and our
+//! callees send no BYE before the ACK (RFC 3261 §15). What others do then is ours.
 
-use sip_core::user_agent::{Event, TransferEnd, TransferUpdate};
+use sip_core::user_agent::{End, Event, Side, TransferEnd, TransferUpdate};
 
 use super::super::person;
 use super::Between::Nobody;
@@ -49,6 +49,27 @@ pub const FLOWS: &[Flow] = &[
             stage.hang_up(stage.alice);
             stage.accept();
             stage.run(1_000);
+        },
+        ..PLAIN
+    },
+    Flow {
+        section: "RFC 5407 §3.1.3",
+        about: "a BYE of the early dialog crosses the 2xx, which is acknowledged all the same",
+        table: "A>B INVITE, B>A 180 INVITE, A>B BYE, B>A 200 INVITE, A>B ACK, B>A 200 BYE",
+        script: |stage| {
+            let (alice, bob) = (stage.alice, stage.bob);
+            stage.call();
+            stage.run(200);
+            stage.ring();
+            stage.run(200);
+            stage.says_bye(alice, bob);
+            stage.accept();
+            // Longer than a 2xx is repeated: he waits for no ACK any more.
+            stage.run(40_000);
+            stage.take(bob, |event| match event {
+                Event::Ended { end: End::Hangup { by: Side::Remote, .. }, .. } => Some(()),
+                _ => None,
+            });
         },
         ..PLAIN
     },
@@ -143,6 +164,27 @@ pub const FLOWS: &[Flow] = &[
             stage.run(LATENCY);
             stage.hang_up(stage.bob);
             stage.run(1_000);
+        },
+        ..PLAIN
+    },
+    Flow {
+        section: "RFC 5407 §3.2.4",
+        about: "BYE of the callee crosses the ACK",
+        table: "A>B INVITE, B>A 180 INVITE, B>A 200 INVITE, A>B ACK, B>A BYE, A>B 200 BYE",
+        script: |stage| {
+            let (alice, bob) = (stage.alice, stage.bob);
+            stage.call();
+            stage.run(200);
+            stage.ring();
+            stage.run(200);
+            stage.accept();
+            stage.run(LATENCY);
+            stage.says_bye(bob, alice);
+            stage.run(1_000);
+            stage.take(alice, |event| match event {
+                Event::Ended { end: End::Hangup { by: Side::Remote, .. }, .. } => Some(()),
+                _ => None,
+            });
         },
         ..PLAIN
     },

@@ -56,15 +56,20 @@ impl Stage {
             Between::HisProxy => (ELSEWHERE, &[(DOMAIN, &["bob"])]),
             Between::TwoProxies => (ELSEWHERE, &[(ELSEWHERE, &["alice"]), (DOMAIN, &["bob"])]),
             Between::DeadProxy => (DOMAIN, &[(DOMAIN, &[]), (DOMAIN, &["alice", "bob"])]),
+            Between::TwoGuards => (ELSEWHERE, &[(ELSEWHERE, &["alice"]), (DOMAIN, &["bob", "alice"])]),
+            Between::Beside => (DOMAIN, &[(DOMAIN, &["alice", "bob"])]),
             Between::Redirect => (ELSEWHERE, &[(DOMAIN, &[]), (DOMAIN, &["bob"])]),
         };
         // Alice sends to the first, everybody else to the last.
         let (first, last) = match homes.len() {
             0 => (MESH, MESH),
+            _ if between == Between::Beside => (MESH, MESH),
             servers if between == Between::Redirect => (MESH, NodeId(servers)),
             servers => (NodeId(1), NodeId(servers)),
         };
-        add_phone(&mut world, "alice", 0, alices, first, homes.iter().any(|(domain, _)| *domain == alices));
+        let registers = !homes.is_empty() && between != Between::Beside;
+        let hers = registers && homes.iter().any(|(domain, _)| *domain == alices);
+        add_phone(&mut world, "alice", 0, alices, first, hers);
         for (domain, users) in homes {
             let mut server = ServerNode::new(NodeId(world.nodes.len()), domain, 1);
             let more: &[&str] = if *domain == DOMAIN { others } else { &[] };
@@ -74,7 +79,7 @@ impl Stage {
         let bob = NodeId(world.nodes.len());
         for (at, user) in ["bob"].iter().chain(others).enumerate() {
             let device = ["bob"].iter().chain(others).take(at).filter(|other| *other == user).count();
-            add_phone(&mut world, user, device, DOMAIN, last, !homes.is_empty());
+            add_phone(&mut world, user, device, DOMAIN, last, registers);
         }
         match between {
             Between::DeadProxy => {
@@ -92,6 +97,12 @@ impl Stage {
                 }
                 world.phone(alice).configure(|config| config.redirections = 1);
             }
+            Between::TwoGuards => {
+                if let Node::Server(server) = &mut world.nodes[last.0] {
+                    server.also_serves(ELSEWHERE);
+                }
+            }
+            Between::Beside => world.phone(alice).configure(|config| config.redirections = 1),
             _ => {}
         }
         let third = if others.is_empty() { bob } else { NodeId(bob.0 + 1) };
@@ -311,6 +322,25 @@ impl Stage {
         let call = self.world.phone(who).agent.call_replacing(now, &target.uri, &sdp, replaces);
         self.world.phone(who).watch.called(call.expect("a call can be made"), serial);
         self.world.after_command(who);
+    }
+
+    /// Somebody hangs up by a BYE that his user agent would not send now.
+    pub fn says_bye(&mut self, who: NodeId, whom: NodeId) {
+        let told = self.world.phone(who).agent.dialog_info(0).dialogs.pop();
+        let Some(told) = told else { return };
+        let tag = |tag: &Option<String>| tag.clone().unwrap_or_default();
+        let (own, other, from) = (self.address(who), self.address(whom), who.address());
+        let target = told.remote.as_ref().and_then(|remote| remote.target.as_ref());
+        let target = target.map_or_else(|| format!("sip:{other}"), |target| target.uri.clone());
+        let text = format!(
+            "BYE {target} SIP/2.0\r\nVia: SIP/2.0/UDP {from};branch=z9hG4bKscript\r\nMax-Forwards: 70\r\n\
+             From: <sip:{own}>;tag={}\r\nTo: <sip:{other}>;tag={}\r\nCall-ID: {}\r\nCSeq: 2 BYE\r\n\
+             Content-Length: 0\r\n\r\n",
+            tag(&told.local_tag),
+            tag(&told.remote_tag),
+            tag(&told.call_id),
+        );
+        self.world.forge(who, whom, text.into());
     }
 
     /// The next message of somebody that is called so is lost.

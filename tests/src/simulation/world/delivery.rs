@@ -125,6 +125,12 @@ impl World {
         }
     }
 
+    /// A datagram that a script lets a phone send, which its user agent would not.
+    pub fn forge(&mut self, from: NodeId, to: NodeId, message: Bytes) {
+        let hop = self.phone(from).socket(from, to);
+        self.transmit(from, hop, message);
+    }
+
     fn transmit(&mut self, from: NodeId, hop: Hop, message: Bytes) {
         if let Some(answer) = self.saboteur.as_ref().and_then(|s| s.answers(&message)) {
             self.trace.fault(self.now, || "the saboteur answered the message that stood here".to_owned());
