@@ -15,17 +15,24 @@ pub type BoxedEntropy = Box<dyn Entropy + Send>;
 
 /// Lower-case base-32 text of `bits / 5` characters, each carrying 5 random bits: legal in every SIP token.
 pub fn token(entropy: &mut dyn Entropy, bits: usize) -> String {
-    const ALPHABET: &[u8; 32] = b"abcdefghijklmnopqrstuvwxyz234567";
     let mut out = String::with_capacity(bits / 5);
+    push_token(&mut out, entropy, bits);
+    out
+}
+
+/// Appends such text.
+pub(crate) fn push_token(out: &mut String, entropy: &mut dyn Entropy, bits: usize) {
+    const ALPHABET: &[u8; 32] = b"abcdefghijklmnopqrstuvwxyz234567";
     let mut bytes = [0u8; 32];
     let mut left = bits / 5;
     while left > 0 {
         let some = &mut bytes[..left.min(32)];
         left -= some.len();
         entropy.fill(some);
-        out.extend(some.iter().map(|byte| char::from(ALPHABET[usize::from(byte & 31)])));
+        some.iter_mut().for_each(|byte| *byte = ALPHABET[usize::from(*byte & 31)]);
+        // The alphabet is ASCII.
+        out.push_str(core::str::from_utf8(some).unwrap_or_default());
     }
-    out
 }
 
 /// A uniformly random number.

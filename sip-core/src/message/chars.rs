@@ -6,7 +6,7 @@ const PARAM: u8 = 4;
 const LABEL: u8 = 8;
 const WORD: u8 = 16;
 const PARAM_NAME: u8 = 32;
-const VALUE_END: u8 = 64;
+const VALUE: u8 = 64;
 const PASSWORD: u8 = 128;
 
 const TABLE: [u8; 256] = build();
@@ -41,9 +41,13 @@ const fn build() -> [u8; 256] {
         if alnum || contains(b"-.!%*_+`'~[]/:&$()", c) {
             table[b] |= PARAM_NAME;
         }
-        if contains(b";\"<>, ", c) || c.is_ascii_control() {
-            table[b] |= VALUE_END;
+        if !contains(b";\"<>, ", c) && !c.is_ascii_control() {
+            table[b] |= VALUE;
         }
+        b += 1;
+    }
+    while b < table.len() {
+        table[b] |= VALUE;
         b += 1;
     }
     table
@@ -67,6 +71,14 @@ fn all(text: &str, class: u8) -> bool {
 /// Index of the first byte from `at` on that is not of `class`, or the length.
 #[inline]
 fn skip(bytes: &[u8], mut at: usize, class: u8) -> usize {
+    let (quads, _) = bytes.get(at..).unwrap_or_default().as_chunks::<4>();
+    for [a, b, c, d] in quads {
+        let both = |one: &u8, two: &u8| TABLE[usize::from(*one)] & TABLE[usize::from(*two)];
+        if both(a, b) & both(c, d) & class == 0 {
+            break;
+        }
+        at += 4;
+    }
     while let Some(byte) = bytes.get(at)
         && TABLE[usize::from(*byte)] & class != 0
     {
@@ -196,11 +208,13 @@ pub(crate) fn skip_param_name(bytes: &[u8], at: usize) -> usize {
 }
 
 /// Index of the first byte from `at` on that ends a parameter's unquoted value, or the length.
-pub(crate) fn skip_param_value(bytes: &[u8], mut at: usize) -> usize {
-    while at < bytes.len() && TABLE[usize::from(bytes[at])] & VALUE_END == 0 {
-        at += 1;
-    }
-    at
+pub(crate) fn skip_param_value(bytes: &[u8], at: usize) -> usize {
+    skip(bytes, at, VALUE)
+}
+
+/// Index of the first byte from `at` on that may not stand in a URI's user part without escape, or the length.
+pub(crate) fn skip_user(bytes: &[u8], at: usize) -> usize {
+    skip(bytes, at, URI_USER)
 }
 
 const ONES: u64 = u64::from_ne_bytes([0x01; 8]);
@@ -251,6 +265,12 @@ pub(crate) fn find_quoted_mark(bytes: &[u8], at: usize) -> usize {
     let is = |word, byte: u8| below(word ^ (ONES * u64::from(byte)), 1);
     let marks = |word| is(word, b'"') | is(word, b'\\') | is(word, 0x7f) | below(word, b' ');
     find(bytes, at, marks, |b| matches!(b, b'"' | b'\\') || b.is_ascii_control())
+}
+
+/// Index of the first NUL, CR, LF or another of the first fourteen characters from `at` on, or the length.
+#[inline]
+pub(crate) fn find_line_mark(bytes: &[u8], at: usize) -> usize {
+    find(bytes, at, |word| below(word, b'\r' + 1), |b| b <= b'\r')
 }
 
 /// Index of the first control character from `at` on, or the length.

@@ -112,11 +112,9 @@ impl Headers {
 
     /// The value of the first field named `name`, in any case, known to [`HeaderName`] or not.
     pub fn named(&self, name: &str) -> Option<&str> {
-        self.index
-            .fields()
-            .iter()
-            .find(|f| self.name_of(f).eq_ignore_ascii_case(name))
-            .map(|f| self.slice(f.value))
+        let known = HeaderName::from_bytes(name.as_bytes());
+        let same = |f: &&Field| known != HeaderName::Other || self.name_of(f).eq_ignore_ascii_case(name);
+        self.fields_of(known).find(same).map(|f| self.slice(f.value))
     }
 
     /// Whether `option` stands in a list of tokens such as Require or Supported.

@@ -89,12 +89,12 @@ impl Index {
         }
         let mut index = Self::new();
         index.fields.reserve(USUAL_FIELDS);
-        let end = match index.read_lines(bytes) {
-            Ok(end) => end,
+        let (end, nul) = match index.read_lines(bytes) {
+            Ok(read) => read,
             // Of two faults the first is told.
             Err((error, seen)) => return Err(line_fault(bytes, seen).unwrap_or(error)),
         };
-        if memchr::memchr(0, &bytes[..end]).is_some() {
+        if nul {
             if let Some(fault) = line_fault(bytes, end) {
                 return Err(fault);
             }
@@ -110,29 +110,35 @@ impl Index {
         }
     }
 
-    /// Takes in the lines up to the empty one, and says where the body begins; or what is wrong with one of them, and
-    /// how far it was looked.
-    fn read_lines(&mut self, bytes: &[u8]) -> Result<usize, (ParseError, usize)> {
-        let (mut start, mut lines) = (0, 0);
-        for line_feed in memchr::memchr_iter(b'\n', bytes) {
-            let (stop, end) = (line_feed.saturating_sub(1), line_feed + 1);
-            if stop < start || bytes[stop] != b'\r' {
-                return Err((ParseError::new(Fault::BareLineEnd, line_feed), end));
+    /// Takes in the lines up to the empty one, and says where the body begins and whether a NUL stands before it; or what
+    /// is wrong with one of them, and how far it was looked.
+    fn read_lines(&mut self, bytes: &[u8]) -> Result<(usize, bool), (ParseError, usize)> {
+        let (mut start, mut at, mut nul) = (0, 0, false);
+        loop {
+            let stop = chars::find_line_mark(bytes, at);
+            let end = stop + 2;
+            match (bytes.get(stop), bytes.get(stop + 1)) {
+                (Some(b'\r'), Some(b'\n')) => {}
+                (Some(b'\r' | b'\n'), _) => {
+                    return Err((ParseError::new(Fault::BareLineEnd, stop), stop + 1));
+                }
+                (Some(other), _) => {
+                    nul |= *other == 0;
+                    at = stop + 1;
+                    continue;
+                }
+                (None, _) => return Err((ParseError::new(Fault::Unterminated, bytes.len()), bytes.len())),
             }
-            lines += 1;
             if start == 0 {
                 self.start_line = stop as u32;
             } else if start == stop {
                 self.body = end as u32;
-                // Every LF has its CR; a CR more is without LF.
-                let bare = memchr::memchr_iter(b'\r', &bytes[..end]).count() > lines;
-                return if bare { Err((ParseError::new(Fault::BareLineEnd, 0), end)) } else { Ok(end) };
+                return Ok((end, nul));
             } else {
                 self.push_line(bytes, start, stop, end).map_err(|error| (error, stop))?;
             }
-            start = end;
+            (start, at) = (end, end);
         }
-        Err((ParseError::new(Fault::Unterminated, bytes.len()), bytes.len()))
     }
 
     /// The body ends where Content-Length says; without one, where the message ends, at `len` (§18.3).

@@ -74,6 +74,9 @@ impl<'a> Host<'a> {
             };
             return Some((Self::Ip(address.ok()?.into()), close + 1));
         }
+        if let Some((ip, end)) = read_ipv4(bytes, start) {
+            return Some((Self::Ip(ip.into()), end));
+        }
         let (top, end) = labels(bytes, start)?;
         let name = &text[start..end];
         // Top labels begin with a letter (§25.1): what does not is an address or nothing. Resolvers would take the rest,
@@ -108,6 +111,34 @@ impl<'a> Host<'a> {
             _ => false,
         }
     }
+}
+
+/// Reads the IPv4 address that stands at `start` and is no name's beginning; also where it ends. What is none by its look
+/// alone is left to who reads names.
+fn read_ipv4(bytes: &[u8], start: usize) -> Option<(Ipv4Addr, usize)> {
+    let (mut octets, mut at) = ([0u8; 4], start);
+    for (i, octet) in octets.iter_mut().enumerate() {
+        if i > 0 {
+            if bytes.get(at) != Some(&b'.') {
+                return None;
+            }
+            at += 1;
+        }
+        let (first, mut value) = (at, 0u16);
+        while let Some(digit @ b'0'..=b'9') = bytes.get(at)
+            && at < first + 3
+        {
+            value = value * 10 + u16::from(digit - b'0');
+            at += 1;
+        }
+        // A zero before others might mean octal.
+        if at == first || (at > first + 1 && bytes[first] == b'0') {
+            return None;
+        }
+        *octet = u8::try_from(value).ok()?;
+    }
+    let ends = bytes.get(at) != Some(&b'.') && chars::skip_label(bytes, at) == at;
+    ends.then(|| (Ipv4Addr::from(octets), at))
 }
 
 /// The labels of the name that stands at `start`: where the last one begins, and the end, past the root's dot. None is
@@ -146,9 +177,13 @@ impl fmt::Display for Host<'_> {
 
 /// Reads the port that stands at `start`, its digits; also where it ends.
 pub(crate) fn read_port(text: &str, start: usize) -> Option<(u16, usize)> {
-    let digits = text[start..].bytes().take_while(u8::is_ascii_digit).count();
-    let port = chars::number(&text[start..start + digits])?;
-    Some((u16::try_from(port).ok()?, start + digits))
+    let (mut port, mut at) = (0u32, start);
+    while let Some(digit @ b'0'..=b'9') = text.as_bytes().get(at) {
+        // What is too large stays so.
+        port = (port * 10 + u32::from(digit - b'0')).min(1 << 16);
+        at += 1;
+    }
+    (at > start).then_some((u16::try_from(port).ok()?, at))
 }
 
 impl<'a> Uri<'a> {
@@ -176,6 +211,25 @@ impl<'a> Uri<'a> {
         Some(Self::Other { scheme, rest })
     }
 
+    /// Reads the URI that stands at `start` between angle brackets, in one walk; also where the closing one is. `None`: it is
+    /// not as URIs usually are, and has to be looked at more closely.
+    pub(crate) fn read_usual(text: &'a str, start: usize) -> Option<(Self, usize)> {
+        let bytes = text.as_bytes();
+        if bytes.get(start..start + 4) != Some(b"sip:") {
+            return None;
+        }
+        let start = start + 4;
+        let end = chars::skip_user(bytes, start);
+        // Neither escapes nor a password. No `@` at all is no user part.
+        let (user, at) = match bytes.get(end) {
+            Some(b'@') if end > start => (Some(&text[start..end]), end + 1),
+            Some(b'>' | b':') => (None, start),
+            _ => return None,
+        };
+        let (uri, end) = SipUri::read_host(text, at, user)?;
+        (bytes.get(end) == Some(&b'>')).then_some((Self::Sip(uri), end))
+    }
+
     /// The SIP or SIPS URI, if this is one.
     pub const fn sip(&self) -> Option<&SipUri<'a>> {
         match self {
@@ -189,6 +243,21 @@ impl<'a> SipUri<'a> {
     /// Whether it is the address of who wants to be nobody (RFC 3323 §4.1.1.3).
     pub fn is_nobody(&self) -> bool {
         matches!(self.host, Host::Name(name) if name.eq_ignore_ascii_case("anonymous.invalid"))
+    }
+
+    /// Reads host, port and parameters of a URI without headers; also where they end.
+    fn read_host(text: &'a str, at: usize, user: Option<&'a str>) -> Option<(Self, usize)> {
+        let bytes = text.as_bytes();
+        let (host, mut at) = Host::read(text, at)?;
+        let mut port = None;
+        if bytes.get(at) == Some(&b':') {
+            let (number, end) = read_port(text, at + 1)?;
+            (port, at) = (Some(number), end);
+        }
+        let end = skip_uri_params(bytes, at)?;
+        let params_text = &text[at..end];
+        let uri = Self { secure: false, user, password: None, host, port, params_text, headers: None };
+        Some((uri, end))
     }
 
     /// Parses what follows `sip:` or `sips:`.
@@ -265,23 +334,27 @@ const STEERING: [&[u8]; 6] = [b"lr", b"ttl", b"user", b"maddr", b"method", b"tra
 /// name may stand twice: of those that steer, two elements that took different ones would send a request two ways; with
 /// others nobody is hurt.
 fn are_uri_params(bytes: &[u8]) -> bool {
-    let mut at = 0;
+    skip_uri_params(bytes, 0) == Some(bytes.len())
+}
+
+/// Where the parameters end that stand at `at`; `None` if they are none, or one that steers stands twice.
+fn skip_uri_params(bytes: &[u8], mut at: usize) -> Option<usize> {
     let mut steered = 0u8;
     while bytes.get(at) == Some(&b';') {
         let end = chars::skip_uri_param(bytes, at + 1);
         if end == at + 1 {
-            return false;
+            return None;
         }
         let name = &bytes[at + 1..end];
         if let Some(which) = STEERING.iter().position(|known| known.eq_ignore_ascii_case(name)) {
             if steered & 1 << which != 0 {
-                return false;
+                return None;
             }
             steered |= 1 << which;
         }
         at = if bytes.get(end) == Some(&b'=') { chars::skip_uri_param(bytes, end + 1) } else { end };
     }
-    at == bytes.len()
+    Some(at)
 }
 
 /// `headers` without its question mark.

@@ -31,6 +31,14 @@ impl<'a> NameAddr<'a> {
     pub(crate) fn read(text: &'a str) -> Option<(Self, Option<&'a str>)> {
         let text = chars::trim(text);
         let bytes = text.as_bytes();
+        // As most are.
+        if bytes.first() == Some(&b'<')
+            && let Some((uri, close)) = Uri::read_usual(text, 1)
+        {
+            let read = Params::read(text, close + 1, "tag").filter(|read| read.end == text.len())?;
+            let address = Self { display: "", uri: &text[1..close], parsed: Some(uri), params: read.params };
+            return Some((address, read.wanted));
+        }
         let (display, open) = if bytes.first() == Some(&b'"') {
             let end = quoted_len(text)?;
             (&text[..end], chars::skip_lws(bytes, end))

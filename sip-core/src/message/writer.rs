@@ -10,6 +10,9 @@ use super::digits::Decimal;
 use super::validate::Rejection;
 use super::{Fields, HeaderName, Headers, Method, NameAddr, Request};
 
+/// Room for most messages. Allocators keep so much at hand; a kilobyte is more than some do.
+const ROOM: usize = 1000;
+
 /// Writes a message field by field. Values are written as given, save that CR, LF and NUL become spaces: nothing a
 /// caller passes can smuggle a field.
 #[derive(Debug)]
@@ -20,7 +23,7 @@ pub struct Writer {
 impl Writer {
     /// Begins a request.
     pub fn request(method: &Method, uri: &str) -> Self {
-        let mut writer = Self { out: Vec::with_capacity(1024) };
+        let mut writer = Self { out: Vec::with_capacity(ROOM) };
         // Writing to a Writer cannot fail.
         let _ = write!(writer, "{method} {uri} SIP/2.0");
         writer.end_line()
@@ -28,7 +31,7 @@ impl Writer {
 
     /// Begins a response from nothing; [`Writer::response`] is what most want.
     pub fn status(status: u16, reason: &str) -> Self {
-        let mut writer = Self { out: Vec::with_capacity(1024) };
+        let mut writer = Self { out: Vec::with_capacity(ROOM) };
         writer.push("SIP/2.0 ");
         writer.push(Decimal::new(status.into()).as_str());
         writer.push(" ");

@@ -4,12 +4,12 @@ use alloc::string::String;
 use core::hash::Hasher as _;
 use core::net::IpAddr;
 
-use sha2::{Digest, Sha256};
 use siphasher::sip::SipHasher13;
+use siphasher::sip128::{Hasher128 as _, SipHasher24};
 
 use crate::entropy::{self, Entropy};
 use crate::message::{HeaderName, Host, Method, Request};
-use crate::transport::Hop;
+use crate::transport::{Hop, RouteTokens};
 
 const COOKIE: &str = "z9hG4bK";
 const MARK: usize = 8;
@@ -52,29 +52,36 @@ impl LoopMark {
 
 /// A branch of its own for every copy of a request (§16.6 step 8).
 pub(super) fn fresh(mark: LoopMark, entropy: &mut dyn Entropy) -> String {
-    let mut branch = String::from(COOKIE);
-    branch.push_str(&entropy::token(entropy, 80));
+    let mut branch = String::with_capacity(COOKIE.len() + 80 / 5 + MARK);
+    branch.push_str(COOKIE);
+    entropy::push_token(&mut branch, entropy, 80);
     branch.push_str(mark.as_str());
     branch
 }
 
 /// The branch of a request forwarded without a transaction, the same for its retransmissions, for its CANCEL and for the
 /// ACK of its failure (§16.11). With who sent it: another who has read the sender's branch makes none of these.
-pub(super) fn stateless(request: &Request, from: &Hop) -> String {
-    let mut branch = String::from(COOKIE);
-    branch.push_str(&of_transaction(request, Some(from.remote.ip())));
+pub(super) fn stateless(request: &Request, from: &Hop, tokens: &RouteTokens) -> String {
+    let mut branch = String::with_capacity(COOKIE.len() + CHARACTERS);
+    branch.push_str(COOKIE);
+    of_transaction(request, Some(from.remote.ip()), tokens, &mut branch);
     branch
 }
 
 /// The To tag of an answer without a transaction, the same for every retransmission (§8.2.7).
-pub(super) fn stateless_tag(request: &Request) -> String {
-    of_transaction(request, None)
+pub(super) fn stateless_tag(request: &Request, tokens: &RouteTokens) -> String {
+    let mut tag = String::with_capacity(CHARACTERS);
+    of_transaction(request, None, tokens, &mut tag);
+    tag
 }
 
-fn of_transaction(request: &Request, from: Option<IpAddr>) -> String {
+/// Characters of such a branch and tag: five bits each.
+const CHARACTERS: usize = 24;
+
+fn of_transaction(request: &Request, from: Option<IpAddr>, tokens: &RouteTokens, out: &mut String) {
     let via = request.via();
-    let mut hash = Fields::new();
-    hash.add(via.branch().unwrap_or_default());
+    let mut hash = Fields(tokens.fingerprint());
+    hash.add(request.branch().unwrap_or_default());
     match via.host {
         Host::Name(name) => hash.add(name),
         Host::Ip(ip) => hash.address(ip),
@@ -88,30 +95,28 @@ fn of_transaction(request: &Request, from: Option<IpAddr>) -> String {
         Method::Ack | Method::Cancel => Method::Invite.as_str(),
         other => other.as_str(),
     });
-    let mut characters = [0; 24];
-    text(&hash.0.finalize(), &mut characters);
-    characters.map(char::from).iter().collect()
+    let mut bits = hash.0.finish128().as_u128();
+    for _ in 0..CHARACTERS {
+        out.push(char::from(ALPHABET[bits as usize & 31]));
+        bits >>= 5;
+    }
 }
 
 /// A hash over fields that cannot run into each other.
-struct Fields(Sha256);
+struct Fields(SipHasher24);
 
 impl Fields {
-    fn new() -> Self {
-        Self(Sha256::new())
-    }
-
     fn add(&mut self, text: &str) {
         self.bytes(text.as_bytes());
     }
 
     fn bytes(&mut self, bytes: &[u8]) {
-        self.0.update((bytes.len() as u64).to_be_bytes());
-        self.0.update(bytes);
+        self.0.write_u64(bytes.len() as u64);
+        self.0.write(bytes);
     }
 
     fn number(&mut self, number: u32) {
-        self.0.update(number.to_be_bytes());
+        self.0.write_u32(number);
     }
 
     fn address(&mut self, ip: IpAddr) {
@@ -122,9 +127,11 @@ impl Fields {
     }
 }
 
+/// Base-32.
+const ALPHABET: &[u8; 32] = b"abcdefghijklmnopqrstuvwxyz234567";
+
 /// Base-32 text: a character for each of the hash's first bytes.
 fn text(hash: &[u8], out: &mut [u8]) {
-    const ALPHABET: &[u8; 32] = b"abcdefghijklmnopqrstuvwxyz234567";
     for (character, byte) in out.iter_mut().zip(hash) {
         *character = ALPHABET[usize::from(byte & 31)];
     }

@@ -35,8 +35,8 @@ pub struct Stateless<'a> {
 
 impl Stateless<'_> {
     /// An ACK as it goes out. Nobody answers it.
-    pub fn ack(&self) -> Bytes {
-        self.forward(&branch::stateless(self.request, self.from), &[])
+    pub fn ack(&self, tokens: &RouteTokens) -> Bytes {
+        self.forward(&branch::stateless(self.request, self.from, tokens), &[])
     }
 
     /// Another request as it goes out: the same for its retransmissions in all that matters (§16.11). `sender` sent it,
@@ -44,7 +44,7 @@ impl Stateless<'_> {
     pub fn request(&self, turn: &mut Turn<'_>, sender: &RouteTarget, back: &RouteTarget) -> Bytes {
         let Self { request, from, routes, target, .. } = *self;
         let token = turn.tokens.seal(back, request.call_id(), turn.now, turn.entropy);
-        let via = format!("{};{BACK}={token}", branch::stateless(request, from));
+        let via = format!("{};{BACK}={token}", branch::stateless(request, from, turn.tokens));
         if record_route::records(request, routes) {
             let call_id = request.call_id();
             let there = record_route::value(turn, &target.receiver, call_id, &target.hop);
@@ -81,6 +81,6 @@ pub fn back(response: &Response, tokens: &RouteTokens, now: Instant) -> Option<(
 }
 
 /// The To tag of an answer that no transaction remembers (§8.2.7).
-pub fn stateless_tag(request: &Request) -> String {
-    branch::stateless_tag(request)
+pub fn stateless_tag(request: &Request, tokens: &RouteTokens) -> String {
+    branch::stateless_tag(request, tokens)
 }

@@ -1,6 +1,7 @@
 //! The table of response contexts, driven by what the transaction layer tells.
 
-use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
+use alloc::boxed::Box;
+use alloc::collections::{BTreeSet, VecDeque};
 use alloc::vec::Vec;
 
 use bytes::Bytes;
@@ -17,7 +18,7 @@ use crate::limits;
 use crate::message::typed::{Contact, QValue};
 use crate::message::{HeaderName, Request, Response, Uri, Writer, reason_phrase};
 use crate::time::{Duration, Instant};
-use crate::transaction::{ClientId, Event, Layer, ServerId};
+use crate::transaction::{ById, ClientId, Event, Layer, ServerId};
 use crate::transport::{Hop, RouteTarget, RouteTokens};
 
 /// What a proxy is told once.
@@ -137,8 +138,8 @@ pub struct Counters {
 #[derive(Debug)]
 pub struct Proxy {
     pub(super) settings: Settings,
-    pub(super) contexts: BTreeMap<ServerId, Context>,
-    pub(super) clients: BTreeMap<ClientId, ServerId>,
+    pub(super) contexts: ById<ServerId, Box<Context>>,
+    pub(super) clients: ById<ClientId, ServerId>,
     deadlines: BTreeSet<(Instant, ServerId)>,
     wanted: VecDeque<Wanted>,
     /// Requests whose target failed while there are others.
@@ -155,8 +156,8 @@ impl Proxy {
     pub const fn new(settings: Settings) -> Self {
         Self {
             settings,
-            contexts: BTreeMap::new(),
-            clients: BTreeMap::new(),
+            contexts: ById::new(),
+            clients: ById::new(),
             deadlines: BTreeSet::new(),
             wanted: VecDeque::new(),
             retries: VecDeque::new(),
@@ -336,7 +337,7 @@ impl Proxy {
     }
 
     /// Tries what is to be tried, answers if it is time, and puts the context back unless it is over.
-    pub(super) fn settle(&mut self, turn: &mut Turn<'_>, server: ServerId, mut context: Context) {
+    pub(super) fn settle(&mut self, turn: &mut Turn<'_>, server: ServerId, mut context: Box<Context>) {
         self.advance(turn, &mut context);
         self.conclude(turn, server, &mut context);
         let next = if context.is_over() { None } else { context.next() };

@@ -1,6 +1,7 @@
 //! From a target set to branches (§16.6): in parallel what is preferred alike, one group after the other, and never
 //! broader than Max-Breadth allows (RFC 5393 §5).
 
+use alloc::boxed::Box;
 use alloc::vec::Vec;
 
 use super::again::Sent;
@@ -24,7 +25,7 @@ impl Proxy {
         let back =
             records.then(|| record_route::value(turn, &inbound.sender, request.call_id(), &inbound.from));
         let (mark, breadth) = (LoopMark::of(request), incoming_breadth(request, self.settings.breadth));
-        let mut context = Context::new(inbound, mark, back, breadth);
+        let mut context = Box::new(Context::new(inbound, mark, back, breadth));
         match breadth {
             // Not even one copy may leave (RFC 5393 §5.3.3).
             0 => context.branches.push(Branch::failed(440)),

@@ -122,7 +122,7 @@ impl Server {
             return;
         }
         self.count(reply.status);
-        let tag = proxy::stateless_tag(request);
+        let tag = proxy::stateless_tag(request, &self.tokens);
         self.tell_refusal(Some(to), request, &reply, &tag);
         let message = self.write(request, reply, tag).finish();
         self.transmit(to, message);

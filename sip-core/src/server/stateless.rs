@@ -24,7 +24,7 @@ impl Server {
         let Self { layer, entropy, tokens, config, counters, .. } = self;
         let what = Stateless { request, from, routes, realm: &config.realm, target, asserted };
         let message = if arrival.is_ack() {
-            what.ack()
+            what.ack(tokens)
         } else {
             counters.forwarded += 1;
             let mut turn = Turn { now, layer, entropy: &mut **entropy, tokens };

@@ -6,7 +6,7 @@ use core::fmt::Write;
 
 use smol_str::SmolStr;
 
-use super::ServerId;
+use super::{ById, ServerId};
 use crate::message::Request;
 
 /// The requests an element takes for itself and has not done with. As many as there are such transactions, so it needs
@@ -14,7 +14,7 @@ use crate::message::Request;
 #[derive(Debug, Default)]
 pub(crate) struct Ongoing {
     names: BTreeMap<SmolStr, ServerId>,
-    of: BTreeMap<ServerId, SmolStr>,
+    of: ById<ServerId, SmolStr>,
 }
 
 impl Ongoing {
@@ -43,7 +43,7 @@ impl Ongoing {
     /// Forgets those for which nothing can be said any more.
     pub(crate) fn forget_all(&mut self, mut lost: impl FnMut(ServerId) -> bool) {
         self.of.retain(|server, name| {
-            let lost = lost(*server);
+            let lost = lost(server);
             if lost {
                 self.names.remove(name);
             }

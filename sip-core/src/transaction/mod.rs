@@ -7,6 +7,7 @@
 //! What it does not do: acknowledge or retransmit 2xx to INVITE (that is its user's, §13), send the ACK for them,
 //! answer with 100 to INVITE, time out ringing (Timer C, §16.6), or choose a hop.
 
+mod by_id;
 mod client;
 mod event;
 mod flows;
@@ -26,6 +27,7 @@ mod tables;
 mod tests;
 mod timers;
 
+pub(crate) use by_id::ById;
 pub use event::{ClientId, Counters, Event, Output, Received, ServerId};
 pub use layer::Layer;
 pub(crate) use merged::Ongoing;

@@ -59,6 +59,31 @@ pub(super) enum Timer {
     Trying,
 }
 
+impl Timer {
+    /// Every name, in order.
+    pub(super) const ALL: [Self; 14] = [
+        Self::A,
+        Self::B,
+        Self::D,
+        Self::E,
+        Self::F,
+        Self::G,
+        Self::H,
+        Self::I,
+        Self::J,
+        Self::K,
+        Self::L,
+        Self::M,
+        Self::Cancelled,
+        Self::Trying,
+    ];
+
+    /// How many there are.
+    pub(super) const NAMES: usize = Self::ALL.len();
+}
+
+const _: () = assert!(Timer::Trying as usize == Timer::NAMES - 1, "every name is in the list");
+
 impl Timers {
     /// Nothing divides by it or waits on it in vain: zero would retransmit without end.
     fn t1(&self) -> Duration {

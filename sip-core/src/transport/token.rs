@@ -7,6 +7,8 @@ use alloc::string::String;
 use alloc::vec::Vec;
 use core::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV6};
 
+use sha2::{Digest as _, Sha256};
+use siphasher::sip128::SipHasher24;
 use smol_str::{SmolStr, format_smolstr};
 
 use super::{FlowId, RegistrationKey, Seals, Transport};
@@ -52,12 +54,18 @@ pub enum RouteTarget {
 pub struct RouteTokens {
     seals: Seals,
     lifetime: Duration,
+    /// Of [`RouteTokens::fingerprint`].
+    hashing: SipHasher24,
 }
 
 impl RouteTokens {
     /// Seals with `current`; opens what it or one of `previous` has sealed. See [`Seals::new`].
     pub fn new(current: [u8; 32], previous: &[[u8; 32]]) -> Self {
-        Self { seals: Seals::new(current, previous), lifetime: DEFAULT_TOKEN_LIFETIME }
+        let key = Sha256::new().chain_update(b"fingerprint key").chain_update(current).finalize();
+        let mut half = [0; 16];
+        half.copy_from_slice(&key[..16]);
+        let hashing = SipHasher24::new_with_key(&half);
+        Self { seals: Seals::new(current, previous), lifetime: DEFAULT_TOKEN_LIFETIME, hashing }
     }
 
     /// Another lifetime than [`DEFAULT_TOKEN_LIFETIME`]. A call that is longer cannot be hung up by the peer.
@@ -94,6 +102,11 @@ impl RouteTokens {
             plain.extend_from_slice(&expiry.to_be_bytes());
             encode(target, plain);
         });
+    }
+
+    /// A hash of what is fed to it. Nobody without the key can tell one from chance, nor make two alike.
+    pub(crate) const fn fingerprint(&self) -> SipHasher24 {
+        self.hashing
     }
 
     /// Where a token leads. `None`: not one of ours, changed, of another call, or too old.

@@ -93,7 +93,7 @@ fn forward_request(request: &Request, clock: &mut Stopwatch) -> Result<Fate, Str
                     target: &target,
                     asserted: &Asserted::Nobody,
                 }
-                .ack()
+                .ack(&element.tokens)
             }),
             Way::Stateless,
         )
