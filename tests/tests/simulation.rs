@@ -23,6 +23,19 @@ fn no_seed_of_any_scenario_breaks_a_rule() {
     }
 }
 
+/// The same people with everything that can go wrong: a tenth lost, doubled and late, partitions, broken connections, restarts.
+#[test]
+fn no_seed_of_any_scenario_breaks_a_rule_in_a_storm() {
+    for seed in 0..seeds() / 2 {
+        let scenario = SCENARIOS[seed as usize % SCENARIOS.len()].in_a_storm();
+        let outcome = play(&scenario, seed, None, None);
+        if let Some(violation) = outcome.violation {
+            let again = play(&scenario, seed, None, Some(200));
+            panic!("{}\nscenario {} in a storm, seed {seed}: {violation}", again.ladder, scenario.name);
+        }
+    }
+}
+
 /// Seeds that broke a rule once.
 #[test]
 fn what_was_found_stays_found() {

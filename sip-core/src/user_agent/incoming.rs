@@ -142,7 +142,7 @@ impl UserAgent {
             .session()
             .write(writer)
             .copy(incoming.request.headers(), HeaderName::RecordRoute)
-            .header(HeaderName::Contact, format_args!("<{}>", self.local.contact_uri_as(hop, false, &params)))
+            .header(HeaderName::Contact, self.local.contact(hop, false, &params))
             .header(HeaderName::Allow, &self.local.allow)
             .header(HeaderName::Supported, &self.local.supported)
             .header(HeaderName::Server, &self.config.user_agent);

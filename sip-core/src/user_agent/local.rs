@@ -44,6 +44,8 @@ pub(super) struct Local {
     pub(super) supported: SmolStr,
     /// The same in a re-INVITE or UPDATE of ours.
     pub(super) within: SmolStr,
+    /// What this device can do, each feature with its semicolon.
+    pub(super) features: SmolStr,
     /// Media types taken in MESSAGE, as they stand or in parts.
     pub(super) message_types: SmolStr,
     /// The same with [`MULTIPARTS`].
@@ -68,6 +70,7 @@ impl Local {
             allow: allow.into(),
             supported: format_smolstr!("100rel, {joins}{SUPPORTED}"),
             within: format_smolstr!("{joins}{SUPPORTED}"),
+            features: config.write_features().into(),
             message_types: config.message_types.join(", ").into(),
             message_accept: format_smolstr!("{}, {MULTIPARTS}", config.message_types.join(", ")),
             user: entropy::token(entropy, 60).into(),
@@ -91,19 +94,24 @@ impl Local {
 
     /// The URI of a Contact other than REGISTER's: the GRUU, or the address with `ob`, that requests in the dialog
     /// may come back over this flow (RFC 5626 §4.3).
-    pub(super) fn contact_uri(&self, hop: Hop) -> String {
+    fn contact_uri(&self, hop: Hop) -> String {
         self.gruu.as_ref().map_or_else(|| self.bound_uri(hop) + ";ob", |gruu| gruu.as_str().into())
     }
 
     /// The same in the dialog of somebody who says nobody: a public GRUU names the address-of-record (RFC 5627 §3.1.2), a
     /// temporary one and the address do not.
-    pub(super) fn contact_uri_as(&self, hop: Hop, anonymous: bool, params: &str) -> String {
+    fn contact_uri_as(&self, hop: Hop, anonymous: bool, params: &str) -> String {
         let uri = match anonymous && !self.gruu_is_temporary {
             true => self.bound_uri(hop) + ";ob",
             false => self.contact_uri(hop),
         };
         // RFC 5627 §3.1.2 lets a GRUU have what is for the user agent alone.
         uri + params
+    }
+
+    /// The Contact of what makes or refreshes a dialog: with what this device can do (RFC 3840 §7).
+    pub(super) fn contact(&self, hop: Hop, anonymous: bool, params: &str) -> String {
+        format!("<{}>{}", self.contact_uri_as(hop, anonymous, params), self.features)
     }
 
     /// The URI of REGISTER's Contact.

@@ -381,11 +381,11 @@ impl UserAgent {
             session: draft.session,
         };
         let presentation = draft.presentation.as_deref();
-        let contact = self.local.contact_uri_as(hop, draft.occasion.anonymous, contact_of(presentation));
+        let contact = self.local.contact(hop, draft.occasion.anonymous, contact_of(presentation));
         let name = presentation.map(|presentation| presentation.from(&self.config));
         let writer = outside
             .begin_as(&self.config, name.as_deref())
-            .header(HeaderName::Contact, format_args!("<{contact}>"))
+            .header(HeaderName::Contact, contact)
             .header(HeaderName::Allow, &self.local.allow)
             .header(HeaderName::Supported, &self.local.supported)
             .header(HeaderName::Accept, bodies::SDP_ACCEPT)

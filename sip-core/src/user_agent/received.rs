@@ -98,7 +98,7 @@ impl UserAgent {
             // §11.2: "the same that would have been chosen had the request been an INVITE"
             Method::Options if self.is_full() => Err(Refusal::of(486)),
             Method::Options => {
-                self.respond(now, server, request, 200, &checks::capabilities(&self.config, &self.local));
+                self.tell_capabilities(now, server, request);
                 Ok(())
             }
             Method::Message => self.messaged(now, server, request, None),
@@ -167,7 +167,7 @@ impl UserAgent {
         match request.method() {
             Method::Options => {
                 checks::validate(request, &self.local)?;
-                self.respond(now, server, request, 200, &checks::capabilities(&self.config, &self.local));
+                self.tell_capabilities(now, server, request);
             }
             Method::Info => {
                 self.informed(now, server, request, id)?;
@@ -191,6 +191,15 @@ impl UserAgent {
             other => return Err(Refusal::of_method(other, &self.local)),
         }
         Ok(())
+    }
+
+    /// 200 to OPTIONS (§11.2).
+    fn tell_capabilities(&mut self, now: Instant, server: ServerId, request: &Request) {
+        let mut fields = checks::capabilities(&self.config, &self.local);
+        if let Some(hop) = self.layer.server_hop(server).filter(|_| !self.local.features.is_empty()) {
+            fields.push((HeaderName::Contact, self.local.contact(hop, false, "").into()));
+        }
+        self.respond(now, server, request, 200, &fields);
     }
 
     /// RFC 6086. Without a package it brings keys pressed; an empty one asks whether we are there.

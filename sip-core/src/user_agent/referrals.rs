@@ -209,7 +209,7 @@ impl UserAgent {
         let mut writer = self
             .response(&request, 200, reason_phrase(200), Some(&tag))
             .copy(request.headers(), HeaderName::RecordRoute)
-            .header(HeaderName::Contact, format_args!("<{}>", self.local.contact_uri(hop)));
+            .header(HeaderName::Contact, self.local.contact(hop, false, ""));
         if quiet {
             writer = writer.header(HeaderName::ReferSub, "false");
         }

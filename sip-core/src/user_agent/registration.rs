@@ -321,7 +321,7 @@ impl UserAgent {
         let push = self.config.push.as_ref();
         let push = push.map_or_else(String::new, |push| format!("{push}"));
         let instance = quote(&format!("<{}>", self.config.instance));
-        let features = self.config.write_features();
+        let features = &self.local.features;
         let Flow { reg_id, registration, .. } = &self.flows[slot];
         if registration.plain {
             return format!("<{uri}{push}>;+sip.instance={instance}{features}");

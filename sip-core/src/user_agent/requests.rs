@@ -285,8 +285,8 @@ impl UserAgent {
                 Place::Call(call) | Place::Early(call, _) => self.contact_params(*call),
                 Place::Outside(_) | Place::Subscription(..) | Place::Watcher(_) => SmolStr::default(),
             };
-            let contact = self.local.contact_uri_as(hop, anonymous, &params);
-            writer = writer.header(HeaderName::Contact, format_args!("<{contact}>"));
+            let contact = self.local.contact(hop, anonymous, &params);
+            writer = writer.header(HeaderName::Contact, contact);
         }
         for (name, value) in &errand.fields {
             writer = writer.field(name, value);

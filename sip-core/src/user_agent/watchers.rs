@@ -284,7 +284,7 @@ impl UserAgent {
         let response = self
             .response(request, 200, reason_phrase(200), tag)
             .copy(request.headers(), HeaderName::RecordRoute)
-            .header(HeaderName::Contact, format_args!("<{}>", self.local.contact_uri(hop)))
+            .header(HeaderName::Contact, self.local.contact(hop, false, ""))
             .header(HeaderName::Expires, expires.as_secs())
             .header(HeaderName::AllowEvents, self.config.allow_events())
             .header(HeaderName::Server, &self.config.user_agent)

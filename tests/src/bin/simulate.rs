@@ -28,6 +28,9 @@ struct Options {
     /// One scenario instead of all.
     #[arg(long)]
     scenario: Option<String>,
+    /// Everything goes wrong in each scenario: loss, reordering, partitions, broken connections, restarts.
+    #[arg(long)]
+    storm: bool,
     /// Plays the call flows of RFC 3665, RFC 5359 and RFC 5407 and compares them with the tables.
     #[arg(long)]
     flows: bool,
@@ -61,7 +64,7 @@ fn main() -> ExitCode {
     if options.flows {
         return play_flows();
     }
-    let scenarios: Vec<&Scenario> = match &options.scenario {
+    let chosen: Vec<&Scenario> = match &options.scenario {
         None => SCENARIOS.iter().collect(),
         Some(name) => match Scenario::named(name) {
             Some(scenario) => vec![scenario],
@@ -71,6 +74,8 @@ fn main() -> ExitCode {
             }
         },
     };
+    let scenarios: Vec<Scenario> =
+        chosen.into_iter().map(|s| if options.storm { s.in_a_storm() } else { *s }).collect();
     let broken = match options.broken.as_deref().map(|name| Rule::ALL.into_iter().find(|r| r.name() == name))
     {
         Some(None) => {
@@ -85,7 +90,7 @@ fn main() -> ExitCode {
     let first = options.seed.unwrap_or(0);
     let started = cpu_seconds();
     let (mut messages, mut calls) = (0, 0);
-    for scenario in scenarios {
+    for scenario in &scenarios {
         let (started, before) = (cpu_seconds(), (messages, calls));
         let mut ends = BTreeMap::<String, u64>::new();
         for seed in first..first + options.seeds {
@@ -109,7 +114,8 @@ fn main() -> ExitCode {
                 }
                 println!("\nscenario {}, seed {seed}: {violation}", scenario.name);
                 let broken = broken.map(|rule| format!(" --break {rule}")).unwrap_or_default();
-                println!("again: simulate --scenario {} --seed {seed}{broken}", scenario.name);
+                let storm = if options.storm { " --storm" } else { "" };
+                println!("again: simulate{storm} --scenario {} --seed {seed}{broken}", scenario.name);
                 return ExitCode::FAILURE;
             }
             if options.seeds == 1 {

@@ -356,6 +356,34 @@ impl Scenario {
         SCENARIOS.iter().find(|scenario| scenario.name == name)
     }
 
+    /// The same people in a storm: whatever the scenario has go wrong, and beside that a tenth of all datagrams lost, doubled and late, phones
+    /// cut off, connections that break, a server that restarts and a phone that does, with what they kept or without it.
+    #[must_use]
+    pub fn in_a_storm(&self) -> Self {
+        let own = self.faults;
+        let with_servers = matches!(self.cast, Cast::Domains { .. });
+        let rough = if self.profile.loss > 0 { self.profile } else { THREE_HOPS };
+        Self {
+            profile: Profile { mtu: self.profile.mtu, ..rough },
+            faults: Faults {
+                partitions: own.partitions.max(3),
+                partition: (500, 8_000),
+                breaks: own.breaks.max(3),
+                notice: (0, 6_000),
+                server_restarts: if with_servers { own.server_restarts.max(1) } else { 0 },
+                keep_bindings: None,
+                phone_restarts: own.phone_restarts.max(1),
+                keep_calls: if self.snapshots { None } else { Some(false) },
+                down: (100, 5_000),
+            },
+            habits: Habits { strict: false, ..self.habits },
+            timers: true,
+            no_repeats: false,
+            lasting: false,
+            ..*self
+        }
+    }
+
     /// The world before anything happens.
     pub fn world(&self, seed: u64, setting: Setting) -> World {
         let mut world = World::new(seed, self.profile, self.habits, setting);

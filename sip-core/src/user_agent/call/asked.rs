@@ -320,10 +320,10 @@ impl UserAgent {
         let timers = self.timers;
         let hop = self.layer.server_hop(server).or(self.flow()).ok_or(CommandError::Offline)?;
         let anonymous = self.usage_mut(id, dialog).is_some_and(|usage| usage.dialog.is_anonymous());
-        let contact = self.local.contact_uri_as(hop, anonymous, &self.contact_params(id));
+        let contact = self.local.contact(hop, anonymous, &self.contact_params(id));
         let writer = self
             .response(request, 200, reason_phrase(200), None)
-            .header(HeaderName::Contact, format_args!("<{contact}>"))
+            .header(HeaderName::Contact, contact)
             .header(HeaderName::Allow, &self.local.allow)
             .header(HeaderName::Supported, &self.local.supported)
             .header(HeaderName::Server, &self.config.user_agent);

@@ -257,14 +257,14 @@ impl UserAgent {
     fn send_change(&mut self, now: Instant, id: CallId, dialog: &DialogId, hop: Hop) -> bool {
         let via = self.local.via(hop, &mut *self.entropy);
         let anonymous = self.usage_mut(id, dialog).is_some_and(|usage| usage.dialog.is_anonymous());
-        let contact = self.local.contact_uri_as(hop, anonymous, &self.contact_params(id));
+        let contact = self.local.contact(hop, anonymous, &self.contact_params(id));
         let Some(usage) = self.usage_mut(id, dialog) else { return false };
         let Some(mut change) = usage.change.take() else { return false };
         let (terms, timer) = (usage.terms, usage.timer);
         let writer = usage.dialog.request(&change.method, via);
         let uri = SmolStr::new(usage.dialog.request_uri());
         let writer = writer
-            .header(HeaderName::Contact, format_args!("<{contact}>"))
+            .header(HeaderName::Contact, contact)
             .header(HeaderName::Allow, &self.local.allow)
             .header(HeaderName::Supported, &self.local.within)
             .header(HeaderName::UserAgent, &self.config.user_agent);

@@ -244,3 +244,33 @@ fn rfc6665_4_2_2_fields_in_each_notify_of_a_state() {
     solo.drain();
     assert_eq!(told(&mut solo), ["last"]);
 }
+
+/// In what makes a dialog, in what refreshes its target, and in the answer to OPTIONS; the address stays the same.
+#[test]
+fn rfc3840_7_what_this_device_can_do_in_the_contacts_of_calls() {
+    let mut config = config("sip:alice@example.com");
+    config.features = ["isfocus".into(), "audio".into()].into();
+    let can = ";ob>;isfocus;audio";
+    let mut solo = Solo::with(config, Transport::Wss);
+    let call = solo.ua.call(solo.now, "bob", OFFER).unwrap();
+    solo.drain();
+    let invite = solo.request(&Method::Invite);
+    assert!(field(invite.headers(), HeaderName::Contact).ends_with(can));
+    solo.answer(&invite, "one");
+    solo.request(&Method::Ack);
+    solo.ua.hold(solo.now, call).unwrap();
+    solo.drain();
+    assert!(field(solo.request(&Method::Invite).headers(), HeaderName::Contact).ends_with(can));
+    solo.events.clear();
+    let (call, _) = offered(&mut solo);
+    solo.ua.ring(solo.now, call).unwrap();
+    solo.ua.accept(solo.now, call, ANSWER).unwrap();
+    solo.drain();
+    for status in [180, 200] {
+        assert!(field(solo.response(status).headers(), HeaderName::Contact).ends_with(can));
+    }
+    let lines =
+        ["From: <sip:c@example.com>;tag=c", "To: <sip:alice@example.com>", "Call-ID: o", "CSeq: 1 OPTIONS"];
+    solo.send("OPTIONS", &lines, "");
+    assert!(field(solo.response(200).headers(), HeaderName::Contact).ends_with(can));
+}

@@ -242,11 +242,12 @@ pub const FLOWS: &[Flow] = &[
     },
     Flow {
         section: "RFC 5359 §2.10",
-        about: "a third one is added to a call; our Contact has no isfocus, which is the mixer's",
+        about: "a third one is added to a call by bob, whose Contact says that he mixes",
         others: &["carol"],
         table: "A>B INVITE, B>A 180 INVITE, B>A 200 INVITE, A>B ACK, B>A INVITE, A>B 200 INVITE, B>A ACK, \
                 B>C INVITE, C>B 180 INVITE, C>B 200 INVITE, B>C ACK",
         script: |stage| {
+            stage.starts_anew(stage.bob, |config| config.features = vec!["isfocus".into()]);
             stage.talk();
             stage.offer(stage.bob);
             stage.run(500);
