@@ -50,7 +50,8 @@ impl Gateway {
         Self::start_as(at, accounts, aliases, "")
     }
 
-    fn start_as(at: IpAddr, accounts: &[&str], aliases: &[&str], extra: &str) -> Result<Self> {
+    /// Starts it with all of these.
+    pub fn start_as(at: IpAddr, accounts: &[&str], aliases: &[&str], extra: &str) -> Result<Self> {
         let directory = tempfile::tempdir()?;
         for account in accounts {
             add_user(directory.path(), account, PASSWORD)?;

@@ -39,8 +39,13 @@ impl Process {
 
     /// SIGTERM.
     pub fn terminate(&self) -> Result<()> {
-        let status = Command::new("kill").args(["-TERM", &self.id().to_string()]).status()?;
-        if status.success() { Ok(()) } else { bail!("kill -TERM {} failed", self.id()) }
+        self.signal("TERM")
+    }
+
+    /// A signal by its name, without `SIG`.
+    pub fn signal(&self, name: &str) -> Result<()> {
+        let status = Command::new("kill").args([&format!("-{name}"), &self.id().to_string()]).status()?;
+        if status.success() { Ok(()) } else { bail!("kill -{name} {} failed", self.id()) }
     }
 
     /// Waits for the end, at most `patience`; then kills it.

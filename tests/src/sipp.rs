@@ -107,6 +107,20 @@ impl Running {
         self.process.is_running()
     }
 
+    /// Has it make no more calls, and waits until those that it has are over, whatever became of them. Then gives what
+    /// its scenario logged (`-trace_logs`).
+    pub fn quit(mut self, patience: Duration) -> Result<Vec<String>> {
+        self.process.signal("USR1")?;
+        self.process.wait(patience)?;
+        let mut lines = Vec::new();
+        for entry in fs::read_dir(self.directory.path())?.flatten() {
+            if entry.file_name().to_string_lossy().ends_with("_logs.log") {
+                lines.extend(fs::read_to_string(entry.path())?.lines().map(str::to_owned));
+            }
+        }
+        Ok(lines)
+    }
+
     /// Waits for the end; an error, with what SIPp wrote, unless every call succeeded.
     pub fn finish(mut self, patience: Duration) -> Result<()> {
         let outcome = self.process.wait(patience);

@@ -1,18 +1,13 @@
-//! Registrations outlive the process that took them: stopped, and killed while it works.
+//! Registrations outlive the process that took them. Killed while it works: `tests/tests/kill`.
 
 mod support;
 
-use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex};
-use std::time::{Duration, Instant, SystemTime};
+use std::time::Duration;
 
 use support::peers::{Peer, UdpPeer, WsPeer};
-use support::{PATIENCE, Running, Sip, config, credentials};
+use support::{Running, Sip, config, credentials};
 use ws_gateway::config::Kept;
-use ws_gateway::data::DataDirectory;
-use ws_gateway::{Config, Gateway, accounts};
+use ws_gateway::{Config, Gateway};
 
 /// Starts a gateway, and gives the configuration with which it starts again on the same ports.
 fn start(change: impl FnOnce(&mut Config)) -> (Running, Config) {
@@ -106,79 +101,6 @@ async fn a_second_gateway_in_the_same_data_directory_says_so() {
     assert!(error.to_string().contains("another gateway runs in this data directory"), "{error:#}");
 }
 
-/// Accounts that register one contact after another.
-const USERS: [&str; 4] = ["u1", "u2", "u3", "u4"];
-const PASSWORD: &str = "correct-horse-battery";
-
-/// Killed at any moment, three times over the same file: whatever was answered with 200 more than 100 ms before is there.
-#[tokio::test(flavor = "multi_thread")]
-async fn kill_9_loses_no_registration_older_than_100_ms() {
-    let directory = tempfile::tempdir().unwrap();
-    let data = DataDirectory::open(&directory.path().join("data")).unwrap();
-    for user in USERS {
-        accounts::add(&data, "localhost", user, PASSWORD).unwrap();
-    }
-    let file = directory.path().join("gateway.toml");
-    write_config(&file, "127.0.0.1:0", "127.0.0.1:0");
-    let known: Arc<Mutex<Vec<(String, String, Instant)>>> = Arc::default();
-    let mut process = Process::start(directory.path());
-    write_config(&file, &process.http, &process.udp);
-    for round in 0..3 {
-        let stop = Arc::new(AtomicBool::new(false));
-        let working = USERS.map(|user| {
-            let (known, stop, gateway) =
-                (Arc::clone(&known), Arc::clone(&stop), process.udp.parse().unwrap());
-            tokio::spawn(async move {
-                let mut phone = UdpPeer::new(gateway).await;
-                for number in 0u32.. {
-                    let contact = format!("c{round}x{}@{}", number % 25, phone.host());
-                    let header = format!("Contact: <sip:{contact}>;expires=600\r\n");
-                    let call_id = format!("{user}r{round}n{number}");
-                    let registering = register(&mut phone, user, PASSWORD, &call_id, 1, &header);
-                    let stopped = async {
-                        while !stop.load(Ordering::Relaxed) {
-                            tokio::time::sleep(Duration::from_millis(1)).await;
-                        }
-                    };
-                    tokio::select! {
-                        response = registering => assert_eq!(response.status(), 200, "{}", response.0),
-                        () = stopped => return,
-                    }
-                    known.lock().unwrap().push((user.into(), contact, Instant::now()));
-                }
-            })
-        });
-        let nanos = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap().subsec_nanos();
-        tokio::time::sleep(Duration::from_millis(u64::from(300 + nanos % 700))).await;
-        // Before the signal: what is answered after this moment may be lost.
-        let killed = Instant::now();
-        process.kill();
-        stop.store(true, Ordering::Relaxed);
-        for task in working {
-            task.await.unwrap();
-        }
-        process = Process::start(directory.path());
-        let mut kept = Vec::new();
-        for user in USERS {
-            let mut phone = UdpPeer::new(process.udp.parse().unwrap()).await;
-            let response = register(&mut phone, user, PASSWORD, &format!("f{round}{user}"), 1, "").await;
-            kept.extend(response.all("Contact").into_iter().map(|contact| format!("{user} {contact}")));
-        }
-        let known = known.lock().unwrap();
-        let old = known.iter().filter(|(.., at)| *at + Duration::from_millis(100) < killed);
-        let mut checked = 0;
-        for (user, contact, at) in old {
-            checked += 1;
-            assert!(
-                kept.iter().any(|kept| kept.starts_with(user) && kept.contains(contact)),
-                "round {round}: {contact} of {user}, registered {:?} before the kill, is lost",
-                killed - *at
-            );
-        }
-        assert!(checked >= 10 * (round + 1), "only {checked} registrations in {} rounds", round + 1);
-    }
-}
-
 /// REGISTER with these headers, challenged, again. `cseq` and the one after it are used.
 async fn register(
     peer: &mut impl Peer,
@@ -198,66 +120,4 @@ async fn register(
     let headers = format!("{headers}Authorization: {proof}\r\n");
     peer.send(&peer.request("REGISTER", "sip:localhost", &aor, &to, call_id, cseq + 1, &headers)).await;
     peer.receive().await
-}
-
-fn write_config(file: &Path, http: &str, udp: &str) {
-    let text = format!(
-        "development = true\n[http]\nlisten = \"{http}\"\n[[udp]]\nlisten = \"{udp}\"\n\
-         [limits]\ncontacts_per_aor = 100\n"
-    );
-    std::fs::write(file, text).unwrap();
-}
-
-/// The gateway's program; killed when the test fails.
-struct Process {
-    child: Child,
-    http: String,
-    udp: String,
-}
-
-impl Process {
-    fn start(directory: &Path) -> Self {
-        let addresses: PathBuf = directory.join("addresses.json");
-        let _ = std::fs::remove_file(&addresses);
-        let child = Command::new(env!("CARGO_BIN_EXE_ws-gateway"))
-            .env_remove("TRAPEZOID_LOG")
-            .arg("run")
-            .arg("--config")
-            .arg(directory.join("gateway.toml"))
-            .arg("--data")
-            .arg(directory.join("data"))
-            .arg("--addresses-to")
-            .arg(&addresses)
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .spawn()
-            .unwrap();
-        let mut process = Self { child, http: String::new(), udp: String::new() };
-        let deadline = Instant::now() + PATIENCE;
-        let text = loop {
-            if let Ok(text) = std::fs::read_to_string(&addresses) {
-                break text;
-            }
-            assert!(Instant::now() < deadline, "the gateway did not start");
-            std::thread::sleep(Duration::from_millis(20));
-        };
-        let value: serde_json::Value = serde_json::from_str(&text).unwrap();
-        let address = |key: &str| value[key].as_str().unwrap().to_owned();
-        (process.http, process.udp) = (address("http"), address("udp"));
-        process
-    }
-
-    /// SIGKILL.
-    fn kill(&mut self) {
-        self.child.kill().unwrap();
-        self.child.wait().unwrap();
-    }
-}
-
-impl Drop for Process {
-    fn drop(&mut self) {
-        // It may have ended already.
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
 }
