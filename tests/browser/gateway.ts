@@ -1,4 +1,5 @@
 import { type ChildProcess, spawn, spawnSync } from "node:child_process";
+import { createHash, X509Certificate } from "node:crypto";
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
@@ -12,6 +13,8 @@ export interface Addresses {
   readonly udp: string;
   readonly tcp: string;
   readonly page: string;
+  readonly https: string | null;
+  readonly wss: string | null;
 }
 
 /** The gateway as it is shipped, with the built page, in a data directory of its own. */
@@ -21,13 +24,23 @@ export class Gateway {
   #addresses: Addresses | undefined;
   #log = "";
 
-  static async start(users: readonly string[] = []): Promise<Gateway> {
-    const gateway = new Gateway();
+  private constructor(
+    readonly secure: boolean,
+    readonly www: string,
+  ) {}
+
+  /** `secure`: with HTTPS, and a certificate that it makes itself. `www`: another page than ours. */
+  static async start(
+    users: readonly string[] = [],
+    { secure = false, www = join(root, "www/dist") }: { secure?: boolean; www?: string } = {},
+  ): Promise<Gateway> {
+    const gateway = new Gateway(secure, www);
     for (const user of users) {
       const added = spawnSync(binary(), ["user", "add", user, "--data", gateway.#data], { input: `${PASSWORD}\n` });
       if (added.status !== 0) throw new Error(`user add ${user}: ${added.stderr.toString()}`);
     }
-    gateway.#configure({ http: "127.0.0.1:0", udp: "127.0.0.1:0", tcp: "127.0.0.1:0" });
+    const free = "127.0.0.1:0";
+    gateway.#configure({ http: free, udp: free, tcp: free, https: secure ? free : null });
     await gateway.launch();
     gateway.#configure(gateway.addresses);
     return gateway;
@@ -46,11 +59,18 @@ export class Gateway {
     return this.#log;
   }
 
-  #configure(at: Pick<Addresses, "http" | "udp" | "tcp">): void {
+  /** The SHA-256 of its certificate's public key, as Chromium is told which certificate to take. */
+  get certificateKey(): string {
+    const { publicKey } = new X509Certificate(readFileSync(join(this.#data, "development.crt")));
+    return createHash("sha256").update(publicKey.export({ type: "spki", format: "der" })).digest("base64");
+  }
+
+  #configure(at: Pick<Addresses, "http" | "udp" | "tcp" | "https">): void {
+    const https = at.https === null ? "" : `[https]\nlisten = "${at.https}"\n`;
     writeFileSync(
       join(this.#directory, "gateway.toml"),
-      `development = true\ndomain = "localhost"\n[http]\nlisten = "${at.http}"\nwww = "${join(root, "www/dist")}"\n` +
-        `[[udp]]\nlisten = "${at.udp}"\n[[tcp]]\nlisten = "${at.tcp}"\n`,
+      `development = true\ndomain = "localhost"\n[http]\nlisten = "${at.http}"\nwww = "${this.www}"\n` +
+        `[[udp]]\nlisten = "${at.udp}"\n[[tcp]]\nlisten = "${at.tcp}"\n${https}`,
     );
   }
 
