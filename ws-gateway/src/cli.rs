@@ -15,7 +15,6 @@ use crate::accounts::{self, AccountError};
 use crate::config::Config;
 use crate::data::{DataDirectory, write_atomically};
 use crate::gateway::{Addresses, Gateway};
-use crate::tls::Certificates;
 
 /// Done, or stopped as asked.
 const DONE: u8 = 0;
@@ -217,8 +216,7 @@ fn load(path: Option<PathBuf>) -> anyhow::Result<Config> {
 }
 
 fn check(path: PathBuf) -> anyhow::Result<()> {
-    let config = load(Some(path.clone()))?;
-    Certificates::open(config.certificates).map_err(|error| Wrong(error.into()))?;
+    let config = crate::check::check(&path).map_err(|error| Wrong(error.into()))?;
     println!("{} is sound: domain {}", path.display(), config.domain);
     Ok(())
 }

@@ -25,6 +25,7 @@ use sip_core::server::StaticRoute;
 pub use error::ConfigError;
 pub use load_balancers::{LoadBalancers, Port};
 pub use next_hop::{Outbound, PeerServer};
+pub use reader::line_of;
 pub use registrar::Registrar;
 
 /// Everything the gateway can be told.

@@ -56,6 +56,20 @@ impl<'a> Source<'a> {
     }
 }
 
+/// The line, counted from 1, of `key` in `[section]` or, with an index, in that one of `[[section]]`; of the file's begin if
+/// it is not there.
+pub fn line_of(text: &str, section: &str, index: Option<usize>, key: &str) -> usize {
+    let start = || -> Option<usize> {
+        let table = DeTable::parse(text).ok()?;
+        let mut value = table.get_ref().get(section)?.get_ref();
+        if let Some(index) = index {
+            value = value.as_array()?.get(index)?.get_ref();
+        }
+        Some(value.as_table()?.get(key)?.span().start)
+    };
+    Source { path: Path::new(""), text }.line(start().unwrap_or(0))
+}
+
 impl<'a> Section<'a> {
     /// Takes a key's value, if it is there.
     pub(super) fn take(&mut self, key: &'static str) -> Option<Value<'a>> {

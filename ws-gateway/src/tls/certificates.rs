@@ -26,6 +26,8 @@ pub enum CertificateError {
     File {
         /// Which.
         path: PathBuf,
+        /// Whether it is the certificate's file, and not the key's.
+        chain: bool,
         /// Why.
         reason: String,
     },
@@ -117,7 +119,10 @@ fn load(files: &[CertificateFiles]) -> Result<Vec<Shown>, CertificateError> {
 }
 
 fn shown(files: &CertificateFiles) -> Result<Shown, CertificateError> {
-    let file = |path: &Path, reason: String| CertificateError::File { path: path.into(), reason };
+    let file = |path: &Path, reason: String| {
+        let chain = path == files.chain;
+        CertificateError::File { path: path.into(), chain, reason }
+    };
     let chain = CertificateDer::pem_file_iter(&files.chain)
         .and_then(Iterator::collect::<Result<Vec<_>, _>>)
         .map_err(|error| file(&files.chain, error.to_string()))?;

@@ -79,7 +79,7 @@ fn system() -> Option<PathBuf> {
 }
 
 /// The authorities of a PEM file. Of the system's bundle, those that cannot be read are left out.
-pub(super) fn authorities(path: &Path, all: bool) -> anyhow::Result<RootCertStore> {
+pub fn authorities(path: &Path, all: bool) -> anyhow::Result<RootCertStore> {
     let file = || format!("{}", path.display());
     let certificates = CertificateDer::pem_file_iter(path)
         .and_then(Iterator::collect::<Result<Vec<_>, _>>)

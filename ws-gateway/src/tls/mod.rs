@@ -16,7 +16,7 @@ use tokio_rustls::TlsAcceptor;
 use crate::config::Clients;
 
 pub use certificates::{CertificateError, Certificates, RELOAD};
-pub use connector::Connector;
+pub use connector::{Connector, authorities};
 pub use development::certificate as development_certificate;
 
 /// What takes the TLS handshakes of a listener. `protocols` are offered by ALPN; without any it is not spoken of.
@@ -29,8 +29,8 @@ pub fn acceptor(
     let provider = Arc::new(aws_lc_rs::default_provider());
     let verifier = match clients {
         Clients::Anyone => WebPkiClientVerifier::no_client_auth(),
-        Clients::Asked(authorities) | Clients::Required(authorities) => {
-            let roots = Arc::new(connector::authorities(authorities, true)?);
+        Clients::Asked(path) | Clients::Required(path) => {
+            let roots = Arc::new(authorities(path, true)?);
             let builder = WebPkiClientVerifier::builder_with_provider(roots, Arc::clone(&provider));
             match clients {
                 Clients::Required(_) => builder.build()?,

@@ -1,0 +1,118 @@
+//! What a configuration names beside itself, looked at before anything is started: files, directories, and ports that two
+//! sections want.
+//!
+//! Nothing is bound or written: whether a port is free is known when the gateway starts.
+
+use std::fs;
+use std::net::SocketAddr;
+use std::path::Path;
+
+use crate::config::{Clients, Config, ConfigError, line_of};
+use crate::tls::{self, CertificateError, Certificates, Connector};
+
+const CHAIN: &str = "a PEM file of our certificate and those between it and its root";
+const KEY: &str = "a PEM file of that certificate's private key";
+const AUTHORITIES: &str = "a PEM file of authorities' certificates";
+const PAGE: &str = "the directory of the built page";
+
+/// Reads a configuration and all that it names.
+pub fn check(path: &Path) -> Result<Config, ConfigError> {
+    let text = fs::read_to_string(path)
+        .map_err(|source| ConfigError::Unreadable { path: path.to_owned(), source })?;
+    let config = Config::parse(path, &text)?;
+    let file = File { path, text: &text };
+    for (index, files) in config.certificates.iter().enumerate() {
+        Certificates::open(vec![files.clone()])
+            .map_err(|error| file.certificate("certificate", Some(index), error))?;
+    }
+    for (index, listener) in config.tls.iter().enumerate() {
+        if let Clients::Asked(authorities) | Clients::Required(authorities) = &listener.clients {
+            tls::authorities(authorities, true).map_err(|error| {
+                file.refuse("tls", Some(index), "client_ca", &reason(&error), AUTHORITIES)
+            })?;
+        }
+    }
+    let outbound = &config.outbound;
+    if let Some(ca) = &outbound.ca {
+        tls::authorities(ca, true)
+            .map_err(|error| file.refuse("outbound", None, "ca", &reason(&error), AUTHORITIES))?;
+    }
+    if let Some(files) = &outbound.certificate {
+        Certificates::open(vec![files.clone()]).map_err(|error| file.certificate("outbound", None, error))?;
+        Connector::open(outbound.ca.as_deref(), Some(files))
+            .map_err(|error| file.refuse("outbound", None, "chain", &reason(&error), CHAIN))?;
+    }
+    if let Some(www) = config.http.www.as_deref().filter(|www| !www.join("index.html").is_file()) {
+        let found = format!("{}: it has no index.html", www.display());
+        return Err(file.refuse("http", None, "www", &found, PAGE));
+    }
+    file.ports(&config)?;
+    Ok(config)
+}
+
+/// Where faults are.
+#[derive(Clone, Copy)]
+struct File<'a> {
+    path: &'a Path,
+    text: &'a str,
+}
+
+impl File<'_> {
+    fn refuse(
+        self,
+        section: &str,
+        index: Option<usize>,
+        key: &str,
+        found: &str,
+        accepted: &str,
+    ) -> ConfigError {
+        ConfigError::Value {
+            path: self.path.to_owned(),
+            line: line_of(self.text, section, index, key),
+            key: format!("{section}.{key}"),
+            found: found.to_owned(),
+            accepted: accepted.to_owned(),
+        }
+    }
+
+    fn certificate(self, section: &str, index: Option<usize>, error: CertificateError) -> ConfigError {
+        let found = error.to_string();
+        let of_chain = matches!(&error, CertificateError::File { chain: true, .. });
+        let (key, accepted) = if of_chain { ("chain", CHAIN) } else { ("key", KEY) };
+        self.refuse(section, index, key, &found, accepted)
+    }
+
+    /// HTTP, HTTPS, TCP and TLS listen on ports of one kind, UDP on those of another.
+    fn ports(self, config: &Config) -> Result<(), ConfigError> {
+        let of = |section: &'static str, listeners: &[crate::config::SipListener]| -> Vec<_> {
+            let each = listeners.iter().enumerate();
+            each.map(|(index, listener)| (section, Some(index), listener.listen.address)).collect()
+        };
+        let mut streams = vec![("http", None, config.http.listen.address)];
+        streams.extend(config.https.map(|listen| ("https", None, listen.address)));
+        streams.extend(of("tcp", &config.tcp));
+        streams.extend(of("tls", &config.tls));
+        for all in [streams, of("udp", &config.udp)] {
+            for (at, (section, index, address)) in all.iter().enumerate() {
+                if let Some((other, ..)) = all[..at].iter().find(|(.., taken)| overlap(*taken, *address)) {
+                    let found = format!("\"{address}\", which is [{other}]'s");
+                    let accepted = "an address and port that no other section has";
+                    return Err(self.refuse(section, *index, "listen", &found, accepted));
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Whether the second could not be bound beside the first.
+fn overlap(one: SocketAddr, other: SocketAddr) -> bool {
+    let any = one.ip().is_unspecified() || other.ip().is_unspecified();
+    let meet = one.ip() == other.ip() || (any && one.is_ipv4() == other.is_ipv4());
+    one.port() != 0 && one.port() == other.port() && meet
+}
+
+/// An error with what caused it.
+fn reason(error: &anyhow::Error) -> String {
+    format!("{error:#}")
+}

@@ -1,0 +1,305 @@
+//! `ws-gateway check`: each kind of fault is refused with file, line, key and remedy, and exit code 2.
+
+use std::fs;
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use tempfile::TempDir;
+
+const HTTP: &str = "domain = \"example.com\"\n[http]\nlisten = \"127.0.0.1:8088\"\n";
+
+/// A directory with a configuration, certificates and what else it names.
+struct World(TempDir);
+
+impl World {
+    fn new() -> Self {
+        let world = Self(tempfile::tempdir().unwrap());
+        for name in ["own", "other"] {
+            let made = rcgen::generate_simple_self_signed(vec!["example.com".into()]).unwrap();
+            world.write(&format!("{name}.pem"), &made.cert.pem());
+            world.write(&format!("{name}.key"), &made.signing_key.serialize_pem());
+        }
+        world.write("empty.pem", "");
+        world.write("torn.pem", "-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----\n");
+        world
+    }
+
+    fn write(&self, name: &str, text: &str) {
+        fs::write(self.0.path().join(name), text).unwrap();
+    }
+
+    /// What `check` says of a configuration, `@` in it being the directory: exit code, and output or error.
+    fn check(&self, config: &str) -> (i32, String) {
+        let directory = self.0.path().to_str().unwrap();
+        self.write("gateway.toml", &config.replace('@', directory));
+        let mut command = Command::new(env!("CARGO_BIN_EXE_ws-gateway"));
+        command.arg("check").arg("--config").arg(self.0.path().join("gateway.toml")).stdin(Stdio::null());
+        let done = command.output().unwrap();
+        let text = String::from_utf8([done.stdout, done.stderr].concat()).unwrap();
+        (done.status.code().unwrap(), text)
+    }
+
+    /// Is refused on this line of the file, with these words in this order.
+    fn refuses(&self, config: &str, line: usize, words: &[&str]) {
+        let (code, said) = self.check(config);
+        assert_eq!(code, 2, "{config}\n{said}");
+        let place = format!("{}:{line}: ", self.0.path().join("gateway.toml").display());
+        let mut rest = said.split_once(&place).unwrap_or_else(|| panic!("no {place} in {said}")).1;
+        for word in words {
+            rest = rest.split_once(word).unwrap_or_else(|| panic!("no {word:?} in {said}")).1;
+        }
+    }
+}
+
+fn refuses(config: &str, line: usize, words: &[&str]) {
+    World::new().refuses(config, line, words);
+}
+
+/// The keys of the example, each with its section and line.
+fn keys(example: &str) -> Vec<(usize, String, &str)> {
+    let mut section = String::new();
+    let mut keys = Vec::new();
+    for (index, line) in example.lines().enumerate() {
+        if let Some(name) = line.strip_prefix('[') {
+            section = format!("{}.", name.trim_matches(['[', ']']));
+        } else if let Some((key, _)) = line.split_once(" = ").filter(|_| !line.starts_with('#')) {
+            keys.push((index, format!("{section}{key}"), key));
+        }
+    }
+    keys
+}
+
+/// `text` with another line in the place of one.
+fn with_line(text: &str, index: usize, line: &str) -> String {
+    text.lines().enumerate().map(|(at, old)| format!("{}\n", if at == index { line } else { old })).collect()
+}
+
+fn example() -> String {
+    fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("gateway.example.toml")).unwrap()
+}
+
+#[test]
+fn every_key_refuses_what_is_no_value_of_it() {
+    let (world, example) = (World::new(), example());
+    let keys = keys(&example);
+    assert!(keys.len() > 50, "the example has lost its keys: {keys:?}");
+    for (index, name, key) in keys {
+        let wrong = with_line(&example, index, &format!("{key} = 1979-05-27"));
+        world.refuses(&wrong, index + 1, &[&format!("`{name}` is 1979-05-27; accepted: ")]);
+    }
+}
+
+#[test]
+fn every_key_that_is_misspelt_is_named() {
+    let (world, example) = (World::new(), example());
+    for (index, name, key) in keys(&example) {
+        // Beside the right one, or what is required would be missed first.
+        let line = example.lines().nth(index).unwrap();
+        let wrong = with_line(&example, index, &format!("{line}\n{key}x = 1"));
+        world.refuses(&wrong, index + 2, &[&format!("unknown key `{name}x`; accepted here: ")]);
+    }
+}
+
+#[test]
+fn what_is_sound_passes() {
+    let world = World::new();
+    world.write("index.html", "");
+    let files = "chain = \"@/own.pem\"\nkey = \"@/own.key\"\n";
+    let sound = format!(
+        "{HTTP}www = \"@\"\n[https]\nlisten = \"127.0.0.1:8443\"\n[[certificate]]\n{files}[[udp]]\nlisten = \"127.0.0.1:5060\"\n\
+         [[tcp]]\nlisten = \"127.0.0.1:5060\"\n[[tcp]]\nlisten = \"[::1]:5060\"\n[[tls]]\nlisten = \"127.0.0.1:5061\"\n\
+         client_certificates = \"asked\"\nclient_ca = \"@/other.pem\"\n[outbound]\nca = \"@/other.pem\"\n{files}"
+    );
+    let (code, said) = world.check(&sound);
+    assert_eq!(code, 0, "{said}");
+    assert!(said.contains("is sound: domain example.com"), "{said}");
+}
+
+#[test]
+fn a_file_that_is_no_toml() {
+    refuses(&format!("{HTTP}[[udp]\n"), 4, &[]);
+}
+
+#[test]
+fn a_file_that_is_not_there() {
+    let path = World::new().0.path().join("gateway.toml");
+    let mut command = Command::new(env!("CARGO_BIN_EXE_ws-gateway"));
+    let done = command.arg("check").arg("--config").arg(&path).output().unwrap();
+    assert_eq!(done.status.code(), Some(2));
+    assert!(
+        String::from_utf8(done.stderr).unwrap().contains(&format!("{}: cannot be read: ", path.display()))
+    );
+}
+
+#[test]
+fn a_key_twice() {
+    refuses(&format!("domain = \"a\"\n{HTTP}"), 2, &["duplicate key"]);
+}
+
+#[test]
+fn a_key_that_is_missing() {
+    refuses("domain = \"a\"\n[http]\n", 2, &["`http.listen` is missing; accepted: an IP address and port"]);
+}
+
+#[test]
+fn a_number_out_of_range() {
+    refuses(
+        &format!("{HTTP}[limits]\nconnections = 0\n"),
+        5,
+        &["`limits.connections` is 0; accepted: ", "from 1 to"],
+    );
+}
+
+#[test]
+fn a_word_that_is_none_of_those_accepted() {
+    refuses(
+        &format!("location = \"moon\"\n{HTTP}"),
+        1,
+        &["`location` is \"moon\"; accepted: \"disk\", \"memory\""],
+    );
+}
+
+#[test]
+fn a_name_that_nothing_has() {
+    let route = "[[route]]\nnumber = \"*\"\nto = [\"north\"]\n";
+    let peer = "[[peer]]\nname = \"south\"\nuri = \"sip:192.0.2.1\"\n";
+    refuses(
+        &format!("{HTTP}{peer}{route}"),
+        9,
+        &["`route.to` is \"north\"; accepted: the name of a peer: south"],
+    );
+}
+
+#[test]
+fn a_name_that_two_have() {
+    let peer = "[[peer]]\nname = \"south\"\nuri = \"sip:192.0.2.1\"\n";
+    refuses(&format!("{HTTP}{peer}{peer}"), 8, &["`peer.name` is \"south\"; accepted: a name that no other"]);
+}
+
+#[test]
+fn development_beyond_this_machine() {
+    let open = HTTP.replace("127.0.0.1", "0.0.0.0");
+    refuses(
+        &format!("development = true\n{open}"),
+        4,
+        &["`http.listen` is \"0.0.0.0:8088\"; accepted: a loopback"],
+    );
+}
+
+#[test]
+fn no_passwords_beyond_development() {
+    refuses(&format!("passwords = false\n{HTTP}"), 1, &["`passwords` is false; accepted: true"]);
+}
+
+#[test]
+fn tls_without_a_certificate() {
+    let (code, said) = World::new().check(&format!("{HTTP}[https]\nlisten = \"127.0.0.1:8443\"\n"));
+    assert_eq!(code, 2);
+    assert!(
+        said.contains("gateway.toml:1: `certificate` is missing; accepted: sections, [[certificate]]"),
+        "{said}"
+    );
+}
+
+const CERTIFICATE: &str = "[[certificate]]\nchain = \"@/own.pem\"\nkey = \"@/own.key\"\n";
+
+#[test]
+fn a_certificate_that_is_not_there() {
+    let second = CERTIFICATE.replace("own.pem", "none.pem");
+    refuses(
+        &format!("{HTTP}{CERTIFICATE}{second}"),
+        8,
+        &["`certificate.chain` is ", "none.pem: ", "; accepted: a PEM file of our certificate"],
+    );
+}
+
+#[test]
+fn a_certificate_without_a_certificate_in_it() {
+    let empty = CERTIFICATE.replace("own.pem", "empty.pem");
+    refuses(&format!("{HTTP}{empty}"), 5, &["`certificate.chain` is ", "no certificate in PEM is in it"]);
+}
+
+#[test]
+fn a_certificate_that_cannot_be_read() {
+    let torn = CERTIFICATE.replace("own.pem", "torn.pem");
+    refuses(
+        &format!("{HTTP}{torn}"),
+        5,
+        &["`certificate.chain` is ", "its first certificate cannot be read"],
+    );
+}
+
+#[test]
+fn a_key_that_is_not_there() {
+    let none = CERTIFICATE.replace("own.key", "none.key");
+    refuses(
+        &format!("{HTTP}{none}"),
+        6,
+        &["`certificate.key` is ", "none.key: ", "; accepted: a PEM file of that"],
+    );
+}
+
+#[test]
+fn a_key_of_another_certificate() {
+    let other = CERTIFICATE.replace("own.key", "other.key");
+    refuses(
+        &format!("{HTTP}{other}"),
+        6,
+        &["`certificate.key` is ", "other.key is not the key of ", "own.pem"],
+    );
+}
+
+#[test]
+fn authorities_of_clients_that_are_none() {
+    let tls = "[[tls]]\nlisten = \"127.0.0.1:5061\"\nclient_certificates = \"required\"\nclient_ca = \"@/own.key\"\n";
+    refuses(
+        &format!("{HTTP}{CERTIFICATE}{tls}"),
+        10,
+        &["`tls.client_ca` is ", "no authority in PEM is in it; accepted: a PEM file of authorities"],
+    );
+}
+
+#[test]
+fn authorities_of_other_domains_that_are_not_there() {
+    refuses(
+        &format!("{HTTP}[outbound]\nca = \"@/none.pem\"\n"),
+        5,
+        &["`outbound.ca` is ", "none.pem", "; accepted: "],
+    );
+}
+
+#[test]
+fn a_key_of_another_certificate_for_other_domains() {
+    let own = "[outbound]\nca = \"@/own.pem\"\nchain = \"@/own.pem\"\nkey = \"@/other.key\"\n";
+    refuses(&format!("{HTTP}{own}"), 7, &["`outbound.key` is ", "other.key is not the key of "]);
+}
+
+#[test]
+fn a_page_that_is_not_built() {
+    refuses(
+        &format!("{HTTP}www = \"@\"\n"),
+        4,
+        &["`http.www` is ", "no index.html; accepted: the directory of"],
+    );
+}
+
+#[test]
+fn a_port_that_two_sections_want() {
+    let (udp, tls) = ("[[udp]]\nlisten = \"127.0.0.1:8088\"\n", "[[tls]]\nlisten = \"127.0.0.1:8088\"\n");
+    // A datagram's port is another.
+    refuses(
+        &format!("{HTTP}{CERTIFICATE}{udp}{tls}"),
+        10,
+        &["`tls.listen` is \"127.0.0.1:8088\", which is [http]'s; accepted: an address and port"],
+    );
+}
+
+#[test]
+fn a_port_that_another_section_wants_on_every_address() {
+    let any = "[[udp]]\nlisten = \"0.0.0.0:5060\"\nadvertise = \"192.0.2.1\"\n";
+    refuses(
+        &format!("{HTTP}{any}[[udp]]\nlisten = \"127.0.0.1:5060\"\n"),
+        8,
+        &["`udp.listen` is \"127.0.0.1:5060\", which is [udp]'s"],
+    );
+}
