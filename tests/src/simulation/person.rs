@@ -1,6 +1,7 @@
 //! Who uses the phones when no script does: people who call each other, answer, refuse, lose patience and hang up, as
 //! the seed has it.
 
+use sip_core::message::Fields;
 use sip_core::offer_answer::{Fault, Negotiation};
 use sip_core::time::Duration;
 use sip_core::user_agent::{
@@ -41,6 +42,8 @@ pub struct Habits {
     pub change: u64,
     /// How many let the caller hear something before they answer.
     pub early: u64,
+    /// Callers and callees who change the session before the call is answered; a third of all calls then goes without an offer.
+    pub overture: u64,
     /// How many send a message and ask for capabilities now and then.
     pub chat: u64,
     /// How many leave the registrar and come back.
@@ -74,6 +77,8 @@ pub enum Action {
     Write(CallId),
     /// Let the caller hear something.
     Early(CallId),
+    /// Change the session before the call is answered.
+    Overture(CallId),
     /// Change the session.
     Change(CallId),
     /// Answer the other side's change.
@@ -137,6 +142,7 @@ pub fn react(world: &mut World, phone: NodeId, event: &Event) {
             let after = world.between(habits.reflexes);
             world.plan_action(after, phone, Action::Decide(*call));
         }
+        Event::Progress { call, sdp: Some(_), .. } => plan_overture(world, phone, *call),
         Event::Accepted { call, .. } | Event::Confirmed { call, .. } => talk_on(world, phone, *call),
         // A call that was taken up, and whose other side does not take its media: nobody hears anything.
         Event::OfferRefused { call, failure }
@@ -256,7 +262,14 @@ pub fn act(world: &mut World, phone: NodeId, action: Action) {
             let serial = world.phone(phone).watch.calls.get(&call).and_then(|call| call.serial);
             let sdp = description(serial.unwrap_or_default(), 0);
             let done = world.command(phone, "progress", |agent, now| agent.progress(now, call, &sdp));
-            must(world, phone, "progress", done);
+            // Who called without an offer, and knows no 100rel, gets none now.
+            if serial.is_some() {
+                must(world, phone, "progress", done);
+            }
+            plan_overture(world, phone, call);
+        }
+        Action::Overture(call) if is_at(world, phone, call, &[Stage::Pending]) => {
+            overture(world, phone, call);
         }
         Action::Change(call) if is_at(world, phone, call, &[Stage::Answered, Stage::Established]) => {
             change(world, phone, call);
@@ -328,6 +341,30 @@ pub fn somebody(world: &mut World, phone: NodeId) -> Option<String> {
     let chosen = *others.get(world.roll(others.len() as u64) as usize)?;
     let other = world.phone(chosen);
     Some(if far { format!("{}@{}", other.user, other.domain) } else { other.user.clone() })
+}
+
+fn plan_overture(world: &mut World, phone: NodeId, call: CallId) {
+    let overture = world.habits.overture;
+    // Where nobody does it chance is not asked, and runs are what they were.
+    if overture > 0 && world.roll(100) < overture {
+        let after = world.between((0, 2_000));
+        world.plan_action(after, phone, Action::Overture(call));
+    }
+}
+
+/// Offers something new in a call that is not answered, by UPDATE or in a PRACK, where that can be.
+fn overture(world: &mut World, phone: NodeId, call: CallId) {
+    let sdp = next_description(world, phone, call, None);
+    match world.command(phone, "overture", |agent, now| agent.offer(now, call, &sdp)) {
+        Ok(()) => {
+            if let Some(call) = world.phone(phone).watch.calls.get_mut(&call) {
+                call.changes += 1;
+            }
+        }
+        // Nothing is agreed upon that is known to have arrived, or something is under way.
+        Err(CommandError::WrongState(_) | CommandError::Description(_) | CommandError::Offline) => {}
+        Err(error) => world.violate(phone, "a legal command is refused", format!("overture: {error}")),
+    }
 }
 
 /// Holds, resumes, or offers something new.
@@ -426,7 +463,14 @@ pub fn call(world: &mut World, phone: NodeId, target: &str, extra: usize) -> Res
     let now = world.now;
     let text = format!("call {target} ({serial})");
     world.trace.note(now, phone, || text);
-    let placed = world.phone(phone).agent.call(now, target, &sdp);
+    let offerless = world.habits.overture > 0 && world.roll(100) < 30;
+    let placed = match offerless {
+        true => {
+            let subject = Fields::new().with("Subject", &serial.to_string()).expect("a field of ours");
+            world.phone(phone).agent.with(&subject).call_offerless(now, target)
+        }
+        false => world.phone(phone).agent.call(now, target, &sdp),
+    };
     match placed {
         Ok(call) => world.phone(phone).watch.called(call, serial),
         Err(CallError::Offline) if !world.phone(phone).is_online() => {}

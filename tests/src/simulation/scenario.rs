@@ -90,6 +90,7 @@ const PEOPLE_AT_HOME: Habits = Habits {
     write: 30,
     change: 40,
     early: 25,
+    overture: 0,
     chat: 50,
     leave: 0,
     abroad: 50,
@@ -189,6 +190,13 @@ pub const SCENARIOS: &[Scenario] = &[
         about: "three phones each that let the caller hear something before they are answered, reliably (RFC 3262)",
         cast: Cast::Domains { servers: 1, udp: 2, websocket: 1, streams: 0, devices: 3 },
         habits: Habits { early: 80, reflexes: (1_000, 12_000), ..PEOPLE_AT_HOME },
+        ..PLAIN
+    },
+    Scenario {
+        name: "overture",
+        about: "the same, and both sides change what they hear before the call is answered; a third calls without an offer",
+        cast: Cast::Domains { servers: 1, udp: 2, websocket: 1, streams: 0, devices: 3 },
+        habits: Habits { early: 80, overture: 70, reflexes: (1_000, 12_000), ..PEOPLE_AT_HOME },
         ..PLAIN
     },
     Scenario {
@@ -438,6 +446,9 @@ impl Scenario {
             config.event_packages = vec!["presence".into()];
             config.session_expires = seconds.map(Duration::from_secs);
             config.snapshots = self.snapshots;
+            if self.habits.overture > 0 && id.is_multiple_of(2) {
+                config.prack_hold = Duration::from_secs(1);
+            }
         });
         if phone.config.transport != Transport::Udp {
             (1..self.flows).for_each(|_| phone.add_line(phone.home));

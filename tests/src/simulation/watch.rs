@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use sip_core::message::HeaderName;
 use sip_core::user_agent::{CallId, Event, RequestId, TransferId, TransferUpdate};
 
 /// Where a call is, as its user knows.
@@ -26,8 +27,10 @@ pub struct Watched {
     pub stage: Stage,
     /// Both ends knew that it stands.
     pub stood: bool,
-    /// The number in its offer, by which both ends know it.
+    /// The number in its offer, by which both ends know it; in its Subject if it has none.
     pub serial: Option<u64>,
+    /// We were called without an offer, and ours is not answered.
+    pub offerless: bool,
     /// Changes of the session that we asked for and that have no outcome yet.
     pub changes: u32,
     /// We asked the other side to offer: it does, or a refusal is told.
@@ -38,7 +41,17 @@ pub struct Watched {
 
 impl Watched {
     const fn new(outgoing: bool, serial: Option<u64>) -> Self {
-        Self { outgoing, stage: Stage::Pending, stood: false, serial, changes: 0, solicits: 0, offered: None }
+        let stage = Stage::Pending;
+        Self {
+            outgoing,
+            stage,
+            stood: false,
+            serial,
+            offerless: false,
+            changes: 0,
+            solicits: 0,
+            offered: None,
+        }
     }
 }
 
@@ -97,10 +110,11 @@ impl Watch {
     /// Takes an event; the error says which rule it breaks.
     pub fn see(&mut self, event: &Event) -> Result<(), &'static str> {
         match event {
-            Event::Incoming { call, sdp, .. } => {
+            Event::Incoming { call, sdp, request, .. } => {
                 self.total += 1;
-                let serial = sdp.as_deref().and_then(serial);
-                let watched = Watched::new(false, serial);
+                let said = || request.headers().first(HeaderName::Subject)?.parse().ok();
+                let serial = sdp.as_deref().and_then(serial).or_else(said);
+                let watched = Watched { offerless: sdp.is_none(), ..Watched::new(false, serial) };
                 match self.calls.insert(*call, watched) {
                     None => Ok(()),
                     Some(_) => Err("a call's name is used again"),
@@ -118,6 +132,7 @@ impl Watch {
             }
             Event::Confirmed { call, .. } => {
                 let call = self.known(*call)?;
+                call.offerless = false;
                 rule(!call.outgoing && call.stage == Stage::Answered, "confirmed, but not answered")?;
                 (call.stage, call.stood) = (Stage::Established, true);
                 Ok(())
@@ -143,6 +158,10 @@ impl Watch {
             }
             Event::OfferAnswered { call, .. } | Event::OfferRefused { call, .. } => {
                 let call = self.known(*call)?;
+                // Our offer in a 183 to an INVITE without one is no change.
+                if core::mem::take(&mut call.offerless) {
+                    return Ok(());
+                }
                 rule(call.changes > 0, "an offer that was never made has an outcome")?;
                 call.changes -= 1;
                 Ok(())

@@ -260,7 +260,9 @@ impl UserAgent {
             return taken.map_err(|_| Refusal::of(500));
         }
         usage.may_be_offered(&mut *self.entropy)?;
-        if usage.asked.is_some() {
+        // Our user answers one question at a time, whichever fork it is of.
+        let asks = |call: &Call| call.usages().any(|usage| usage.asked.is_some());
+        if self.calls.get(&id).is_some_and(asks) {
             return Err(Refusal::later(&mut *self.entropy));
         }
         self.asked(now, server, request, id, dialog, true)
@@ -396,7 +398,7 @@ impl UserAgent {
         self.withdrawn(now, id, &dialog, 487);
     }
 
-    fn withdrawn(&mut self, now: Instant, id: CallId, dialog: &DialogId, status: u16) {
+    pub(super) fn withdrawn(&mut self, now: Instant, id: CallId, dialog: &DialogId, status: u16) {
         self.event(Event::OfferWithdrawn { call: id });
         self.refuse_offered(now, id, dialog, status);
     }

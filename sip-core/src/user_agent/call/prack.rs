@@ -126,7 +126,9 @@ impl UserAgent {
         rack: RackOf,
         outcome: &Outcome,
     ) {
-        let early = self.calls.get(&id).is_some_and(|call| !call.ended && call.usage.is_none());
+        // The end of the call was the end of this as well.
+        let Some(call) = self.calls.get(&id).filter(|call| !call.ended) else { return };
+        let early = call.usage.is_none();
         let Some(usage) = self.usage_mut(id, dialog) else { return };
         let answer = match outcome {
             Outcome::Answered(response) if response.is_success() => {
@@ -149,9 +151,7 @@ impl UserAgent {
         if early && refused {
             self.dispatch_prack(now, id, dialog, rack, None, Whose::Nobody);
         }
-        if self.calls.get(&id).is_some_and(|call| !call.ended) {
-            self.event(Event::OfferRefused { call: id, failure });
-        }
+        self.event(Event::OfferRefused { call: id, failure });
     }
 }
 

@@ -58,11 +58,12 @@ impl UserAgent {
         let Some(call) = self.calls.get_mut(&id) else { return };
         let older: alloc::vec::Vec<DialogId> = call
             .usages_mut()
-            .filter(|usage| matches!(usage.asked, Some(Asked::Provisional { .. })))
+            .filter(|usage| usage.asked.is_some())
             .map(|usage| usage.dialog.id().clone())
             .collect();
         for older in older {
-            self.refuse_offered(now, id, &older, 488);
+            // An UPDATE that nobody can be asked about now gets 504 (RFC 3311 §5.2).
+            self.withdrawn(now, id, &older, 504);
         }
         if let Some(usage) = self.usage_mut(id, dialog) {
             usage.asked = Some(Asked::Provisional { invite, until: now + ACK });

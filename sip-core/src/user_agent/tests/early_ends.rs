@@ -6,7 +6,7 @@ use std::string::String;
 
 use super::solo::Solo;
 use super::{ANSWER, OFFER, config};
-use crate::message::{Method, Request};
+use crate::message::{HeaderName, Method, Request};
 use crate::time::Duration;
 use crate::transport::Transport;
 use crate::user_agent::{CallId, Cause, CommandError, Event};
@@ -181,4 +181,35 @@ fn rfc3311_5_2_an_update_of_a_fork_that_loses_is_answered() {
         assert_eq!(solo.event(), Event::OfferWithdrawn { call });
         finish(&mut solo, call, then);
     }
+}
+
+/// One question at a time: another fork's UPDATE may come again later, and one that waits gives way to the newest fork's offer.
+#[test]
+fn rfc3311_5_2_updates_of_two_forks() {
+    let mut solo = solo(Duration::ZERO);
+    let call = solo.ua.call(solo.now, "bob", OFFER).unwrap();
+    solo.drain();
+    let invite = solo.request(&Method::Invite);
+    let update = |solo: &mut Solo, tag: &str| {
+        let from = format!("From: <sip:bob@example.com>;tag={tag}");
+        let to = format!("To: <sip:alice@example.com>;tag={}", invite.from_tag().unwrap());
+        let call_id = format!("Call-ID: {}", invite.call_id());
+        let contact = "Contact: <sip:bob@192.0.2.7>";
+        let lines = [&from, &to, &call_id, "CSeq: 1 UPDATE", contact, "Content-Type: application/sdp"];
+        solo.send("UPDATE", &lines, &ANSWER.replace("o=- 2 1", "o=- 2 2"));
+    };
+    for tag in ["one", "two"] {
+        solo.reply_tagged(&invite, 183, Some(tag), &rseq(1), ANSWER);
+        let prack = solo.request(&Method::Prack);
+        solo.reply_tagged(&prack, 200, Some(tag), "", "");
+    }
+    solo.events.clear();
+    update(&mut solo, "one");
+    assert!(matches!(solo.event(), Event::Offered { .. }));
+    update(&mut solo, "two");
+    assert!(solo.response(500).headers().has(HeaderName::RetryAfter));
+    assert!(solo.events.is_empty());
+    solo.ua.answer(solo.now, call, &second_offer()).unwrap();
+    solo.drain();
+    assert_eq!(solo.response(200).from_tag(), Some("one"));
 }

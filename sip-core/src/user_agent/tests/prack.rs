@@ -193,3 +193,21 @@ fn rfc5407_3_2_3_an_offer_in_a_2xx_that_crosses_the_bye() {
     let ack = solo.request(&Method::Ack);
     assert!(String::from_utf8_lossy(ack.body()).contains("m=audio 0 "));
 }
+
+#[test]
+fn rfc3262_5_an_offer_in_a_prack_of_a_call_that_ended_has_no_outcome() {
+    for accepted in [true, false] {
+        let (mut solo, call, _) = held();
+        solo.ua.offer(solo.now, call, &second_offer()).unwrap();
+        solo.drain();
+        let prack = solo.request(&Method::Prack);
+        solo.ua.cancel(solo.now, call).unwrap();
+        solo.drain();
+        assert!(matches!(solo.event(), Event::Ended { .. }));
+        match accepted {
+            true => solo.reply(&prack, 200, "", &second_answer()),
+            false => solo.reply(&prack, 488, "", ""),
+        }
+        assert!(solo.events.is_empty(), "{:?}", solo.events);
+    }
+}

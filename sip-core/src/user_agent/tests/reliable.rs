@@ -144,9 +144,13 @@ fn rfc3262_5_of_two_forks_offers_the_newest_counts() {
     let invite = solo.request(&Method::Invite);
     solo.reply_tagged(&invite, 183, Some("one"), &rseq(1), ANSWER);
     solo.nothing_sent();
+    solo.events.clear();
     solo.reply_tagged(&invite, 183, Some("two"), &rseq(1), ANSWER);
     let prack = solo.request(&Method::Prack);
     assert_eq!(prack.to_tag(), Some("one"));
+    assert!(matches!(solo.event(), Event::Progress { .. }));
+    assert_eq!(solo.event(), Event::OfferWithdrawn { call });
+    assert!(matches!(solo.event(), Event::Offered { .. }));
     assert!(std::string::String::from_utf8_lossy(prack.body()).contains("m=audio 0 "));
     solo.ua.answer(solo.now, call, OFFER).unwrap();
     solo.drain();

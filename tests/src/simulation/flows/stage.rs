@@ -471,6 +471,7 @@ impl Habits {
         write: 0,
         change: 0,
         early: 0,
+        overture: 0,
         chat: 0,
         leave: 0,
         abroad: 0,
