@@ -97,6 +97,9 @@ pub const CONTACTS_PER_REGISTER: usize = 10;
 /// Branches one request forks to. Past it the remaining contacts are not tried.
 pub const FORKS: usize = 10;
 
+/// How often a call is forwarded from one user to the next, here and before it came. Past it: it ends where it is.
+pub const DIVERSIONS: u32 = 5;
+
 /// Most Max-Breadth of one request (RFC 5393 §5.3.3 recommends 60): how many copies of it all proxies together have on
 /// their way at once. Past it: lowered to this; at 0, 440.
 pub const BREADTH: u32 = 60;

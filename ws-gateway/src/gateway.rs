@@ -333,6 +333,7 @@ fn core_config(config: &Config, keys: &Keys) -> CoreConfig {
     core.peers = config.peers.iter().map(|server| server.peer.clone()).collect();
     core.routes.clone_from(&config.routes);
     core.routing = config.proxy.clone();
+    core.forwarding.clone_from(&config.forwards);
     core.service_route = config.registrar.service_route.iter().map(|route| route.as_str().into()).collect();
     core.flow_timer = config.registrar.flow_timer;
     let in_full = |user: &String| format!("sip:{user}@{}", config.domain).into();

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use sip_core::auth::{Algorithm, Patience};
-use sip_core::server::{Callers, Outward, Routing};
+use sip_core::server::{Callers, Occasion, Outward, Routing};
 use ws_gateway::config::{Audience, CertificateFiles, Clients, Listen, Port, Registrar};
 use ws_gateway::{Config, Gateway};
 
@@ -30,6 +30,9 @@ fn the_example_is_sound_and_shows_the_defaults() {
     assert_eq!(config.dns, ["192.0.2.53:53".parse().unwrap()]);
     assert_eq!(config.peers[1].peer.sources, ["192.0.2.21".parse::<std::net::IpAddr>().unwrap()]);
     assert_eq!(config.peers[0].probe, config.peers[1].probe);
+    assert_eq!(config.forwards.len(), 1);
+    assert!(!config.forwards[0].forward.private);
+    assert_eq!(config.forwards[0].when, Occasion::NoAnswer(sip_core::time::Duration::from_secs(20)));
     assert_eq!((config.routes[0].peers[1].weight, config.routes[1].peers[0].weight), (5, 1));
     // The caps and times it shows are the defaults, as it says.
     let text = std::fs::read_to_string(&path).unwrap();
@@ -236,6 +239,44 @@ fn faults_name_file_line_key_and_what_is_accepted() {
         (
             format!("{HTTP}[proxy]\nrecurse = true\n"),
             "gateway.toml:5: unknown key `proxy.recurse`; accepted here: mode, ring, follow_redirections",
+        ),
+        (
+            format!("{HTTP}[[forward]]\nto = \"sip:b@a\"\n"),
+            "gateway.toml:4: `forward.when` is missing; accepted: \"always\", \"busy\", \"no answer\", \"offline\"",
+        ),
+        (
+            format!("{HTTP}[[forward]]\nwhen = \"busy\"\n"),
+            "gateway.toml:4: `forward.to` is missing; accepted: a SIP URI with a user",
+        ),
+        (
+            format!("{HTTP}[[forward]]\nwhen = \"never\"\nto = \"sip:b@a\"\n"),
+            "gateway.toml:5: `forward.when` is \"never\"; accepted: \"always\", \"busy\"",
+        ),
+        (
+            format!("{HTTP}[[forward]]\nwhen = \"busy\"\nafter = 20\nto = \"sip:b@a\"\n"),
+            "gateway.toml:6: unknown key `forward.after`; accepted here: user, when, to, private",
+        ),
+        (
+            format!("{HTTP}[[forward]]\nwhen = \"no answer\"\nafter = 1\nto = \"sip:b@a\"\n"),
+            "gateway.toml:6: `forward.after` is 1; accepted: a whole number from 5 to 180",
+        ),
+        (
+            format!("{HTTP}[[forward]]\nwhen = \"busy\"\nto = \"sips:b@a\"\n"),
+            "gateway.toml:6: `forward.to` is \"sips:b@a\"; accepted: a SIP URI with a user, without headers",
+        ),
+        (
+            format!(
+                "{HTTP}[outbound]\nto = \"nowhere\"\n[[forward]]\nwhen = \"busy\"\nto = \"sip:b@b.example\"\n"
+            ),
+            "gateway.toml:8: `forward.to` is \"sip:b@b.example\"; accepted: a SIP URI of `domain`, or of another where a [[route]]",
+        ),
+        (
+            format!("{HTTP}{}", "[[forward]]\nwhen = \"busy\"\nto = \"sip:b@a\"\n".repeat(2)),
+            "gateway.toml:8: `forward.when` is \"busy\"; accepted: each occasion once for the same user",
+        ),
+        (
+            format!("{HTTP}[proxy]\nmode = \"redirect\"\n[[forward]]\nwhen = \"busy\"\nto = \"sip:b@a\"\n"),
+            "gateway.toml:6: `forward` is [[forward]]; accepted: nothing, since `proxy.mode` is not \"proxy\"",
         ),
         (
             format!("{HTTP}[registrar]\nservice_route = [\"sip:a;lr\"]\n"),

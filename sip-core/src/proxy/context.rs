@@ -1,5 +1,6 @@
 //! The response context (§16.7): one request, its targets and branches, and what went back for it.
 
+use alloc::boxed::Box;
 use alloc::collections::VecDeque;
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -9,6 +10,8 @@ use smol_str::SmolStr;
 use super::again::Sent;
 use super::best::{Final, best};
 use super::branch::LoopMark;
+use super::divert::Diverter;
+use super::history::Diverted;
 use super::table::{Inbound, Target};
 use crate::message::Method;
 use crate::message::typed::QValue;
@@ -53,6 +56,12 @@ pub(super) struct Context {
     pub(super) awaited: usize,
     /// URIs that a 3xx named and were followed.
     pub(super) followed: Vec<SmolStr>,
+    /// Whose calls may be forwarded, of those who are called now.
+    pub(super) diverter: Option<Box<Diverter>>,
+    /// Where it was forwarded from.
+    pub(super) diverted: Option<Box<Diverted>>,
+    /// When it is forwarded because nobody answers.
+    pub(super) no_answer: Option<Instant>,
     /// A final response went back.
     pub(super) answered: bool,
     /// The caller sent CANCEL.
@@ -163,6 +172,9 @@ impl Context {
             ring: None,
             awaited: 0,
             followed: Vec::new(),
+            diverter: None,
+            diverted: None,
+            no_answer: None,
             answered: false,
             cancelled: false,
             lost: None,
@@ -210,6 +222,12 @@ impl Context {
         if self.answered || searching || self.branches.iter().any(Branch::is_pending) {
             return None;
         }
+        // Who cancelled a call that went on from somebody else hears of that.
+        if self.cancelled
+            && let Some(end) = self.finals().find(|end| end.status() == 487)
+        {
+            return Some(end);
+        }
         // Without any, the caller cancelled what had not been sent yet.
         Some(best(self.finals()).unwrap_or(CANCELLED))
     }
@@ -230,6 +248,6 @@ impl Context {
             State::Pending { timer_c } => timer_c.into_iter().chain(branch.patience).min(),
             _ => None,
         });
-        timers.chain(self.lost.map(|(at, _)| at)).chain(self.ring).min()
+        timers.chain(self.lost.map(|(at, _)| at)).chain(self.ring).chain(self.no_answer).min()
     }
 }

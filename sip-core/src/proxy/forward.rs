@@ -5,6 +5,7 @@ use alloc::format;
 
 use bytes::Bytes;
 
+use super::history::Story;
 use super::identity::{self, Asserted};
 use crate::auth::Credentials;
 use crate::limits;
@@ -16,8 +17,8 @@ use crate::transport::Hop;
 const MAX_FORWARDS: u8 = 70;
 
 /// How many fields a forwarded request may have more than the one that came: Via, two Record-Route, two Route (a Path,
-/// and a strict router's URI), Max-Forwards, Max-Breadth, P-Asserted-Identity, Content-Length.
-const ADDED: usize = 9;
+/// and a strict router's URI), Max-Forwards, Max-Breadth, P-Asserted-Identity, Content-Length, Diversion, History-Info.
+const ADDED: usize = 11;
 
 /// Bytes that all these have together in nearly every request, but for the Record-Routes.
 const USUALLY_ADDED: usize = 256;
@@ -39,12 +40,14 @@ pub(super) struct Change<'a> {
     pub(super) branch: &'a str,
     /// What the copy has of Max-Breadth.
     pub(super) breadth: u32,
-    /// Credentials for this realm end here (§22.3: "MUST NOT be forwarded" but by one who needs them).
+    /// Credentials for this realm end here, whichever field has them.
     pub(super) realm: &'a str,
     /// Whose identity it asserts.
     pub(super) asserted: &'a Asserted,
     /// Whether its receiver is of our trust domain.
     pub(super) trusted: bool,
+    /// Where it was forwarded from.
+    pub(super) story: Option<&'a Story>,
 }
 
 /// The request as it goes out.
@@ -86,10 +89,17 @@ pub(super) fn request(request: &Request, change: &Change<'_>) -> Bytes {
             rewrite.append(HeaderName::Route, &format!("<{target}>"));
         }
     }
-    rewrite.remove_if(HeaderName::ProxyAuthorization, |value| {
-        Credentials::parse(value).is_ok_and(|credentials| credentials.realm == change.realm)
-    });
+    // §22.3, and §22.2 for who proved itself to the registrar here: nobody behind us checks them.
+    for name in [HeaderName::ProxyAuthorization, HeaderName::Authorization] {
+        rewrite.remove_if(name, |value| {
+            Credentials::parse(value).is_ok_and(|credentials| credentials.realm == change.realm)
+        });
+    }
     identity::in_request(&mut rewrite, request, change.asserted, change.trusted);
+    if let Some(story) = change.story {
+        rewrite.reserve(story.len());
+        story.write(&mut rewrite);
+    }
     delimit(&mut rewrite, headers);
     rewrite.finish()
 }

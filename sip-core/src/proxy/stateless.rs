@@ -25,7 +25,7 @@ pub struct Stateless<'a> {
     pub from: &'a Hop,
     /// How many of its Routes are consumed here.
     pub routes: usize,
-    /// The realm whose Proxy-Authorization ends here.
+    /// The realm whose credentials end here.
     pub realm: &'a str,
     /// Where to.
     pub target: &'a Target,
@@ -68,6 +68,7 @@ impl Stateless<'_> {
             realm,
             asserted,
             trusted: target.trusted,
+            story: None,
         };
         forward::request(request, &change)
     }

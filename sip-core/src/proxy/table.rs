@@ -10,6 +10,7 @@ use smol_str::SmolStr;
 use super::again::Absence;
 use super::best::Final;
 use super::context::{Context, Detours, LOST_CALLER, State, TIMER_C};
+use super::divert::Diverter;
 use super::failover::{Failure, Retry};
 use super::forward::{self, Trust};
 use super::identity::Asserted;
@@ -24,7 +25,7 @@ use crate::transport::{Hop, RouteTarget, RouteTokens};
 /// What a proxy is told once.
 #[derive(Clone, Debug)]
 pub struct Settings {
-    /// The realm whose Proxy-Authorization ends here.
+    /// The realm whose credentials end here.
     pub realm: SmolStr,
     /// Most branches of one request; see [`limits::FORKS`].
     pub forks: usize,
@@ -74,6 +75,8 @@ pub struct Inbound {
     pub routes: usize,
     /// Whose identity it asserts.
     pub asserted: Asserted,
+    /// Whom it is for, if its calls may be forwarded.
+    pub diverter: Option<Box<Diverter>>,
 }
 
 /// Where a copy of a request goes.
@@ -115,6 +118,8 @@ pub struct Wanted {
     pub uri: SmolStr,
     /// Its weight among the others.
     pub q: QValue,
+    /// It is a call that is forwarded: so may it be by whom it goes to now.
+    pub diverted: bool,
 }
 
 /// What a proxy counts.
@@ -132,6 +137,10 @@ pub struct Counters {
     pub failovers: u64,
     /// Requests sent again, as they were, to receivers that came back over another flow.
     pub repeated: u64,
+    /// Calls forwarded to another address.
+    pub diverted: u64,
+    /// Calls not forwarded because they go in circles, or were forwarded too often.
+    pub diversions_over_cap: u64,
 }
 
 /// All requests on their way through a proxy.
@@ -141,7 +150,7 @@ pub struct Proxy {
     pub(super) contexts: ById<ServerId, Box<Context>>,
     pub(super) clients: ById<ClientId, ServerId>,
     deadlines: BTreeSet<(Instant, ServerId)>,
-    wanted: VecDeque<Wanted>,
+    pub(super) wanted: VecDeque<Wanted>,
     /// Requests whose target failed while there are others.
     pub(super) retries: VecDeque<Retry>,
     /// Receivers that are to be waited for.
@@ -170,6 +179,8 @@ impl Proxy {
                 unreachable: 0,
                 failovers: 0,
                 repeated: 0,
+                diverted: 0,
+                diversions_over_cap: 0,
             },
         }
     }
@@ -251,7 +262,7 @@ impl Proxy {
         let Some(branch) = context.branch_of(client) else { return };
         (branch.patience, branch.heard) = (None, true);
         // Only who is called here may send its caller on at our cost: other domains tell theirs.
-        let here = branch.detours.hop.is_none();
+        let (here, given_up) = (branch.detours.hop.is_none(), branch.given_up);
         let trust = Trust { from: branch.trusted, to };
         match response.status() {
             // §16.7 step 4: a 100 is never forwarded.
@@ -285,6 +296,8 @@ impl Proxy {
             300..=399 if here && self.follow(server, context, &response) => replace(context, client),
             // RFC 3263 §4.3.
             503 => self.fail(server, context, client, Final::Far(response)),
+            // It was given up by us: it is no answer to the caller.
+            487 if given_up && !context.cancelled => end(context, client, Final::Local(480)),
             300.. => {
                 let global = response.status() >= 600;
                 end(context, client, Final::Far(response));
@@ -318,7 +331,12 @@ impl Proxy {
             }
             let known = |other: &SmolStr| *other == uri;
             if !context.followed.iter().any(known) && !found.iter().any(|wanted| known(&wanted.uri)) {
-                found.push(Wanted { server, uri: uri.into(), q: contact.q.unwrap_or_default() });
+                found.push(Wanted {
+                    server,
+                    uri: uri.into(),
+                    q: contact.q.unwrap_or_default(),
+                    diverted: false,
+                });
             }
         }
         let tried = context.branches.len() + context.waiting.len() + context.awaited;
@@ -339,6 +357,9 @@ impl Proxy {
     /// Tries what is to be tried, answers if it is time, and puts the context back unless it is over.
     pub(super) fn settle(&mut self, turn: &mut Turn<'_>, server: ServerId, mut context: Box<Context>) {
         self.advance(turn, &mut context);
+        if context.diverter.is_some() && self.divert_failed(turn, &mut context) {
+            self.advance(turn, &mut context);
+        }
         self.conclude(turn, server, &mut context);
         let next = if context.is_over() { None } else { context.next() };
         if next != context.deadline {
@@ -411,8 +432,10 @@ impl Proxy {
             }
             // Those that ring make way; what they answer to the CANCEL still counts.
             if context.ring.take_if(|at| *at <= turn.now).is_some() {
-                cancel_pending(turn, &context, None);
-                context.branches.iter_mut().for_each(|branch| branch.given_up = true);
+                make_way(turn, &mut context);
+            }
+            if context.no_answer.take_if(|at| *at <= turn.now).is_some() {
+                self.divert_unanswered(turn, &mut context);
             }
             // §16.8: "the proxy MUST generate a CANCEL", and the layer ends what is not answered after that.
             for branch in &mut context.branches {
@@ -462,6 +485,12 @@ fn cancel_pending(turn: &mut Turn<'_>, context: &Context, reason: Option<&str>) 
             };
         }
     }
+}
+
+/// What rings is cancelled, and what comes next does not wait for its end.
+pub(super) fn make_way(turn: &mut Turn<'_>, context: &mut Context) {
+    cancel_pending(turn, context, None);
+    context.branches.iter_mut().for_each(|branch| branch.given_up = true);
 }
 
 /// Ends a branch, unless it has ended or was accepted. A flow that failed makes way for another of the same instance

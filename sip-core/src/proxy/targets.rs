@@ -7,6 +7,7 @@ use alloc::vec::Vec;
 use super::again::Sent;
 use super::branch::{self, LoopMark};
 use super::context::{Branch, Context, State, TIMER_C, patience};
+use super::divert::Diverter;
 use super::table::{Inbound, Proxy, Target, Turn};
 use super::{forward, record_route};
 use crate::limits;
@@ -18,37 +19,40 @@ use crate::transport::{RouteTarget, Transport};
 impl Proxy {
     /// Forwards a request to its targets (§16.6): first to all of the highest weight, and when they have failed or rung
     /// long enough to the next. Whoever drives the proxy has answered an INVITE with 100.
-    pub fn fork(&mut self, turn: &mut Turn<'_>, inbound: Inbound, targets: Vec<Target>) {
+    pub fn fork(&mut self, turn: &mut Turn<'_>, mut inbound: Inbound, targets: Vec<Target>) {
         let server = inbound.server;
         let request = &inbound.request;
         let records = record_route::records(request, inbound.routes);
         let back =
             records.then(|| record_route::value(turn, &inbound.sender, request.call_id(), &inbound.from));
         let (mark, breadth) = (LoopMark::of(request), incoming_breadth(request, self.settings.breadth));
+        let diverter = inbound.diverter.take();
         let mut context = Box::new(Context::new(inbound, mark, back, breadth));
         match breadth {
             // Not even one copy may leave (RFC 5393 §5.3.3).
             0 => context.branches.push(Branch::failed(440)),
-            _ if targets.is_empty() => context.branches.push(Branch::failed(480)),
-            _ => self.add(&mut context, targets),
+            _ => self.aim(turn, &mut context, targets, diverter),
         }
         self.settle(turn, server, context);
     }
 
     /// More targets for a request on its way: what was found for a [`super::Wanted`]. With none there is one branch less.
-    pub fn extend(&mut self, turn: &mut Turn<'_>, server: ServerId, targets: Vec<Target>) {
+    /// `diverter`: they are this callee's.
+    pub fn extend(
+        &mut self,
+        turn: &mut Turn<'_>,
+        server: ServerId,
+        targets: Vec<Target>,
+        diverter: Option<Box<Diverter>>,
+    ) {
         let Some(mut context) = self.contexts.remove(&server) else { return };
         context.awaited = context.awaited.saturating_sub(1);
-        if targets.is_empty() {
-            context.branches.push(Branch::failed(480));
-        } else {
-            self.add(&mut context, targets);
-        }
+        self.aim(turn, &mut context, targets, diverter);
         self.settle(turn, server, context);
     }
 
     /// Puts targets where their weight says, behind those of the same.
-    fn add(&mut self, context: &mut Context, targets: Vec<Target>) {
+    pub(super) fn add(&mut self, context: &mut Context, targets: Vec<Target>) {
         for target in targets {
             if context.branches.len() + context.waiting.len() >= self.settings.forks {
                 self.counters.forks_over_cap += 1;
@@ -81,6 +85,7 @@ impl Proxy {
             }
             // Each that waits keeps one: those that rang too long may be slow to give theirs back.
             let kept = u32::try_from(context.waiting.len()).unwrap_or(u32::MAX) - now;
+            let kept = kept + u32::from(context.diverter.is_some());
             let room = room - kept.min(room - now);
             for index in 0..now {
                 let Some(target) = context.waiting.pop_front() else { break };
@@ -97,7 +102,7 @@ impl Proxy {
         }
     }
 
-    fn send(&mut self, turn: &mut Turn<'_>, context: &Context, target: Target, breadth: u32) -> Branch {
+    fn send(&mut self, turn: &mut Turn<'_>, context: &mut Context, target: Target, breadth: u32) -> Branch {
         let Inbound { request, routes, .. } = &context.inbound;
         let there = context
             .back
@@ -105,8 +110,11 @@ impl Proxy {
             .map(|_| record_route::value(turn, &target.receiver, request.call_id(), &target.hop));
         let record_routes = [there.as_deref(), context.back.as_deref()].map(Option::unwrap_or_default);
         let branch = branch::fresh(context.mark, turn.entropy);
+        let request_uri = target.contact.as_deref().map(forward::request_uri);
+        let outside = target.detours.hop.is_some() && !target.trusted;
+        let story = context.diverted.as_mut().map(|diverted| diverted.tell(request, request_uri, outside));
         let change = forward::Change {
-            request_uri: target.contact.as_deref().map(forward::request_uri),
+            request_uri,
             routes: *routes,
             path: &target.path,
             record_routes: if there.is_some() { &record_routes } else { &[] },
@@ -116,6 +124,7 @@ impl Proxy {
             realm: &self.settings.realm,
             asserted: &context.inbound.asserted,
             trusted: target.trusted,
+            story: story.as_ref(),
         };
         let bytes = forward::request(request, &change);
         // What we added, or another Request-URI, may have been too much for it.

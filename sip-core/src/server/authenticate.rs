@@ -23,10 +23,10 @@ impl Server {
             return self.refuse(now, &arrival, Reply::new(416));
         };
         let ours = self.domain.is(uri.host, arrival.from.local.ip());
-        let leads_on = *arrival.request.method() != Method::Register
-            && (self.config.outward != Outward::Nowhere || self.config.route_for(&uri, false).is_some());
+        let leads_on = *arrival.request.method() != Method::Register && self.leads_on(&uri);
+        let stray = !ours && self.stray(&arrival).is_some();
         // What is forgotten at once is not sent to servers that would have to be found first.
-        if !ours && (!leads_on || arrival.server.is_none()) {
+        if !ours && !stray && (!leads_on || arrival.server.is_none()) {
             return self.no_relay(now, &arrival);
         }
         // Without transactions they come here too: never challenged (§22.1), and of no use to who did not send the INVITE.
@@ -35,14 +35,15 @@ impl Server {
         }
         if let Some(standing) = self.standing(now, &arrival, &uri, ours) {
             // No open relay: what nobody here answers for comes to our users or nowhere.
-            if !ours && !standing.is_ours() {
+            let may = ours || standing.is_ours() || (stray && Self::may_stray(&standing));
+            if !may {
                 return self.no_relay(now, &arrival);
             }
             arrival.standing = standing;
             // Every dialog through here is recorded, and its Routes would say so: a stranger's To tag is made up
             // (§12.2.2), and is not tried on our users.
             // Who forgot our Record-Route in its answer is still found by its GRUU, which was told in this dialog.
-            let told = uri.gruu().is_some();
+            let told = stray || uri.gruu().is_some();
             if arrival.request.to_tag().is_some() && !told && !arrival.from.transport.is_websocket() {
                 self.counters.dialogs_unknown += 1;
                 return self.refuse(now, &arrival, Reply::new(481));
@@ -71,6 +72,11 @@ impl Server {
         }
     }
 
+    /// Whether our own users may send there.
+    pub(super) fn leads_on(&self, uri: &SipUri<'_>) -> bool {
+        self.config.outward != Outward::Nowhere || self.config.route_for(uri, false).is_some()
+    }
+
     fn no_relay(&mut self, now: Instant, arrival: &Arrival) {
         self.counters.relay_refused += 1;
         self.refuse(
@@ -84,7 +90,13 @@ impl Server {
     /// Who sent it, if that is known without credentials. REGISTER always proves its sender. On a WebSocket a flow that a
     /// REGISTER has proven speaks for its account as long as the registration lasts; elsewhere a From outside our domain
     /// is nobody's whom we could ask.
-    fn standing(&self, now: Instant, arrival: &Arrival, target: &SipUri<'_>, ours: bool) -> Option<Standing> {
+    pub(super) fn standing(
+        &self,
+        now: Instant,
+        arrival: &Arrival,
+        target: &SipUri<'_>,
+        ours: bool,
+    ) -> Option<Standing> {
         if *arrival.request.method() == Method::Register {
             return None;
         }
@@ -254,7 +266,13 @@ impl Server {
 
     /// What a request is for, once its sender may send it. `username` is the account that proved itself with this
     /// very request.
-    fn authorized(&mut self, now: Instant, arrival: Arrival, username: Option<SmolStr>, routes: usize) {
+    pub(super) fn authorized(
+        &mut self,
+        now: Instant,
+        arrival: Arrival,
+        username: Option<SmolStr>,
+        routes: usize,
+    ) {
         let (method, hops) = (arrival.request.method(), arrival.request.max_forwards());
         let concerned = !matches!(method, Method::Register | Method::Ack | Method::Cancel);
         if let Some(levels) = proxy::unprovided(&arrival.request).filter(|_| concerned) {
@@ -286,6 +304,9 @@ impl Server {
                 return self.own(now, &arrival);
             }
             let sender = arrival.sender(username.as_deref());
+            if let Some(aor) = self.stray(&arrival) {
+                return self.lookup_stray(now, arrival, sender, aor, routes);
+            }
             return self.depart(now, arrival, sender, routes);
         }
         match (username, aor) {

@@ -9,6 +9,7 @@ use smol_str::SmolStr;
 use super::peers::{Peer, StaticRoute};
 use crate::auth::Algorithm;
 use crate::limits;
+use crate::proxy::{Forward, Occasion};
 use crate::registrar::Bounds;
 use crate::time::Duration;
 use crate::transaction::Timers;
@@ -65,6 +66,8 @@ pub struct Config {
     pub peers: Vec<Peer>,
     /// Where requests go that DNS is not asked about; the first that matches counts.
     pub routes: Vec<StaticRoute>,
+    /// Which calls are forwarded to another address.
+    pub forwarding: Vec<ForwardRule>,
     /// The Server field of responses the server makes itself; `None`: no such field.
     pub server: Option<SmolStr>,
     /// Caps, for tests at the cap.
@@ -96,6 +99,7 @@ impl Config {
             transports: Transports::ALL,
             peers: Vec::new(),
             routes: Vec::new(),
+            forwarding: Vec::new(),
             server: None,
             limits: Limits::default(),
         }
@@ -120,6 +124,17 @@ impl core::fmt::Debug for Config {
             .field("limits", &self.limits)
             .finish_non_exhaustive()
     }
+}
+
+/// Calls that are forwarded.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ForwardRule {
+    /// Those for the account of this user name; `None`: for all that have no rule of their own for that occasion.
+    pub user: Option<SmolStr>,
+    /// When.
+    pub when: Occasion,
+    /// Where to.
+    pub forward: Forward,
 }
 
 /// What a server does with requests for its users.

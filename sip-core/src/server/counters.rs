@@ -93,6 +93,10 @@ counters! {
     failovers,
     /// In-dialog requests sent again, as they were, to receivers whose flow was lost and that came back over another.
     repeated,
+    /// Calls forwarded to another address because the configuration has it so.
+    diverted,
+    /// Calls not forwarded because they were forwarded too often, or to where they were.
+    diversions_over_cap,
     /// OPTIONS sent to peers to see whether they are there.
     probes,
     /// In-dialog requests held for a registration that was away.

@@ -3,6 +3,8 @@
 //! A receiver that is away for a moment — a page on its way to a new socket, or everybody after a restart — costs
 //! a request some seconds and not its life.
 
+use core::cmp::Ordering;
+
 use super::questions::{Arrival, Pending};
 use super::reply::Reply;
 use super::{Question, Server};
@@ -71,8 +73,14 @@ impl Server {
             return self.depart_within(now, arrival, sender, TOKENS, known, onward);
         }
         let limits = &self.config.limits;
-        if arrival.server.is_none() && self.questions.holds(&receiver, &arrival.request) {
-            return;
+        if arrival.server.is_none()
+            && let Some((id, age)) = self.questions.held_ack(&receiver, &arrival.request)
+        {
+            // Of one dialog the newest alone is delivered: it answers the newest 2xx.
+            if age != Ordering::Less {
+                return;
+            }
+            self.questions.remove(id);
         }
         if self.questions.held() >= limits.held_requests
             || self.questions.held_for(&receiver) >= limits.held_per_registration

@@ -34,9 +34,10 @@ impl Server {
                 self.refuse(now, &arrival, Rejection::of(483, Defect::TooManyHops).into());
             }
             Ok(Path::Dialog { sender, receiver }) => self.check_sender(now, arrival, sender, receiver),
-            // An ACK outside a recorded dialog is for nobody.
-            Ok(Path::Outside { .. }) if arrival.is_ack() && self.config.routing.mode != Mode::Stateless => {
-                self.counters.acks_dropped += 1;
+            Ok(Path::Outside { routes })
+                if arrival.is_ack() && self.config.routing.mode != Mode::Stateless =>
+            {
+                self.stray_ack(now, arrival, routes);
             }
             Ok(Path::Outside { routes }) => self.outside(now, arrival, routes),
             Err(refusal) => {
@@ -119,9 +120,10 @@ impl Server {
             (Pending::Back { message }, Answer::Reachable(Some(hop))) => self.transmit(hop, message),
             (Pending::Again(absence), Answer::Reachable(hop)) => self.again(now, *absence, hop),
             (Pending::Caller { server }, Answer::Reachable(hop)) => self.caller_back(server, hop),
-            (Pending::Extend { server, q }, Answer::Bindings(bindings)) => {
-                self.extend(now, server, q, bindings.unwrap_or_default());
-            }
+            (Pending::Extend { server, q, diverted }, Answer::Bindings(bindings)) => match diverted {
+                Some(uri) => self.diverted_to(now, server, q, uri, bindings),
+                None => self.extend(now, server, q, bindings.unwrap_or_default()),
+            },
             (Pending::Locate(quest, search), Answer::Resolved(records)) => {
                 self.resolved(now, quest, search, records);
             }
@@ -150,11 +152,9 @@ impl Server {
             }
             Pending::Caller { .. } => {}
             Pending::Again(absence) => self.again(now, *absence, None),
-            Pending::Away { sought: Sought { arrival, .. }, .. } => {
-                self.refuse(now, &arrival, Reply::because(480, "Callee Is Away").later());
-            }
+            Pending::Away { sought, .. } => self.callee_away(now, sought),
             Pending::Back { .. } => self.counters.stray_responses += 1,
-            Pending::Extend { server, q } => self.extend(now, server, q, Vec::new()),
+            Pending::Extend { server, q, .. } => self.extend(now, server, q, Vec::new()),
             Pending::Locate(quest, search) => {
                 let silent = search.silent();
                 self.resolved(now, quest, search, silent);

@@ -1,5 +1,6 @@
 //! From an address-of-record to the contacts a request is forwarded to (§16.5).
 
+use alloc::boxed::Box;
 use alloc::format;
 use alloc::vec::Vec;
 
@@ -8,10 +9,10 @@ use smol_str::SmolStr;
 use super::peers::Standing;
 use super::questions::{Arrival, Pending, Sought};
 use super::reply::Reply;
-use super::{Mode, Question, Server};
+use super::{Mode, Question, Server, stray};
 use crate::message::typed::QValue;
 use crate::message::{HeaderName, NameAddr, Uri};
-use crate::proxy::{Inbound, Target, Wanted};
+use crate::proxy::{Diverter, Inbound, Target, Wanted};
 use crate::registrar::{Binding, Instance};
 use crate::time::Instant;
 use crate::transaction::ServerId;
@@ -28,15 +29,53 @@ impl Server {
         routes: usize,
     ) {
         let sender = arrival.sender(username);
-        let pending = Pending::Lookup(Sought { arrival, sender, instance, routes, waited: false });
+        let diverter = self.forwarding.of(&aor, &arrival).filter(|_| instance.is_none());
+        let pending = Pending::Lookup(Sought {
+            arrival,
+            sender,
+            instance,
+            routes,
+            waited: false,
+            stray: false,
+            diverter,
+        });
         self.ask_or_refuse(now, self.soon(now), Question::Lookup { aor }, pending);
     }
 
+    /// The same for a contact of `aor` that the Request-URI is.
+    pub(super) fn lookup_stray(
+        &mut self,
+        now: Instant,
+        arrival: Arrival,
+        sender: RouteTarget,
+        aor: SmolStr,
+        routes: usize,
+    ) {
+        let sought =
+            Sought { arrival, sender, instance: None, routes, waited: false, stray: true, diverter: None };
+        self.ask_or_refuse(now, self.soon(now), Question::Lookup { aor }, Pending::Lookup(sought));
+    }
+
     pub(super) fn found(&mut self, now: Instant, sought: Sought, bindings: Option<Vec<Binding>>) {
-        let Sought { arrival, sender, instance, routes, waited } = sought;
-        let Some(mut bindings) = bindings else {
+        if sought.stray {
+            let mut bindings = bindings.unwrap_or_default();
+            if let Some(Uri::Sip(uri)) = Uri::parse(sought.arrival.request.uri()) {
+                bindings.retain(|binding| stray::is_at(binding, &uri));
+            }
+            if bindings.is_empty() {
+                return self.no_contact(now, sought);
+            }
+            return self.found_contacts(now, sought, bindings);
+        }
+        let Some(bindings) = bindings else {
+            let Sought { arrival, sender, routes, .. } = sought;
             return self.nobody(now, arrival, sender, routes);
         };
+        self.found_contacts(now, sought, bindings);
+    }
+
+    fn found_contacts(&mut self, now: Instant, sought: Sought, mut bindings: Vec<Binding>) {
+        let Sought { arrival, sender, instance, routes, waited, stray, diverter } = sought;
         if let Some(instance) = &instance {
             // RFC 5627 §5.1: "will be rejected by the domain with a 404".
             if !instance.is_valid(&bindings) {
@@ -44,9 +83,11 @@ impl Server {
             }
             bindings.retain(|binding| instance.has(binding));
         }
-        let targets = targets(&bindings, now);
-        if targets.is_empty() {
-            let sought = Sought { arrival, sender, instance, routes, waited };
+        let mut targets = targets(&bindings, now);
+        if diverter.as_ref().is_some_and(|diverter| diverter.forwards.always.is_some()) {
+            targets.clear();
+        } else if targets.is_empty() {
+            let sought = Sought { arrival, sender, instance, routes, waited, stray, diverter };
             return self.absent(now, sought, &bindings);
         }
         match (self.config.routing.mode, arrival.server) {
@@ -63,22 +104,36 @@ impl Server {
         if !waited {
             self.trying(now, &arrival);
         }
-        self.forward(now, &arrival, sender, routes, targets);
+        self.forward_for(now, &arrival, sender, routes, targets, diverter);
     }
 
     /// Nobody is there now. Whoever is away for a moment, a page on its way to a new socket perhaps, is waited for.
     fn absent(&mut self, now: Instant, sought: Sought, bindings: &[Binding]) {
-        let Sought { arrival, waited, .. } = &sought;
+        let Sought { arrival, waited, diverter, .. } = &sought;
         let away = bindings.iter().filter(|b| b.expires_at > now).max_by_key(|b| b.expires_at);
         let Some(away) = away.filter(|_| !*waited) else {
-            let reply = Reply::because(480, if *waited { "Callee Is Away" } else { "Callee Not Registered" });
-            return self.refuse(now, arrival, if *waited { reply.later() } else { reply });
+            if *waited {
+                return self.callee_away(now, sought);
+            }
+            if diverter.is_some() {
+                self.trying(now, arrival);
+                return self.forward_absent(now, sought);
+            }
+            return self.refuse(now, arrival, Reply::because(480, "Callee Not Registered"));
         };
         self.trying(now, arrival);
         let question = Question::Reach(RouteTarget::Registration(away.key.clone()));
         let aor = away.key.aor.clone();
         let pending = Pending::Away { sought, aor };
         self.ask_or_refuse(now, now + self.config.limits.away, question, pending);
+    }
+
+    /// It was waited for in vain.
+    pub(super) fn callee_away(&mut self, now: Instant, sought: Sought) {
+        if sought.diverter.is_some() {
+            return self.forward_absent(now, sought);
+        }
+        self.refuse(now, &sought.arrival, Reply::because(480, "Callee Is Away").later());
     }
 
     /// One of them is back: where it is now is looked up anew.
@@ -95,6 +150,19 @@ impl Server {
         routes: usize,
         targets: Vec<Target>,
     ) {
+        self.forward_for(now, arrival, sender, routes, targets, None);
+    }
+
+    /// The same for a callee whose calls may be forwarded to another address.
+    pub(super) fn forward_for(
+        &mut self,
+        now: Instant,
+        arrival: &Arrival,
+        sender: RouteTarget,
+        routes: usize,
+        targets: Vec<Target>,
+        diverter: Option<Box<Diverter>>,
+    ) {
         let Some(server) = arrival.server else { return };
         let asserted = self.asserted(arrival);
         let inbound = Inbound {
@@ -104,6 +172,7 @@ impl Server {
             sender,
             routes,
             asserted,
+            diverter,
         };
         let (proxy, mut turn) = self.turn(now);
         proxy.fork(&mut turn, inbound, targets);
@@ -131,14 +200,20 @@ impl Server {
 
     /// Finds targets for a URI that a request on its way is to go to as well.
     pub(super) fn want(&mut self, now: Instant, wanted: Wanted) {
-        let Wanted { server, uri, q } = wanted;
+        let Wanted { server, uri, q, diverted } = wanted;
         let local = self.layer.server_hop(server).map(|hop| hop.local.ip());
         let aor = match (Uri::parse(&uri), local) {
             (Some(Uri::Sip(uri)), Some(local)) => self.domain.aor(&uri, local),
             _ => None,
         };
-        let Some(aor) = aor else { return self.want_elsewhere(now, server, uri, q) };
-        let pending = Pending::Extend { server, q };
+        let Some(aor) = aor else {
+            match diverted {
+                true => self.divert_elsewhere(now, server, uri, q),
+                false => self.want_elsewhere(now, server, uri, q),
+            }
+            return;
+        };
+        let pending = Pending::Extend { server, q, diverted: diverted.then_some(uri) };
         if self.ask(self.soon(now), Question::Lookup { aor }, pending).is_err() {
             self.extend(now, server, q, Vec::new());
         }
@@ -146,19 +221,26 @@ impl Server {
 
     /// The contacts of an address-of-record that a request on its way goes to as well. `q` is that of the address.
     pub(super) fn extend(&mut self, now: Instant, server: ServerId, q: QValue, bindings: Vec<Binding>) {
-        self.extend_by(now, server, q, targets(&bindings, now));
+        self.extend_by(now, server, q, targets(&bindings, now), None);
     }
 
     /// The same with any targets.
-    pub(super) fn extend_by(&mut self, now: Instant, server: ServerId, q: QValue, mut targets: Vec<Target>) {
+    pub(super) fn extend_by(
+        &mut self,
+        now: Instant,
+        server: ServerId,
+        q: QValue,
+        mut targets: Vec<Target>,
+        diverter: Option<Box<Diverter>>,
+    ) {
         targets.iter_mut().for_each(|target| target.q = target.q.min(q));
         let (proxy, mut turn) = self.turn(now);
-        proxy.extend(&mut turn, server, targets);
+        proxy.extend(&mut turn, server, targets, diverter);
     }
 }
 
 /// Everybody who is there, each instance once: over its newest flow, the others in reserve (RFC 5626 §7).
-fn targets(bindings: &[Binding], now: Instant) -> Vec<Target> {
+pub(super) fn targets(bindings: &[Binding], now: Instant) -> Vec<Target> {
     // It is away: the branch fails at once, the others ring.
     let there = bindings.iter().filter(|b| b.expires_at > now && b.hop.is_some());
     let mut chosen: Vec<(&Binding, Target)> = Vec::new();

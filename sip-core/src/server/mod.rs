@@ -13,6 +13,7 @@ mod config;
 mod counters;
 mod dialog;
 mod dispatch;
+mod forwarding;
 mod lookup;
 mod outward;
 mod own;
@@ -23,11 +24,13 @@ mod receive;
 mod registration;
 mod reply;
 mod stateless;
+mod stray;
 #[cfg(test)]
 mod tests;
 
+pub use crate::proxy::{Forward, Forwards, Occasion};
 pub use boundary::{Answer, Health, Identity, Input, Output, Question, QuestionId};
-pub use config::{Callers, Config, Limits, Mode, Outward, Routing};
+pub use config::{Callers, Config, ForwardRule, Limits, Mode, Outward, Routing};
 pub use counters::Counters;
 pub use peers::{NumberPattern, Peer, Share, StaticRoute};
 
@@ -43,6 +46,7 @@ use crate::registrar::Gruus;
 use crate::time::Instant;
 use crate::transaction::{self, Event, Layer, Ongoing};
 use crate::transport::{Hop, RouteTokens, Seals, Transport};
+use forwarding::Forwarding;
 use probe::Probes;
 use questions::{Pending, Questions};
 
@@ -65,6 +69,7 @@ pub struct Server {
     questions: Questions,
     ongoing: Ongoing,
     probes: Probes,
+    forwarding: Forwarding,
     outputs: VecDeque<Output>,
     counters: Counters,
 }
@@ -80,8 +85,10 @@ impl Server {
             server: config.server.clone(),
             ..Settings::new(config.realm.clone())
         };
+        let domain = Domain::new(config.domain.clone(), config.aliases.clone());
         Self {
-            domain: Domain::new(config.domain.clone(), config.aliases.clone()),
+            forwarding: Forwarding::new(&config.forwarding, &domain),
+            domain,
             challenger: Challenger::new(&config.realm, config.nonce_key),
             tokens: RouteTokens::new(config.route_key, &config.previous_route_keys),
             gruus: Gruus::new(
@@ -146,6 +153,8 @@ impl Server {
         counters.branches_unreachable += proxy.unreachable;
         counters.failovers += proxy.failovers;
         counters.repeated += proxy.repeated;
+        counters.diverted += proxy.diverted;
+        counters.diversions_over_cap += proxy.diversions_over_cap;
         counters.outputs_dropped += self.layer.counters().dropped_outputs;
         counters
     }

@@ -7,7 +7,7 @@ use core::net::{IpAddr, SocketAddr};
 
 use smol_str::{SmolStr, format_smolstr};
 
-use super::questions::{Arrival, Departure, Errand, Pending, Quest};
+use super::questions::{Arrival, Departure, Errand, Goal, Pending, Quest};
 use super::reply::Reply;
 use super::{Health, Output, Question, Server};
 use crate::limits;
@@ -77,8 +77,8 @@ impl Server {
     /// A URI of another domain that a request on its way is to go to as well: a 3xx named it, and following one is this
     /// server's policy.
     pub(super) fn want_elsewhere(&mut self, now: Instant, server: ServerId, uri: SmolStr, q: QValue) {
-        let errand = Errand::Extend { server, uri: uri.clone(), q };
-        self.seek(now, errand, [uri].into());
+        let goal = Goal { uri: uri.clone(), user: None, configured: false };
+        self.seek(now, Errand::Extend { server, q, goal }, [uri].into());
     }
 
     /// The connection of a peer's pending request is gone: §18.2.2 has the responses go to `received` and the port of
@@ -168,9 +168,9 @@ impl Server {
             Errand::Forward(departure) => {
                 (departure.arrival.request.bytes().len(), departure.known.as_ref(), departure.configured)
             }
-            Errand::Extend { server, .. } => {
+            Errand::Extend { server, goal, .. } => {
                 let request = self.layer.server_request(*server);
-                (request.map_or(0, |request| request.bytes().len()), None, false)
+                (request.map_or(0, |request| request.bytes().len()), None, goal.configured)
             }
             _ => (0, None, true),
         };
@@ -248,8 +248,9 @@ impl Server {
                 let (proxy, mut turn) = self.turn(now);
                 proxy.resume(&mut turn, *retry, Some(target));
             }
-            Errand::Extend { server, uri, q } => {
-                self.extend_by(now, server, q, [target(None, Some(uri), false)].into());
+            Errand::Extend { server, q, goal } => {
+                let contact = goal.user.is_none().then_some(goal.uri);
+                self.extend_by(now, server, q, [target(goal.user, contact, false)].into(), None);
             }
             Errand::Caller { server } => self.caller_back(server, Some(hop)),
             Errand::Probe { peer, call_id } => self.send_probe(now, peer, &call_id, hop),
@@ -273,7 +274,7 @@ impl Server {
                 let (proxy, mut turn) = self.turn(now);
                 proxy.resume(&mut turn, *retry, None);
             }
-            Errand::Extend { server, q, .. } => self.extend_by(now, server, q, Vec::new()),
+            Errand::Extend { server, q, .. } => self.extend_by(now, server, q, Vec::new(), None),
             Errand::Caller { .. } => {}
             Errand::Probe { peer, .. } => self.emit(Output::Probed { peer, alive: false }),
         }

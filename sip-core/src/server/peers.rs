@@ -108,6 +108,11 @@ impl NumberPattern {
 }
 
 impl StaticRoute {
+    /// Whether requests for this URI, of another domain than ours, take this route.
+    pub fn leads(&self, uri: &SipUri<'_>) -> bool {
+        self.matches(uri, false)
+    }
+
     fn matches(&self, uri: &SipUri<'_>, ours: bool) -> bool {
         let domain = match (&self.domain, uri.host) {
             (None, _) => ours,

@@ -4,6 +4,7 @@ use alloc::boxed::Box;
 use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
 use alloc::sync::Arc;
 use alloc::vec::Vec;
+use core::cmp::Ordering;
 
 use bytes::Bytes;
 use smol_str::SmolStr;
@@ -13,7 +14,7 @@ use super::{Identity, QuestionId};
 use crate::auth::Credentials;
 use crate::message::Request;
 use crate::message::typed::QValue;
-use crate::proxy::{Absence, Retry};
+use crate::proxy::{Absence, Diverter, Retry};
 use crate::registrar::Instance;
 use crate::time::Instant;
 use crate::transaction::ServerId;
@@ -44,6 +45,10 @@ pub(super) struct Sought {
     pub(super) routes: usize,
     /// It has waited for a callee that was away.
     pub(super) waited: bool,
+    /// It is for the one contact that is its Request-URI.
+    pub(super) stray: bool,
+    /// The callee, if its calls may be forwarded.
+    pub(super) diverter: Option<Box<Diverter>>,
 }
 
 /// What waits for an answer.
@@ -69,8 +74,8 @@ pub(super) enum Pending {
     Again(Box<Absence>),
     /// The way of a response to a request that was forwarded without a transaction.
     Back { message: Bytes },
-    /// More targets for a request on its way.
-    Extend { server: ServerId, q: QValue },
+    /// More targets for a request on its way. `diverted`: a call that is forwarded to this URI.
+    Extend { server: ServerId, q: QValue, diverted: Option<SmolStr> },
     /// Where something leads.
     Locate(Box<Quest>, Search),
     /// A hop over one of these ways.
@@ -96,11 +101,22 @@ pub(super) enum Errand {
     /// A request whose target failed.
     Retry(Box<Retry>),
     /// One more target for a request on its way.
-    Extend { server: ServerId, uri: SmolStr, q: QValue },
+    Extend { server: ServerId, q: QValue, goal: Goal },
     /// The responses to a request whose connection is gone (RFC 3261 §18.2.2).
     Caller { server: ServerId },
     /// An OPTIONS of our own.
     Probe { peer: SmolStr, call_id: SmolStr },
+}
+
+/// Where a request on its way goes to as well.
+#[derive(Debug)]
+pub(super) struct Goal {
+    /// Its Request-URI there, but for `user`.
+    pub(super) uri: SmolStr,
+    /// See [`crate::proxy::Detours::user`].
+    pub(super) user: Option<SmolStr>,
+    /// The configuration names where it goes: any address will do.
+    pub(super) configured: bool,
 }
 
 /// A request for another domain.
@@ -195,15 +211,20 @@ impl Questions {
         self.held.get(receiver).map_or(0, VecDeque::len)
     }
 
-    /// Whether this very ACK is held already: its 2xx was retransmitted meanwhile.
-    pub(super) fn holds(&self, receiver: &RouteTarget, ack: &Request) -> bool {
-        let held = self.held.get(receiver).into_iter().flatten();
-        held.filter_map(|id| self.pending.get(id)).any(|(_, pending)| {
-            matches!(pending, Pending::Held { arrival, .. } if arrival.server.is_none()
-                && arrival.request.method() == ack.method()
-                && arrival.request.call_id() == ack.call_id()
-                && arrival.request.cseq() == ack.cseq()
-                && arrival.request.branch() == ack.branch())
+    /// The ACK of the same dialog that is held already, and what it is to this one: the same, whose 2xx was retransmitted
+    /// meanwhile, or an older or newer one.
+    pub(super) fn held_ack(&self, receiver: &RouteTarget, ack: &Request) -> Option<(QuestionId, Ordering)> {
+        self.held.get(receiver)?.iter().find_map(|id| match self.pending.get(id) {
+            Some((_, Pending::Held { arrival, .. })) => {
+                let held = &arrival.request;
+                let same = arrival.server.is_none()
+                    && held.method() == ack.method()
+                    && held.call_id() == ack.call_id()
+                    && held.from_tag() == ack.from_tag()
+                    && held.to_tag() == ack.to_tag();
+                same.then(|| (*id, held.cseq().number.cmp(&ack.cseq().number)))
+            }
+            _ => None,
         })
     }
 

@@ -97,6 +97,9 @@ pub(super) fn parse(path: &Path, text: &str) -> Result<Config, ConfigError> {
     let peers = next_hop::peers(top.take("peer"))?;
     let routes = next_hop::routes(top.take("route"), &peers)?;
     let proxy = super::proxy::parse(top.section("proxy")?)?;
+    let reach =
+        super::forward::Reach { domain: &domain, aliases: &aliases, routes: &routes, outward: outbound.to };
+    let forwards = super::forward::parse(top.take("forward"), &proxy, &reach)?;
     let registrar = super::registrar::parse(top.section("registrar")?)?;
     let authentication = super::authentication::parse(top.section("authentication")?)?;
     let limits = limits(top.section("limits")?)?;
@@ -121,6 +124,7 @@ pub(super) fn parse(path: &Path, text: &str) -> Result<Config, ConfigError> {
         peers,
         routes,
         proxy,
+        forwards,
         registrar,
         authentication,
         limits,

@@ -7,6 +7,7 @@ mod authentication;
 pub mod defaults;
 mod error;
 mod file;
+mod forward;
 mod load_balancers;
 mod next_hop;
 mod proxy;
@@ -19,8 +20,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use sip_core::auth::{Algorithm, Patience};
-use sip_core::server::Routing;
-use sip_core::server::StaticRoute;
+use sip_core::server::{ForwardRule, Routing, StaticRoute};
 
 pub use error::ConfigError;
 pub use load_balancers::{LoadBalancers, Port};
@@ -67,6 +67,8 @@ pub struct Config {
     pub routes: Vec<StaticRoute>,
     /// What is done with requests for users.
     pub proxy: Routing,
+    /// Which calls go to another address.
+    pub forwards: Vec<ForwardRule>,
     /// What those who register are told, and who registers for others.
     pub registrar: Registrar,
     /// How long who guesses passwords has to wait.
@@ -218,6 +220,7 @@ impl Config {
             peers: Vec::new(),
             routes: Vec::new(),
             proxy: Routing::default(),
+            forwards: Vec::new(),
             registrar: Registrar::default(),
             authentication: Patience::default(),
             limits: Limits::default(),

@@ -71,6 +71,6 @@ fn route(text: &str) -> Option<String> {
     matches!(address.parsed_uri(), Some(Uri::Sip(_))).then(|| text.to_owned())
 }
 
-fn name(text: &str) -> Option<String> {
+pub(super) fn name(text: &str) -> Option<String> {
     (!text.is_empty() && !text.contains(['@', ' ', ':'])).then(|| text.to_owned())
 }

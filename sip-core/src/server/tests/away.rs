@@ -170,3 +170,50 @@ fn refusals_say_why_by_which_rule_and_have_a_trace_that_the_log_has_too() {
     assert!(!net.expect(&carol, 407).headers().has(HeaderName::Warning));
     assert_eq!(net.refused, None);
 }
+
+/// Bob's phone answers a SUBSCRIBE of Alice's without Record-Route: both go on without our Routes.
+#[test]
+fn rfc3261_12_2_a_dialog_without_our_routes_is_found_by_the_contact_that_is_registered() {
+    let mut net = Net::new();
+    let (alice, bob, carol) = (ws("alice", 1), ws("bob", 2), ws("carol", 3));
+    for peer in [&alice, &bob, &carol] {
+        net.register(peer);
+    }
+    let within = |peer: &Peer, method: &str, to: &Peer, cseq: u32| {
+        let text = peer.out(method, &to.contact(), cseq, "");
+        text.replace(
+            &format!("t: <{}>", to.contact()),
+            &format!("t: <sip:{}@example.com>;tag={}", to.name, to.tag()),
+        )
+    };
+    net.send(&bob, within(&bob, "NOTIFY", &alice, 5));
+    assert_eq!(net.request(&alice, &Method::Notify).uri(), alice.contact());
+    net.send(&alice, within(&alice, "SUBSCRIBE", &bob, 6));
+    net.request(&bob, &Method::Subscribe);
+    // Its ACK as well, over a flow that is proven.
+    net.send(&alice, within(&alice, "ACK", &bob, 7));
+    assert_eq!(net.request(&bob, &Method::Ack).uri(), bob.contact());
+    let unknown = ws("alice", 9);
+    net.send(&unknown, within(&unknown, "ACK", &bob, 8));
+    net.quiet();
+    // A contact of another than To names is nobody's.
+    let other = within(&alice, "INFO", &bob, 9).replace("t: <sip:bob@", "t: <sip:carol@");
+    net.send(&alice, other);
+    net.expect(&alice, 481);
+    // Outside a dialog it would be to relay.
+    net.send(&alice, alice.out("MESSAGE", &bob.contact(), 10, ""));
+    net.expect(&alice, 403);
+    // A stranger proves nothing.
+    let stranger = udp("alice", 5);
+    net.send(
+        &stranger,
+        within(&stranger, "INFO", &bob, 11).replace("<sip:alice@example.com>", "<sip:a@b.example>"),
+    );
+    net.expect(&stranger, 403);
+    // A phone that says it is one of ours is asked.
+    net.send_with_digest(&stranger, "alice", &|cseq, extra| {
+        within(&stranger, "INFO", &bob, 20 + cseq).replace("l: 4", &format!("{extra}l: 4"))
+    });
+    net.request(&bob, &Method::Info);
+    net.quiet();
+}

@@ -84,7 +84,7 @@ fn a_page_calls_a_phone() {
 }
 
 #[test]
-fn a_phone_calls_a_page() {
+fn rfc3261_22_3_a_phone_calls_a_page_and_its_credentials_end_here() {
     let mut net = Net::new();
     let (alice, bob) = (ws("alice", 1), udp("bob", 5));
     net.register(&alice);
@@ -92,11 +92,17 @@ fn a_phone_calls_a_page() {
     // Its From is ours, so it is challenged, with MD5 alone; and the credentials end here.
     let other = "Proxy-Authorization: Digest username=\"b\", realm=\"elsewhere\", nonce=\"n\", uri=\"sip:x\", \
                  response=\"00000000000000000000000000000000\"\r\n";
+    // Those for the registrar as well, which some send with everything; another's do not.
+    let user = other.replace("Proxy-A", "A");
+    let other = format!("{other}{user}{}", user.replace("elsewhere", DOMAIN));
     net.send_with_digest(&bob, "bob", &|cseq, extra| bob.invite("alice", cseq, &format!("{other}{extra}")));
     net.expect(&bob, 100);
     let forwarded = net.request(&alice, &Method::Invite);
     assert_eq!(forwarded.uri(), alice.contact());
     let credentials: Vec<&str> = forwarded.headers().all(HeaderName::ProxyAuthorization).collect();
+    assert_eq!(credentials.len(), 1);
+    assert!(credentials[0].contains("elsewhere"));
+    let credentials: Vec<&str> = forwarded.headers().all(HeaderName::Authorization).collect();
     assert_eq!(credentials.len(), 1);
     assert!(credentials[0].contains("elsewhere"));
 

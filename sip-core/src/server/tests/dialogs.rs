@@ -400,3 +400,22 @@ fn who_does_not_come_back_for_what_was_on_its_connection_is_given_up() {
     net.quiet();
     assert_eq!(net.server.load(), (0, 0, 0));
 }
+
+#[test]
+fn rfc3261_13_2_2_4_the_newest_ack_alone_waits() {
+    let (mut net, mut caller, callee) = talking();
+    net.close(&callee.peer);
+    let ack = caller.next("ACK");
+    let newer = ack.replace("CSeq: 2 ACK", "CSeq: 3 ACK").replace("branch=z9hG4bKACK", "branch=z9hG4bKnewer");
+    // In whatever order they come.
+    for text in [&ack, &newer, &ack, &newer] {
+        net.send(&caller.peer, text.clone());
+    }
+    net.quiet();
+    let back = ws("bob", 4);
+    net.register(&back);
+    net.answer_waiting(false);
+    assert_eq!(net.request(&back, &Method::Ack).cseq().number, 3);
+    net.quiet();
+    assert_eq!(net.server.load().2, 0);
+}

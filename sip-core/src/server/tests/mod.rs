@@ -5,6 +5,7 @@ mod calls;
 mod caps;
 mod dialogs;
 mod forks;
+mod forwarding;
 mod gruus;
 mod guard;
 mod hostile;

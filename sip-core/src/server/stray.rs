@@ -1,0 +1,63 @@
+//! Requests within a dialog that come without the Routes it was recorded with, because a user agent left Record-Route out of
+//! its answer: what they address is the other side's Contact, and where somebody here registered that, they are for it.
+//!
+//! Nothing is proven by them: who sends one must be an account that proves itself, or a peer, as for any request.
+
+use smol_str::SmolStr;
+
+use super::Server;
+use super::peers::Standing;
+use super::questions::{Arrival, Sought};
+use super::reply::Reply;
+use crate::message::{SipUri, Uri};
+use crate::registrar::Binding;
+use crate::time::Instant;
+
+impl Server {
+    /// The address-of-record whose contact such a request may be for: To has it (§12.2.1.1: the remote URI).
+    pub(super) fn stray(&self, arrival: &Arrival) -> Option<SmolStr> {
+        arrival.request.to_tag()?;
+        let to = arrival.request.to();
+        self.domain.aor(to.parsed_uri()?.sip()?, arrival.from.local.ip())
+    }
+
+    /// Whether whoever sent a request that `standing` answers for may have it find a contact.
+    pub(super) const fn may_stray(standing: &Standing) -> bool {
+        matches!(standing, Standing::Account { .. } | Standing::Peer { .. })
+    }
+
+    /// An ACK without our Routes: nobody can be asked who sent it, so that it must come over a flow that was proven.
+    pub(super) fn stray_ack(&mut self, now: Instant, mut arrival: Arrival, routes: usize) {
+        let Some(Uri::Sip(uri)) = Uri::parse(arrival.request.uri()) else {
+            return self.counters.acks_dropped += 1;
+        };
+        let ours = self.domain.is(uri.host, arrival.from.local.ip());
+        let found = if ours { uri.gruu().is_some() } else { self.stray(&arrival).is_some() };
+        let standing = self.standing(now, &arrival, &uri, ours).filter(Self::may_stray);
+        let Some(standing) = standing.filter(|_| found) else {
+            return self.counters.acks_dropped += 1;
+        };
+        arrival.standing = standing;
+        self.authorized(now, arrival, None, routes);
+    }
+
+    /// No contact of who To names is what the request addresses.
+    pub(super) fn no_contact(&mut self, now: Instant, sought: Sought) {
+        let Sought { arrival, sender, routes, .. } = sought;
+        let leads_on = match Uri::parse(arrival.request.uri()) {
+            Some(Uri::Sip(uri)) => self.leads_on(&uri),
+            _ => false,
+        };
+        if arrival.standing.is_ours() && leads_on && arrival.server.is_some() {
+            return self.depart(now, arrival, sender, routes);
+        }
+        self.counters.dialogs_unknown += 1;
+        let advice = "send the Routes as the dialog's Record-Routes had them, or register the Contact that is addressed";
+        self.refuse(now, &arrival, Reply::new(481).advising(advice));
+    }
+}
+
+/// Whether this is the contact that a request addresses (§19.1.4).
+pub(super) fn is_at(binding: &Binding, uri: &SipUri<'_>) -> bool {
+    matches!(Uri::parse(&binding.contact), Some(Uri::Sip(contact)) if contact.is_equivalent(uri))
+}
