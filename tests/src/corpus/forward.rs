@@ -286,6 +286,7 @@ impl Element {
             sender: RouteTarget::Flow(from.flow),
             routes,
             asserted: Asserted::Nobody,
+            diverter: None,
         }
     }
 
