@@ -17,7 +17,19 @@ use crate::process::{Process, data, eventually, free_port_pair};
 /// Seconds of tone the microphone plays; a call ends when its tone does.
 const TONE_SECONDS: u32 = 60;
 
-/// A running baresip with one account, registered over UDP.
+/// How it reaches its registrar.
+#[derive(Clone, Copy, Debug)]
+pub enum Over<'a> {
+    /// UDP.
+    Udp,
+    /// TCP.
+    Tcp,
+    /// TLS, showing the certificate of this PEM file (with its key) if it is asked for one. baresip 1.0 does not check who
+    /// the server is, whatever its `sip_cafile` says.
+    Tls(Option<&'a Path>),
+}
+
+/// A running baresip with one registered account.
 #[derive(Debug)]
 pub struct Baresip {
     _process: Process,
@@ -28,7 +40,13 @@ pub struct Baresip {
 
 impl Baresip {
     /// Starts it and waits until it is registered.
-    pub fn start(user: &str, gateway: SocketAddr) -> Result<Self> {
+    pub fn start(user: &str, gateway: SocketAddr, over: Over<'_>) -> Result<Self> {
+        let (transport, certificate) = match over {
+            Over::Udp => ("udp", String::new()),
+            Over::Tcp => ("tcp", String::new()),
+            Over::Tls(None) => ("tls", String::new()),
+            Over::Tls(Some(own)) => ("tls", format!("sip_certificate {}\n", own.display())),
+        };
         let directory = tempfile::tempdir()?;
         let (sip, control, rtp) = (free_port_pair()?, free_port_pair()?, free_port_pair()? & !1);
         let fill = |name: &str| -> Result<()> {
@@ -40,6 +58,8 @@ impl Baresip {
                 .replace("@USER@", user)
                 .replace("@DOMAIN@", "localhost")
                 .replace("@REGISTRAR@", &gateway.to_string())
+                .replace("@TRANSPORT@", transport)
+                .replace("@CERTIFICATE@", &certificate)
                 .replace("@PASSWORD@", PASSWORD);
             Ok(fs::write(directory.path().join(name), text)?)
         };

@@ -94,6 +94,11 @@ impl Gateway {
         self.process.is_running()
     }
 
+    /// The certificate that a gateway in development made for itself.
+    pub fn certificate(&self) -> PathBuf {
+        self.directory.path().join("data/development.crt")
+    }
+
     /// What the gateway logged so far.
     pub fn log(&self) -> String {
         fs::read_to_string(self.directory.path().join("log")).unwrap_or_default()

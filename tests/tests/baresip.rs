@@ -1,17 +1,20 @@
 //! Two desk phones call each other through the gateway, with audio.
 
+use std::fs;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
 use std::time::Duration;
 
-use anyhow::{Result, ensure};
-use tests::baresip::Baresip;
+use anyhow::{Context as _, Result, ensure};
+use tests::baresip::{Baresip, Over};
 use tests::gateway::Gateway;
 use tests::process::eventually;
 
-#[test]
-fn two_phones_hear_each_other() -> Result<()> {
-    let gateway = Gateway::start()?;
-    let mut erin = Baresip::start("erin", gateway.udp)?;
-    let mut frank = Baresip::start("frank", gateway.udp)?;
+const TLS: &str = "[[tls]]\nlisten = \"127.0.0.1:0\"\n";
+
+/// Erin calls frank, both hear each other, and erin hangs up.
+fn hear_each_other(mut erin: Baresip, mut frank: Baresip) -> Result<()> {
     erin.command("dial", "sip:frank@localhost")?;
     for phone in [&mut erin, &mut frank] {
         let (sent, received) = eventually("audio both ways", Duration::from_secs(20), || {
@@ -22,6 +25,79 @@ fn two_phones_hear_each_other() -> Result<()> {
     erin.command("hangup", "")?;
     eventually("the other phone's end of the call", Duration::from_secs(10), || {
         (!frank.command("callstat", "").ok()?.contains("ESTABLISHED")).then_some(())
-    })?;
+    })
+}
+
+#[test]
+fn two_phones_over_udp_hear_each_other() -> Result<()> {
+    let gateway = Gateway::start()?;
+    let phone = |user| Baresip::start(user, gateway.udp, Over::Udp);
+    hear_each_other(phone("erin")?, phone("frank")?)
+}
+
+#[test]
+fn two_phones_over_tcp_hear_each_other() -> Result<()> {
+    let gateway = Gateway::start()?;
+    let phone = |user| Baresip::start(user, gateway.tcp, Over::Tcp);
+    hear_each_other(phone("erin")?, phone("frank")?)
+}
+
+/// A certificate with its key in one file, as baresip wants it; it is its own authority.
+fn certificate(directory: &Path) -> Result<PathBuf> {
+    let made = rcgen::generate_simple_self_signed(vec!["phone.localhost".into()])?;
+    let path = directory.join("phone.pem");
+    fs::write(&path, format!("{}{}", made.cert.pem(), made.signing_key.serialize_pem()))?;
+    Ok(path)
+}
+
+/// A gateway that lets nobody in over TLS whom `authorities` have not signed.
+fn strict(authorities: &Path) -> Result<(Gateway, SocketAddr)> {
+    let gateway = Gateway::start_with(&format!(
+        "{TLS}client_certificates = \"required\"\nclient_ca = {authorities:?}\n"
+    ))?;
+    let tls = gateway.tls.context("no TLS port")?;
+    Ok((gateway, tls))
+}
+
+#[test]
+fn two_phones_over_tls_show_their_certificates_and_hear_each_other() -> Result<()> {
+    let directory = tempfile::tempdir()?;
+    let own = certificate(directory.path())?;
+    let (_gateway, tls) = strict(&own)?;
+    let phone = |user| Baresip::start(user, tls, Over::Tls(Some(&own)));
+    hear_each_other(phone("erin")?, phone("frank")?)
+}
+
+#[test]
+fn a_phone_over_tls_without_the_certificate_asked_for_is_refused() -> Result<()> {
+    let directory = tempfile::tempdir()?;
+    let (gateway, tls) = strict(&certificate(directory.path())?)?;
+    let error = Baresip::start("erin", tls, Over::Tls(None)).expect_err("it registered");
+    ensure!(format!("{error:#}").contains("baresip's registration: not within"), "{error:#}");
+    ensure!(gateway.metric("trapezoid_bindings")? == 0.0);
+    Ok(())
+}
+
+/// What `openssl s_client` finds of a certificate: whether `authorities` have signed it, and for this address.
+fn verified(tls: SocketAddr, authorities: &Path, address: &str) -> Result<bool> {
+    let done = Command::new("openssl")
+        .args(["s_client", "-connect", &tls.to_string(), "-verify_return_error", "-verify_ip", address])
+        .arg("-CAfile")
+        .arg(authorities)
+        .stdin(Stdio::null())
+        .output()
+        .context("openssl does not start: install `openssl`")?;
+    let said = String::from_utf8_lossy(&done.stdout).into_owned();
+    ensure!(said.contains("CONNECTED"), "{said}{}", String::from_utf8_lossy(&done.stderr));
+    Ok(done.status.success() && said.contains("Verification: OK"))
+}
+
+#[test]
+fn openssl_finds_the_certificate_good_for_its_own_address_and_authority_alone() -> Result<()> {
+    let (gateway, other) = (Gateway::start_with(TLS)?, Gateway::start_with(TLS)?);
+    let tls = gateway.tls.context("no TLS port")?;
+    ensure!(verified(tls, &gateway.certificate(), "127.0.0.1")?);
+    ensure!(!verified(tls, &gateway.certificate(), "127.0.0.2")?, "for another address");
+    ensure!(!verified(tls, &other.certificate(), "127.0.0.1")?, "for another authority");
     Ok(())
 }

@@ -15,6 +15,7 @@ const FOREIGN = new Map([
   ["kamailio", "kamailio"],
   // A module of Kamailio's: no program shows it, and it comes with none.
   ["kamailio-tls-modules", undefined],
+  ["openssl", "openssl"],
   // libFuzzer is C++.
   ["g++", "c++"],
 ]);
@@ -70,7 +71,7 @@ export async function missingForTesting(say) {
     missing.push(
       debian
         ? `Missing: ${programs}. Run \`sudo apt-get install ${packages}\`.`
-        : `Missing: ${programs}. Install Chromium, SIPp, baresip, Kamailio with its TLS module and a C++ compiler, so that these are on the PATH; on Debian: \`sudo apt-get install ${packages}\`.`,
+        : `Missing: ${programs}. Install Chromium, SIPp, baresip, Kamailio with its TLS module, OpenSSL and a C++ compiler, so that these are on the PATH; on Debian: \`sudo apt-get install ${packages}\`.`,
     );
   }
   return missing;
