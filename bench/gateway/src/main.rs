@@ -8,10 +8,14 @@ mod report;
 mod server;
 
 use std::net::SocketAddr;
+use std::path::PathBuf;
 
 use anyhow::{Context, Result};
 use clap::{Parser, Subcommand};
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
+
+use measure::Group;
+use server::Kind;
 
 #[derive(Parser)]
 struct Arguments {
@@ -24,6 +28,15 @@ struct Arguments {
     /// WebSockets held at once for the memory; a process needs as many files.
     #[arg(long, default_value_t = 19_500)]
     held: usize,
+    /// Only these groups of scenarios.
+    #[arg(long, value_enum, value_delimiter = ',', default_values = ["udp", "websocket", "held"])]
+    groups: Vec<Group>,
+    /// Only these servers.
+    #[arg(long, value_enum, value_delimiter = ',', default_values = ["kamailio", "ours", "floor"])]
+    servers: Vec<Kind>,
+    /// A gateway that is built already, instead of this tree's.
+    #[arg(long)]
+    gateway: Option<PathBuf>,
     #[command(subcommand)]
     floor: Option<Floor>,
 }
@@ -46,10 +59,13 @@ fn main() -> Result<()> {
         Some(Floor::FloorWs { listen, callee }) => return floor::websocket(listen, callee),
         None => {}
     }
-    server::build().context("building the gateway")?;
-    let Arguments { rounds, seconds, held, .. } = arguments;
-    let plan = measure::Plan { rounds, seconds, held };
-    let figures = measure::all(plan)?;
-    println!("{}", report::tables(&figures, plan));
+    let Arguments { rounds, seconds, held, groups, servers, .. } = arguments;
+    let gateway = match arguments.gateway {
+        Some(gateway) => gateway,
+        None => server::build().context("building the gateway")?,
+    };
+    let plan = measure::Plan { rounds, seconds, held, groups, servers, gateway };
+    let figures = measure::all(&plan)?;
+    println!("{}", report::tables(&figures, &plan));
     Ok(())
 }

@@ -1,10 +1,12 @@
 //! The scenarios, and what each costs a server.
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
+use clap::ValueEnum;
 use rustls::pki_types::{CertificateDer, pem::PemObject as _};
 use rustls::{ClientConfig, RootCertStore};
 use tokio::runtime::Runtime;
@@ -17,7 +19,7 @@ use crate::load::{Outcome, websocket};
 use crate::server::{Certificate, KINDS, Kind, Server, free_port, register};
 
 /// How much is done.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Plan {
     /// Turns of each server.
     pub rounds: usize,
@@ -25,6 +27,23 @@ pub struct Plan {
     pub seconds: u64,
     /// WebSockets held at once for the memory.
     pub held: usize,
+    /// Which scenarios.
+    pub groups: Vec<Group>,
+    /// Which servers.
+    pub servers: Vec<Kind>,
+    /// Our program.
+    pub gateway: PathBuf,
+}
+
+/// Scenarios that share a server.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Group {
+    /// What SIPp sends over UDP.
+    Udp,
+    /// What phones do over WebSocket.
+    Websocket,
+    /// Memory.
+    Held,
 }
 
 /// What one scenario cost one server in one round.
@@ -59,21 +78,28 @@ pub const HELD_WS: (usize, &str) = (8, "registered WebSocket held");
 pub const HELD_WSS: (usize, &str) = (9, "the same with TLS");
 
 /// Runs everything, the servers in turn.
-pub fn all(plan: Plan) -> Result<Figures> {
+pub fn all(plan: &Plan) -> Result<Figures> {
     let made = rcgen::generate_simple_self_signed(vec!["localhost".into()])?;
     let certificate = Certificate { chain: made.cert.pem(), key: made.signing_key.serialize_pem() };
     let tls = Arc::new(connector(&certificate)?);
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
     let mut figures = Figures::new();
     for round in 0..plan.rounds {
-        for kind in KINDS {
+        for kind in KINDS.into_iter().filter(|kind| plan.servers.contains(kind)) {
             eprintln!("round {}, {kind:?}", round + 1);
+            let asked = |group| plan.groups.contains(&group);
             let mut bench = Bench { plan, kind, runtime: &runtime, figures: &mut figures };
-            bench.datagrams(&certificate)?;
-            bench.websockets(&certificate)?;
-            bench.held(&certificate, HELD_WS, None)?;
+            if asked(Group::Udp) {
+                bench.datagrams(&certificate)?;
+            }
+            if asked(Group::Websocket) {
+                bench.websockets(&certificate)?;
+            }
+            if asked(Group::Held) {
+                bench.held(&certificate, HELD_WS, None)?;
+            }
             // TLS is no part of the floor.
-            if kind != Kind::Floor {
+            if asked(Group::Held) && kind != Kind::Floor {
                 bench.held(&certificate, HELD_WSS, Some(Arc::clone(&tls)))?;
             }
         }
@@ -82,7 +108,7 @@ pub fn all(plan: Plan) -> Result<Figures> {
 }
 
 struct Bench<'a> {
-    plan: Plan,
+    plan: &'a Plan,
     kind: Kind,
     runtime: &'a Runtime,
     figures: &'a mut Figures,
@@ -91,7 +117,7 @@ struct Bench<'a> {
 impl Bench<'_> {
     fn datagrams(&mut self, certificate: &Certificate) -> Result<()> {
         let callee = free_port()?;
-        let server = Server::start(self.kind, callee, certificate)?;
+        let server = Server::start(self.kind, &self.plan.gateway, callee, certificate)?;
         let at = server.udp;
         let mut run = |scenario, name, rate: u64| {
             let seconds = self.plan.seconds;
@@ -114,7 +140,7 @@ impl Bench<'_> {
 
     fn websockets(&mut self, certificate: &Certificate) -> Result<()> {
         let callee = free_port()?;
-        let server = Server::start(self.kind, callee, certificate)?;
+        let server = Server::start(self.kind, &self.plan.gateway, callee, certificate)?;
         register("callee", callee, server.udp)?;
         let _answering = Sipp::answering("uas", callee.port(), server.udp)?;
         let (runtime, at) = (self.runtime, server.ws);
@@ -154,7 +180,7 @@ impl Bench<'_> {
         tls: Option<Arc<TlsConnector>>,
     ) -> Result<()> {
         let callee = free_port()?;
-        let server = Server::start(self.kind, callee, certificate)?;
+        let server = Server::start(self.kind, &self.plan.gateway, callee, certificate)?;
         let at = if tls.is_some() { server.wss.context("no TLS")? } else { server.ws };
         let processes = server.processes();
         let before = cpu::memory(&processes)?;

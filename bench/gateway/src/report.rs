@@ -6,7 +6,7 @@ use crate::measure::{Figure, Figures, HELD_WS, Plan};
 use crate::server::{KINDS, Kind};
 
 /// All figures as a text.
-pub fn tables(figures: &Figures, plan: Plan) -> String {
+pub fn tables(figures: &Figures, plan: &Plan) -> String {
     let mut out = format!("{}, {} rounds of {} s.\n\n", machine(), plan.rounds, plan.seconds);
     out += "CPU time of the server, user and system over all its processes, an operation.\n\n\
             | operation | floor, µs | Kamailio, µs | ours, µs | (ours − floor) ÷ (Kamailio − floor) |\n|---|--:|--:|--:|--:|\n";

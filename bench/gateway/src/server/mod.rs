@@ -12,6 +12,7 @@ use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
+use clap::ValueEnum;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use tempfile::TempDir;
@@ -27,7 +28,7 @@ pub const DOMAIN: &str = "bench.example";
 pub const USERS: usize = 20_000;
 
 /// Who is measured.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, ValueEnum)]
 pub enum Kind {
     /// What the system itself costs.
     Floor,
@@ -62,14 +63,14 @@ pub struct Certificate {
 }
 
 impl Server {
-    /// Starts it; what is for `callee` goes there over UDP once it is registered.
-    pub fn start(kind: Kind, callee: SocketAddr, certificate: &Certificate) -> Result<Self> {
+    /// Starts it, or `ours`, our program; what is for `callee` goes there over UDP once it is registered.
+    pub fn start(kind: Kind, ours: &Path, callee: SocketAddr, certificate: &Certificate) -> Result<Self> {
         let directory = tempfile::tempdir()?;
         std::fs::write(directory.path().join("chain.pem"), &certificate.chain)?;
         std::fs::write(directory.path().join("key.pem"), &certificate.key)?;
         let [udp, ws, wss] = [free_port()?, free_port()?, free_port()?];
         let (children, wss) = match kind {
-            Kind::Ours => (vec![ours::start(directory.path(), [udp, ws, wss])?], Some(wss)),
+            Kind::Ours => (vec![ours::start(ours, directory.path(), [udp, ws, wss])?], Some(wss)),
             Kind::Kamailio => (vec![kamailio::start(directory.path(), [udp, ws, wss])?], Some(wss)),
             Kind::Floor => (floors(directory.path(), udp, ws, callee)?, None),
         };

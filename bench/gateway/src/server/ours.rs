@@ -11,14 +11,14 @@ use anyhow::{Result, ensure};
 use super::{DOMAIN, USERS, spawn};
 
 /// Builds it.
-pub fn build() -> Result<()> {
+pub fn build() -> Result<PathBuf> {
     let mut cargo = Command::new("cargo");
     cargo.args(["build", "--release", "--locked", "-p", "ws-gateway"]).current_dir(root());
     ensure!(cargo.status()?.success(), "the gateway does not build");
-    Ok(())
+    Ok(root().join("target/release/ws-gateway"))
 }
 
-pub(super) fn start(directory: &Path, [udp, ws, wss]: [SocketAddr; 3]) -> Result<Child> {
+pub(super) fn start(program: &Path, directory: &Path, [udp, ws, wss]: [SocketAddr; 3]) -> Result<Child> {
     let data = directory.join("data");
     fs::DirBuilder::new().mode(0o700).create(&data)?;
     let users = (0..USERS).map(|n| format!("u{n}")).chain(["callee".into()]);
@@ -36,7 +36,7 @@ pub(super) fn start(directory: &Path, [udp, ws, wss]: [SocketAddr; 3]) -> Result
     );
     let file = directory.join("gateway.toml");
     fs::write(&file, config)?;
-    let mut command = Command::new(root().join("target/release/ws-gateway"));
+    let mut command = Command::new(program);
     command.arg("run").arg("--config").arg(file).arg("--data").arg(data);
     spawn(command, directory)
 }
