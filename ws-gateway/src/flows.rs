@@ -15,6 +15,7 @@ use smol_str::SmolStr;
 use tokio::net::UdpSocket;
 
 use crate::connection::{Line, Outbox};
+use crate::datagrams::Datagrams;
 use crate::metrics::{Loss, Metrics};
 
 /// The most shards there can be: a flow remembers in one word which of them used it.
@@ -113,28 +114,12 @@ impl Flow {
         Some((self.transport, self.remote?, self.domain.clone())).filter(|_| usable)
     }
 
-    fn send(&self, to: &Hop, message: Bytes, metrics: &Metrics) -> Result<(), Gone> {
+    /// The datagram socket, if it is one.
+    pub(crate) fn socket(&self) -> Option<&UdpSocket> {
         match &self.sink {
-            Sink::Connection(outbox) => {
-                if outbox.push(message).is_err() {
-                    metrics.lost(Loss::QueueFull);
-                    return Err(Gone);
-                }
-            }
-            Sink::Datagrams(socket) => {
-                if message.len() > DATAGRAM_COMFORT {
-                    metrics.long_datagrams.inc();
-                }
-                // A datagram that finds no room is lost as any may be on its way: the transaction repeats it.
-                if let Err(error) = socket.try_send_to(&message, to.remote) {
-                    tracing::debug!(remote = %to.remote, %error, "datagram not sent");
-                    metrics.lost(Loss::Datagram);
-                    return Ok(());
-                }
-            }
+            Sink::Datagrams(socket) => Some(socket),
+            Sink::Connection(_) => None,
         }
-        metrics.sent(self.transport);
-        Ok(())
     }
 }
 
@@ -200,8 +185,15 @@ impl Flows {
         (0..MAX_SHARDS).filter(move |shard| shards & (1 << shard) != 0)
     }
 
-    /// Sends `message` whole on behalf of `shard`.
-    pub fn send(&self, shard: usize, to: &Hop, message: Bytes, now: Instant) -> Result<(), Gone> {
+    /// Sends `message` whole on behalf of `shard`. Over a datagram socket it goes when `datagrams` go.
+    pub fn send(
+        &self,
+        shard: usize,
+        to: &Hop,
+        message: Bytes,
+        now: Instant,
+        datagrams: &mut Datagrams,
+    ) -> Result<(), Gone> {
         let flow = {
             let table = self.table.read();
             let flow = table.flows.get(&to.flow);
@@ -213,7 +205,22 @@ impl Flows {
             return Err(Gone);
         };
         flow.touch(now);
-        flow.send(to, message, &self.metrics)
+        match &flow.sink {
+            Sink::Connection(outbox) => {
+                if outbox.push(message).is_err() {
+                    self.metrics.lost(Loss::QueueFull);
+                    return Err(Gone);
+                }
+                self.metrics.sent(flow.transport, 1);
+            }
+            Sink::Datagrams(_) => {
+                if message.len() > DATAGRAM_COMFORT {
+                    self.metrics.long_datagrams.inc();
+                }
+                datagrams.push(flow, to.remote, message, &self.metrics);
+            }
+        }
+        Ok(())
     }
 
     /// Remembers who a flow proved to be.

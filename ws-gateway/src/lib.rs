@@ -12,6 +12,7 @@ pub mod clock;
 pub mod config;
 pub mod connection;
 pub mod data;
+pub mod datagrams;
 pub mod dialer;
 pub mod entropy;
 pub mod exchange;

@@ -124,15 +124,45 @@ impl Loss {
 /// One label: its name and value.
 type Label = [(&'static str, &'static str); 1];
 
+/// One value for each transport, found without looking it up: these count every message.
+#[derive(Clone, Debug)]
+struct EachTransport<M> {
+    all: Family<Label, M>,
+    /// The same values, in the order of [`TRANSPORTS`].
+    each: [M; TRANSPORTS.len()],
+}
+
+/// The order in which they are declared.
+const TRANSPORTS: [Transport; 5] =
+    [Transport::Udp, Transport::Tcp, Transport::Tls, Transport::Ws, Transport::Wss];
+
+impl<M: Clone + Default> Default for EachTransport<M> {
+    fn default() -> Self {
+        let all = Family::default();
+        let each = TRANSPORTS.map(|transport| {
+            let label = [("transport", transport.uri_token())];
+            M::clone(&all.get_or_create(&label))
+        });
+        Self { all, each }
+    }
+}
+
+impl<M> EachTransport<M> {
+    fn of(&self, transport: Transport) -> &M {
+        // The compiler sees that this is in bounds.
+        &self.each[transport as usize]
+    }
+}
+
 /// The gateway's own counters.
 #[derive(Clone, Debug, Default)]
 pub struct Metrics {
     refusals: Family<Label, Counter>,
     closings: Family<Label, Counter>,
     losses: Family<Label, Counter>,
-    flows: Family<Label, Gauge>,
-    received: Family<Label, Counter>,
-    sent: Family<Label, Counter>,
+    flows: EachTransport<Gauge>,
+    received: EachTransport<Counter>,
+    sent: EachTransport<Counter>,
     /// Datagrams longer than RFC 3261 §18.1.1 likes, sent all the same.
     pub long_datagrams: Counter,
     /// CRLF keep-alives answered, and STUN Binding requests over UDP.
@@ -166,9 +196,9 @@ impl Metrics {
         registry.register("refusals", "Connections and upgrades refused", m.refusals);
         registry.register("closings", "Connections closed by the gateway", m.closings);
         registry.register("losses", "Messages that could not be sent", m.losses);
-        registry.register("flows", "Open connections and bound datagram sockets", m.flows);
-        registry.register("received_messages", "SIP messages received", m.received);
-        registry.register("sent_messages", "SIP messages sent", m.sent);
+        registry.register("flows", "Open connections and bound datagram sockets", m.flows.all);
+        registry.register("received_messages", "SIP messages received", m.received.all);
+        registry.register("sent_messages", "SIP messages sent", m.sent.all);
         registry.register("long_datagrams", "Datagrams sent that exceed 1300 bytes", m.long_datagrams);
         registry.register("keep_alives", "CRLF and STUN keep-alives answered", m.keep_alives);
         registry.register("noise", "Datagrams and WebSocket messages with nothing of SIP in them", m.noise);
@@ -218,21 +248,21 @@ impl Metrics {
 
     /// Counts a received message.
     pub fn received(&self, transport: Transport) {
-        self.received.get_or_create(&[("transport", transport.uri_token())]).inc();
+        self.received.of(transport).inc();
     }
 
-    /// Counts a sent message.
-    pub fn sent(&self, transport: Transport) {
-        self.sent.get_or_create(&[("transport", transport.uri_token())]).inc();
+    /// Counts messages that were sent.
+    pub fn sent(&self, transport: Transport, count: u64) {
+        self.sent.of(transport).inc_by(count);
     }
 
     /// Counts a flow that opened.
     pub fn flow_opened(&self, transport: Transport) {
-        self.flows.get_or_create(&[("transport", transport.uri_token())]).inc();
+        self.flows.of(transport).inc();
     }
 
     /// Counts a flow that closed.
     pub fn flow_closed(&self, transport: Transport) {
-        self.flows.get_or_create(&[("transport", transport.uri_token())]).dec();
+        self.flows.of(transport).dec();
     }
 }

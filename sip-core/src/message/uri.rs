@@ -406,8 +406,12 @@ pub fn unescape(text: &str) -> Cow<'_, str> {
 }
 
 /// Escapes what may not stand in a SIP URI's user part.
-pub fn escape_user(text: &str) -> String {
-    escape(text, b"-_.!~*'()&=+$,;?/")
+pub fn escape_user(text: &str) -> Cow<'_, str> {
+    const PLAIN: &[u8] = b"-_.!~*'()&=+$,;?/";
+    if text.bytes().all(|byte| byte.is_ascii_alphanumeric() || PLAIN.contains(&byte)) {
+        return Cow::Borrowed(text);
+    }
+    Cow::Owned(escape(text, PLAIN))
 }
 
 /// Escapes what may not stand in the name or value of a SIP URI's parameter.

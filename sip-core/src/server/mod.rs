@@ -86,6 +86,7 @@ impl Server {
             ..Settings::new(config.realm.clone())
         };
         let domain = Domain::new(config.domain.clone(), config.aliases.clone());
+        let layer = Layer::new(config.timers, &mut *entropy);
         Self {
             forwarding: Forwarding::new(&config.forwarding, &domain),
             domain,
@@ -95,12 +96,12 @@ impl Server {
                 config.domain.clone(),
                 Seals::new(config.route_key, &config.previous_route_keys),
             ),
-            layer: Layer::new(config.timers, &mut *entropy),
+            ongoing: layer.ongoing(),
+            layer,
             entropy,
             events: VecDeque::new(),
             proxy: Proxy::new(settings),
             questions: Questions::default(),
-            ongoing: Ongoing::default(),
             probes: Probes::default(),
             outputs: VecDeque::new(),
             counters: Counters::default(),

@@ -190,7 +190,8 @@ impl Errand {
 #[derive(Debug, Default)]
 pub(super) struct Questions {
     last: u64,
-    pending: BTreeMap<QuestionId, (Instant, Pending)>,
+    /// In boxes, or else a node of the map would be several kilobytes, for one question mostly.
+    pending: BTreeMap<QuestionId, Box<(Instant, Pending)>>,
     deadlines: BTreeSet<(Instant, QuestionId)>,
     /// What is held for each receiver, in the order it came.
     held: BTreeMap<RouteTarget, VecDeque<QuestionId>>,
@@ -214,8 +215,8 @@ impl Questions {
     /// The ACK of the same dialog that is held already, and what it is to this one: the same, whose 2xx was retransmitted
     /// meanwhile, or an older or newer one.
     pub(super) fn held_ack(&self, receiver: &RouteTarget, ack: &Request) -> Option<(QuestionId, Ordering)> {
-        self.held.get(receiver)?.iter().find_map(|id| match self.pending.get(id) {
-            Some((_, Pending::Held { arrival, .. })) => {
+        self.held.get(receiver)?.iter().find_map(|id| match self.pending.get(id).map(|waiting| &waiting.1) {
+            Some(Pending::Held { arrival, .. }) => {
                 let held = &arrival.request;
                 let same = arrival.server.is_none()
                     && held.method() == ack.method()
@@ -236,12 +237,12 @@ impl Questions {
             self.held_total += 1;
         }
         self.deadlines.insert((deadline, id));
-        self.pending.insert(id, (deadline, pending));
+        self.pending.insert(id, Box::new((deadline, pending)));
         id
     }
 
     pub(super) fn remove(&mut self, id: QuestionId) -> Option<Pending> {
-        let (deadline, pending) = self.pending.remove(&id)?;
+        let (deadline, pending) = *self.pending.remove(&id)?;
         self.deadlines.remove(&(deadline, id));
         if let Pending::Held { receiver, .. } = &pending {
             self.held_total -= 1;
@@ -258,14 +259,14 @@ impl Questions {
     /// What this question's answer lets go: all that is held for its receiver up to it, in the order it came. `None`:
     /// it holds nothing.
     pub(super) fn release_through(&mut self, id: QuestionId) -> Option<Vec<Pending>> {
-        let (_, Pending::Held { receiver, .. }) = self.pending.get(&id)? else { return None };
+        let (_, Pending::Held { receiver, .. }) = &**self.pending.get(&id)? else { return None };
         let ids: Vec<QuestionId> = self.held.get(receiver)?.iter().copied().filter(|i| *i <= id).collect();
         Some(ids.into_iter().filter_map(|id| self.remove(id)).collect())
     }
 
     /// What waits on behalf of a transaction.
     pub(super) fn remove_of(&mut self, server: ServerId) -> Option<Pending> {
-        let id = self.pending.iter().find(|(_, (_, pending))| pending.server() == Some(server));
+        let id = self.pending.iter().find(|(_, waiting)| waiting.1.server() == Some(server));
         let id = *id?.0;
         self.remove(id)
     }

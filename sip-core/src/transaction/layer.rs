@@ -11,6 +11,7 @@ use super::event::{ClientId, Counters, Event, Handle, Output, Received, ServerId
 use super::flows::Flows;
 use super::key::{ClientKey, ServerKey};
 use super::machine::{ClientInput, ServerInput};
+use super::merged::Ongoing;
 use super::outputs::Outputs;
 use super::schedule::Schedule;
 use super::server::Server;
@@ -69,6 +70,11 @@ impl Layer {
             generation: 0,
             counters: Counters::default(),
         }
+    }
+
+    /// For the requests its user takes for itself; none yet.
+    pub(crate) fn ongoing(&self) -> Ongoing {
+        Ongoing::new(self.hashing)
     }
 
     /// Takes a request from the network. `from` is where its responses go: the caller has applied §18.2.2.

@@ -1,34 +1,38 @@
 //! Merged requests (§8.2.2.2): one request that was forked on its way to us and came twice, over two ways.
 
-use alloc::collections::BTreeMap;
-use alloc::string::String;
-use core::fmt::Write;
+use hashbrown::HashTable;
 
-use smol_str::SmolStr;
-
+use super::tables::Hashing;
 use super::{ById, ServerId};
 use crate::message::Request;
 
 /// The requests an element takes for itself and has not done with. As many as there are such transactions, so it needs
 /// no cap of its own.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Ongoing {
-    names: BTreeMap<SmolStr, ServerId>,
-    of: ById<ServerId, SmolStr>,
+    hashing: Hashing,
+    /// By the hash of From tag, Call-ID and CSeq alone: its key is random, and that two of all there can be have the same
+    /// is less likely than that the machine errs.
+    names: HashTable<(u64, ServerId)>,
+    of: ById<ServerId, u64>,
 }
 
 impl Ongoing {
+    pub(super) fn new(hashing: Hashing) -> Self {
+        Self { hashing, names: HashTable::new(), of: ById::new() }
+    }
+
     /// Notes a request; whether another transaction has the same already.
     pub(crate) fn is_merged(&mut self, server: ServerId, request: &Request) -> bool {
         // "If the request has no tag in the To header field".
         if request.to_tag().is_some() {
             return false;
         }
-        let name = name(request);
-        if let Some(other) = self.names.get(&name) {
+        let name = self.hashing.merged(request);
+        if let Some((_, other)) = self.names.find(name, |(other, _)| *other == name) {
             return *other != server;
         }
-        self.names.insert(name.clone(), server);
+        self.names.insert_unique(name, (name, server), |(other, _)| *other);
         self.of.insert(server, name);
         false
     }
@@ -36,27 +40,25 @@ impl Ongoing {
     /// A transaction is over.
     pub(crate) fn forget(&mut self, server: ServerId) {
         if let Some(name) = self.of.remove(&server) {
-            self.names.remove(&name);
+            forget_name(&mut self.names, name);
         }
     }
 
     /// Forgets those for which nothing can be said any more.
     pub(crate) fn forget_all(&mut self, mut lost: impl FnMut(ServerId) -> bool) {
-        self.of.retain(|server, name| {
+        let Self { names, of, .. } = self;
+        of.retain(|server, name| {
             let lost = lost(server);
             if lost {
-                self.names.remove(name);
+                forget_name(names, *name);
             }
             !lost
         });
     }
 }
 
-/// From tag, Call-ID and CSeq. A Call-ID has no white space.
-fn name(request: &Request) -> SmolStr {
-    let cseq = request.cseq();
-    let mut name = String::from(request.call_id());
-    // Writing to a String cannot fail.
-    let _ = write!(name, " {} {} {}", cseq.number, cseq.method, request.from_tag().unwrap_or_default());
-    name.into()
+fn forget_name(names: &mut HashTable<(u64, ServerId)>, name: u64) {
+    if let Ok(entry) = names.find_entry(name, |(other, _)| *other == name) {
+        entry.remove();
+    }
 }

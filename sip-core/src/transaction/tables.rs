@@ -16,7 +16,7 @@ use super::event::{ClientId, ServerId};
 use super::key::{BranchKey, ClientKey, Rfc2543Key, ServerKey};
 use super::server::Server;
 use crate::entropy::{self, Entropy};
-use crate::message::{Host, Method};
+use crate::message::{Host, Method, Request};
 
 /// Hashes keys.
 #[derive(Clone, Copy, Debug)]
@@ -41,6 +41,21 @@ impl Hashing {
             Host::Ip(IpAddr::V6(ip)) => hash.write_u128(ip.to_bits()),
         }
         hash.write_u16(key.port.unwrap_or_default());
+        hash.finish()
+    }
+
+    /// What requests have in common that are one (§8.2.2.2): From tag, Call-ID and CSeq.
+    pub(super) fn merged(self, request: &Request) -> u64 {
+        let [first, second] = self.keys;
+        let mut hash = SipHasher13::new_with_keys(first, second);
+        let cseq = request.cseq();
+        hash.write(request.call_id().as_bytes());
+        // No Call-ID and no method has a space.
+        hash.write_u8(b' ');
+        hash.write_u32(cseq.number);
+        hash.write(cseq.method.as_str().as_bytes());
+        hash.write_u8(b' ');
+        hash.write(request.from_tag().unwrap_or_default().as_bytes());
         hash.finish()
     }
 

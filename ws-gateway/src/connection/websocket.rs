@@ -1,6 +1,7 @@
 //! A SIP WebSocket (RFC 7118).
 
 use std::net::SocketAddr;
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -36,24 +37,25 @@ pub trait Stream: AsyncRead + AsyncWrite + Unpin {}
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Stream for S {}
 
-/// Makes a WebSocket of a stream on which the HTTP handshake is done; `read` is what was read too far.
-pub async fn accept<S: Stream>(stream: S, read: Vec<u8>) -> WebSocketStream<S> {
+/// Makes a WebSocket of a stream on which the HTTP handshake is done; `read` is what was read too far. In a box, for it is
+/// handed from one future to the next, and each would have room for it.
+pub async fn accept<S: Stream>(stream: S, read: Vec<u8>) -> Box<WebSocketStream<S>> {
     let config = WebSocketConfig::default()
         .read_buffer_size(READ_BUFFER)
         .write_buffer_size(0)
         .max_message_size(Some(MESSAGE_BYTES))
         .max_frame_size(Some(MESSAGE_BYTES));
-    if read.is_empty() {
+    Box::new(if read.is_empty() {
         WebSocketStream::from_raw_socket(stream, Role::Server, Some(config)).await
     } else {
         WebSocketStream::from_partially_read(stream, read, Role::Server, Some(config)).await
-    }
+    })
 }
 
 /// Serves a WebSocket until it ends.
 pub async fn serve<S: Stream>(
     exchange: Arc<Exchange>,
-    mut socket: WebSocketStream<S>,
+    mut socket: Box<WebSocketStream<S>>,
     transport: Transport,
     local: SocketAddr,
     remote: SocketAddr,
@@ -63,13 +65,13 @@ pub async fn serve<S: Stream>(
     let line = Line { transport, local, remote, domain: SmolStr::default() };
     let flow = exchange.flows.open_connection(line, outbox, clock::now());
     let open = OpenFlow { flow: Arc::clone(&flow), exchange };
-    let end = run(&open.exchange, &flow, &mut socket, &mut inbox, &stop).await;
+    let end = run(&open.exchange, &flow, &mut *socket, &mut inbox, &stop).await;
     open.log(end);
     // Whoever sends from now on learns that there is nobody.
     drop(open);
     if let End::Closed(reason) = end {
         // A peer that does not take part in the farewell is left without one.
-        let _ = timeout(GOODBYE, say_goodbye(&mut socket, &mut inbox, reason)).await;
+        let _ = timeout(GOODBYE, say_goodbye(&mut *socket, &mut inbox, reason)).await;
     }
 }
 
@@ -83,6 +85,8 @@ async fn run<S: Stream>(
     let timeouts = &exchange.timeouts;
     let mut silence = Silence::new(timeouts, true);
     let mut batch = Vec::new();
+    // Made once: all connections wait in one list.
+    let mut stopping = pin!(stop.cancelled());
     loop {
         let written = tokio::select! {
             received = socket.next() => match heard(&mut silence, received) {
@@ -113,7 +117,7 @@ async fn run<S: Stream>(
                     timeout(timeouts.write, ping).await.unwrap_or(Err(Error::ConnectionClosed))
                 }
             },
-            () = stop.cancelled() => return End::Closed(Closing::Stopping),
+            () = stopping.as_mut() => return End::Closed(Closing::Stopping),
         };
         if written.is_err() {
             return End::Peer;

@@ -26,6 +26,7 @@ use tokio_util::sync::CancellationToken;
 use crate::accounts::Accounts;
 use crate::clock;
 use crate::config::{Limits, Timeouts};
+use crate::datagrams::Datagrams;
 use crate::dialer::Dialer;
 use crate::entropy::{OsEntropy, random};
 use crate::flows::{Flow, Flows, MAX_SHARDS};
@@ -47,6 +48,10 @@ const CONNECTING: usize = 4_096;
 
 /// Bits of randomness in the Call-ID of a request of our own.
 const CALL_ID_BITS: usize = 120;
+
+/// The shortest time between two looks at the shards' timers: what is due within it fires together, and the thread sleeps
+/// on. The shortest timer of all is T1, fifty times as long.
+const TICK: std::time::Duration = std::time::Duration::from_millis(10);
 
 /// How often ended bindings are swept out.
 const SWEEP: std::time::Duration = std::time::Duration::from_secs(30);
@@ -137,13 +142,20 @@ impl Exchange {
 
     /// A message came in over `flow`.
     pub fn receive(self: &Arc<Self>, flow: &Flow, from: Hop, message: Bytes) {
+        let mut datagrams = Datagrams::default();
+        self.receive_with(flow, from, message, &mut datagrams);
+        datagrams.flush(&self.metrics);
+    }
+
+    /// The same; what goes out over UDP waits in `datagrams`.
+    pub fn receive_with(self: &Arc<Self>, flow: &Flow, from: Hop, message: Bytes, datagrams: &mut Datagrams) {
         self.metrics.received(from.transport);
         log("received", &from, &message);
         flow.touch(clock::now());
         let shard = self.shard_of(&message);
         flow.used_by(shard);
         let identity = flow.identity();
-        self.turn(shard, Input::Received { from, identity, message });
+        self.turn_with(shard, Input::Received { from, identity, message }, datagrams);
     }
 
     /// A flow ended: the shards that used it are told.
@@ -201,10 +213,13 @@ impl Exchange {
                 sweep = now + SWEEP;
             }
             let deadlines = || self.shards.iter().filter_map(Shard::deadline);
-            let next = deadlines().min().map_or(sweep, |deadline| deadline.min(sweep));
-            self.alarm.store(next.as_micros(), Ordering::SeqCst);
+            let wanted = deadlines().min().map_or(sweep, |deadline| deadline.min(sweep));
+            let next = wanted.max(now + TICK);
+            // No deadline could be earlier than the next tick.
+            let alarm = if wanted < next { 0 } else { next.as_micros() };
+            self.alarm.store(alarm, Ordering::SeqCst);
             // A deadline that was set between the look and the store has not seen this alarm: look again.
-            if deadlines().any(|deadline| deadline < next) {
+            if deadlines().any(|deadline| deadline.as_micros() < alarm) {
                 continue;
             }
             tokio::select! {
@@ -229,6 +244,12 @@ impl Exchange {
 
     /// Feeds one input and does all that follows from it.
     fn turn(self: &Arc<Self>, shard: usize, input: Input) {
+        let mut datagrams = Datagrams::default();
+        self.turn_with(shard, input, &mut datagrams);
+        datagrams.flush(&self.metrics);
+    }
+
+    fn turn_with(self: &Arc<Self>, shard: usize, input: Input, datagrams: &mut Datagrams) {
         let mut work = Work::from([(shard, input)]);
         let mut outputs = Vec::new();
         let mut gone: Vec<(usize, FlowId)> = Vec::new();
@@ -241,7 +262,7 @@ impl Exchange {
                     Output::Transmit { to, message } => {
                         log("sent", &to, &message);
                         // Once a turn: what the core sends on learning of it must not go round for ever.
-                        if self.flows.send(shard, &to, message, now).is_err()
+                        if self.flows.send(shard, &to, message, now, datagrams).is_err()
                             && !gone.contains(&(shard, to.flow))
                         {
                             gone.push((shard, to.flow));

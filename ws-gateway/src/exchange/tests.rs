@@ -64,10 +64,20 @@ async fn a_phone_without_a_connection_is_dialled_once() {
     assert_eq!(exchange.metrics.dials.get(), 1);
     let Some(Answer::Reachable(Some(hop))) = reach(&exchange, remote) else { panic!("no way") };
     assert_eq!((hop.transport, hop.remote), (Transport::Tcp, remote));
-    assert!(exchange.flows.send(0, &hop, Bytes::from_static(b"x"), clock::now()).is_ok());
+    assert!(
+        exchange
+            .flows
+            .send(0, &hop, Bytes::from_static(b"x"), clock::now(), &mut Datagrams::default())
+            .is_ok()
+    );
     drop(stream);
     eventually(|| exchange.flows.connected(Transport::Tcp, remote, &SmolStr::default()).is_none()).await;
-    assert!(exchange.flows.send(0, &hop, Bytes::from_static(b"x"), clock::now()).is_err());
+    assert!(
+        exchange
+            .flows
+            .send(0, &hop, Bytes::from_static(b"x"), clock::now(), &mut Datagrams::default())
+            .is_err()
+    );
 }
 
 #[tokio::test]

@@ -1,5 +1,7 @@
 //! The WebSocket handshake (RFC 6455 §4.2, RFC 7118 §4).
 
+use std::future::ready;
+use std::pin::Pin;
 use std::sync::Arc;
 
 use axum::Extension;
@@ -7,7 +9,8 @@ use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::http::{HeaderMap, HeaderName, StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
-use hyper::upgrade::{OnUpgrade, Parts, Upgraded};
+use bytes::Bytes;
+use hyper::upgrade::{OnUpgrade, Upgraded};
 use hyper_util::rt::TokioIo;
 use sip_core::transport::Transport;
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -44,7 +47,7 @@ pub(super) async fn websocket(
     let tasks = site.tasks.clone();
     tasks.spawn(async move {
         match upgrade.await {
-            Ok(upgraded) => serve(site, peer, upgraded).await,
+            Ok(upgraded) => serving(site, peer, upgraded).await,
             Err(error) => tracing::debug!(remote = %peer.remote, %error, "WebSocket handshake not finished"),
         }
     });
@@ -57,13 +60,22 @@ pub(super) async fn websocket(
     (StatusCode::SWITCHING_PROTOCOLS, headers).into_response()
 }
 
-async fn serve(site: Arc<Site>, peer: Peer, upgraded: Upgraded) {
+/// What serves the WebSocket, in a box: the task that waited for the handshake needs no room for it, and one kind of stream
+/// none for the other.
+fn serving(site: Arc<Site>, peer: Peer, upgraded: Upgraded) -> Pin<Box<dyn Future<Output = ()> + Send>> {
     // The HTTP library steps aside: what was its stream is the WebSocket's alone, without its buffers.
     match upgraded.downcast::<TokioIo<TcpStream>>() {
-        Ok(parts) => over(site, peer, Transport::Ws, parts).await,
+        Ok(parts) => Box::pin(over(site, peer, Transport::Ws, parts.io.into_inner(), parts.read_buf)),
         Err(upgraded) => match upgraded.downcast::<TokioIo<TlsStream<TcpStream>>>() {
-            Ok(parts) => over(site, peer, Transport::Wss, parts).await,
-            Err(_) => tracing::error!("the upgraded connection is not the stream it was made of"),
+            Ok(parts) => {
+                // Large, and moved often.
+                let stream = Box::new(parts.io.into_inner());
+                Box::pin(over(site, peer, Transport::Wss, stream, parts.read_buf))
+            }
+            Err(_) => {
+                tracing::error!("the upgraded connection is not the stream it was made of");
+                Box::pin(ready(()))
+            }
         },
     }
 }
@@ -72,9 +84,10 @@ async fn over<S: AsyncRead + AsyncWrite + Unpin>(
     site: Arc<Site>,
     peer: Peer,
     transport: Transport,
-    parts: Parts<TokioIo<S>>,
+    stream: S,
+    read: Bytes,
 ) {
-    let socket = accept_websocket(parts.io.into_inner(), parts.read_buf.into()).await;
+    let socket = Box::pin(accept_websocket(stream, read.into())).await;
     let exchange = Arc::clone(&site.exchange);
     serve_websocket(exchange, socket, transport, peer.local, peer.remote, site.stop.clone()).await;
     drop(peer.permit);

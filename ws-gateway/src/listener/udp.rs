@@ -15,6 +15,7 @@ use tokio::net::UdpSocket;
 use tokio_util::sync::CancellationToken;
 
 use super::canonical;
+use crate::datagrams::Datagrams;
 use crate::exchange::Exchange;
 use crate::flows::Flow;
 
@@ -35,6 +36,7 @@ pub async fn serve(
             return exchange.flow_closed(&flow);
         }
     };
+    let mut answers = Datagrams::default();
     loop {
         tokio::select! {
             read = batch.read(&socket) => if let Err(error) = read {
@@ -44,13 +46,21 @@ pub async fn serve(
             () = stop.cancelled() => break,
         }
         for (datagram, remote) in batch.datagrams() {
-            take(&socket, &flow, &exchange, datagram, remote);
+            take(&socket, &flow, &exchange, datagram, remote, &mut answers);
         }
+        answers.flush(&exchange.metrics);
     }
     exchange.flow_closed(&flow);
 }
 
-fn take(socket: &UdpSocket, flow: &Arc<Flow>, exchange: &Arc<Exchange>, datagram: &[u8], remote: SocketAddr) {
+fn take(
+    socket: &UdpSocket,
+    flow: &Arc<Flow>,
+    exchange: &Arc<Exchange>,
+    datagram: &[u8],
+    remote: SocketAddr,
+    answers: &mut Datagrams,
+) {
     if let Some(answer) = stun::answer(datagram, remote) {
         exchange.metrics.keep_alives.inc();
         // Lost like any other datagram if there is no room for it.
@@ -58,7 +68,9 @@ fn take(socket: &UdpSocket, flow: &Arc<Flow>, exchange: &Arc<Exchange>, datagram
         return;
     }
     match framing::datagram(Bytes::copy_from_slice(datagram)) {
-        Some(Frame::Message(message)) => exchange.receive(flow, flow.hop_to(remote), message),
+        Some(Frame::Message(message)) => {
+            exchange.receive_with(flow, flow.hop_to(remote), message, answers);
+        }
         Some(Frame::Ping) => {
             exchange.metrics.keep_alives.inc();
             let _ = socket.try_send_to(PONG, remote);
@@ -92,16 +104,23 @@ impl Batch {
     async fn read(&mut self, socket: &UdpSocket) -> io::Result<()> {
         let Self { state, buffers, read, count } = self;
         *count = 0;
-        *count = socket
-            .async_io(Interest::READABLE, || {
+        while *count == 0 {
+            socket.readable().await?;
+            let read = socket.try_io(Interest::READABLE, || {
                 let mut slices: [IoSliceMut<'_>; BATCH_SIZE] =
                     std::array::from_fn(|_| IoSliceMut::new(&mut []));
                 for (slice, buffer) in slices.iter_mut().zip(buffers.iter_mut()) {
                     *slice = IoSliceMut::new(buffer);
                 }
-                state.recv(socket.into(), &mut slices, read)
-            })
-            .await?;
+                *count = state.recv(socket.into(), &mut slices, read)?;
+                // There is no more, or else the system says so again: to ask once more would be a call in vain.
+                if *count < BATCH_SIZE { Err(io::ErrorKind::WouldBlock.into()) } else { Ok(()) }
+            });
+            match read {
+                Err(error) if error.kind() != io::ErrorKind::WouldBlock => return Err(error),
+                _ => {}
+            }
+        }
         Ok(())
     }
 

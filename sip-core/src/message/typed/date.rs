@@ -156,9 +156,25 @@ fn colon(cursor: &mut Cursor<'_>) -> Result<(), HeaderError> {
 
 impl fmt::Display for Date {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { year, day, hour, minute, second, .. } = self;
         let weekday = DAYS.get(self.weekday()).copied().unwrap_or_default();
         let month = MONTHS.get(usize::from(self.month.wrapping_sub(1))).copied().unwrap_or_default();
-        write!(f, "{weekday}, {day:02} {month} {year:04} {hour:02}:{minute:02}:{second:02} GMT")
+        let mut text = *b"Www, 00 Mmm 0000 00:00:00 GMT";
+        let mut put = |at: usize, part: &[u8]| {
+            text.iter_mut().skip(at).zip(part).for_each(|(to, from)| *to = *from);
+        };
+        put(0, weekday.as_bytes());
+        put(5, &digits(self.day.into()));
+        put(8, month.as_bytes());
+        put(12, &digits(self.year / 100));
+        put(14, &digits(self.year));
+        put(17, &digits(self.hour.into()));
+        put(20, &digits(self.minute.into()));
+        put(23, &digits(self.second.into()));
+        f.write_str(core::str::from_utf8(&text).unwrap_or_default())
     }
+}
+
+/// The last two digits of a number.
+const fn digits(number: u16) -> [u8; 2] {
+    [b'0' + (number / 10 % 10) as u8, b'0' + (number % 10) as u8]
 }
