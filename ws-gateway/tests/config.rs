@@ -279,6 +279,18 @@ fn faults_name_file_line_key_and_what_is_accepted() {
             "gateway.toml:6: `forward` is [[forward]]; accepted: nothing, since `proxy.mode` is not \"proxy\"",
         ),
         (
+            format!("{HTTP}[proxy]\nsession_interval = 60\n"),
+            "gateway.toml:5: `proxy.session_interval` is 60; accepted: 0, or a whole number from 90 to 86400",
+        ),
+        (
+            format!("{HTTP}[proxy]\nsession_interval = 600\nleast_session_interval = 0\n"),
+            "gateway.toml:6: `proxy.least_session_interval` is 0; accepted: a whole number from 90 to 86400",
+        ),
+        (
+            format!("{HTTP}[proxy]\nleast_session_interval = 90\n"),
+            "gateway.toml:5: `proxy.least_session_interval` is 90; accepted: nothing, since `proxy.session_interval` is 0",
+        ),
+        (
             format!("{HTTP}[registrar]\nservice_route = [\"sip:a;lr\"]\n"),
             "gateway.toml:5: `registrar.service_route` is \"sip:a;lr\"; accepted: a list of routes in angle brackets",
         ),

@@ -12,6 +12,7 @@ use super::best::{Final, best};
 use super::branch::LoopMark;
 use super::divert::Diverter;
 use super::history::Diverted;
+use super::session_timer::Asked;
 use super::table::{Inbound, Target};
 use crate::message::Method;
 use crate::message::typed::QValue;
@@ -44,6 +45,8 @@ pub(super) struct Context {
     pub(super) back: Option<String>,
     /// Incoming Max-Breadth (RFC 5393 §5.3.2).
     pub(super) breadth: u32,
+    /// The session timer that is asked for (RFC 4028 §8.1).
+    pub(super) session: Option<Asked>,
     pub(super) branches: Vec<Branch>,
     /// Targets still to be tried, in order of preference (§16.6: "ordered ... by qvalue").
     pub(super) waiting: VecDeque<Target>,
@@ -166,6 +169,7 @@ impl Context {
             mark,
             back,
             breadth,
+            session: None,
             branches: Vec::new(),
             waiting: VecDeque::new(),
             level: QValue::ONE,

@@ -7,6 +7,7 @@ use bytes::Bytes;
 
 use super::history::Story;
 use super::identity::{self, Asserted};
+use super::session_timer::Asked;
 use crate::auth::Credentials;
 use crate::limits;
 use crate::message::digits::{Decimal, push_socket};
@@ -17,8 +18,9 @@ use crate::transport::Hop;
 const MAX_FORWARDS: u8 = 70;
 
 /// How many fields a forwarded request may have more than the one that came: Via, two Record-Route, two Route (a Path,
-/// and a strict router's URI), Max-Forwards, Max-Breadth, P-Asserted-Identity, Content-Length, Diversion, History-Info.
-const ADDED: usize = 11;
+/// and a strict router's URI), Max-Forwards, Max-Breadth, P-Asserted-Identity, Content-Length, Diversion, History-Info,
+/// Session-Expires, Min-SE.
+const ADDED: usize = 13;
 
 /// Bytes that all these have together in nearly every request, but for the Record-Routes.
 const USUALLY_ADDED: usize = 256;
@@ -48,6 +50,8 @@ pub(super) struct Change<'a> {
     pub(super) trusted: bool,
     /// Where it was forwarded from.
     pub(super) story: Option<&'a Story>,
+    /// The session timer that is asked for.
+    pub(super) session: Option<Asked>,
 }
 
 /// The request as it goes out.
@@ -99,6 +103,9 @@ pub(super) fn request(request: &Request, change: &Change<'_>) -> Bytes {
     if let Some(story) = change.story {
         rewrite.reserve(story.len());
         story.write(&mut rewrite);
+    }
+    if let Some(asked) = change.session {
+        asked.in_request(&mut rewrite, request);
     }
     delimit(&mut rewrite, headers);
     rewrite.finish()
@@ -163,11 +170,15 @@ pub(super) struct Trust {
     pub(super) to: bool,
 }
 
-/// The response without our Via (§16.7 step 3). `None`: ours was the only one, so it is for nobody else.
-pub(super) fn response(response: &Response, trust: Trust) -> Option<Bytes> {
+/// The response without our Via (§16.7 step 3). `None`: ours was the only one, so it is for nobody else. `session` is what its
+/// request was forwarded with.
+pub(super) fn response(response: &Response, trust: Trust, session: Option<Asked>) -> Option<Bytes> {
     let headers = response.headers();
     let mut rewrite = without_our_via(response)?;
     identity::in_response(&mut rewrite, response, trust.from, trust.to);
+    if let Some(asked) = session {
+        asked.in_response(&mut rewrite, response);
+    }
     delimit(&mut rewrite, headers);
     Some(rewrite.finish())
 }

@@ -69,6 +69,8 @@ impl Stateless<'_> {
             asserted,
             trusted: target.trusted,
             story: None,
+            // §8: "Stateless proxies MUST NOT attempt to request session timers".
+            session: None,
         };
         forward::request(request, &change)
     }
@@ -78,7 +80,7 @@ impl Stateless<'_> {
 pub fn back(response: &Response, tokens: &RouteTokens, now: Instant) -> Option<(RouteTarget, Bytes)> {
     let token = response.via().params.value(BACK)?;
     let target = tokens.open(token, response.call_id(), now)?;
-    Some((target, forward::response(response, forward::Trust::default())?))
+    Some((target, forward::response(response, forward::Trust::default(), None)?))
 }
 
 /// The To tag of an answer that no transaction remembers (§8.2.7).

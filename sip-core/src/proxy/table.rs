@@ -14,6 +14,7 @@ use super::divert::Diverter;
 use super::failover::{Failure, Retry};
 use super::forward::{self, Trust};
 use super::identity::Asserted;
+use super::session_timer::SessionTimer;
 use crate::entropy::{self, Entropy};
 use crate::limits;
 use crate::message::typed::{Contact, QValue};
@@ -35,6 +36,8 @@ pub struct Settings {
     pub ring: Duration,
     /// Whether the contacts of a 3xx are tried here and not told to the caller (§16.7 step 4).
     pub recurse: bool,
+    /// The session timer that it asks for, if it does.
+    pub session_timer: Option<SessionTimer>,
     /// The Server field of responses it makes itself, if there shall be one.
     pub server: Option<SmolStr>,
 }
@@ -42,8 +45,8 @@ pub struct Settings {
 impl Settings {
     /// What is usual.
     pub const fn new(realm: SmolStr) -> Self {
-        let (forks, breadth) = (limits::FORKS, limits::BREADTH);
-        Self { realm, forks, breadth, ring: Duration::from_secs(20), recurse: false, server: None }
+        let (forks, breadth, ring) = (limits::FORKS, limits::BREADTH, Duration::from_secs(20));
+        Self { realm, forks, breadth, ring, recurse: false, session_timer: None, server: None }
     }
 }
 
@@ -257,7 +260,7 @@ impl Proxy {
         client: ClientId,
         response: Response,
     ) {
-        let (invite, answered) = (context.is_invite(), context.answered);
+        let (invite, answered, session) = (context.is_invite(), context.answered, context.session);
         let to = context.inbound.asserted == Asserted::Theirs;
         let Some(branch) = context.branch_of(client) else { return };
         (branch.patience, branch.heard) = (None, true);
@@ -273,12 +276,12 @@ impl Proxy {
                 if let State::Pending { timer_c: Some(timer_c) } = &mut branch.state {
                     *timer_c = turn.now + TIMER_C;
                 }
-                if !answered && let Some(bytes) = forward::response(&response, trust) {
+                if !answered && let Some(bytes) = forward::response(&response, trust, None) {
                     self.respond(turn, server, response.status(), bytes);
                 }
             }
             // Step 5: at once, and to INVITE every one of them.
-            200..=299 => match forward::response(&response, trust) {
+            200..=299 => match forward::response(&response, trust, session) {
                 Some(bytes) => {
                     branch.again = None;
                     branch.state =
@@ -397,7 +400,7 @@ impl Proxy {
                 forward::challenge(response, others).map(|b| (response.status(), b)).ok_or(502)
             }
             Final::Far(response) => {
-                forward::response(response, Trust::default()).map(|b| (response.status(), b)).ok_or(502)
+                forward::response(response, Trust::default(), None).map(|b| (response.status(), b)).ok_or(502)
             }
             Final::Local(408) if context.cancelled => Err(487),
             Final::Local(status) => Err(*status),

@@ -26,8 +26,10 @@ impl Proxy {
         let back =
             records.then(|| record_route::value(turn, &inbound.sender, request.call_id(), &inbound.from));
         let (mark, breadth) = (LoopMark::of(request), incoming_breadth(request, self.settings.breadth));
+        let session = self.settings.session_timer.and_then(|timer| timer.asks(request));
         let diverter = inbound.diverter.take();
         let mut context = Box::new(Context::new(inbound, mark, back, breadth));
+        context.session = session;
         match breadth {
             // Not even one copy may leave (RFC 5393 §5.3.3).
             0 => context.branches.push(Branch::failed(440)),
@@ -125,6 +127,7 @@ impl Proxy {
             asserted: &context.inbound.asserted,
             trusted: target.trusted,
             story: story.as_ref(),
+            session: context.session,
         };
         let bytes = forward::request(request, &change);
         // What we added, or another Request-URI, may have been too much for it.

@@ -9,7 +9,7 @@ use smol_str::SmolStr;
 use super::peers::{Peer, StaticRoute};
 use crate::auth::Algorithm;
 use crate::limits;
-use crate::proxy::{Forward, Occasion};
+use crate::proxy::{Forward, Occasion, SessionTimer};
 use crate::registrar::Bounds;
 use crate::time::Duration;
 use crate::transaction::Timers;
@@ -158,11 +158,13 @@ pub struct Routing {
     pub ring: Duration,
     /// Whether the contacts of a 3xx are tried (§16.7 step 4). Otherwise the caller is told of them.
     pub recurse: bool,
+    /// The session timer that calls are asked to have (RFC 4028 §8), if they are.
+    pub session_timer: Option<SessionTimer>,
 }
 
 impl Default for Routing {
     fn default() -> Self {
-        Self { mode: Mode::default(), ring: Duration::from_secs(20), recurse: false }
+        Self { mode: Mode::default(), ring: Duration::from_secs(20), recurse: false, session_timer: None }
     }
 }
 

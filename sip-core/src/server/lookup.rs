@@ -164,6 +164,11 @@ impl Server {
         diverter: Option<Box<Diverter>>,
     ) {
         let Some(server) = arrival.server else { return };
+        let refused = self.config.routing.session_timer.and_then(|timer| timer.refuses(&arrival.request));
+        if let Some(least) = refused {
+            let reply = Reply::new(422).with(HeaderName::MinSe, format!("{least}"));
+            return self.refuse(now, arrival, reply.advising("ask for refreshes as rarely as Min-SE says"));
+        }
         let asserted = self.asserted(arrival);
         let inbound = Inbound {
             server,

@@ -82,6 +82,7 @@ impl Server {
             breadth: config.limits.breadth,
             ring: config.routing.ring,
             recurse: config.routing.recurse,
+            session_timer: config.routing.session_timer,
             server: config.server.clone(),
             ..Settings::new(config.realm.clone())
         };

@@ -1,12 +1,24 @@
 //! The section `[proxy]`: what is done with requests for users.
 
+use sip_core::proxy::{LEAST_SESSION_INTERVAL, SessionTimer};
 use sip_core::server::{Mode, Routing};
 use sip_core::time::Duration;
 
 use super::ConfigError;
-use super::reader::Section;
+use super::reader::{Section, Value};
 
 const MODE: &str = "\"proxy\", \"stateless\", \"redirect\"";
+
+const INTERVAL: &str = "0, or a whole number from 90 to 86400";
+const LEAST: &str = "a whole number from 90 to 86400";
+const UNUSED: &str = "nothing, since `proxy.session_interval` is 0";
+
+/// RFC 4028 §5: no interval is below 90 s.
+fn seconds(value: &Value<'_>, accepted: &'static str) -> Result<u32, ConfigError> {
+    let number = value.number(0..=86_400).map_err(|_| value.refuse(accepted))? as u32;
+    let off = number == 0 && accepted == INTERVAL;
+    if off || number >= LEAST_SESSION_INTERVAL { Ok(number) } else { Err(value.refuse(accepted)) }
+}
 
 pub(super) fn parse(mut section: Section<'_>) -> Result<Routing, ConfigError> {
     let mut routing = Routing::default();
@@ -23,6 +35,17 @@ pub(super) fn parse(mut section: Section<'_>) -> Result<Routing, ConfigError> {
     }
     if let Some(value) = section.take("follow_redirections") {
         routing.recurse = value.boolean()?;
+    }
+    let interval = section.take("session_interval").map_or(Ok(0), |value| seconds(&value, INTERVAL))?;
+    let least = section.take("least_session_interval");
+    if interval > 0 {
+        let least = match least {
+            Some(value) => seconds(&value, LEAST)?,
+            None => LEAST_SESSION_INTERVAL,
+        };
+        routing.session_timer = Some(SessionTimer { interval: interval.max(least), least });
+    } else if let Some(value) = least {
+        return Err(value.refuse(UNUSED));
     }
     section.finish()?;
     Ok(routing)

@@ -18,6 +18,7 @@ mod refusals;
 mod register;
 mod relay;
 mod roles;
+mod session_timers;
 mod strangers;
 mod user_agents;
 
