@@ -29,6 +29,7 @@ pub use client::{Attempt, Authority, Authorization, Client, ClientError};
 pub use credentials::{Credentials, Protection};
 pub use guesses::{Guesses, Patience};
 pub use nonce::DEFAULT_NONCE_LIFETIME;
+pub(crate) use nonce::is_like_ours;
 pub use params::ParseError;
 pub use replay::{NonceUse, Replays};
 pub use secrets::{InvalidHa1, Secrets};

@@ -23,6 +23,12 @@ const SIGNED: usize = TIME + RANDOM;
 const MAC: usize = 16;
 const TOTAL: usize = SIGNED + MAC;
 
+/// Whether a nonce has the shape of one of ours. Another server may challenge with our realm: a PBX of the same domain.
+pub(crate) fn is_like_ours(nonce: &str) -> bool {
+    nonce.len() == TOTAL.div_ceil(3) * 4 - 1
+        && nonce.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'))
+}
+
 /// What is known of a nonce that came back.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum NonceState {

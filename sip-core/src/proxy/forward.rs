@@ -8,7 +8,7 @@ use bytes::Bytes;
 use super::history::Story;
 use super::identity::{self, Asserted};
 use super::session_timer::Asked;
-use crate::auth::Credentials;
+use crate::auth::{self, Credentials};
 use crate::limits;
 use crate::message::digits::{Decimal, push_socket};
 use crate::message::{HeaderName, Headers, NameAddr, Request, Response, Rewrite, Uri};
@@ -42,7 +42,7 @@ pub(super) struct Change<'a> {
     pub(super) branch: &'a str,
     /// What the copy has of Max-Breadth.
     pub(super) breadth: u32,
-    /// Credentials for this realm end here, whichever field has them.
+    /// Credentials for this realm with a nonce of ours end here, whichever field has them.
     pub(super) realm: &'a str,
     /// Whose identity it asserts.
     pub(super) asserted: &'a Asserted,
@@ -96,7 +96,8 @@ pub(super) fn request(request: &Request, change: &Change<'_>) -> Bytes {
     // §22.3, and §22.2 for who proved itself to the registrar here: nobody behind us checks them.
     for name in [HeaderName::ProxyAuthorization, HeaderName::Authorization] {
         rewrite.remove_if(name, |value| {
-            Credentials::parse(value).is_ok_and(|credentials| credentials.realm == change.realm)
+            Credentials::parse(value)
+                .is_ok_and(|own| own.realm == change.realm && auth::is_like_ours(&own.nonce))
         });
     }
     identity::in_request(&mut rewrite, request, change.asserted, change.trusted);
