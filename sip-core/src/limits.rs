@@ -108,8 +108,8 @@ pub const BREADTH: u32 = 60;
 /// Retry-After, sent statelessly.
 pub const TRANSACTIONS: usize = 100_000;
 
-/// Bytes of requests that one transaction layer keeps for its transactions: someone who pads his may not make a
-/// hundred thousand of them. Past it: as above.
+/// Bytes of messages that one transaction layer keeps for its transactions: someone who pads his may not make a
+/// hundred thousand of them. Past it: as above, and answers are sent and not kept.
 pub const TRANSACTION_BYTES: usize = 32 * 1024 * 1024;
 
 /// In-dialog requests held for registrations that are away, per core instance. Past it: 480 at once.

@@ -340,6 +340,7 @@ fn core_config(config: &Config, keys: &Keys) -> CoreConfig {
     let others = |(user, others): (&String, &Vec<String>)| {
         (user.as_str().into(), others.iter().map(in_full).collect())
     };
+    core.limits.transactions = config.limits.memory.transactions();
     core.registrants = config.registrar.third_parties.iter().map(others).collect();
     core
 }

@@ -6,6 +6,7 @@
 //! answer the core's questions; [`targets`] remembers which servers failed.
 
 pub mod accounts;
+pub mod budget;
 pub mod check;
 pub mod cli;
 pub mod clock;

@@ -305,6 +305,7 @@ mod tests {
     use sip_core::transport::Transport;
 
     use super::*;
+    use crate::budget::Budgets;
     use crate::config::Limits;
     use crate::connection::{Line, outbox};
     use crate::flows::Flow;
@@ -327,7 +328,7 @@ mod tests {
 
         fn connect(&self, port: u16) -> Arc<Flow> {
             let address = |port| SocketAddr::from(([127, 0, 0, 1], port));
-            let (outbox, _inbox) = outbox(&Limits::default());
+            let (outbox, _inbox) = outbox(&Limits::default(), &Budgets::new(Limits::default().memory));
             let domain = Default::default();
             let line = Line { transport: Transport::Ws, local: address(80), remote: address(port), domain };
             self.flows.open_connection(line, outbox, self.now)

@@ -13,6 +13,10 @@ pub enum Refusal {
     Connections,
     /// The cap on connections from one address.
     ConnectionsPerIp,
+    /// The cap on connections that are not for SIP yet, in all.
+    Handshakes,
+    /// The same from one address.
+    HandshakesPerIp,
     /// Not a WebSocket handshake of version 13.
     Handshake,
     /// The subprotocol `sip` was not offered (RFC 7118 §4.1).
@@ -32,6 +36,8 @@ impl Refusal {
         match self {
             Self::Connections => "connections",
             Self::ConnectionsPerIp => "connections_per_ip",
+            Self::Handshakes => "handshakes",
+            Self::HandshakesPerIp => "handshakes_per_ip",
             Self::Handshake => "handshake",
             Self::Subprotocol => "subprotocol",
             Self::Origin => "origin",
@@ -46,6 +52,8 @@ impl Refusal {
         match self {
             Self::Connections => "too many connections",
             Self::ConnectionsPerIp => "too many connections from this address",
+            Self::Handshakes => "too many handshakes",
+            Self::HandshakesPerIp => "too many handshakes from this address",
             Self::Handshake => "not a WebSocket handshake of version 13",
             Self::Subprotocol => "the WebSocket subprotocol `sip` must be offered (RFC 7118)",
             Self::Origin => "pages of this origin may not connect; add it to `http.allowed_origins`",
@@ -71,6 +79,8 @@ pub enum Closing {
     TooLong,
     /// Bytes in which no message can be found.
     Framing,
+    /// Too much has come in parts that are no messages yet, from it or from all.
+    NoRoom,
     /// The gateway stops.
     Stopping,
 }
@@ -94,6 +104,7 @@ impl Closing {
             Self::Unanswered => "unanswered",
             Self::TooLong => "too_long",
             Self::Framing => "framing",
+            Self::NoRoom => "no_room",
             Self::Stopping => "stopping",
         }
     }
@@ -106,6 +117,7 @@ impl Closing {
             Self::Unanswered => "it did not answer a ping",
             Self::TooLong => "a message was too long",
             Self::Framing => "no message can be found in what it sent",
+            Self::NoRoom => "there is no room for more messages that have half come; see `limits.memory`",
             Self::Stopping => "the gateway stops",
         }
     }

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use sip_core::auth::{Algorithm, Patience};
 use sip_core::server::{Callers, Occasion, Outward, Routing};
-use ws_gateway::config::{Audience, CertificateFiles, Clients, Listen, Port, Registrar};
+use ws_gateway::config::{Audience, CertificateFiles, Clients, Listen, Memory, Port, Registrar};
 use ws_gateway::{Config, Gateway};
 
 fn parse(text: &str) -> Result<Config, String> {
@@ -44,6 +44,7 @@ fn the_example_is_sound_and_shows_the_defaults() {
     assert_eq!(shown, config.registrar);
     assert_eq!(config.registrar.third_parties["pbx"], ["alice", "bob"]);
     assert_eq!(format!("{:?}", without.limits), format!("{:?}", config.limits));
+    assert_eq!(config.limits.memory, Memory::mebibytes(4_096));
     assert_eq!(format!("{:?}", without.timeouts), format!("{:?}", config.timeouts));
 }
 
@@ -309,6 +310,14 @@ fn faults_name_file_line_key_and_what_is_accepted() {
         (
             format!("{HTTP}[[registrar.third_party]]\nuser = \"pbx\"\n"),
             "gateway.toml:4: `registrar.third_party.registers` is missing; accepted: a list of user names",
+        ),
+        (
+            format!("{HTTP}[limits]\nmemory = 64\n"),
+            "gateway.toml:5: `limits.memory` is 64; accepted: a whole number from 3125 to 1048576",
+        ),
+        (
+            format!("{HTTP}[limits]\nconnections = 100000\n"),
+            "gateway.toml:4: `limits.memory` is missing; accepted: MiB, 15625 at least, for so many `connections`",
         ),
         ("domain = \"a\"\nhttp = 1\n".into(), "gateway.toml:2: `http` is 1; accepted: a section, [http]"),
         (format!("development = 1\n{HTTP}"), "gateway.toml:1: `development` is 1; accepted: true, false"),

@@ -12,7 +12,7 @@ use crate::limits;
 use crate::proxy::{Forward, Occasion, SessionTimer};
 use crate::registrar::Bounds;
 use crate::time::Duration;
-use crate::transaction::Timers;
+use crate::transaction::{self, Timers};
 use crate::transport::target::Transports;
 use crate::transport::{Hop, Transport};
 
@@ -218,6 +218,8 @@ pub struct Limits {
     pub breadth: u32,
     /// See [`limits::OUTPUTS`].
     pub outputs: usize,
+    /// What transactions may take.
+    pub transactions: transaction::Caps,
 }
 
 impl Default for Limits {
@@ -235,6 +237,7 @@ impl Default for Limits {
             forks: limits::FORKS,
             breadth: limits::BREADTH,
             outputs: limits::OUTPUTS,
+            transactions: transaction::Caps::default(),
         }
     }
 }

@@ -87,7 +87,7 @@ impl Server {
             ..Settings::new(config.realm.clone())
         };
         let domain = Domain::new(config.domain.clone(), config.aliases.clone());
-        let layer = Layer::new(config.timers, &mut *entropy);
+        let layer = Layer::new(config.timers, &mut *entropy).capped(config.limits.transactions);
         Self {
             forwarding: Forwarding::new(&config.forwarding, &domain),
             domain,

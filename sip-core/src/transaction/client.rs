@@ -127,7 +127,7 @@ impl Layer {
             (Machine::NonInvite(non_invite_client::State::Trying), non_invite_client::start(reliable))
         };
         let generation = self.next_generation();
-        self.bytes += request.bytes().len();
+        self.room.take(request.bytes().len());
         let index = self.clients.insert(Client {
             generation,
             hash,
@@ -259,7 +259,8 @@ impl Layer {
     pub(super) fn free_client(&mut self, id: ClientId) -> bool {
         let exists = self.client(id).is_some();
         if exists {
-            self.bytes -= self.clients.remove(id.index as usize).request.bytes().len();
+            let client = self.clients.remove(id.index as usize);
+            self.room.give_back(client.request.bytes().len());
         }
         exists
     }

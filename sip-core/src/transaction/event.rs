@@ -42,7 +42,7 @@ pub enum Received {
     AckToSuccess,
     /// A retransmission, answered or ignored, or the ACK to a non-2xx answer: nothing to do.
     Absorbed,
-    /// [`crate::limits::TRANSACTIONS`] is reached: answer 503 statelessly.
+    /// [`super::Caps`] are reached: answer 503 statelessly.
     Full,
 }
 
@@ -111,7 +111,7 @@ pub enum Output {
 /// What was refused or dropped, since the layer was made.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Counters {
-    /// Transactions not made because [`crate::limits::TRANSACTIONS`] was reached.
+    /// Transactions not made because [`super::Caps`] were reached.
     pub refused: u64,
     /// Responses that matched no transaction (RFC 6026 §7.2).
     pub stray_responses: u64,

@@ -13,12 +13,12 @@ use super::key::{ClientKey, ServerKey};
 use super::machine::{ClientInput, ServerInput};
 use super::merged::Ongoing;
 use super::outputs::Outputs;
+use super::room::{Caps, Room};
 use super::schedule::Schedule;
 use super::server::Server;
 use super::tables::{ClientTable, Hashing, ServerTable};
 use super::timers::Timers;
 use crate::entropy::Entropy;
-use crate::limits;
 use crate::message::{Fields, HeaderName, Method, Request, Response};
 use crate::time::Instant;
 use crate::transport::{FlowId, Hop};
@@ -39,8 +39,7 @@ pub struct Layer {
     pub(super) flows: Flows,
     pub(super) schedule: Schedule,
     pub(super) outputs: Outputs,
-    /// Of all transactions' requests, [`limits::TRANSACTION_BYTES`] at most.
-    pub(super) bytes: usize,
+    pub(super) room: Room,
     generation: u32,
     counters: Counters,
 }
@@ -66,7 +65,7 @@ impl Layer {
             flows: Flows::default(),
             schedule: Schedule::default(),
             outputs: Outputs::default(),
-            bytes: 0,
+            room: Room::default(),
             generation: 0,
             counters: Counters::default(),
         }
@@ -75,6 +74,13 @@ impl Layer {
     /// For the requests its user takes for itself; none yet.
     pub(crate) fn ongoing(&self) -> Ongoing {
         Ongoing::new(self.hashing)
+    }
+
+    /// The same with other caps.
+    #[must_use]
+    pub const fn capped(mut self, caps: Caps) -> Self {
+        self.room.caps = caps;
+        self
     }
 
     /// Takes a request from the network. `from` is where its responses go: the caller has applied §18.2.2.
@@ -127,7 +133,8 @@ impl Layer {
             self.receive_repeated(now, server, from);
             return Received::Absorbed;
         }
-        if !self.has_room(request.bytes()) {
+        let room = self.room.has_for(from.remote.ip(), self.len(), request.bytes().len());
+        if !self.counted(room) {
             return Received::Full;
         }
         let server = self.insert_server(now, key, hash, request, from);
@@ -152,8 +159,7 @@ impl Layer {
 
     /// Sends a request in a transaction of its own, named by its top Via's branch.
     ///
-    /// `None`, and nothing is sent, when [`limits::TRANSACTIONS`] or [`limits::TRANSACTION_BYTES`] is reached, the branch is missing or in use, or
-    /// the request is an ACK, which has no transaction.
+    /// `None`, and nothing is sent, when [`Caps`] are reached, the branch is missing or in use, or the request is an ACK, which has no transaction.
     pub fn send_request(&mut self, now: Instant, request: &Request, to: Hop) -> Option<ClientId> {
         if *request.method() == Method::Ack {
             return None;
@@ -182,7 +188,8 @@ impl Layer {
     fn send(&mut self, now: Instant, key: ClientKey<'_>, request: Sent, to: Hop) -> Option<ClientId> {
         let hash = self.hashing.client(&key);
         let in_use = self.client_keys.find(hash, &key, &self.clients).is_some();
-        if in_use || !self.has_room(request.bytes()) {
+        let room = self.room.has(self.len(), request.bytes().len());
+        if in_use || !self.counted(room) {
             return None;
         }
         Some(self.insert_client(now, hash, request, to))
@@ -364,10 +371,8 @@ impl Layer {
         Counters { dropped_outputs: self.outputs.dropped, ..self.counters }
     }
 
-    /// Whether a transaction may be made for this request; counts if not.
-    fn has_room(&mut self, request: &Bytes) -> bool {
-        let room =
-            self.len() < limits::TRANSACTIONS && self.bytes + request.len() <= limits::TRANSACTION_BYTES;
+    /// Whether there is room for a transaction; counts if not.
+    const fn counted(&mut self, room: bool) -> bool {
         if !room {
             self.counters.refused += 1;
         }

@@ -1,11 +1,14 @@
 //! Server transactions in the layer: their machine's actions carried out.
 
+use core::net::IpAddr;
+
 use bytes::Bytes;
 
 use super::event::{Event, Handle, Received, ServerId};
 use super::key::{Rfc2543Key, ServerKey};
 use super::layer::Layer;
 use super::machine::{Action, ServerInput};
+use super::room::Room;
 use super::schedule::Running;
 use super::{invite_server, non_invite_server};
 use crate::message::{Method, Request, Response, Writer, reason_phrase};
@@ -21,6 +24,8 @@ pub(super) struct Server {
     machine: Machine,
     pub(super) request: Request,
     pub(super) hop: Hop,
+    /// Whose room it takes.
+    source: IpAddr,
     flow: Flow,
     pub(super) running: Running,
     /// The latest response, for repeated requests and Timer G.
@@ -71,6 +76,14 @@ impl Server {
         matches!(self.machine, Machine::Invite(_)) && !self.machine.is_terminated() && self.flow != Flow::Up
     }
 
+    /// Keeps `answer` instead of what was kept, if there is room for it, and gives it back.
+    fn keep(&mut self, answer: Option<Bytes>, room: &mut Room) -> Option<Bytes> {
+        room.change(self.source, self.latest.take().map_or(0, |latest| latest.len()), 0);
+        self.latest = answer.clone().filter(|answer| room.has_bytes_for(self.source, answer.len()));
+        room.change(self.source, 0, self.latest.as_ref().map_or(0, Bytes::len));
+        answer
+    }
+
     /// An answer to a non-INVITE request that cannot be sent waits for the request to be repeated over a new flow,
     /// just as after a lost datagram (Timer J).
     fn is_reliable(&self) -> bool {
@@ -102,13 +115,15 @@ impl Layer {
             (Machine::NonInvite(non_invite_server::State::Trying), non_invite_server::start())
         };
         let generation = self.next_generation();
-        self.bytes += request.bytes().len();
+        let source = hop.remote.ip();
+        self.room.begin(source, request.bytes().len());
         let index = self.servers.insert(Server {
             generation,
             hash,
             machine,
             request: request.clone(),
             hop,
+            source,
             flow: Flow::Up,
             running: Running::default(),
             latest: None,
@@ -183,26 +198,26 @@ impl Layer {
         actions: &[Action],
         mut response: Option<Bytes>,
     ) -> bool {
-        let Self { servers, outputs, schedule, timers, .. } = self;
+        let Self { servers, outputs, schedule, timers, room, .. } = self;
         let Some(server) = servers.get_mut(id.index as usize) else { return true };
         let mut sent = true;
         for action in actions {
             match action {
                 Action::Send | Action::SendTrying | Action::Resend => {
-                    match action {
-                        Action::Send => server.latest = response.take(),
-                        Action::SendTrying => server.latest = Some(trying(&server.request)),
-                        _ => {}
-                    }
-                    if let Some(response) = &server.latest {
+                    let answer = match action {
+                        Action::Send => server.keep(response.take(), room),
+                        Action::SendTrying => server.keep(Some(trying(&server.request)), room),
+                        _ => server.latest.clone(),
+                    };
+                    if let Some(response) = answer {
                         if server.flow == Flow::Up {
-                            outputs.transmit(server.hop, response.clone());
+                            outputs.transmit(server.hop, response);
                         } else {
                             sent = false;
                         }
                     }
                 }
-                Action::Forget => server.latest = None,
+                Action::Forget => drop(server.keep(None, room)),
                 Action::TimedOut => outputs.event(Event::AckTimedOut { server: id }),
                 Action::TransportFailed => outputs.event(Event::ServerTransportFailed { server: id }),
                 timer => schedule.act(*timer, timers, now, Handle::Server(id), &mut server.running),
@@ -277,7 +292,9 @@ impl Layer {
     pub(super) fn free_server(&mut self, id: ServerId) -> bool {
         let exists = self.server(id).is_some();
         if exists {
-            self.bytes -= self.servers.remove(id.index as usize).request.bytes().len();
+            let mut server = self.servers.remove(id.index as usize);
+            server.keep(None, &mut self.room);
+            self.room.end(server.source, server.request.bytes().len());
         }
         exists
     }

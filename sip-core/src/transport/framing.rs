@@ -118,6 +118,11 @@ impl StreamFramer {
         result
     }
 
+    /// Bytes it has for a part of a frame that waits for the rest; a few thousand are not counted.
+    pub fn held(&self) -> usize {
+        if self.buffer.capacity() > IDLE_CAPACITY { self.buffer.capacity() } else { 0 }
+    }
+
     /// Whether part of a frame is waiting for the rest: a peer may stay silent for ever, but not here.
     pub const fn is_partial(&self) -> bool {
         self.start < self.buffer.len()

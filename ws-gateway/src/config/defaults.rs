@@ -37,6 +37,19 @@ pub const CONNECTIONS: usize = 20_000;
 /// Connections from one IP address; an office behind one address shares it. Past it: as above.
 pub const CONNECTIONS_PER_IP: usize = 1_000;
 
+/// Connections that have not become one for SIP yet, in all: a TLS handshake that is not done, HTTP that is no WebSocket yet.
+/// Past it: 503 over HTTP, the connection closed over TLS; counted.
+pub const HANDSHAKES: usize = 2_000;
+
+/// The same from one IP address. A browser that loads the page has six at a time, for a moment.
+pub const HANDSHAKES_PER_IP: usize = 500;
+
+/// What others can make the gateway keep, MiB; docs/gateway.md says how it is divided and what happens at each cap.
+pub const MEMORY: usize = 4_096;
+
+/// Less than that and the parts are too small to work with, MiB.
+pub const LEAST_MEMORY: usize = 64;
+
 /// Contacts bound to one address-of-record. Past it: 403 to the REGISTER.
 pub const CONTACTS_PER_AOR: usize = sip_core::limits::CONTACTS_PER_AOR;
 

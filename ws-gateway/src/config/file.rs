@@ -10,7 +10,7 @@ use sip_core::auth::Algorithm;
 use super::reader::{Section, Source, Value};
 use super::{
     Audience, CertificateFiles, Clients, Config, ConfigError, HttpListener, Kept, Limits, LoadBalancers,
-    SipListener, Timeouts, defaults, load_balancers, next_hop,
+    Memory, SipListener, Timeouts, defaults, load_balancers, next_hop,
 };
 
 const ADDRESS: &str = "an IP address and port, as in \"192.0.2.1:5060\" or \"[::1]:0\" (0: any free port)";
@@ -23,6 +23,9 @@ const CERTIFICATES: &str = "sections, [[certificate]], with `chain` and `key`; T
 const CHAIN: &str = "a PEM file of our certificate and those between it and its root";
 const KEY: &str = "a PEM file of the certificate's private key";
 const ORIGIN: &str = "origins as browsers send them, as in \"https://phone.example.com\"";
+
+/// A machine of a whole TiB, MiB.
+const MOST_MEMORY: usize = 1_048_576;
 
 pub(super) fn parse(path: &Path, text: &str) -> Result<Config, ConfigError> {
     let mut top = Source { path, text }.parse()?;
@@ -224,19 +227,34 @@ fn clients(section: &mut Section<'_>) -> Result<Clients, ConfigError> {
 }
 
 fn limits(mut section: Section<'_>) -> Result<Limits, ConfigError> {
+    let memory = section.take("memory");
     let mut number = |key, range: RangeInclusive<usize>, default| {
         section.take(key).map_or(Ok(default), |value| value.number(range))
     };
-    let limits = Limits {
+    let mut limits = Limits {
         connections: number("connections", 1..=1_000_000, defaults::CONNECTIONS)?,
         connections_per_ip: number("connections_per_ip", 1..=1_000_000, defaults::CONNECTIONS_PER_IP)?,
+        handshakes: number("handshakes", 1..=1_000_000, defaults::HANDSHAKES)?,
+        handshakes_per_ip: number("handshakes_per_ip", 1..=1_000_000, defaults::HANDSHAKES_PER_IP)?,
+        memory: Memory::mebibytes(defaults::MEMORY),
         contacts_per_aor: number("contacts_per_aor", 1..=100, defaults::CONTACTS_PER_AOR)?,
         registrations: number("registrations", 1..=10_000_000, defaults::REGISTRATIONS)?,
         queued_messages: number("queued_messages", 1..=100_000, defaults::QUEUED_MESSAGES)?,
         queued_bytes: number("queued_bytes", 65_536..=1_073_741_824, defaults::QUEUED_BYTES)?,
     };
+    // What all connections and all registrations take has to fit.
+    let least = Memory::least(&limits);
+    match memory {
+        Some(value) => limits.memory = Memory::mebibytes(value.number(least..=MOST_MEMORY)?),
+        None if least > defaults::MEMORY => return Err(section.missing("memory", &enough(least))),
+        None => {}
+    }
     section.finish()?;
     Ok(limits)
+}
+
+fn enough(least: usize) -> String {
+    format!("MiB, {least} at least, for so many `connections` and `registrations`")
 }
 
 fn timeouts(mut section: Section<'_>) -> Result<Timeouts, ConfigError> {

@@ -9,6 +9,7 @@ mod error;
 mod file;
 mod forward;
 mod load_balancers;
+mod memory;
 mod next_hop;
 mod proxy;
 mod reader;
@@ -24,6 +25,7 @@ use sip_core::server::{ForwardRule, Routing, StaticRoute};
 
 pub use error::ConfigError;
 pub use load_balancers::{LoadBalancers, Port};
+pub use memory::Memory;
 pub use next_hop::{Outbound, PeerServer};
 pub use reader::line_of;
 pub use registrar::Registrar;
@@ -164,6 +166,12 @@ pub struct Limits {
     pub connections: usize,
     /// Connections from one IP address.
     pub connections_per_ip: usize,
+    /// Those among them that have not become a connection for SIP yet, in all.
+    pub handshakes: usize,
+    /// The same from one IP address.
+    pub handshakes_per_ip: usize,
+    /// What others can make the gateway keep.
+    pub memory: Memory,
     /// Contacts bound to one address-of-record.
     pub contacts_per_aor: usize,
     /// Contacts bound to all addresses-of-record together.
@@ -273,6 +281,9 @@ impl Default for Limits {
         Self {
             connections: defaults::CONNECTIONS,
             connections_per_ip: defaults::CONNECTIONS_PER_IP,
+            handshakes: defaults::HANDSHAKES,
+            handshakes_per_ip: defaults::HANDSHAKES_PER_IP,
+            memory: Memory::mebibytes(defaults::MEMORY),
             contacts_per_aor: defaults::CONTACTS_PER_AOR,
             registrations: defaults::REGISTRATIONS,
             queued_messages: defaults::QUEUED_MESSAGES,

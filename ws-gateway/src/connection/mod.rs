@@ -3,6 +3,7 @@
 //! A task that waits for its peer to read reads nothing from it meanwhile; one whose peer reads too slowly for what
 //! is queued is closed. Nobody ever waits for a connection: queueing never blocks.
 
+mod metered;
 mod outbox;
 mod stream;
 mod websocket;

@@ -6,16 +6,21 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use bytes::Bytes;
 use tokio::sync::{Notify, mpsc};
 
+use crate::budget::{Budget, Budgets};
 use crate::config::Limits;
 
 /// Most messages written in one go.
 const BATCH: usize = 32;
 
 /// Makes the two ends of a queue.
-pub fn outbox(limits: &Limits) -> (Outbox, Inbox) {
+pub fn outbox(limits: &Limits, budgets: &Budgets) -> (Outbox, Inbox) {
     let (sender, receiver) = mpsc::channel(limits.queued_messages);
-    let shared =
-        Arc::new(Shared { queued: AtomicUsize::new(0), most: limits.queued_bytes, overflow: Notify::new() });
+    let shared = Arc::new(Shared {
+        queued: AtomicUsize::new(0),
+        most: limits.queued_bytes,
+        budget: Arc::clone(&budgets.queued),
+        overflow: Notify::new(),
+    });
     (Outbox { sender, shared: Arc::clone(&shared) }, Inbox { receiver, shared })
 }
 
@@ -37,7 +42,15 @@ pub struct Inbox {
 struct Shared {
     queued: AtomicUsize,
     most: usize,
+    /// What all connections share.
+    budget: Arc<Budget>,
     overflow: Notify,
+}
+
+impl Drop for Shared {
+    fn drop(&mut self) {
+        self.budget.give_back(*self.queued.get_mut());
+    }
 }
 
 /// The queue is full, or its connection is gone.
@@ -54,10 +67,13 @@ impl Outbox {
     pub fn push(&self, message: Bytes) -> Result<(), Full> {
         let length = message.len();
         let before = self.shared.queued.fetch_add(length, Ordering::AcqRel);
-        // The first message always fits, whatever its length.
+        // The first message always fits, whatever its length, unless there is no room at all.
         let fits = before == 0 || before + length <= self.shared.most;
-        if fits && self.sender.try_send(message).is_ok() {
-            return Ok(());
+        if fits && self.shared.budget.take(before, length) {
+            if self.sender.try_send(message).is_ok() {
+                return Ok(());
+            }
+            self.shared.budget.give_back(length);
         }
         self.shared.queued.fetch_sub(length, Ordering::AcqRel);
         self.shared.overflow.notify_one();
@@ -88,6 +104,7 @@ impl Inbox {
     /// Says that `bytes` were written.
     pub fn written(&self, bytes: usize) {
         self.shared.queued.fetch_sub(bytes, Ordering::AcqRel);
+        self.shared.budget.give_back(bytes);
     }
 }
 
@@ -99,9 +116,36 @@ mod tests {
         Limits { queued_messages, queued_bytes, ..Limits::default() }
     }
 
+    fn budgets() -> Budgets {
+        Budgets::new(Limits::default().memory)
+    }
+
+    #[tokio::test]
+    async fn what_all_connections_have_queued_is_bounded_and_given_back() {
+        let budgets = Budgets { queued: Arc::new(Budget::new(100)), ..budgets() };
+        let (slow, mut slow_inbox) = outbox(&limits(100, 1_000), &budgets);
+        let (other, other_inbox) = outbox(&limits(100, 1_000), &budgets);
+        for _ in 0..5 {
+            slow.push(Bytes::from_static(b"0123456789")).unwrap();
+        }
+        // Half is the most that one has, and the other has room all the same.
+        assert_eq!(slow.push(Bytes::from_static(b"0")), Err(Full));
+        slow_inbox.shared.overflow.notified().await;
+        other.push(Bytes::from_static(b"0123456789")).unwrap();
+        let mut batch = Vec::new();
+        slow_inbox.batch(&mut batch).await.unwrap();
+        slow_inbox.written(30);
+        assert_eq!(budgets.queued.taken(), 30);
+        // Whoever is closed gives back what was never written.
+        drop((slow, slow_inbox));
+        assert_eq!(budgets.queued.taken(), 10);
+        drop((other, other_inbox));
+        assert_eq!(budgets.queued.taken(), 0);
+    }
+
     #[tokio::test]
     async fn full_by_number_closes_the_connection() {
-        let (outbox, inbox) = outbox(&limits(2, 1_000_000));
+        let (outbox, inbox) = outbox(&limits(2, 1_000_000), &budgets());
         assert_eq!(outbox.push(Bytes::from_static(b"1")), Ok(()));
         assert_eq!(outbox.push(Bytes::from_static(b"2")), Ok(()));
         assert_eq!(outbox.push(Bytes::from_static(b"3")), Err(Full));
@@ -110,7 +154,7 @@ mod tests {
 
     #[tokio::test]
     async fn full_by_bytes_closes_the_connection_and_written_bytes_make_room() {
-        let (outbox, mut inbox) = outbox(&limits(100, 10));
+        let (outbox, mut inbox) = outbox(&limits(100, 10), &budgets());
         outbox.push(Bytes::from_static(b"123456")).unwrap();
         let mut batch = Vec::new();
         inbox.batch(&mut batch).await.unwrap();
@@ -122,7 +166,7 @@ mod tests {
 
     #[tokio::test]
     async fn one_message_longer_than_the_cap_still_passes() {
-        let (outbox, _inbox) = outbox(&limits(100, 10));
+        let (outbox, _inbox) = outbox(&limits(100, 10), &budgets());
         assert_eq!(outbox.push(Bytes::from_static(b"12345678901234")), Ok(()));
         assert_eq!(outbox.push(Bytes::from_static(b"1")), Err(Full));
     }

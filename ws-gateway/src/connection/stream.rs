@@ -15,6 +15,7 @@ use tokio::time::{Instant, Sleep, sleep_until, timeout};
 use tokio_util::sync::CancellationToken;
 
 use super::{End, Inbox, OpenFlow, Silence, outbox};
+use crate::budget::Held;
 use crate::clock;
 use crate::entropy::OsEntropy;
 use crate::exchange::Exchange;
@@ -51,7 +52,7 @@ pub async fn serve(
     stop: CancellationToken,
     opened: impl FnOnce(&Flow),
 ) {
-    let (outbox, inbox) = outbox(&exchange.limits);
+    let (outbox, inbox) = outbox(&exchange.limits, &exchange.budgets);
     let flow = exchange.flows.open_connection(line, outbox, clock::now());
     let open = OpenFlow { flow: Arc::clone(&flow), exchange: Arc::clone(&exchange) };
     opened(&flow);
@@ -63,6 +64,7 @@ pub async fn serve(
         writer,
         inbox,
         framer: StreamFramer::new(),
+        partial: Held::new(Arc::clone(&exchange.budgets.partial)),
         batch: Vec::new(),
     };
     let end = connection.run(&stop).await;
@@ -82,6 +84,7 @@ struct Connection<'a, S> {
     writer: WriteHalf<S>,
     inbox: Inbox,
     framer: StreamFramer,
+    partial: Held,
     batch: Vec<Bytes>,
 }
 
@@ -133,7 +136,10 @@ impl<S: AsyncRead + AsyncWrite> Connection<'_, S> {
         let mut complete = false;
         loop {
             match self.framer.next_frame() {
-                Ok(None) => return Ok(complete),
+                Ok(None) => {
+                    let room = self.partial.set(self.framer.held());
+                    return if room { Ok(complete) } else { Err(End::Closed(Closing::NoRoom)) };
+                }
                 Ok(Some(Frame::Message(message))) => {
                     if let Some(from) = self.flow.hop() {
                         self.exchange.receive(self.flow, from, message);

@@ -20,7 +20,9 @@ use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 use tokio_tungstenite::tungstenite::protocol::{CloseFrame, Message, Role, WebSocketConfig};
 use tokio_util::sync::CancellationToken;
 
+use super::metered::Metered;
 use super::{Due, End, Inbox, Line, OpenFlow, Silence, outbox};
+use crate::budget::{Budgets, Held};
 use crate::clock;
 use crate::exchange::Exchange;
 use crate::flows::Flow;
@@ -39,7 +41,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Stream for S {}
 
 /// Makes a WebSocket of a stream on which the HTTP handshake is done; `read` is what was read too far. In a box, for it is
 /// handed from one future to the next, and each would have room for it.
-pub async fn accept<S: Stream>(stream: S, read: Vec<u8>) -> Box<WebSocketStream<S>> {
+pub async fn accept<S: Stream>(
+    stream: S,
+    read: Vec<u8>,
+    budgets: &Budgets,
+) -> Box<WebSocketStream<Metered<S>>> {
+    let stream = Metered::new(stream, Held::new(Arc::clone(&budgets.partial)));
     let config = WebSocketConfig::default()
         .read_buffer_size(READ_BUFFER)
         .write_buffer_size(0)
@@ -55,13 +62,13 @@ pub async fn accept<S: Stream>(stream: S, read: Vec<u8>) -> Box<WebSocketStream<
 /// Serves a WebSocket until it ends.
 pub async fn serve<S: Stream>(
     exchange: Arc<Exchange>,
-    mut socket: Box<WebSocketStream<S>>,
+    mut socket: Box<WebSocketStream<Metered<S>>>,
     transport: Transport,
     local: SocketAddr,
     remote: SocketAddr,
     stop: CancellationToken,
 ) {
-    let (outbox, mut inbox) = outbox(&exchange.limits);
+    let (outbox, mut inbox) = outbox(&exchange.limits, &exchange.budgets);
     let line = Line { transport, local, remote, domain: SmolStr::default() };
     let flow = exchange.flows.open_connection(line, outbox, clock::now());
     let open = OpenFlow { flow: Arc::clone(&flow), exchange };
@@ -78,7 +85,7 @@ pub async fn serve<S: Stream>(
 async fn run<S: Stream>(
     exchange: &Arc<Exchange>,
     flow: &Arc<Flow>,
-    socket: &mut WebSocketStream<S>,
+    socket: &mut WebSocketStream<Metered<S>>,
     inbox: &mut Inbox,
     stop: &CancellationToken,
 ) -> End {
@@ -89,7 +96,7 @@ async fn run<S: Stream>(
     let mut stopping = pin!(stop.cancelled());
     loop {
         let written = tokio::select! {
-            received = socket.next() => match heard(&mut silence, received) {
+            received = socket.next() => match heard(&mut silence, socket.get_mut(), received) {
                 Some(Ok(Message::Text(text))) => receive(exchange, flow, socket, text.into()).await,
                 Some(Ok(Message::Binary(bytes))) => receive(exchange, flow, socket, bytes).await,
                 // Pings are answered by the library, at the next read; after a close it reads no more.
@@ -98,6 +105,7 @@ async fn run<S: Stream>(
                     return End::Closed(Closing::TooLong);
                 }
                 Some(Err(Error::Protocol(_) | Error::Utf8(_))) => return End::Closed(Closing::Framing),
+                Some(Err(_)) if socket.get_ref().is_refused() => return End::Closed(Closing::NoRoom),
                 Some(Err(_)) | None => return End::Peer,
             },
             queued = inbox.batch(&mut batch) => {
@@ -126,7 +134,12 @@ async fn run<S: Stream>(
 }
 
 /// Whatever comes is a sign of life, a pong too.
-fn heard(silence: &mut Silence, received: Option<Result<Message, Error>>) -> Option<Result<Message, Error>> {
+fn heard<S>(
+    silence: &mut Silence,
+    stream: &mut Metered<S>,
+    received: Option<Result<Message, Error>>,
+) -> Option<Result<Message, Error>> {
+    stream.complete();
     silence.broken();
     received
 }
@@ -194,6 +207,7 @@ async fn say_goodbye<S: Stream>(socket: &mut WebSocketStream<S>, inbox: &mut Inb
         Closing::TooLong => CloseCode::Size,
         Closing::Framing => CloseCode::Protocol,
         Closing::Idle | Closing::SlowConsumer | Closing::Unanswered => CloseCode::Policy,
+        Closing::NoRoom => CloseCode::Again,
         Closing::Stopping => CloseCode::Away,
     };
     let farewell = CloseFrame { code, reason: Utf8Bytes::from_static(reason.sentence()) };

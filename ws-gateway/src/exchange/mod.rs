@@ -24,6 +24,7 @@ use tokio::sync::{Notify, Semaphore};
 use tokio_util::sync::CancellationToken;
 
 use crate::accounts::Accounts;
+use crate::budget::Budgets;
 use crate::clock;
 use crate::config::{Limits, Timeouts};
 use crate::datagrams::Datagrams;
@@ -69,6 +70,8 @@ pub struct Exchange {
     pub metrics: Metrics,
     /// Caps.
     pub limits: Limits,
+    /// What connections share.
+    pub budgets: Budgets,
     /// How long things may take.
     pub timeouts: Timeouts,
     /// Which servers of other domains failed lately.
@@ -119,6 +122,7 @@ impl Exchange {
             location,
             accounts,
             metrics,
+            budgets: Budgets::new(limits.memory),
             limits,
             timeouts,
             targets: Targets::default(),

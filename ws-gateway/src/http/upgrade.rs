@@ -44,6 +44,7 @@ pub(super) async fn websocket(
     if let Err(reason) = peer.permit.charge(peer.remote.ip()) {
         return refuse(&site, &peer, request.headers(), reason);
     }
+    peer.permit.established();
     let tasks = site.tasks.clone();
     tasks.spawn(async move {
         match upgrade.await {
@@ -87,7 +88,7 @@ async fn over<S: AsyncRead + AsyncWrite + Unpin>(
     stream: S,
     read: Bytes,
 ) {
-    let socket = Box::pin(accept_websocket(stream, read.into())).await;
+    let socket = Box::pin(accept_websocket(stream, read.into(), &site.exchange.budgets)).await;
     let exchange = Arc::clone(&site.exchange);
     serve_websocket(exchange, socket, transport, peer.local, peer.remote, site.stop.clone()).await;
     drop(peer.permit);
@@ -121,7 +122,7 @@ fn refuse(site: &Site, peer: &Peer, headers: &HeaderMap, reason: Refusal) -> Res
     let origin = headers.get(header::ORIGIN);
     tracing::info!(remote = %peer.remote, ?origin, "WebSocket refused: {}", reason.sentence());
     match reason {
-        Refusal::ConnectionsPerIp => {
+        Refusal::ConnectionsPerIp | Refusal::HandshakesPerIp => {
             let after = [(header::RETRY_AFTER, "5")];
             (after, refusal(StatusCode::SERVICE_UNAVAILABLE, reason.sentence())).into_response()
         }

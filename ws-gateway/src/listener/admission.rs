@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
@@ -18,14 +19,24 @@ use crate::metrics::Refusal;
 pub struct Admission {
     most: usize,
     most_per_ip: usize,
+    /// Of them that are not for SIP yet.
+    most_begun: usize,
+    most_begun_per_ip: usize,
     balancers: LoadBalancers,
     open: Mutex<Open>,
 }
 
 #[derive(Debug, Default)]
 struct Open {
-    total: usize,
-    per_ip: HashMap<IpAddr, usize>,
+    total: Count,
+    per_ip: HashMap<IpAddr, Count>,
+}
+
+/// Connections, and those among them that are not for SIP yet.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Count {
+    open: usize,
+    begun: usize,
 }
 
 /// One connection's place; given back when dropped.
@@ -34,6 +45,8 @@ pub struct Permit {
     admission: Arc<Admission>,
     /// Whose it is. Not known yet where a load balancer is to name them.
     ip: OnceLock<IpAddr>,
+    /// Whether it is not for SIP yet. Changes while the counts are locked.
+    begun: AtomicBool,
 }
 
 impl Admission {
@@ -42,6 +55,8 @@ impl Admission {
         Arc::new(Self {
             most: limits.connections,
             most_per_ip: limits.connections_per_ip,
+            most_begun: limits.handshakes,
+            most_begun_per_ip: limits.handshakes_per_ip,
             balancers,
             open: Mutex::default(),
         })
@@ -49,27 +64,33 @@ impl Admission {
 
     /// A place for a connection with `ip`, if there is one.
     pub fn admit(self: &Arc<Self>, ip: IpAddr) -> Result<Permit, Refusal> {
-        let permit = self.place()?;
+        let permit = self.place(false)?;
         permit.charge(ip)?;
         Ok(permit)
     }
 
-    /// A place for a connection that came to `port`, if there is one. That of a load balancer which names its clients
+    /// A place for a connection that came to `port`, if there is one. But over TCP it is not for SIP before that is said
+    /// ([`Permit::established`]). That of a load balancer which names its clients
     /// there counts among all, and as its client's once that is known.
     pub fn arrived(self: &Arc<Self>, port: Port, remote: SocketAddr) -> Result<Permit, Refusal> {
-        match self.announces(port, remote.ip()) || self.forwards(port, remote.ip()) {
-            true => self.place(),
-            false => self.admit(remote.ip()),
+        let permit = self.place(port != Port::Tcp)?;
+        if !self.announces(port, remote.ip()) && !self.forwards(port, remote.ip()) {
+            permit.charge(remote.ip())?;
         }
+        Ok(permit)
     }
 
-    fn place(self: &Arc<Self>) -> Result<Permit, Refusal> {
+    fn place(self: &Arc<Self>, begun: bool) -> Result<Permit, Refusal> {
         let mut open = self.open.lock();
-        if open.total >= self.most {
+        if open.total.open >= self.most {
             return Err(Refusal::Connections);
         }
-        open.total += 1;
-        Ok(Permit { admission: Arc::clone(self), ip: OnceLock::new() })
+        if begun && open.total.begun >= self.most_begun {
+            return Err(Refusal::Handshakes);
+        }
+        open.total.open += 1;
+        open.total.begun += usize::from(begun);
+        Ok(Permit { admission: Arc::clone(self), ip: OnceLock::new(), begun: AtomicBool::new(begun) })
     }
 
     /// Whether a connection from `ip` to `port` has to begin with who the client is.
@@ -127,6 +148,18 @@ impl Permit {
         SocketAddr::new(ip, remote.port())
     }
 
+    /// It is a connection for SIP from now on.
+    pub fn established(&self) {
+        let mut open = self.admission.open.lock();
+        if !self.begun.swap(false, Ordering::Relaxed) {
+            return;
+        }
+        open.total.begun -= 1;
+        if let Some(count) = self.ip.get().and_then(|ip| open.per_ip.get_mut(ip)) {
+            count.begun -= 1;
+        }
+    }
+
     /// Counts the connection as one of `ip`, if it is nobody's yet.
     pub fn charge(&self, ip: IpAddr) -> Result<(), Refusal> {
         let ip = household(ip);
@@ -135,10 +168,21 @@ impl Permit {
             return Ok(());
         }
         let count = open.per_ip.entry(ip).or_default();
-        if *count >= self.admission.most_per_ip {
-            return Err(Refusal::ConnectionsPerIp);
+        let begun = self.begun.load(Ordering::Relaxed);
+        let full = match () {
+            () if count.open >= self.admission.most_per_ip => Some(Refusal::ConnectionsPerIp),
+            () if begun && count.begun >= self.admission.most_begun_per_ip => Some(Refusal::HandshakesPerIp),
+            () => None,
+        };
+        if let Some(refusal) = full {
+            // An address with no place at all was new.
+            if *count == Count::default() {
+                open.per_ip.remove(&ip);
+            }
+            return Err(refusal);
         }
-        *count += 1;
+        count.open += 1;
+        count.begun += usize::from(begun);
         // Nobody else sets it while the count is locked.
         let _ = self.ip.set(ip);
         Ok(())
@@ -147,13 +191,14 @@ impl Permit {
 
 impl Drop for Permit {
     fn drop(&mut self) {
+        self.established();
         let mut open = self.admission.open.lock();
-        open.total -= 1;
+        open.total.open -= 1;
         if let Some(ip) = self.ip.get()
             && let Some(count) = open.per_ip.get_mut(ip)
         {
-            *count -= 1;
-            if *count == 0 {
+            count.open -= 1;
+            if count.open == 0 {
                 open.per_ip.remove(ip);
             }
         }
@@ -197,7 +242,28 @@ mod tests {
         assert!(admission.admit(ip).is_ok());
         drop(_second);
         assert_eq!(admission.open.lock().per_ip.len(), 0);
-        assert_eq!(admission.open.lock().total, 0);
+        assert_eq!(admission.open.lock().total, Count::default());
+    }
+
+    #[test]
+    fn handshakes_have_a_cap_of_their_own_until_they_are_done() {
+        let limits = Limits { handshakes: 3, handshakes_per_ip: 2, ..Limits::default() };
+        let admission = Admission::new(&limits, LoadBalancers::default());
+        let [one, other] = [1, 2].map(|last| SocketAddr::from(([192, 0, 2, last], 1)));
+        let first = admission.arrived(Port::Https, one).unwrap();
+        let second = admission.arrived(Port::Tls, one).unwrap();
+        assert_eq!(admission.arrived(Port::Http, one).unwrap_err(), Refusal::HandshakesPerIp);
+        // Over TCP there is none.
+        let plain = admission.arrived(Port::Tcp, one).unwrap();
+        let third = admission.arrived(Port::Http, other).unwrap();
+        assert_eq!(admission.arrived(Port::Http, other).unwrap_err(), Refusal::Handshakes);
+        first.established();
+        first.established();
+        let fourth = admission.arrived(Port::Http, other).unwrap();
+        assert_eq!(admission.open.lock().total, Count { open: 5, begun: 3 });
+        drop((first, second, plain, third, fourth));
+        assert_eq!(admission.open.lock().total, Count::default());
+        assert_eq!(admission.open.lock().per_ip.len(), 0);
     }
 
     #[test]
@@ -242,7 +308,7 @@ mod tests {
         assert_eq!(admission.arrived(Port::Http, balancer).unwrap_err(), Refusal::Connections);
         drop((first, second));
         assert_eq!(admission.open.lock().per_ip.len(), 0);
-        assert_eq!(admission.open.lock().total, 1);
+        assert_eq!(admission.open.lock().total.open, 1);
         // Where it names nobody it is a peer as any other.
         let _direct = admission.arrived(Port::Tls, balancer).unwrap();
         assert_eq!(admission.arrived(Port::Tls, balancer).unwrap_err(), Refusal::ConnectionsPerIp);

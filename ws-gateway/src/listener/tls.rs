@@ -39,6 +39,7 @@ pub async fn serve(
             let client = tcp::client(&permit, &exchange, &mut stream, remote, Port::Tls).await;
             let Some(remote) = client else { return };
             if let Some(stream) = handshake(&exchange, &acceptor, stream, remote).await {
+                permit.established();
                 let line =
                     Line { transport: Transport::Tls, local: advertised, remote, domain: SmolStr::default() };
                 serve_stream(exchange, stream, line, stop, |_| {}).await;

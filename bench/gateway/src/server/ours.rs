@@ -32,7 +32,8 @@ pub(super) fn start(program: &Path, directory: &Path, [udp, ws, wss]: [SocketAdd
         "development = true\npasswords = false\nlocation = \"memory\"\nlog = \"warn\"\ndomain = \"{DOMAIN}\"\n\
          [http]\nlisten = \"{ws}\"\n[https]\nlisten = \"{wss}\"\n[[udp]]\nlisten = \"{udp}\"\n\
          [[certificate]]\nchain = \"{chain}\"\nkey = \"{key}\"\n\
-         [limits]\nconnections = 100000\nconnections_per_ip = 100000\n[timeouts]\nidle = 3600\n"
+         [limits]\nconnections = 100000\nconnections_per_ip = 100000\nhandshakes = 100000\n\
+         handshakes_per_ip = 100000\nmemory = 65536\n[timeouts]\nidle = 3600\n"
     );
     let file = directory.join("gateway.toml");
     fs::write(&file, config)?;

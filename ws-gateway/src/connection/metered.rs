@@ -1,0 +1,74 @@
+//! A stream that knows how much of a message has come: the WebSocket library does not say.
+
+use std::io;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+
+use crate::budget::Held;
+
+/// A stream whose bytes of unfinished messages have a budget.
+pub struct Metered<S> {
+    stream: S,
+    /// Bytes read since the last whole message.
+    read: usize,
+    held: Held,
+    refused: bool,
+}
+
+/// Up to this nothing is counted: every connection has a buffer of its own.
+const FREE: usize = 4_096;
+
+impl<S> Metered<S> {
+    /// A stream that nothing was read from.
+    pub const fn new(stream: S, held: Held) -> Self {
+        Self { stream, read: 0, held, refused: false }
+    }
+
+    /// A whole message was read.
+    pub fn complete(&mut self) {
+        // Less always fits.
+        self.held.set(0);
+        self.read = 0;
+    }
+
+    /// Whether there was no room for more.
+    pub const fn is_refused(&self) -> bool {
+        self.refused
+    }
+}
+
+impl<S: AsyncRead + Unpin> AsyncRead for Metered<S> {
+    fn poll_read(
+        self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let this = self.get_mut();
+        let before = buffer.filled().len();
+        ready!(Pin::new(&mut this.stream).poll_read(context, buffer))?;
+        this.read += buffer.filled().len() - before;
+        // Buffers grow by doubling.
+        let cost = if this.read > FREE { 2 * this.read } else { 0 };
+        if !this.held.set(cost) {
+            this.refused = true;
+            return Poll::Ready(Err(io::ErrorKind::OutOfMemory.into()));
+        }
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl<S: AsyncWrite + Unpin> AsyncWrite for Metered<S> {
+    fn poll_write(self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.get_mut().stream).poll_write(context, bytes)
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.get_mut().stream).poll_flush(context)
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.get_mut().stream).poll_shutdown(context)
+    }
+}
