@@ -230,13 +230,14 @@ impl Flows {
         }
     }
 
-    /// Takes their identity from the flows of accounts that are gone: what such a flow asks for next must be proven
-    /// again, and cannot be.
-    pub fn revoke(&self, gone: impl Fn(&str) -> bool) {
+    /// The flows of accounts that are gone, or whose password is another, speak for them no longer but in the dialogs they are
+    /// in: whoever talks may hang up, and what such a flow asks for beside that must be proven again.
+    pub fn revoke(&self, ended: impl Fn(&str) -> bool, now: Instant) {
         for flow in self.table.read().flows.values() {
             let mut identity = flow.identity.lock();
-            if identity.as_ref().is_some_and(|identity| gone(&identity.username)) {
-                *identity = None;
+            if let Some(known) = identity.as_ref().filter(|known| ended(&known.username)) {
+                let ended = Identity { expires_at: now, ..Identity::clone(known) };
+                *identity = Some(Arc::new(ended));
             }
         }
     }

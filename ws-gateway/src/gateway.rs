@@ -381,9 +381,9 @@ async fn reload_accounts(exchange: Arc<Exchange>, stop: CancellationToken) {
         // A small file, but a disk may be slow all the same.
         let read = tokio::task::spawn_blocking(move || reading.accounts.reload()).await;
         match read {
-            Ok(Ok(false)) => {}
-            Ok(Ok(true)) => {
-                exchange.flows.revoke(|username| exchange.accounts.secrets(username).is_none());
+            Ok(Ok(None)) => {}
+            Ok(Ok(Some(ended))) => {
+                exchange.accounts_ended(&ended);
                 tracing::info!(accounts = exchange.accounts.len(), "accounts changed");
             }
             Ok(Err(error)) => tracing::error!("accounts stay as they were: {error:#}"),

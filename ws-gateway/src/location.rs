@@ -159,6 +159,23 @@ impl Location {
         (result, woken)
     }
 
+    /// Ends all bindings of an address-of-record. Dialogs that began with them go on. How many there were.
+    pub fn end(&self, aor: &SmolStr, now: Instant, flows: &Flows) -> usize {
+        let mut part = self.part(aor).lock();
+        let Some(entry) = part.get_mut(aor) else { return 0 };
+        self.refresh(entry, now, flows);
+        let before = std::mem::take(&mut entry.bindings);
+        self.count(before.len(), 0);
+        entry.leave(&before);
+        if entry.is_empty() {
+            part.remove(aor);
+        }
+        if !before.is_empty() {
+            self.changed(aor);
+        }
+        before.len()
+    }
+
     /// The way to a registration, which may be away, or not be known yet since we have just started.
     pub fn reach(&self, key: &RegistrationKey, waiter: Waiter, now: Instant, flows: &Flows) -> Reach {
         let mut part = self.part(&key.aor).lock();

@@ -422,6 +422,55 @@ async fn a_removed_user_must_prove_what_it_cannot() {
     assert_eq!(tokio::time::timeout(Duration::from_secs(5), status).await.unwrap(), 407);
 }
 
+/// Whoever has the old password is called no longer and calls nobody, but ends the call it is in.
+#[tokio::test]
+async fn a_changed_password_ends_the_registration() {
+    let running = start();
+    let addresses = running.gateway.addresses().clone();
+    let (mut alice, mut bob) = (WsPeer::new(addresses.http).await, WsPeer::new(addresses.http).await);
+    let old = running.password("alice");
+    assert_eq!(alice.register("alice", &old, "ra", "").await.status(), 200);
+    assert_eq!(bob.register("bob", &running.password("bob"), "rb", "").await.status(), 200);
+    let contact = format!("Contact: {}\r\n", alice.contact("alice"));
+    let (from, to) = ("sip:alice@localhost", "<sip:bob@localhost>");
+    alice.send(&alice.request("INVITE", "sip:bob@localhost", from, to, "call", 1, &contact)).await;
+    let invited = bob.receive().await;
+    bob.send(&invited.response("200 OK", "b", &format!("Contact: {}\r\n", bob.contact("bob")))).await;
+    let ok = alice.receive_final().await;
+    let routes: String = ok.all("Record-Route").iter().rev().map(|r| format!("Route: {r}\r\n")).collect();
+    let to_bob = "<sip:bob@localhost>;tag=b";
+    alice.send(&alice.request("ACK", &target(&ok), from, to_bob, "call", 1, &routes)).await;
+    assert_eq!(bob.receive().await.method(), "ACK");
+
+    let data = DataDirectory::open(running.data.path()).unwrap();
+    ws_gateway::accounts::remove(&data, "localhost", "alice").unwrap();
+    ws_gateway::accounts::add(&data, "localhost", "alice", "another").unwrap();
+    running.wait_for_metric("trapezoid_bindings", 1).await;
+    let message = |peer: &WsPeer, from: &str, to: &str, call_id: &str| {
+        peer.request(
+            "MESSAGE",
+            &format!("sip:{to}"),
+            &format!("sip:{from}"),
+            &format!("<sip:{to}>"),
+            call_id,
+            1,
+            "",
+        )
+    };
+    bob.send(&message(&bob, "bob@localhost", "alice@localhost", "m1")).await;
+    assert_eq!(bob.receive_final().await.status(), 480);
+    alice.send(&message(&alice, "alice@localhost", "bob@localhost", "m2")).await;
+    assert_eq!(alice.receive_final().await.status(), 407);
+    assert_eq!(alice.register("alice", &old, "ra2", "").await.status(), 401);
+    alice.send(&alice.request("BYE", &target(&ok), from, to_bob, "call", 2, &routes)).await;
+    let bye = bob.receive().await;
+    assert_eq!(bye.method(), "BYE", "{}", bye.0);
+    bob.send(&bye.response("200 OK", "b", "")).await;
+    assert_eq!(alice.receive_final().await.status(), 200);
+    assert_eq!(alice.register("alice", "another", "ra3", "").await.status(), 200);
+    running.wait_for_metric("trapezoid_bindings", 2).await;
+}
+
 #[tokio::test]
 async fn a_call_survives_a_restart_of_the_gateway() {
     let data = tempfile::tempdir().unwrap();

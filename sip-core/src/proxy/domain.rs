@@ -40,6 +40,15 @@ impl Domain {
         }
     }
 
+    /// Whether a URI leads to us: by its host, and by its `maddr` if it has one, which goes before the host (§19.1.1).
+    pub fn names(&self, uri: &SipUri<'_>, local: IpAddr) -> bool {
+        self.is(uri.host, local)
+            && match uri.param("maddr") {
+                None => true,
+                Some(maddr) => Host::parse(maddr).is_some_and(|host| self.is(host, local)),
+            }
+    }
+
     /// The address-of-record `uri` names under our domain, whichever alias it uses. `None`: its host is not us, or it
     /// has no user part.
     pub fn aor(&self, uri: &SipUri<'_>, local: IpAddr) -> Option<SmolStr> {

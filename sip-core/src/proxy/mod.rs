@@ -33,7 +33,7 @@ pub use domain::Domain;
 pub use failover::{Failure, Retry};
 pub use identity::{Asserted, unprovided};
 pub use refusal::Refusal;
-pub use route::{Path, Sender, loosen};
+pub use route::{Path, Sender, loosen, without_maddr};
 pub use session_timer::{LEAST as LEAST_SESSION_INTERVAL, SessionTimer};
 pub use stateless::{Stateless, back, stateless_tag};
 pub use table::{Counters, Inbound, Proxy, Settings, Target, Turn, Wanted};

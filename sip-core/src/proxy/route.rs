@@ -1,12 +1,14 @@
 //! Route information preprocessing (§16.4): which of a request's Routes are ours and what they say.
 
 use alloc::format;
+use alloc::string::String;
+use core::fmt::Write as _;
 
 use super::{Domain, Refusal};
 use crate::message::typed::Route;
-use crate::message::{Fault, HeaderName, NameAddr, Refused, Request, Rewrite, Uri};
+use crate::message::{Fault, HeaderName, Host, NameAddr, Refused, Request, Rewrite, Uri};
 use crate::time::Instant;
-use crate::transport::{Hop, RegistrationKey, RouteTarget, RouteTokens};
+use crate::transport::{Hop, RegistrationKey, RouteTarget, RouteTokens, Transport};
 
 /// Where a request is to go by its Routes.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -66,7 +68,7 @@ impl Path {
                 (Some(target), None) if routes == 0 && request.to_tag().is_some() => sender = Some(target),
                 (Some(receiver), Some(sender)) => return Ok(Self::Dialog { sender, receiver }),
                 (Some(_), None) | (None, Some(_)) => return Err(Refusal::RouteSet),
-                (None, None) if !domain.is(uri.host, from.local.ip()) => return Err(Refusal::ForeignRoute),
+                (None, None) if !domain.names(&uri, from.local.ip()) => return Err(Refusal::ForeignRoute),
                 // It is ours by its host and has a user part: in a dialog, a token that is too old or of another
                 // call. To follow the Request-URI past it would be to relay.
                 (None, None) if request.to_tag().is_some() && uri.user.is_some() => {
@@ -93,6 +95,53 @@ pub fn loosen(request: &Request, tokens: &RouteTokens, now: Instant) -> Option<R
     rewrite.request_uri(request, last.uri);
     rewrite.prepend(HeaderName::Route, &format!("<{}>", request.uri()));
     rewrite.remove_last_value(HeaderName::Route);
+    Some(Request::parse(rewrite.finish()))
+}
+
+/// §16.4: the Request-URI has a `maddr` that is ours, and the request came to the port and over the transport that it names. The
+/// request as if none of them stood there; `None`: it is another.
+pub fn without_maddr(request: &Request, from: &Hop, domain: &Domain) -> Option<Result<Request, Refused>> {
+    // Nearly none has a parameter.
+    if !request.uri().contains(';') {
+        return None;
+    }
+    let Some(Uri::Sip(uri)) = Uri::parse(request.uri()) else { return None };
+    let maddr = Host::parse(uri.param("maddr")?)?;
+    let transport = match (uri.param("transport"), uri.secure) {
+        (None, false) => Transport::Udp,
+        (None, true) => Transport::Tls,
+        (Some(token), secure) => match Transport::from_token(token)? {
+            Transport::Tcp if secure => Transport::Tls,
+            other => other,
+        },
+    };
+    let default = if transport == Transport::Tls { 5061 } else { 5060 };
+    let here = domain.is(maddr, from.local.ip())
+        && transport == from.transport
+        && uri.port.unwrap_or(default) == from.local.port();
+    if !here {
+        return None;
+    }
+    let mut plain = String::from(if uri.secure { "sips:" } else { "sip:" });
+    if let Some(user) = uri.user {
+        plain.push_str(user);
+        if let Some(password) = uri.password {
+            plain.push(':');
+            plain.push_str(password);
+        }
+        plain.push('@');
+    }
+    // Writing to a String cannot fail.
+    let _ = write!(plain, "{}", uri.host);
+    for (name, value) in uri.params() {
+        let gone = ["maddr", "transport"].iter().any(|gone| gone.eq_ignore_ascii_case(name));
+        if !gone {
+            let _ = write!(plain, ";{name}");
+            let _ = value.map(|value| write!(plain, "={value}"));
+        }
+    }
+    let mut rewrite = Rewrite::new(request.headers());
+    rewrite.request_uri(request, &plain);
     Some(Request::parse(rewrite.finish()))
 }
 

@@ -22,7 +22,7 @@ impl Server {
         let Some(Uri::Sip(uri)) = Uri::parse(arrival.request.uri()) else {
             return self.refuse(now, &arrival, Reply::new(416));
         };
-        let ours = self.domain.is(uri.host, arrival.from.local.ip());
+        let ours = self.is_for_us(&uri, &arrival);
         let leads_on = *arrival.request.method() != Method::Register && self.leads_on(&uri);
         let stray = !ours && self.stray(&arrival).is_some();
         // What is forgotten at once is not sent to servers that would have to be found first.
@@ -294,7 +294,7 @@ impl Server {
                         None => dead = true,
                     }
                 }
-                (aor, self.domain.is(uri.host, arrival.from.local.ip()))
+                (aor, self.is_for_us(&uri, &arrival))
             }
             _ => (None, true),
         };
@@ -328,6 +328,11 @@ impl Server {
             (_, Some(_)) if dead => self.refuse(now, &arrival, Reply::because(404, "GRUU Not Known")),
             (username, Some(aor)) => self.lookup(now, arrival, username.as_deref(), aor, instance, routes),
         }
+    }
+
+    /// Whether a Request-URI is of our domain. One with a `maddr` that was not taken away is for whoever is there (§16.5).
+    pub(super) fn is_for_us(&self, uri: &SipUri<'_>, arrival: &Arrival) -> bool {
+        self.domain.is(uri.host, arrival.from.local.ip()) && uri.param("maddr").is_none()
     }
 
     fn target(&self, uri: &SipUri<'_>, arrival: &Arrival) -> Option<SmolStr> {

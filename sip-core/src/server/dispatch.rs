@@ -24,6 +24,13 @@ impl Server {
                 return self.refuse(now, &arrival, Refusal::from(refused.error).into());
             }
         }
+        match proxy::without_maddr(&arrival.request, &arrival.from, &self.domain) {
+            None => {}
+            Some(Ok(request)) => arrival.request = request,
+            Some(Err(refused)) => {
+                return self.refuse(now, &arrival, Refusal::from(refused.error).into());
+            }
+        }
         if let Err(refusal) = proxy::validate(&arrival.request) {
             return self.refuse(now, &arrival, refusal.into());
         }

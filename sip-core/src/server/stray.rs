@@ -31,7 +31,7 @@ impl Server {
         let Some(Uri::Sip(uri)) = Uri::parse(arrival.request.uri()) else {
             return self.counters.acks_dropped += 1;
         };
-        let ours = self.domain.is(uri.host, arrival.from.local.ip());
+        let ours = self.is_for_us(&uri, &arrival);
         let found = if ours { uri.gruu().is_some() } else { self.stray(&arrival).is_some() };
         let standing = self.standing(now, &arrival, &uri, ours).filter(Self::may_stray);
         let Some(standing) = standing.filter(|_| found) else {

@@ -6,7 +6,7 @@
 mod demo;
 mod file;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
@@ -45,24 +45,33 @@ impl Accounts {
         Ok(accounts)
     }
 
-    /// Reads the file again if it changed. Tells whether it had.
-    pub fn reload(&self) -> anyhow::Result<bool> {
+    /// Reads the file again if it changed. `None`: it had not; else the user names of those that are gone or have another
+    /// password.
+    pub fn reload(&self) -> anyhow::Result<Option<HashSet<SmolStr>>> {
         let changed = file::changed(&self.data);
         if changed == self.index.read().changed {
-            return Ok(false);
+            return Ok(None);
         }
-        let secrets = file::read(&self.data)?
+        let secrets: HashMap<SmolStr, Arc<Secrets>> = file::read(&self.data)?
             .into_iter()
             .filter(|secrets| secrets.realm() == self.domain)
             .map(|secrets| (SmolStr::from(secrets.username()), Arc::new(secrets)))
             .collect();
-        *self.index.write() = Index { secrets, changed };
-        Ok(true)
+        let mut index = self.index.write();
+        let other = |(name, old): &(&SmolStr, &Arc<Secrets>)| secrets.get(*name) != Some(old);
+        let ended = index.secrets.iter().filter(other).map(|(name, _)| name.clone()).collect();
+        *index = Index { secrets, changed };
+        Ok(Some(ended))
     }
 
     /// The secrets of a user.
     pub fn secrets(&self, username: &str) -> Option<Arc<Secrets>> {
         self.index.read().secrets.get(username).cloned()
+    }
+
+    /// The address-of-record of an account: its name needs no escapes.
+    pub fn aor(&self, username: &str) -> SmolStr {
+        format!("sip:{username}@{}", self.domain).into()
     }
 
     /// Whether `aor`, in canonical form, is an account's.

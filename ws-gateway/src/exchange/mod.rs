@@ -7,7 +7,7 @@ mod answers;
 mod guard;
 mod refusal_log;
 
-use std::collections::VecDeque;
+use std::collections::{HashSet, VecDeque};
 use std::hash::Hasher as _;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -195,6 +195,18 @@ impl Exchange {
         // The answer finds its shard by the Call-ID.
         let call_id: SmolStr = token(&mut OsEntropy::new(), CALL_ID_BITS).into();
         self.turn(self.shard_by(call_id.as_bytes()), Input::Probe { peer, call_id });
+    }
+
+    /// These accounts are gone, or have another password: their registrations end, and whoever is there proves anew who it is.
+    pub fn accounts_ended(&self, ended: &HashSet<SmolStr>) {
+        let now = clock::now();
+        self.flows.revoke(|username| ended.contains(username), now);
+        for username in ended {
+            let bindings = self.location.end(&self.accounts.aor(username), now, &self.flows);
+            if bindings > 0 {
+                tracing::info!(%username, bindings, "registrations ended: the account is gone or has another password");
+            }
+        }
     }
 
     pub(crate) fn dialer(&self) -> &Dialer {

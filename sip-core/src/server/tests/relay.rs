@@ -249,3 +249,68 @@ fn toll_fraud_another_domains_redirection_is_told_and_not_followed() {
     assert!(text(net.expect(&alice, 302).bytes()).contains("sip:+1900@198.18.0.50"));
     net.quiet();
 }
+
+#[test]
+fn rfc3261_16_4_a_maddr_that_is_ours_is_taken_away() {
+    let mut net = Net::new();
+    let (bob, phone, other) = (ws("bob", 2), udp("alice", 5), tcp("alice", 6));
+    net.register(&bob);
+    let message = |peer: &Peer, uri: &str, cseq: u32| {
+        peer.out("MESSAGE", uri, cseq, "").replace("<sip:alice@example.com>", "<sip:a@b.example>")
+    };
+    // By address, by name, with the port and the transport spelled out, and of another kind of socket.
+    let rows = [
+        (&phone, "sip:bob@example.com;maddr=192.0.2.1"),
+        (&phone, "sip:bob@alias.example.com:5060;transport=udp;Maddr=example.com"),
+        (&other, "sip:bob@example.com:5070;x=y;maddr=192.0.2.1;transport=TCP"),
+    ];
+    for (row, (peer, uri)) in rows.into_iter().enumerate() {
+        net.send(peer, message(peer, uri, 100 + row as u32));
+        assert_eq!(net.request(&bob, &Method::Message).uri(), bob.contact(), "{uri}");
+    }
+    // Of another port or transport, or another's: it is for whoever is there, and that is not for strangers.
+    for (row, uri) in [
+        "sip:bob@example.com;maddr=198.18.0.99",
+        "sip:bob@example.com:5099;maddr=192.0.2.1",
+        "sip:bob@example.com;maddr=192.0.2.1;transport=tcp",
+        "sip:bob@example.com;maddr=not%20a%20host",
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        net.send(&phone, message(&phone, uri, 200 + row as u32));
+        net.expect(&phone, 403);
+        net.quiet();
+    }
+}
+
+#[test]
+fn rfc3261_16_5_a_maddr_of_anothers_is_the_only_target() {
+    let mut net = Net::with(|config| config.outward = Outward::Anywhere);
+    let (alice, bob) = (ws("alice", 1), ws("bob", 2));
+    net.register(&alice);
+    net.register(&bob);
+    net.send(&alice, alice.out("MESSAGE", "sip:bob@example.com;maddr=198.18.0.99", 3, ""));
+    let there = elsewhere(Transport::Udp, "198.18.0.99:5060");
+    assert_eq!(net.request(&there, &Method::Message).uri(), "sip:bob@example.com;maddr=198.18.0.99");
+    net.quiet();
+}
+
+#[test]
+fn rfc3261_16_4_a_route_with_a_maddr_is_ours_only_if_that_is() {
+    let mut net = Net::new();
+    let (bob, phone) = (ws("bob", 2), udp("alice", 5));
+    net.register(&bob);
+    for (row, (maddr, passes)) in
+        [("192.0.2.1", true), ("alias.example.com", true), ("198.18.0.99", false)].into_iter().enumerate()
+    {
+        let route = format!("Route: <sip:example.com;lr;maddr={maddr}>\r\n");
+        let message = phone.out("MESSAGE", "sip:bob@example.com", 100 + row as u32, &route);
+        net.send(&phone, message.replace("<sip:alice@example.com>", "<sip:a@b.example>"));
+        if passes {
+            assert!(!net.request(&bob, &Method::Message).headers().has(HeaderName::Route));
+        } else {
+            net.expect(&phone, 403);
+        }
+    }
+}
