@@ -5,7 +5,7 @@ use alloc::boxed::Box;
 use bytes::Bytes;
 
 use super::index::{Index, Span};
-use super::places::{AddressPlaces, Place, ViaPlaces};
+use super::places::{AddressPlaces, Place, UriPlaces, ViaPlaces};
 use super::value::{CSeq, NameAddr, Via, split_list};
 use super::{Fault, Field, HeaderName, Headers, Method, ParseError, Request, Response, Uri, chars};
 use crate::limits;
@@ -64,7 +64,7 @@ struct Content {
 }
 
 enum Start {
-    Request(Method, Span),
+    Request(Method, Span, UriPlaces),
     Response(u16, Span),
 }
 
@@ -72,7 +72,7 @@ impl Content {
     fn read(index: &Index, head: &str) -> Result<Self, ParseError> {
         let line = index.start_line(head);
         let start = if names_version(line) { start_response(line)? } else { start_request(line)? };
-        let method = if let Start::Request(method, _) = &start { Some(method) } else { None };
+        let method = if let Start::Request(method, ..) = &start { Some(method) } else { None };
         let essentials = Essentials::read(index, head, method)?;
         Ok(Self { start, essentials })
     }
@@ -80,7 +80,9 @@ impl Content {
     fn with(self, headers: Headers) -> Message {
         let Self { start, essentials } = self;
         match start {
-            Start::Request(method, uri) => Message::Request(Request::new(headers, method, uri, essentials)),
+            Start::Request(method, uri, places) => {
+                Message::Request(Request::new(headers, (method, uri, places), essentials))
+            }
             Start::Response(status, reason) => {
                 Message::Response(Response::new(headers, status, reason, essentials))
             }
@@ -132,7 +134,8 @@ fn start_request(line: &str) -> Result<Start, ParseError> {
     if parsed.sip().is_some_and(|sip| sip.headers.is_some()) {
         return Err(malformed(Fault::RequestUri, uri));
     }
-    Ok(Start::Request(Method::from_token(method), Span::of(line.as_bytes(), uri)))
+    let places = UriPlaces::of(uri, &parsed);
+    Ok(Start::Request(Method::from_token(method), Span::of(line.as_bytes(), uri), places))
 }
 
 /// `Status-Line = SIP-Version SP Status-Code SP Reason-Phrase` (§7.2); an absent phrase is taken as empty.
@@ -188,15 +191,20 @@ impl Essentials {
         let address = |name| {
             let text = single(name)?;
             // One address, and no comma smuggles a second.
+            if let Some((places, tag)) = AddressPlaces::read(text) {
+                return Ok((text, places, tag));
+            }
             match NameAddr::read(text) {
-                Some((address, tag)) => Ok((text, AddressPlaces::of(text, &address), tag)),
+                Some((address, tag)) => {
+                    Ok((text, AddressPlaces::of(text, &address), Place::maybe(text, tag)))
+                }
                 None => Err(ParseError::new(Fault::Malformed(name), at(text))),
             }
         };
         let (from_text, from_places, from_tag) = address(HeaderName::From)?;
         let (to_text, to_places, to_tag) = address(HeaderName::To)?;
-        limited(HeaderName::From, from_tag)?;
-        limited(HeaderName::To, to_tag)?;
+        limited(HeaderName::From, from_tag.within(from_text))?;
+        limited(HeaderName::To, to_tag.within(to_text))?;
 
         let call_id = single(HeaderName::CallId)?;
         if !chars::is_call_id(call_id) {
@@ -228,10 +236,10 @@ impl Essentials {
             branch: Place::maybe(via_text, branch),
             from: Place::of(head, from_text),
             from_places,
-            from_tag: Place::maybe(from_text, from_tag),
+            from_tag,
             to: Place::of(head, to_text),
             to_places,
-            to_tag: Place::maybe(to_text, to_tag),
+            to_tag,
             call_id: Place::of(head, call_id),
             cseq,
         })

@@ -3,7 +3,8 @@
 use core::net::IpAddr;
 
 use super::index::Span;
-use super::value::ViaMarks;
+use super::uri::{read_port, skip_uri_params};
+use super::value::{ViaMarks, read_display};
 use super::{Host, NameAddr, Params, SipUri, Uri, Via, chars};
 
 /// A part of a message's head, or of a field's value. Both are shorter than a message, so that places fit.
@@ -18,6 +19,10 @@ const _: () = assert!(crate::limits::MESSAGE_BYTES <= 1 << 16, "a place is 16 bi
 impl Place {
     /// No part ends here: a name or an empty line is more.
     const NOWHERE: Self = Self { start: u16::MAX, end: u16::MAX };
+
+    const fn new(start: usize, end: usize) -> Self {
+        Self { start: start as u16, end: end as u16 }
+    }
 
     /// Where `part`, a slice of `value`, lies in it.
     pub(super) fn of(value: &str, part: &str) -> Self {
@@ -98,32 +103,110 @@ pub(super) struct ViaPlaces {
     marks: ViaMarks,
 }
 
+impl SipPlaces {
+    /// Of a URI that was read from `value`; `None` for those that are not as usual.
+    fn of(value: &str, uri: &Uri<'_>) -> Option<Self> {
+        match *uri {
+            Uri::Sip(SipUri { secure, user, password: None, host, port, params_text, headers: None }) => {
+                Some(Self {
+                    secure,
+                    user: Place::maybe(value, user),
+                    host: HostPlace::of(value, &host),
+                    port,
+                    params: Place::of(value, params_text),
+                })
+            }
+            _ => None,
+        }
+    }
+
+    /// Reads the URI that stands at `start` between angle brackets, in one walk; also where the closing one is. `None`: it is
+    /// not as URIs usually are, and has to be looked at more closely.
+    fn read(value: &str, start: usize) -> Option<(Self, usize)> {
+        let bytes = value.as_bytes();
+        let start = start + 4;
+        if bytes.get(start - 5) != Some(&b'<') || bytes.get(start - 4..start) != Some(b"sip:") {
+            return None;
+        }
+        let end = chars::skip_user(bytes, start);
+        // Neither escapes nor a password. No `@` at all is no user part.
+        let (user, at) = match bytes.get(end) {
+            Some(b'@') if end > start => (Place::new(start, end), end + 1),
+            Some(b'>' | b':') => (Place::NOWHERE, start),
+            _ => return None,
+        };
+        let (host, mut at) = Host::read(value, at)?;
+        let mut port = None;
+        if bytes.get(at) == Some(&b':') {
+            let (number, end) = read_port(value, at + 1)?;
+            (port, at) = (Some(number), end);
+        }
+        let end = skip_uri_params(bytes, at)?;
+        let host = HostPlace::of(value, &host);
+        let uri = Self { secure: false, user, host, port, params: Place::new(at, end) };
+        (bytes.get(end) == Some(&b'>')).then_some((uri, end))
+    }
+
+    /// The URI in the same `value`.
+    fn within(self, value: &str) -> Uri<'_> {
+        Uri::Sip(SipUri {
+            secure: self.secure,
+            user: self.user.within(value),
+            password: None,
+            host: self.host.within(value),
+            port: self.port,
+            params_text: self.params.text(value),
+            headers: None,
+        })
+    }
+}
+
+/// The places of a Request-URI, if it is one as they usually are.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct UriPlaces(Option<SipPlaces>);
+
+impl UriPlaces {
+    /// Of a URI that was read from `text`.
+    pub(super) fn of(text: &str, uri: &Uri<'_>) -> Self {
+        Self(SipPlaces::of(text, uri))
+    }
+
+    /// The URI in the same `text`.
+    pub(super) fn within(self, text: &str) -> Option<Uri<'_>> {
+        match self.0 {
+            Some(sip) => Some(sip.within(text)),
+            None => Uri::parse(text),
+        }
+    }
+}
+
 impl AddressPlaces {
+    /// Reads an address in brackets whose URI is as most are; also its tag. `None`: whether it is an address, who takes it
+    /// apart by the grammar knows.
+    pub(super) fn read(value: &str) -> Option<(Self, Place)> {
+        if value.len() > usize::from(u16::MAX) {
+            return None;
+        }
+        // A name that is not in quotes is looked at more closely.
+        let (display, open) = read_display(value).filter(|(len, _)| *len == 0 || value.starts_with('"'))?;
+        let (sip, close) = SipPlaces::read(value, open + 1)?;
+        let read = Params::read(value, close + 1, "tag").filter(|read| read.end == value.len())?;
+        let address = Self {
+            display: Place::new(0, display),
+            uri: Place::new(open + 1, close),
+            params: Place::of(value, read.params.as_str()),
+            sip: Some(sip),
+        };
+        Some((address, Place::maybe(value, read.wanted)))
+    }
+
     /// Of an address that was read from `value`.
     pub(super) fn of(value: &str, address: &NameAddr<'_>) -> Self {
-        let sip = match address.parsed {
-            Some(Uri::Sip(SipUri {
-                secure,
-                user,
-                password: None,
-                host,
-                port,
-                params_text,
-                headers: None,
-            })) => Some(SipPlaces {
-                secure,
-                user: Place::maybe(value, user),
-                host: HostPlace::of(value, &host),
-                port,
-                params: Place::of(value, params_text),
-            }),
-            _ => None,
-        };
         Self {
             display: Place::of(value, address.display),
             uri: Place::of(value, address.uri),
             params: Place::of(value, address.params.as_str()),
-            sip,
+            sip: address.parsed.and_then(|uri| SipPlaces::of(value, &uri)),
         }
     }
 
@@ -131,15 +214,7 @@ impl AddressPlaces {
     pub(super) fn within(self, value: &str) -> NameAddr<'_> {
         let uri = self.uri.text(value);
         let parsed = match self.sip {
-            Some(sip) => Some(Uri::Sip(SipUri {
-                secure: sip.secure,
-                user: sip.user.within(value),
-                password: None,
-                host: sip.host.within(value),
-                port: sip.port,
-                params_text: sip.params.text(value),
-                headers: None,
-            })),
+            Some(sip) => Some(sip.within(value)),
             None => Uri::parse(uri),
         };
         NameAddr { display: self.display.text(value), uri, parsed, params: Params(self.params.text(value)) }

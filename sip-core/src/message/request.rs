@@ -6,13 +6,15 @@ use bytes::Bytes;
 
 use super::index::Span;
 use super::parse::Essentials;
+use super::places::UriPlaces;
+use super::rewrite::has_value;
 use super::{
-    CSeq, HeaderName, Headers, Message, Method, NameAddr, ParseError, Refused, Via, chars, split_list,
+    CSeq, HeaderName, Headers, Message, Method, NameAddr, ParseError, Refused, Uri, Via, chars, split_list,
 };
 
 /// A request whose Via, From, To, Call-ID and CSeq were read and are sound. Cloning shares it.
 #[derive(Clone, Debug)]
-pub struct Request(Arc<Parts<(Method, Span)>>);
+pub struct Request(Arc<Parts<(Method, Span, UriPlaces)>>);
 
 /// A response whose Via, From, To, Call-ID and CSeq were read and are sound. Cloning shares it.
 #[derive(Clone, Debug)]
@@ -27,8 +29,8 @@ struct Parts<S> {
 }
 
 impl Request {
-    pub(super) fn new(headers: Headers, method: Method, uri: Span, essentials: Essentials) -> Self {
-        Self(Arc::new(Parts { headers, start: (method, uri), essentials }))
+    pub(super) fn new(headers: Headers, start: (Method, Span, UriPlaces), essentials: Essentials) -> Self {
+        Self(Arc::new(Parts { headers, start, essentials }))
     }
 
     /// Parses a message that must be a request.
@@ -50,6 +52,11 @@ impl Request {
     /// The Request-URI as it stands; it was checked to be a URI.
     pub fn uri(&self) -> &str {
         self.headers().slice(self.0.start.1)
+    }
+
+    /// The Request-URI in its parts.
+    pub fn parsed_uri(&self) -> Option<Uri<'_>> {
+        self.0.start.2.within(self.uri())
     }
 
     /// Max-Forwards; it was checked to be a number up to 255.
@@ -88,6 +95,14 @@ impl Response {
     /// 1xx.
     pub fn is_provisional(&self) -> bool {
         self.status() < 200
+    }
+
+    /// Whether there is a Via below the topmost.
+    pub(crate) fn has_next_via(&self) -> bool {
+        let mut fields = self.headers().fields_of(HeaderName::Via).skip(1);
+        // As a rule each stands in a field of its own.
+        fields.next().is_some_and(|field| has_value(self.headers().value_of(field)))
+            || self.next_via().is_some()
     }
 
     /// The Via below the topmost: whom it is for next.

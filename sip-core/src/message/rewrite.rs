@@ -120,7 +120,7 @@ impl<'m> Rewrite<'m> {
         let mut left = count;
         for field in self.headers.fields_of(name) {
             let text = self.headers.value_of(field);
-            if left == 0 && first_value(text).is_some() {
+            if left == 0 && has_value(text) {
                 return;
             }
             let mut at = 0;
@@ -134,7 +134,7 @@ impl<'m> Rewrite<'m> {
                 }
             }
             // Commas that are left are no list.
-            if text.get(at..).and_then(first_value).is_none() {
+            if !text.get(at..).is_some_and(has_value) {
                 self.cut(field.line);
             } else {
                 at += text[at..].len() - text[at..].trim_start_matches([' ', '\t', '\r', '\n']).len();
@@ -200,6 +200,11 @@ fn first_value(text: &str) -> Option<Range<usize>> {
         at = end + 1;
     }
     None
+}
+
+/// Whether a list has an element that is not empty.
+pub(super) fn has_value(text: &str) -> bool {
+    text.bytes().any(|byte| byte != b',' && !chars::is_lws(byte))
 }
 
 /// Writes a whole field.

@@ -211,25 +211,6 @@ impl<'a> Uri<'a> {
         Some(Self::Other { scheme, rest })
     }
 
-    /// Reads the URI that stands at `start` between angle brackets, in one walk; also where the closing one is. `None`: it is
-    /// not as URIs usually are, and has to be looked at more closely.
-    pub(crate) fn read_usual(text: &'a str, start: usize) -> Option<(Self, usize)> {
-        let bytes = text.as_bytes();
-        if bytes.get(start..start + 4) != Some(b"sip:") {
-            return None;
-        }
-        let start = start + 4;
-        let end = chars::skip_user(bytes, start);
-        // Neither escapes nor a password. No `@` at all is no user part.
-        let (user, at) = match bytes.get(end) {
-            Some(b'@') if end > start => (Some(&text[start..end]), end + 1),
-            Some(b'>' | b':') => (None, start),
-            _ => return None,
-        };
-        let (uri, end) = SipUri::read_host(text, at, user)?;
-        (bytes.get(end) == Some(&b'>')).then_some((Self::Sip(uri), end))
-    }
-
     /// The SIP or SIPS URI, if this is one.
     pub const fn sip(&self) -> Option<&SipUri<'a>> {
         match self {
@@ -243,21 +224,6 @@ impl<'a> SipUri<'a> {
     /// Whether it is the address of who wants to be nobody (RFC 3323 §4.1.1.3).
     pub fn is_nobody(&self) -> bool {
         matches!(self.host, Host::Name(name) if name.eq_ignore_ascii_case("anonymous.invalid"))
-    }
-
-    /// Reads host, port and parameters of a URI without headers; also where they end.
-    fn read_host(text: &'a str, at: usize, user: Option<&'a str>) -> Option<(Self, usize)> {
-        let bytes = text.as_bytes();
-        let (host, mut at) = Host::read(text, at)?;
-        let mut port = None;
-        if bytes.get(at) == Some(&b':') {
-            let (number, end) = read_port(text, at + 1)?;
-            (port, at) = (Some(number), end);
-        }
-        let end = skip_uri_params(bytes, at)?;
-        let params_text = &text[at..end];
-        let uri = Self { secure: false, user, password: None, host, port, params_text, headers: None };
-        Some((uri, end))
     }
 
     /// Parses what follows `sip:` or `sips:`.
@@ -338,7 +304,7 @@ fn are_uri_params(bytes: &[u8]) -> bool {
 }
 
 /// Where the parameters end that stand at `at`; `None` if they are none, or one that steers stands twice.
-fn skip_uri_params(bytes: &[u8], mut at: usize) -> Option<usize> {
+pub(super) fn skip_uri_params(bytes: &[u8], mut at: usize) -> Option<usize> {
     let mut steered = 0u8;
     while bytes.get(at) == Some(&b';') {
         let end = chars::skip_uri_param(bytes, at + 1);

@@ -3,6 +3,7 @@
 use core::fmt;
 
 use super::params::{self, quoted_len, unquote};
+use super::places::AddressPlaces;
 use super::uri::read_port;
 use super::{Host, Method, Params, Uri, chars};
 use alloc::borrow::Cow;
@@ -32,28 +33,13 @@ impl<'a> NameAddr<'a> {
         let text = chars::trim(text);
         let bytes = text.as_bytes();
         // As most are.
-        if bytes.first() == Some(&b'<')
-            && let Some((uri, close)) = Uri::read_usual(text, 1)
-        {
-            let read = Params::read(text, close + 1, "tag").filter(|read| read.end == text.len())?;
-            let address = Self { display: "", uri: &text[1..close], parsed: Some(uri), params: read.params };
-            return Some((address, read.wanted));
+        if let Some((places, tag)) = AddressPlaces::read(text) {
+            return Some((places.within(text), tag.within(text)));
         }
-        let (display, open) = if bytes.first() == Some(&b'"') {
-            let end = quoted_len(text)?;
-            (&text[..end], chars::skip_lws(bytes, end))
-        } else {
-            let open = chars::find_byte(bytes, 0, b'<');
-            if open == text.len() {
-                return Self::read_addr_spec(text);
-            }
-            let display = chars::trim(&text[..open]);
-            if !display.bytes().all(may_be_in_display_name) {
-                return None;
-            }
-            (display, open)
-        };
-        if bytes.get(open) != Some(&b'<') {
+        let Some((display, open)) = read_display(text) else { return Self::read_addr_spec(text) };
+        let display = &text[..display];
+        let quoted = display.starts_with('"');
+        if bytes.get(open) != Some(&b'<') || !(quoted || display.bytes().all(may_be_in_display_name)) {
             return None;
         }
         let close = chars::find_byte(bytes, open, b'>');
@@ -97,6 +83,24 @@ impl fmt::Display for NameAddr<'_> {
             write!(f, "{} ", self.display)?;
         }
         write!(f, "<{}>{}", self.uri, self.params.as_str())
+    }
+}
+
+/// The display name `text` begins with: its length, and where the bracket behind it stands, or what stands there in its
+/// place. `None`: there is neither.
+pub(super) fn read_display(text: &str) -> Option<(usize, usize)> {
+    let bytes = text.as_bytes();
+    match bytes.first() {
+        Some(b'<') => Some((0, 0)),
+        Some(b'"') => {
+            // A quote that nothing closes is followed by nothing.
+            let end = quoted_len(text).unwrap_or(text.len());
+            Some((end, chars::skip_lws(bytes, end)))
+        }
+        _ => {
+            let open = chars::find_byte(bytes, 0, b'<');
+            (open < text.len()).then(|| (chars::trim(&text[..open]).len(), open))
+        }
     }
 }
 

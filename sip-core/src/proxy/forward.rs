@@ -185,7 +185,9 @@ pub(super) fn response(response: &Response, trust: Trust, session: Option<Asked>
 }
 
 fn without_our_via(response: &Response) -> Option<Rewrite<'_>> {
-    response.next_via()?;
+    if !response.has_next_via() {
+        return None;
+    }
     let mut rewrite = Rewrite::new(response.headers());
     rewrite.remove_first_values(HeaderName::Via, 1);
     Some(rewrite)

@@ -87,7 +87,7 @@ impl Path {
 /// §16.4: a strict router (RFC 2543) put our Record-Route into the Request-URI and what had stood there behind the Routes.
 /// The request as a loose router would have sent it; `None` if it is one.
 pub fn loosen(request: &Request, tokens: &RouteTokens, now: Instant) -> Option<Result<Request, Refused>> {
-    let Some(Uri::Sip(uri)) = Uri::parse(request.uri()) else { return None };
+    let Some(Uri::Sip(uri)) = request.parsed_uri() else { return None };
     tokens.open(uri.user?, request.call_id(), now)?;
     let headers = request.headers();
     let last = NameAddr::parse(headers.list(HeaderName::Route).last()?)?;

@@ -19,7 +19,7 @@ use crate::time::{Duration, Instant};
 impl Server {
     /// A request outside dialogs that were recorded here.
     pub(super) fn outside(&mut self, now: Instant, mut arrival: Arrival, routes: usize) {
-        let Some(Uri::Sip(uri)) = Uri::parse(arrival.request.uri()) else {
+        let Some(Uri::Sip(uri)) = arrival.request.parsed_uri() else {
             return self.refuse(now, &arrival, Reply::new(416));
         };
         let ours = self.is_for_us(&uri, &arrival);
@@ -284,7 +284,7 @@ impl Server {
             );
         }
         let (mut instance, mut dead) = (None, false);
-        let (aor, ours) = match Uri::parse(arrival.request.uri()) {
+        let (aor, ours) = match arrival.request.parsed_uri() {
             Some(Uri::Sip(uri)) => {
                 let mut aor = self.target(&uri, &arrival);
                 // RFC 5627 §6: a GRUU leads to its instance alone.

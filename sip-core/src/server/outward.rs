@@ -25,7 +25,7 @@ const ADDED: usize = 560;
 impl Server {
     /// A request whose Request-URI is of another domain.
     pub(super) fn depart(&mut self, now: Instant, arrival: Arrival, sender: RouteTarget, routes: usize) {
-        let (uris, configured) = match Uri::parse(arrival.request.uri()) {
+        let (uris, configured) = match arrival.request.parsed_uri() {
             Some(Uri::Sip(uri)) => match self.config.route_for(&uri, false) {
                 Some(route) => (self.config.uris(route, &mut *self.entropy), true),
                 None => ([arrival.request.uri().into()].into(), false),
@@ -39,7 +39,7 @@ impl Server {
 
     /// A request for somebody in our domain who has no account: a number, perhaps, that a peer knows.
     pub(super) fn nobody(&mut self, now: Instant, arrival: Arrival, sender: RouteTarget, routes: usize) {
-        let route = match Uri::parse(arrival.request.uri()) {
+        let route = match arrival.request.parsed_uri() {
             Some(Uri::Sip(uri)) if arrival.standing.is_ours() => self
                 .config
                 .route_for(&uri, true)

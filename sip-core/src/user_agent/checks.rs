@@ -68,7 +68,7 @@ pub(super) fn validate(request: &Request, local: &Local) -> Result<(), Refusal> 
 
 /// Whether a request outside a dialog is for us (§8.2.2.1). Whom To names does not matter: calls are forwarded.
 pub(super) fn addressee(request: &Request, local: &Local, aor: &Aor) -> Result<(), Refusal> {
-    let uri = Uri::parse(request.uri());
+    let uri = request.parsed_uri();
     let Some(sip) = uri.as_ref().and_then(Uri::sip) else { return Err(Refusal::of(416)) };
     let aor_uri = Uri::parse(aor.as_str());
     let of_aor = aor_uri.as_ref().and_then(Uri::sip).is_some_and(|own| {
