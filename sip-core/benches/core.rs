@@ -124,6 +124,8 @@ struct Proxied {
     calls: u64,
     /// What the server took, without what the phones and the databases around it take.
     took: Duration,
+    /// What it wants done.
+    outputs: VecDeque<server::Output>,
 }
 
 const CALLER: ([u8; 4], u16) = ([192, 0, 2, 1], 5060);
@@ -133,7 +135,8 @@ impl Proxied {
     fn new() -> Self {
         let config = server::Config::new("example.com", [1; 32], [2; 32]);
         let now = Instant::from_micros(1_700_000_000_000_000);
-        Self { server: Server::new(config, Box::new(SeededEntropy(1))), now, calls: 0, took: Duration::ZERO }
+        let server = Server::new(config, Box::new(SeededEntropy(1)));
+        Self { server, now, calls: 0, took: Duration::ZERO, outputs: VecDeque::new() }
     }
 
     fn hop(remote: impl Into<SocketAddr>) -> Hop {
@@ -144,16 +147,15 @@ impl Proxied {
     /// Gives the server a message and returns what it sends to `to`.
     fn exchange(&mut self, from: ([u8; 4], u16), message: Bytes, to: ([u8; 4], u16)) -> Option<Bytes> {
         let mut sent = None;
-        let mut outputs =
-            self.feed(server::Input::Received { from: Self::hop(from), identity: None, message });
-        while let Some(output) = outputs.pop_front() {
+        self.feed(server::Input::Received { from: Self::hop(from), identity: None, message });
+        while let Some(output) = self.outputs.pop_front() {
             match output {
                 server::Output::Transmit { to: hop, message } if hop.remote == to.into() => {
                     sent = Some(message);
                 }
                 server::Output::Ask(id, question) => {
                     let answer = self.answer(&question);
-                    outputs.extend(self.feed(server::Input::Answer(id, answer)));
+                    self.feed(server::Input::Answer(id, answer));
                 }
                 _ => {}
             }
@@ -162,12 +164,11 @@ impl Proxied {
     }
 
     /// What the server makes of an input.
-    fn feed(&mut self, input: server::Input) -> VecDeque<server::Output> {
+    fn feed(&mut self, input: server::Input) {
         let start = std::time::Instant::now();
         self.server.handle_input(self.now, input);
-        let outputs = core::iter::from_fn(|| self.server.poll_output()).collect();
+        self.outputs.extend(core::iter::from_fn(|| self.server.poll_output()));
         self.took += start.elapsed();
-        outputs
     }
 
     fn answer(&self, question: &Question) -> Answer {

@@ -93,7 +93,9 @@ impl Writer {
     /// Begins a field with a value out of another message, where NUL is part of a quoted-pair: it "MUST equal" that
     /// value (§8.2.6.2), so that only folds become spaces.
     fn repeat(mut self, name: HeaderName, value: &str) -> Self {
-        self.begin(name.as_str());
+        self.out.reserve(name.as_str().len() + value.len() + 4);
+        self.out.extend_from_slice(name.as_str().as_bytes());
+        self.out.extend_from_slice(b": ");
         let start = self.out.len();
         self.out.extend_from_slice(value.as_bytes());
         // Folds are rare.

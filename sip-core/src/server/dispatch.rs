@@ -94,11 +94,13 @@ impl Server {
 
     pub(super) fn answer(&mut self, now: Instant, id: QuestionId, answer: Answer) {
         if let Answer::Reachable(Some(hop)) = &answer
-            && let Some(held) = self.questions.release_through(id)
+            && let Some(held) = self.questions.held_through(id)
         {
             // What came before it goes before it, whichever answer comes first.
-            for pending in held {
-                self.release(now, pending, *hop);
+            for id in held {
+                if let Some(pending) = self.questions.remove(id) {
+                    self.release(now, *pending, *hop);
+                }
             }
             return;
         }
@@ -106,7 +108,7 @@ impl Server {
             self.counters.answers_late += 1;
             return;
         };
-        match (pending, answer) {
+        match (*pending, answer) {
             (Pending::Credentials { arrival, credentials, routes }, Answer::Credentials(secrets)) => {
                 self.verify(now, arrival, &credentials, secrets.as_deref(), routes);
             }

@@ -34,6 +34,7 @@ pub use config::{Callers, Config, ForwardRule, Limits, Mode, Outward, Routing};
 pub use counters::Counters;
 pub use peers::{NumberPattern, Peer, Share, StaticRoute};
 
+use alloc::boxed::Box;
 use alloc::collections::VecDeque;
 
 use bytes::Bytes;
@@ -172,7 +173,7 @@ impl Server {
         proxy.handle_timeout(&mut turn);
         while let Some(pending) = self.questions.expired(now) {
             self.counters.questions_timed_out += 1;
-            self.give_up(now, pending);
+            self.give_up(now, *pending);
         }
     }
 
@@ -195,15 +196,11 @@ impl Server {
     }
 
     /// Asks, unless too much is being asked: then what would have waited comes back.
-    fn ask(
-        &mut self,
-        deadline: Instant,
-        question: Question,
-        pending: Pending,
-    ) -> Result<(), alloc::boxed::Box<Pending>> {
+    fn ask(&mut self, deadline: Instant, question: Question, pending: Pending) -> Result<(), Box<Pending>> {
+        let pending = Box::new(pending);
         if self.questions.len() >= self.config.limits.questions {
             self.counters.questions_full += 1;
-            return Err(pending.into());
+            return Err(pending);
         }
         self.counters.questions += 1;
         let id = self.questions.insert(deadline, pending);

@@ -190,11 +190,11 @@ impl Errand {
 #[derive(Debug, Default)]
 pub(super) struct Questions {
     last: u64,
-    /// In boxes, or else a node of the map would be several kilobytes, for one question mostly.
-    pending: BTreeMap<QuestionId, Box<(Instant, Pending)>>,
+    pending: BTreeMap<QuestionId, (Instant, Box<Pending>)>,
     deadlines: BTreeSet<(Instant, QuestionId)>,
-    /// What is held for each receiver, in the order it came.
-    held: BTreeMap<RouteTarget, VecDeque<QuestionId>>,
+    /// What is held for each receiver, in the order it came. (Large keys and values are in boxes: a node of a map is
+    /// often all there is of it, and allocators are slow to give and take one of several kilobytes.)
+    held: BTreeMap<Box<RouteTarget>, VecDeque<QuestionId>>,
     held_total: usize,
 }
 
@@ -215,36 +215,38 @@ impl Questions {
     /// The ACK of the same dialog that is held already, and what it is to this one: the same, whose 2xx was retransmitted
     /// meanwhile, or an older or newer one.
     pub(super) fn held_ack(&self, receiver: &RouteTarget, ack: &Request) -> Option<(QuestionId, Ordering)> {
-        self.held.get(receiver)?.iter().find_map(|id| match self.pending.get(id).map(|waiting| &waiting.1) {
-            Some(Pending::Held { arrival, .. }) => {
-                let held = &arrival.request;
-                let same = arrival.server.is_none()
-                    && held.method() == ack.method()
-                    && held.call_id() == ack.call_id()
-                    && held.from_tag() == ack.from_tag()
-                    && held.to_tag() == ack.to_tag();
-                same.then(|| (*id, held.cseq().number.cmp(&ack.cseq().number)))
+        self.held.get(receiver)?.iter().find_map(|id| {
+            match self.pending.get(id).map(|(_, pending)| &**pending) {
+                Some(Pending::Held { arrival, .. }) => {
+                    let held = &arrival.request;
+                    let same = arrival.server.is_none()
+                        && held.method() == ack.method()
+                        && held.call_id() == ack.call_id()
+                        && held.from_tag() == ack.from_tag()
+                        && held.to_tag() == ack.to_tag();
+                    same.then(|| (*id, held.cseq().number.cmp(&ack.cseq().number)))
+                }
+                _ => None,
             }
-            _ => None,
         })
     }
 
-    pub(super) fn insert(&mut self, deadline: Instant, pending: Pending) -> QuestionId {
+    pub(super) fn insert(&mut self, deadline: Instant, pending: Box<Pending>) -> QuestionId {
         self.last += 1;
         let id = QuestionId(self.last);
-        if let Pending::Held { receiver, .. } = &pending {
-            self.held.entry(receiver.clone()).or_default().push_back(id);
+        if let Pending::Held { receiver, .. } = &*pending {
+            self.held.entry(Box::new(receiver.clone())).or_default().push_back(id);
             self.held_total += 1;
         }
         self.deadlines.insert((deadline, id));
-        self.pending.insert(id, Box::new((deadline, pending)));
+        self.pending.insert(id, (deadline, pending));
         id
     }
 
-    pub(super) fn remove(&mut self, id: QuestionId) -> Option<Pending> {
-        let (deadline, pending) = *self.pending.remove(&id)?;
+    pub(super) fn remove(&mut self, id: QuestionId) -> Option<Box<Pending>> {
+        let (deadline, pending) = self.pending.remove(&id)?;
         self.deadlines.remove(&(deadline, id));
-        if let Pending::Held { receiver, .. } = &pending {
+        if let Pending::Held { receiver, .. } = &*pending {
             self.held_total -= 1;
             if let Some(queue) = self.held.get_mut(receiver) {
                 queue.retain(|held| *held != id);
@@ -258,21 +260,21 @@ impl Questions {
 
     /// What this question's answer lets go: all that is held for its receiver up to it, in the order it came. `None`:
     /// it holds nothing.
-    pub(super) fn release_through(&mut self, id: QuestionId) -> Option<Vec<Pending>> {
-        let (_, Pending::Held { receiver, .. }) = &**self.pending.get(&id)? else { return None };
-        let ids: Vec<QuestionId> = self.held.get(receiver)?.iter().copied().filter(|i| *i <= id).collect();
-        Some(ids.into_iter().filter_map(|id| self.remove(id)).collect())
+    pub(super) fn held_through(&self, id: QuestionId) -> Option<Vec<QuestionId>> {
+        let (_, pending) = self.pending.get(&id)?;
+        let Pending::Held { receiver, .. } = &**pending else { return None };
+        Some(self.held.get(receiver)?.iter().copied().filter(|other| *other <= id).collect())
     }
 
     /// What waits on behalf of a transaction.
-    pub(super) fn remove_of(&mut self, server: ServerId) -> Option<Pending> {
-        let id = self.pending.iter().find(|(_, waiting)| waiting.1.server() == Some(server));
+    pub(super) fn remove_of(&mut self, server: ServerId) -> Option<Box<Pending>> {
+        let id = self.pending.iter().find(|(_, (_, pending))| pending.server() == Some(server));
         let id = *id?.0;
         self.remove(id)
     }
 
     /// One that nobody answered in time.
-    pub(super) fn expired(&mut self, now: Instant) -> Option<Pending> {
+    pub(super) fn expired(&mut self, now: Instant) -> Option<Box<Pending>> {
         let (_, id) = self.deadlines.first().copied().filter(|(at, _)| *at <= now)?;
         self.remove(id)
     }

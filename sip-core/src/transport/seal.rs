@@ -76,21 +76,22 @@ impl Seals {
         if sealed.len() < (PREFIX + TAG) * 4 / 3 {
             return None;
         }
-        let sealed = BASE64URL.decode(sealed).ok()?;
-        let (&id, rest) = sealed.split_first()?;
+        let mut bytes = BASE64URL.decode(sealed).ok()?;
+        let (&id, rest) = bytes.split_first()?;
         let (&nonce, rest) = rest.split_first_chunk::<NONCE>()?;
-        let (sealed, &tag) = rest.split_last_chunk::<TAG>()?;
-        // Two keys may by chance have the same id.
-        self.keys.iter().filter(|key| key.id == id).find_map(|key| {
-            let mut plain = sealed.to_vec();
-            let opened = key.cipher.decrypt_inout_detached(
-                &nonce.into(),
-                bound.as_bytes(),
-                plain.as_mut_slice().into(),
-                &tag.into(),
-            );
-            opened.is_ok().then_some(plain)
-        })
+        let (_, &tag) = rest.split_last_chunk::<TAG>()?;
+        let end = bytes.len() - TAG;
+        // Two keys may by chance have the same id. A tag is looked at before anything is deciphered.
+        let mut opens = |key: &&SealKey| {
+            let plain = (&mut bytes[PREFIX..end]).into();
+            let opened =
+                key.cipher.decrypt_inout_detached(&nonce.into(), bound.as_bytes(), plain, &tag.into());
+            opened.is_ok()
+        };
+        self.keys.iter().filter(|key| key.id == id).find(&mut opens)?;
+        bytes.truncate(end);
+        bytes.drain(..PREFIX);
+        Some(bytes)
     }
 }
 
