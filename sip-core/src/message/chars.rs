@@ -269,8 +269,20 @@ pub(crate) fn find_quoted_mark(bytes: &[u8], at: usize) -> usize {
 
 /// Index of the first NUL, CR, LF or another of the first fourteen characters from `at` on, or the length.
 #[inline]
-pub(crate) fn find_line_mark(bytes: &[u8], at: usize) -> usize {
-    find(bytes, at, |word| below(word, b'\r' + 1), |b| b <= b'\r')
+pub(crate) fn find_line_mark(bytes: &[u8], mut at: usize) -> usize {
+    const LIMIT: u8 = b'\r' + 1;
+    // Two words at a time, for lines are long.
+    let (pairs, _) = bytes.get(at..).unwrap_or_default().as_chunks::<16>();
+    for pair in pairs {
+        let both = u128::from_le_bytes(*pair);
+        let (first, second) = (below(both as u64, LIMIT), below((both >> 64) as u64, LIMIT));
+        if first | second != 0 {
+            let bits = if first == 0 { 64 + second.trailing_zeros() } else { first.trailing_zeros() };
+            return at + bits as usize / 8;
+        }
+        at += 16;
+    }
+    find(bytes, at, |word| below(word, LIMIT), |b| b < LIMIT)
 }
 
 /// Index of the first control character from `at` on, or the length.

@@ -120,6 +120,15 @@ impl<'m> Rewrite<'m> {
         let mut left = count;
         for field in self.headers.fields_of(name) {
             let text = self.headers.value_of(field);
+            // A list of one address.
+            if left > 0
+                && text.starts_with('<')
+                && chars::find_byte(text.as_bytes(), 0, b'>') == text.len() - 1
+            {
+                self.cut(field.line);
+                left -= 1;
+                continue;
+            }
             if left == 0 && has_value(text) {
                 return;
             }
