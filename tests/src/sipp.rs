@@ -112,9 +112,19 @@ impl Running {
     pub fn quit(mut self, patience: Duration) -> Result<Vec<String>> {
         self.process.signal("USR1")?;
         self.process.wait(patience)?;
+        self.written("_logs.log")
+    }
+
+    /// Waits for the end as [`Running::finish`] does, and gives the lines of a file that it wrote, by the end of its name.
+    pub fn finish_with(mut self, name: &str, patience: Duration) -> Result<Vec<String>> {
+        self.succeed(patience)?;
+        self.written(name)
+    }
+
+    fn written(&self, name: &str) -> Result<Vec<String>> {
         let mut lines = Vec::new();
         for entry in fs::read_dir(self.directory.path())?.flatten() {
-            if entry.file_name().to_string_lossy().ends_with("_logs.log") {
+            if entry.file_name().to_string_lossy().ends_with(name) {
                 lines.extend(fs::read_to_string(entry.path())?.lines().map(str::to_owned));
             }
         }
@@ -123,6 +133,10 @@ impl Running {
 
     /// Waits for the end; an error, with what SIPp wrote, unless every call succeeded.
     pub fn finish(mut self, patience: Duration) -> Result<()> {
+        self.succeed(patience)
+    }
+
+    fn succeed(&mut self, patience: Duration) -> Result<()> {
         let outcome = self.process.wait(patience);
         match &outcome {
             Ok(status) if status.success() => Ok(()),
@@ -149,5 +163,14 @@ pub fn register(user: &str, gateway: SocketAddr) -> Result<u16> {
     let port = free_port_pair()?;
     let patience = Duration::from_secs(15);
     Sipp::new("register", user, gateway, port)?.calls(1, patience).run(patience)?;
+    Ok(port)
+}
+
+/// The same for a contact with this weight (`q`).
+pub fn register_with_weight(user: &str, gateway: SocketAddr, weight: &str) -> Result<u16> {
+    let port = free_port_pair()?;
+    let patience = Duration::from_secs(15);
+    let registering = Sipp::new("register_q", user, gateway, port)?.args(&["-key", "q", weight]);
+    registering.calls(1, patience).run(patience)?;
     Ok(port)
 }
