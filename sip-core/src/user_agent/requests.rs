@@ -134,6 +134,11 @@ impl Errand {
         matches!(self.whose, Whose::Application | Whose::Nobody | Whose::Prack(..) | Whose::Transfer(_))
     }
 
+    /// Whether it goes in this dialog of a call, which was early when it was sent.
+    pub(super) fn is_in(&self, id: CallId, dialog: &DialogId) -> bool {
+        matches!(&self.place, Place::Early(call, of) if (*call, of) == (id, dialog))
+    }
+
     /// RFC 3428 §8: one MESSAGE at a time to one URI or in one dialog.
     fn queues_behind(&self, other: &Self) -> bool {
         self.method == Method::Message
@@ -500,6 +505,10 @@ impl UserAgent {
             Whose::Publication(id) => self.publish_concluded(now, *id, &outcome),
         }
         self.send_next_of(now, &errand);
+        if let Place::Early(call, dialog) = &errand.place {
+            // A change may have waited for the PRACK.
+            self.next_change(now, *call, dialog);
+        }
     }
 
     /// Sends the request that waited for this one.

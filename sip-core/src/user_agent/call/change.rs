@@ -201,6 +201,15 @@ impl UserAgent {
             usage.next = Some(wish);
             return Ok(());
         }
+        // An UPDATE that overtakes a PRACK has the higher CSeq, and the PRACK would be refused (§12.2.2). After the 2xx nobody
+        // waits for that any more.
+        let early = self.usage_mut(call, &dialog).is_some_and(|usage| !usage.is_confirmed());
+        if early && self.is_pracking(call, &dialog) {
+            if let Some(usage) = self.usage_mut(call, &dialog) {
+                usage.next = Some(wish);
+            }
+            return Ok(());
+        }
         if let Err(error) = self.begin_change(now, call, &dialog, wish) {
             if let Some(usage) = self.usage_mut(call, &dialog) {
                 usage.next_fields = Fields::new();

@@ -110,6 +110,12 @@ impl UserAgent {
         Ok(())
     }
 
+    /// Whether a PRACK is on its way in this dialog.
+    pub(super) fn is_pracking(&self, id: CallId, dialog: &DialogId) -> bool {
+        let prack = |errand: &Errand| errand.method == Method::Prack && errand.is_in(id, dialog);
+        self.requests.values().any(prack)
+    }
+
     /// The early dialog is over: whether an offer of ours was on its way in a PRACK. What comes of it is told by whoever asks.
     pub(in crate::user_agent) fn take_prack_offer(&mut self, id: CallId, dialog: &DialogId) -> bool {
         let offers = |errand: &&mut Errand| matches!(&errand.whose, Whose::Prack(call, of, _) if (*call, of) == (id, dialog));

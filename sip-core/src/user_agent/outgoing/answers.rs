@@ -209,6 +209,8 @@ impl UserAgent {
             return;
         }
         self.event(Event::Accepted { call: id, sdp: answer });
+        // What waited for a PRACK.
+        self.next_change(now, id, &name);
     }
 
     /// This dialog is the call.
@@ -221,9 +223,9 @@ impl UserAgent {
     /// Early dialogs of which nothing comes any more, for another fork is the call or the INVITE goes out again: what was asked in
     /// them by either side has its end.
     fn leave_early(&mut self, now: Instant, id: CallId, early: Vec<Usage>) {
-        for Usage { dialog, change, asked, .. } in early {
+        for Usage { dialog, change, next, asked, .. } in early {
             let offered = self.take_prack_offer(id, dialog.id());
-            if change.is_some() || offered {
+            if change.is_some() || next.is_some() || offered {
                 self.event(Event::OfferRefused { call: id, failure: Failure::of(Cause::Rejected) });
             }
             if let Some(asked) = asked {

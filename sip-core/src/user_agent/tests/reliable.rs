@@ -168,7 +168,8 @@ fn rfc3311_5_1_update_of_a_call_that_rings() {
     solo.reply_tagged(&invite, 183, Some("one"), allow, ANSWER);
     assert_eq!(solo.ua.offer(solo.now, call, &second), early, "an unreliable answer is none yet");
     solo.reply_tagged(&invite, 183, Some("two"), &rseq(1), ANSWER);
-    solo.request(&Method::Prack);
+    let prack = solo.request(&Method::Prack);
+    solo.reply_tagged(&prack, 200, Some("two"), "", "");
     solo.events.clear();
     solo.ua.offer(solo.now, call, &second).unwrap();
     solo.drain();
@@ -189,7 +190,8 @@ fn rfc3311_5_1_update_of_a_call_that_rings() {
 fn rfc3311_5_2_update_to_a_caller() {
     let (mut solo, call, invite) = calling();
     solo.reply(&invite, 183, &rseq(1), ANSWER);
-    solo.request(&Method::Prack);
+    let prack = solo.request(&Method::Prack);
+    solo.reply(&prack, 200, "", "");
     solo.events.clear();
     let lines = [
         "From: <sip:bob@example.com>;tag=callee",
@@ -253,4 +255,46 @@ fn rfc3261_13_3_1_1_endless_progress_ends() {
     solo.advance(Duration::from_secs(6));
     assert_eq!(solo.ua.call_state(call), Some(CallState::Ended));
     let _ = solo.request(&Method::Cancel);
+}
+
+/// §12.2.2: what is overtaken by a request with a higher CSeq is refused, and a response without its PRACK ends the call.
+#[test]
+fn rfc3261_12_2_2_an_update_does_not_overtake_the_prack() {
+    let second = OFFER.replace("o=- 1 1", "o=- 1 2");
+    for answered in [true, false] {
+        let (mut solo, call, invite) = calling();
+        solo.reply(&invite, 183, &rseq(1), ANSWER);
+        let prack = solo.request(&Method::Prack);
+        solo.events.clear();
+        solo.ua.offer(solo.now, call, &second).unwrap();
+        assert!(matches!(solo.ua.offer(solo.now, call, &second), Err(CommandError::Description(_))));
+        solo.drain();
+        solo.nothing_sent();
+        if answered {
+            solo.reply(&prack, 200, "", "");
+            let update = solo.request(&Method::Update);
+            assert_eq!((update.cseq().number, update.body()), (prack.cseq().number + 1, second.as_bytes()));
+        } else {
+            // The 2xx was faster: it goes by re-INVITE at once.
+            solo.reply(&invite, 200, "Contact: <sip:bob@192.0.2.7>\r\n", "");
+            solo.request(&Method::Ack);
+            assert_eq!(solo.request(&Method::Invite).body(), second.as_bytes());
+            solo.reply(&prack, 500, "", "");
+            solo.nothing_sent();
+        }
+    }
+    // Another fork is the call: nothing comes of it.
+    let (mut solo, call, invite) = calling();
+    solo.reply_tagged(&invite, 183, Some("one"), &rseq(1), ANSWER);
+    let prack = solo.request(&Method::Prack);
+    solo.ua.offer(solo.now, call, &second).unwrap();
+    solo.drain();
+    solo.events.clear();
+    solo.answer(&invite, "two");
+    solo.request(&Method::Ack);
+    assert!(matches!(solo.event(), Event::OfferRefused { .. }));
+    assert!(matches!(solo.event(), Event::Accepted { .. }));
+    solo.reply_tagged(&prack, 200, Some("one"), "", "");
+    solo.nothing_sent();
+    assert!(solo.events.is_empty());
 }
