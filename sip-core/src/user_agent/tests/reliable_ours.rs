@@ -363,3 +363,27 @@ fn early_media_survives_a_bad_network() {
     }
     assert!(established > 40, "{established}");
 }
+
+/// RFC 4028 §7: a session is timed from the 2xx on. What rings ends by its own timers, and never by a BYE of ours (RFC 3261 §15).
+#[test]
+fn rfc4028_7_a_call_that_rings_is_not_timed() {
+    let (mut solo, call) = offered("Supported: 100rel, timer\r\nAllow: INVITE, UPDATE", OFFER);
+    solo.ua.progress(solo.now, call, ANSWER).unwrap();
+    solo.drain();
+    let response = solo.response(183);
+    prack(&mut solo, &response, 11, &format!("{} 10 INVITE", rseq(&response)), "");
+    solo.response(200);
+    solo.ua.offer(solo.now, call, &ANSWER.replace("o=- 2 1", "o=- 2 2")).unwrap();
+    solo.drain();
+    let update = solo.request(&Method::Update);
+    let fields = "Contact: <sip:bob@192.0.2.7>\r\nRequire: timer\r\nSession-Expires: 90;refresher=uas\r\n";
+    solo.reply(&update, 200, fields, &OFFER.replace("o=- 1 1", "o=- 1 2"));
+    assert!(matches!(solo.event(), Event::OfferAnswered { .. }));
+    solo.advance(secs(170));
+    solo.sent.retain(|(_, _, message)| !matches!(message, Message::Response(r) if r.is_provisional()));
+    solo.nothing_sent();
+    assert!(solo.events.is_empty(), "{:?}", solo.events);
+    solo.ua.accept(solo.now, call, ANSWER).unwrap();
+    solo.drain();
+    solo.response(200);
+}

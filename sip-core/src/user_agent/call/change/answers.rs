@@ -103,7 +103,10 @@ impl UserAgent {
         // §12.2.1.2: the 2xx to a target refresh request refreshes the target.
         usage.dialog.refresh_target(response.headers());
         usage.learn(response.headers());
-        usage.hear_timer(now, response.headers());
+        if usage.is_confirmed() {
+            // Before the 2xx to the INVITE there is no session that could expire.
+            usage.hear_timer(now, response.headers());
+        }
         let sdp = description(response.headers(), response.body());
         if change.wish == Wish::Solicit {
             if let Some(invite) = change.request {
