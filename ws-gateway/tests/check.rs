@@ -28,10 +28,10 @@ impl World {
         fs::write(self.0.path().join(name), text).unwrap();
     }
 
-    /// What `check` says of a configuration, `@` in it being the directory: exit code, and output or error.
+    /// What `check` says of a configuration, `DIR` in it being the directory: exit code, and output or error.
     fn check(&self, config: &str) -> (i32, String) {
         let directory = self.0.path().to_str().unwrap();
-        self.write("gateway.toml", &config.replace('@', directory));
+        self.write("gateway.toml", &config.replace("DIR", directory));
         let mut command = Command::new(env!("CARGO_BIN_EXE_ws-gateway"));
         command.arg("check").arg("--config").arg(self.0.path().join("gateway.toml")).stdin(Stdio::null());
         let done = command.output().unwrap();
@@ -104,11 +104,11 @@ fn every_key_that_is_misspelt_is_named() {
 fn what_is_sound_passes() {
     let world = World::new();
     world.write("index.html", "");
-    let files = "chain = \"@/own.pem\"\nkey = \"@/own.key\"\n";
+    let files = "chain = \"DIR/own.pem\"\nkey = \"DIR/own.key\"\n";
     let sound = format!(
-        "{HTTP}www = \"@\"\n[https]\nlisten = \"127.0.0.1:8443\"\n[[certificate]]\n{files}[[udp]]\nlisten = \"127.0.0.1:5060\"\n\
+        "{HTTP}www = \"DIR\"\n[https]\nlisten = \"127.0.0.1:8443\"\n[[certificate]]\n{files}[[udp]]\nlisten = \"127.0.0.1:5060\"\n\
          [[tcp]]\nlisten = \"127.0.0.1:5060\"\n[[tcp]]\nlisten = \"[::1]:5060\"\n[[tls]]\nlisten = \"127.0.0.1:5061\"\n\
-         client_certificates = \"asked\"\nclient_ca = \"@/other.pem\"\n[outbound]\nca = \"@/other.pem\"\n{files}"
+         client_certificates = \"asked\"\nclient_ca = \"DIR/other.pem\"\n[outbound]\nca = \"DIR/other.pem\"\n{files}"
     );
     let (code, said) = world.check(&sound);
     assert_eq!(code, 0, "{said}");
@@ -201,7 +201,7 @@ fn tls_without_a_certificate() {
     );
 }
 
-const CERTIFICATE: &str = "[[certificate]]\nchain = \"@/own.pem\"\nkey = \"@/own.key\"\n";
+const CERTIFICATE: &str = "[[certificate]]\nchain = \"DIR/own.pem\"\nkey = \"DIR/own.key\"\n";
 
 #[test]
 fn a_certificate_that_is_not_there() {
@@ -251,7 +251,7 @@ fn a_key_of_another_certificate() {
 
 #[test]
 fn authorities_of_clients_that_are_none() {
-    let tls = "[[tls]]\nlisten = \"127.0.0.1:5061\"\nclient_certificates = \"required\"\nclient_ca = \"@/own.key\"\n";
+    let tls = "[[tls]]\nlisten = \"127.0.0.1:5061\"\nclient_certificates = \"required\"\nclient_ca = \"DIR/own.key\"\n";
     refuses(
         &format!("{HTTP}{CERTIFICATE}{tls}"),
         10,
@@ -262,7 +262,7 @@ fn authorities_of_clients_that_are_none() {
 #[test]
 fn authorities_of_other_domains_that_are_not_there() {
     refuses(
-        &format!("{HTTP}[outbound]\nca = \"@/none.pem\"\n"),
+        &format!("{HTTP}[outbound]\nca = \"DIR/none.pem\"\n"),
         5,
         &["`outbound.ca` is ", "none.pem", "; accepted: "],
     );
@@ -270,14 +270,14 @@ fn authorities_of_other_domains_that_are_not_there() {
 
 #[test]
 fn a_key_of_another_certificate_for_other_domains() {
-    let own = "[outbound]\nca = \"@/own.pem\"\nchain = \"@/own.pem\"\nkey = \"@/other.key\"\n";
+    let own = "[outbound]\nca = \"DIR/own.pem\"\nchain = \"DIR/own.pem\"\nkey = \"DIR/other.key\"\n";
     refuses(&format!("{HTTP}{own}"), 7, &["`outbound.key` is ", "other.key is not the key of "]);
 }
 
 #[test]
 fn a_page_that_is_not_built() {
     refuses(
-        &format!("{HTTP}www = \"@\"\n"),
+        &format!("{HTTP}www = \"DIR\"\n"),
         4,
         &["`http.www` is ", "no index.html; accepted: the directory of"],
     );
