@@ -99,6 +99,25 @@ pub enum Defect {
     Join,
 }
 
+impl Defect {
+    /// What its sender may change.
+    pub const fn advice(self) -> &'static str {
+        match self {
+            Self::Syntax(_) => "write the message as RFC 3261 has it",
+            Self::MethodNotAllowed | Self::NotImplemented => "Allow has what may be asked of this address",
+            Self::Scheme => "the Request-URI must be a sip URI",
+            Self::TooManyHops => "the way is longer than Max-Forwards; perhaps it goes in circles",
+            Self::BadExtension => "leave out of Require and Proxy-Require what Unsupported has",
+            Self::MediaType => "send a body of a type and coding that Accept and Accept-Encoding have",
+            Self::NotAcceptable => "Accept must have a type that the answer could be of",
+            Self::AddressOfRecord => "To must be a sip URI with a user part",
+            Self::Wildcard => "`Contact: *` goes with Expires: 0 and no other Contact",
+            Self::ReplacesMethod => "only an INVITE replaces a call",
+            Self::Join => "only an INVITE joins a call, and not while it replaces another",
+        }
+    }
+}
+
 /// Why a message vanishes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]

@@ -55,9 +55,17 @@ impl Writer {
 
     /// The answer to a request that was refused while parsing, from whatever of it can be told.
     pub fn refusal(headers: &Headers, rejection: &Rejection, to_tag: &str) -> Bytes {
+        Self::refusal_because(headers, rejection, to_tag, "")
+    }
+
+    /// The same with a Warning, if there is one.
+    pub fn refusal_because(headers: &Headers, rejection: &Rejection, to_tag: &str, warning: &str) -> Bytes {
         let to = headers.first(HeaderName::To).and_then(NameAddr::parse);
         let to_tag = Some(to_tag).filter(|_| to.is_none_or(|to| to.tag().is_none()));
-        let writer = Self::status(rejection.status, &rejection.to_string()).echo(headers, to_tag);
+        let mut writer = Self::status(rejection.status, &rejection.to_string()).echo(headers, to_tag);
+        if !warning.is_empty() {
+            writer = writer.header(HeaderName::Warning, warning);
+        }
         match &rejection.field {
             Some((name, value)) => writer.header(*name, value).finish(),
             None => writer.finish(),

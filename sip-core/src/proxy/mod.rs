@@ -32,7 +32,7 @@ pub use divert::{Diverter, Forward, Forwards, Occasion};
 pub use domain::Domain;
 pub use failover::{Failure, Retry};
 pub use identity::{Asserted, unprovided};
-pub use refusal::Refusal;
+pub use refusal::{Ended, Refusal, ending, trace, warning};
 pub use route::{Path, Sender, loosen, without_maddr};
 pub use session_timer::{LEAST as LEAST_SESSION_INTERVAL, SessionTimer};
 pub use stateless::{Stateless, back, stateless_tag};

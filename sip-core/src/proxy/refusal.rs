@@ -1,11 +1,15 @@
 //! Why a request is not forwarded.
 
+use alloc::format;
 use alloc::string::String;
 
 use thiserror::Error;
 
 use crate::message::validate::Rejection;
-use crate::message::{HeaderName, ParseError};
+use crate::message::{HeaderName, Method, ParseError, quote};
+use crate::transport::Hop;
+
+use smol_str::SmolStr;
 
 /// Why a request is not forwarded. The text is the response's reason phrase.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
@@ -35,6 +39,16 @@ impl Refusal {
         }
     }
 
+    /// What to change.
+    pub const fn advice(&self) -> &'static str {
+        match self {
+            Self::Invalid(rejection) => rejection.defect.advice(),
+            Self::Loop => "two addresses lead to each other",
+            Self::ForeignRoute => "Route may name this proxy alone",
+            Self::RouteSet => "send the Routes as the dialog's Record-Routes had them; they end after a day",
+        }
+    }
+
     /// The field that says more, if there is one.
     pub fn field(self) -> Option<(HeaderName, String)> {
         match self {
@@ -48,4 +62,47 @@ impl From<ParseError> for Refusal {
     fn from(error: ParseError) -> Self {
         Self::Invalid(error.into())
     }
+}
+
+/// An answer that a request got because its branches came to nothing without an answer of somebody's: for the log.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Ended {
+    /// Where the answer went.
+    pub peer: Hop,
+    /// What its Warning says, too.
+    pub trace: SmolStr,
+    /// The status.
+    pub status: u16,
+    /// Why.
+    pub reason: String,
+    /// The request's method.
+    pub method: Method,
+    /// Its Call-ID.
+    pub call_id: SmolStr,
+}
+
+/// Why a request ends with an answer that nobody behind us gave. `None`: its sender cancelled it.
+pub const fn ending(status: u16) -> Option<&'static str> {
+    Some(match status {
+        408 => "none of the callee's devices answered in time",
+        440 => "Max-Breadth allows no copy of it; whoever forked it before may ask for more",
+        480 => "none of the callee's devices can be reached now",
+        486 => "the callee is busy, and where its calls go on to nobody was reached",
+        487 => return None,
+        500 => "the servers of that domain are overloaded, or broke the connection",
+        502 => "the answer had lost the Via of who asked",
+        503 => "too many transactions, see `trapezoid_sip_transactions_full_total`",
+        513 => "with what a proxy adds it is too long for its way: leave out fields, or shorten the body",
+        _ => "nobody behind this proxy answered",
+    })
+}
+
+/// §20.43: 399, for people.
+pub fn warning(agent: &str, explanation: &str, tag: &str) -> String {
+    format!("399 {agent} {}", quote(&format!("{explanation} (trace {})", trace(tag))))
+}
+
+/// A refusal's To tag is random and in the answer already: its beginning names it.
+pub fn trace(tag: &str) -> &str {
+    tag.get(..8).unwrap_or(tag)
 }

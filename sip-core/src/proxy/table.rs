@@ -2,6 +2,8 @@
 
 use alloc::boxed::Box;
 use alloc::collections::{BTreeSet, VecDeque};
+use alloc::format;
+use alloc::string::String;
 use alloc::vec::Vec;
 
 use bytes::Bytes;
@@ -14,6 +16,7 @@ use super::divert::Diverter;
 use super::failover::{Failure, Retry};
 use super::forward::{self, Trust};
 use super::identity::Asserted;
+use super::refusal::{Ended, ending, trace, warning};
 use super::session_timer::SessionTimer;
 use crate::entropy::{self, Entropy};
 use crate::limits;
@@ -26,6 +29,8 @@ use crate::transport::{Hop, RouteTarget, RouteTokens};
 /// What a proxy is told once.
 #[derive(Clone, Debug)]
 pub struct Settings {
+    /// What it calls itself in a Warning: its domain.
+    pub agent: SmolStr,
     /// The realm whose credentials end here.
     pub realm: SmolStr,
     /// Most branches of one request; see [`limits::FORKS`].
@@ -44,9 +49,18 @@ pub struct Settings {
 
 impl Settings {
     /// What is usual.
-    pub const fn new(realm: SmolStr) -> Self {
+    pub fn new(realm: SmolStr) -> Self {
         let (forks, breadth, ring) = (limits::FORKS, limits::BREADTH, Duration::from_secs(20));
-        Self { realm, forks, breadth, ring, recurse: false, session_timer: None, server: None }
+        Self {
+            agent: realm.clone(),
+            realm,
+            forks,
+            breadth,
+            ring,
+            recurse: false,
+            session_timer: None,
+            server: None,
+        }
     }
 }
 
@@ -158,6 +172,8 @@ pub struct Proxy {
     pub(super) retries: VecDeque<Retry>,
     /// Receivers that are to be waited for.
     pub(super) absences: VecDeque<Absence>,
+    /// Requests that came to nothing, to be told.
+    ended: VecDeque<Ended>,
     /// Targets that failed, to be told.
     pub(super) failures: VecDeque<Failure>,
     pub(super) counters: Counters,
@@ -174,6 +190,7 @@ impl Proxy {
             wanted: VecDeque::new(),
             retries: VecDeque::new(),
             absences: VecDeque::new(),
+            ended: VecDeque::new(),
             failures: VecDeque::new(),
             counters: Counters {
                 forwarded: 0,
@@ -412,12 +429,37 @@ impl Proxy {
                 let tag = entropy::token(turn.entropy, 80);
                 let mut writer =
                     Writer::response(&context.inbound.request, status, reason_phrase(status), Some(&tag));
+                if let Some(why) = ending(status) {
+                    writer =
+                        writer.header(HeaderName::Warning, self.explain(turn, context, status, why, &tag));
+                }
                 if let Some(name) = &self.settings.server {
                     writer = writer.header(HeaderName::Server, name);
                 }
                 turn.layer.respond(turn.now, server, status, writer.finish());
             }
         }
+    }
+
+    /// The Warning of an answer that nobody behind us gave, which the log has too.
+    fn explain(&mut self, turn: &Turn<'_>, context: &Context, status: u16, why: &str, tag: &str) -> String {
+        let explained = format!("{}: {why}", reason_phrase(status));
+        let warning = warning(&self.settings.agent, &explained, tag);
+        let request = &context.inbound.request;
+        self.ended.push_back(Ended {
+            peer: turn.layer.server_hop(context.inbound.server).unwrap_or(context.inbound.from),
+            trace: trace(tag).into(),
+            status,
+            reason: explained,
+            method: request.method().clone(),
+            call_id: request.call_id().into(),
+        });
+        warning
+    }
+
+    /// A request that came to nothing, without an answer of somebody's.
+    pub fn poll_ended(&mut self) -> Option<Ended> {
+        self.ended.pop_front()
     }
 
     /// Lets Timer C and lost callers' patience fire.

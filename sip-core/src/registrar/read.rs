@@ -93,6 +93,21 @@ impl Refusal {
         }
     }
 
+    /// What to change.
+    pub const fn advice(&self) -> &'static str {
+        match self {
+            Self::Invalid(rejection) => rejection.defect.advice(),
+            Self::ContactScheme => "Contact must be a sip URI",
+            Self::ContactTooLong => "a Contact has 4,096 bytes at most",
+            Self::TooManyContacts => "a REGISTER has ten Contacts at most",
+            Self::SharedFlow => "register each Contact with a reg-id in a REGISTER of its own",
+            Self::NotFirstHop => "register over a connection of your own, or leave out reg-id",
+            Self::OwnAddress => "Contact must be where you are, not the address that you register",
+            Self::PathTooLong => "the proxies on the way write too many Paths",
+            Self::TooBrief { .. } => "ask for no less than Min-Expires",
+        }
+    }
+
     /// The field that says more, if there is one.
     pub fn field(self) -> Option<(HeaderName, String)> {
         match self {

@@ -88,6 +88,17 @@ pub enum UpdateError {
 }
 
 impl UpdateError {
+    /// What to change.
+    pub const fn advice(self) -> &'static str {
+        match self {
+            Self::UnknownAor => "there is no such account: `ws-gateway user add`",
+            Self::OutOfOrder => "of one Call-ID each REGISTER has a higher CSeq than the one before",
+            Self::TooManyContacts => "unregister another device, or raise [limits] contacts_per_aor",
+            Self::Full => "raise [limits] registrations",
+            Self::Unavailable => "see the log for what the registrations cannot be read or written for",
+        }
+    }
+
     /// The status the REGISTER is answered with.
     pub const fn status(self) -> u16 {
         match self {

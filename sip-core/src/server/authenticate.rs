@@ -9,6 +9,7 @@ use super::config::{Callers, Outward};
 use super::peers::Standing;
 use super::questions::{Arrival, Pending};
 use super::reply::Reply;
+use super::rule::Rule;
 use super::{Output, Question, Server};
 use crate::auth::{Credentials, Outcome, Secrets};
 use crate::message::typed::PPreferredIdentity;
@@ -20,7 +21,7 @@ impl Server {
     /// A request outside dialogs that were recorded here.
     pub(super) fn outside(&mut self, now: Instant, mut arrival: Arrival, routes: usize) {
         let Some(Uri::Sip(uri)) = arrival.request.parsed_uri() else {
-            return self.refuse(now, &arrival, Reply::new(416));
+            return self.refuse(now, &arrival, Rule::Scheme.into());
         };
         let ours = self.is_for_us(&uri, &arrival);
         let leads_on = *arrival.request.method() != Method::Register && self.leads_on(&uri);
@@ -46,7 +47,7 @@ impl Server {
             let told = stray || uri.gruu().is_some();
             if arrival.request.to_tag().is_some() && !told && !arrival.from.transport.is_websocket() {
                 self.counters.dialogs_unknown += 1;
-                return self.refuse(now, &arrival, Reply::new(481));
+                return self.refuse(now, &arrival, Rule::DialogUnknown.into());
             }
             return self.authorized(now, arrival, None, routes);
         }
@@ -66,8 +67,7 @@ impl Server {
             }
             Ok(None) => self.challenge(now, &arrival, false),
             Err(_) => {
-                let reply = Reply::because(400, "Bad Request (Malformed Credentials)");
-                self.refuse(now, &arrival, reply);
+                self.refuse(now, &arrival, Rule::CredentialsMalformed.into());
             }
         }
     }
@@ -79,12 +79,7 @@ impl Server {
 
     fn no_relay(&mut self, now: Instant, arrival: &Arrival) {
         self.counters.relay_refused += 1;
-        self.refuse(
-            now,
-            arrival,
-            Reply::because(403, "Domain Not Served Here")
-                .advising("register first, or have [outbound] or a [[peer]] allow it"),
-        );
+        self.refuse(now, arrival, Rule::NotServed.into());
     }
 
     /// Who sent it, if that is known without credentials. REGISTER always proves its sender. On a WebSocket a flow that a
@@ -206,7 +201,7 @@ impl Server {
                 self.ask_or_refuse(now, self.soon(now), question, pending);
             }
             Outcome::WrongUri => {
-                self.refuse(now, &arrival, Reply::because(400, "Bad Request (Digest For Another URI)"));
+                self.refuse(now, &arrival, Rule::DigestForAnotherUri.into());
             }
             Outcome::Wrong => {
                 self.counters.credentials_wrong += 1;
@@ -246,19 +241,14 @@ impl Server {
             "wait {seconds} s before the next try; see [authentication] attempts and ban; other users and other networks \
              are not concerned"
         );
-        self.refuse(now, arrival, Reply::because(403, "Too Many Wrong Passwords").advising(advice));
+        self.refuse(now, arrival, Reply::from(Rule::Guessing).advising(advice));
     }
 
     /// The sender is the account `username`: it may speak for its own address only.
     fn proven(&mut self, now: Instant, mut arrival: Arrival, username: SmolStr, routes: usize) {
         let own = self.domain.address(&username);
         if *arrival.request.method() != Method::Register && !self.may_speak_as(&arrival, &own) {
-            return self.refuse(
-                now,
-                &arrival,
-                Reply::because(403, "From Is Not Your Address")
-                    .advising("From must be the account that the credentials are of"),
-            );
+            return self.refuse(now, &arrival, Rule::NotYourFrom.into());
         }
         arrival.standing = Standing::Account { username: username.clone() };
         self.authorized(now, arrival, Some(username), routes);
@@ -276,12 +266,9 @@ impl Server {
         let (method, hops) = (arrival.request.method(), arrival.request.max_forwards());
         let concerned = !matches!(method, Method::Register | Method::Ack | Method::Cancel);
         if let Some(levels) = proxy::unprovided(&arrival.request).filter(|_| concerned) {
-            let reply = Reply::saying(500, format!("Privacy Not Provided Here ({levels})"));
-            return self.refuse(
-                now,
-                &arrival,
-                reply.advising("leave `critical` out of Privacy, or ask for `id` alone"),
-            );
+            let rule = Rule::PrivacyNotProvided;
+            let reply = Reply::from(rule).saying(format!("{} ({levels})", rule.reason()));
+            return self.refuse(now, &arrival, reply);
         }
         let (mut instance, mut dead) = (None, false);
         let (aor, ours) = match arrival.request.parsed_uri() {
@@ -314,18 +301,13 @@ impl Server {
                 if self.config.callers == Callers::Peers && arrival.standing == Standing::Stranger =>
             {
                 self.counters.relay_refused += 1;
-                self.refuse(
-                    now,
-                    &arrival,
-                    Reply::because(403, "Caller Not Known Here")
-                        .advising("[outbound] callers has strangers refused; name the caller as a [[peer]]"),
-                );
+                self.refuse(now, &arrival, Rule::CallerNotKnown.into());
             }
             (Some(username), _) if *method == Method::Register => self.register(now, arrival, &username),
             // §16.3 step 3: OPTIONS at its last hop may be answered by whoever that is (§11).
             (_, None) => self.own(now, &arrival),
             (_, Some(_)) if hops == Some(0) => self.own(now, &arrival),
-            (_, Some(_)) if dead => self.refuse(now, &arrival, Reply::because(404, "GRUU Not Known")),
+            (_, Some(_)) if dead => self.refuse(now, &arrival, Rule::GruuUnknown.into()),
             (username, Some(aor)) => self.lookup(now, arrival, username.as_deref(), aor, instance, routes),
         }
     }

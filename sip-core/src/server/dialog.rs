@@ -6,7 +6,7 @@
 use core::cmp::Ordering;
 
 use super::questions::{Arrival, Pending};
-use super::reply::Reply;
+use super::rule::Rule;
 use super::{Question, Server};
 use crate::message::Method;
 use crate::proxy::{Absence, Sender, Target};
@@ -56,12 +56,7 @@ impl Server {
 
     pub(super) fn wrong_sender(&mut self, now: Instant, arrival: &Arrival) {
         self.counters.sender_mismatched += 1;
-        self.refuse(
-            now,
-            arrival,
-            Reply::because(403, "Sender Is Not In This Dialog")
-                .advising("on a new connection, register before you go on with a call"),
-        );
+        self.refuse(now, arrival, Rule::NotInDialog.into());
     }
 
     /// Asks for the way to the receiver. Until it is known the request is held.
@@ -86,7 +81,7 @@ impl Server {
             || self.questions.held_for(&receiver) >= limits.held_per_registration
         {
             self.counters.hold_full += 1;
-            return self.refuse(now, &arrival, Reply::new(480).later());
+            return self.refuse(now, &arrival, Rule::TooManyHeld.into());
         }
         // The sender of a re-INVITE hears a 100, that of another request gives up after 32 s (RFC 4320 §4.2).
         let patient = matches!(arrival.request.method(), Method::Invite | Method::Ack);

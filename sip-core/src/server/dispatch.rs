@@ -4,6 +4,7 @@ use alloc::vec::Vec;
 
 use super::questions::{Arrival, Pending, Sought};
 use super::reply::Reply;
+use super::rule::Rule;
 use super::{Answer, Mode, Question, QuestionId, Server};
 use crate::message::validate::{Defect, Rejection};
 use crate::message::{Method, Writer, reason_phrase};
@@ -88,7 +89,7 @@ impl Server {
         if let Err(pending) = self.ask(deadline, question, pending)
             && let Some(arrival) = pending.into_arrival()
         {
-            self.refuse(now, &arrival, Reply::new(503).later());
+            self.refuse(now, &arrival, Rule::Overloaded.into());
         }
     }
 
@@ -151,13 +152,13 @@ impl Server {
             | Pending::Admission { arrival, .. }
             | Pending::Lookup(Sought { arrival, .. })
             | Pending::Update { arrival, .. } => {
-                self.refuse(now, &arrival, Reply::because(500, "Directory Does Not Answer").later());
+                self.refuse(now, &arrival, Rule::DirectoryDown.into());
             }
             Pending::Sender { arrival, .. } => self.wrong_sender(now, &arrival),
             Pending::Held { arrival, since, .. } => {
                 self.count_wait(now, since);
                 self.counters.held_timed_out += 1;
-                self.refuse(now, &arrival, Reply::new(480).later());
+                self.refuse(now, &arrival, Rule::DialogAway.into());
             }
             Pending::Caller { .. } => {}
             Pending::Again(absence) => self.again(now, *absence, None),

@@ -9,6 +9,7 @@ use smol_str::SmolStr;
 use super::peers::Standing;
 use super::questions::{Arrival, Pending, Sought};
 use super::reply::Reply;
+use super::rule::Rule;
 use super::{Mode, Question, Server, stray};
 use crate::message::typed::QValue;
 use crate::message::{HeaderName, NameAddr, Uri};
@@ -79,7 +80,7 @@ impl Server {
         if let Some(instance) = &instance {
             // RFC 5627 §5.1: "will be rejected by the domain with a 404".
             if !instance.is_valid(&bindings) {
-                return self.refuse(now, &arrival, Reply::because(404, "GRUU Not Valid Any More"));
+                return self.refuse(now, &arrival, Rule::GruuEnded.into());
             }
             bindings.retain(|binding| instance.has(binding));
         }
@@ -119,7 +120,7 @@ impl Server {
                 self.trying(now, arrival);
                 return self.forward_absent(now, sought);
             }
-            return self.refuse(now, arrival, Reply::because(480, "Callee Not Registered"));
+            return self.refuse(now, arrival, Rule::NotRegistered.into());
         };
         self.trying(now, arrival);
         let question = Question::Reach(RouteTarget::Registration(away.key.clone()));
@@ -133,7 +134,7 @@ impl Server {
         if sought.diverter.is_some() {
             return self.forward_absent(now, sought);
         }
-        self.refuse(now, &sought.arrival, Reply::because(480, "Callee Is Away").later());
+        self.refuse(now, &sought.arrival, Rule::Away.into());
     }
 
     /// One of them is back: where it is now is looked up anew.
@@ -166,8 +167,8 @@ impl Server {
         let Some(server) = arrival.server else { return };
         let refused = self.config.routing.session_timer.and_then(|timer| timer.refuses(&arrival.request));
         if let Some(least) = refused {
-            let reply = Reply::new(422).with(HeaderName::MinSe, format!("{least}"));
-            return self.refuse(now, arrival, reply.advising("ask for refreshes as rarely as Min-SE says"));
+            let reply = Reply::from(Rule::SessionInterval).with(HeaderName::MinSe, format!("{least}"));
+            return self.refuse(now, arrival, reply);
         }
         let asserted = self.asserted(arrival);
         let inbound = Inbound {
@@ -195,7 +196,7 @@ impl Server {
         }
         contacts.sort_by_key(|(_, q)| core::cmp::Reverse(*q));
         let reply = match contacts.as_slice() {
-            [] => Reply::because(480, "Only A Proxy Reaches The Callee"),
+            [] => Rule::OnlyByProxy.into(),
             contacts => contacts.iter().fold(Reply::new(302), |reply, (contact, q)| {
                 reply.with(HeaderName::Contact, format!("<{contact}>;q={q}"))
             }),

@@ -23,6 +23,7 @@ mod questions;
 mod receive;
 mod registration;
 mod reply;
+mod rule;
 mod stateless;
 mod stray;
 #[cfg(test)]
@@ -33,6 +34,7 @@ pub use boundary::{Answer, Health, Identity, Input, Output, Question, QuestionId
 pub use config::{Callers, Config, ForwardRule, Limits, Mode, Outward, Routing};
 pub use counters::Counters;
 pub use peers::{NumberPattern, Peer, Share, StaticRoute};
+pub use rule::Rule;
 
 use alloc::boxed::Box;
 use alloc::collections::VecDeque;
@@ -79,6 +81,7 @@ impl Server {
     /// A server with nothing to do.
     pub fn new(config: Config, mut entropy: BoxedEntropy) -> Self {
         let settings = Settings {
+            agent: config.domain.clone(),
             forks: config.limits.forks,
             breadth: config.limits.breadth,
             ring: config.routing.ring,

@@ -9,11 +9,12 @@ use smol_str::{SmolStr, format_smolstr};
 
 use super::questions::{Arrival, Departure, Errand, Goal, Pending, Quest};
 use super::reply::Reply;
+use super::rule::Rule;
 use super::{Health, Output, Question, Server};
 use crate::limits;
 use crate::message::typed::{QValue, Route};
 use crate::message::{Host, Request, Uri, escape_user, unescape};
-use crate::proxy::{Detours, Failure, Target};
+use crate::proxy::{Detours, Ended, Failure, Target};
 use crate::time::Instant;
 use crate::transaction::ServerId;
 use crate::transport::target::{Located, Nowhere, Records, Search, Way, for_length, locate};
@@ -30,7 +31,7 @@ impl Server {
                 Some(route) => (self.config.uris(route, &mut *self.entropy), true),
                 None => ([arrival.request.uri().into()].into(), false),
             },
-            _ => return self.refuse(now, &arrival, Reply::new(416)),
+            _ => return self.refuse(now, &arrival, Rule::Scheme.into()),
         };
         self.trying(now, &arrival);
         let departure = Departure { arrival, sender, routes, user: None, configured, known: None };
@@ -47,7 +48,7 @@ impl Server {
             _ => None,
         };
         let Some((route, user)) = route else {
-            return self.refuse(now, &arrival, Reply::new(404));
+            return self.refuse(now, &arrival, Rule::UserUnknown.into());
         };
         let uris = self.config.uris(route, &mut *self.entropy);
         self.trying(now, &arrival);
@@ -99,6 +100,10 @@ impl Server {
         while let Some(Failure { hop, retry_after }) = self.proxy.poll_failure() {
             let health = Health::Failed(retry_after);
             self.emit(Output::Target { transport: hop.transport, remote: hop.remote, health });
+        }
+        while let Some(ended) = self.proxy.poll_ended() {
+            let Ended { peer, trace, status, reason, method, call_id } = ended;
+            self.emit(Output::Refused { peer, trace, status, reason, method, call_id });
         }
         while let Some(absence) = self.proxy.poll_absence() {
             self.wait_again(now, absence);
@@ -194,7 +199,7 @@ impl Server {
         if ways.is_empty() {
             let reply = if some {
                 self.counters.hops_forbidden += 1;
-                Reply::because(403, "Next Hop Not Allowed")
+                Rule::HopForbidden.into()
             } else {
                 self.counters.hops_not_found += 1;
                 nowhere.reply()
@@ -260,11 +265,11 @@ impl Server {
     /// No way leads there, or none was found in time.
     pub(super) fn unconnected(&mut self, now: Instant, errand: Errand) {
         self.counters.hops_not_reached += 1;
-        self.turn_away(now, errand, Reply::because(504, "Next Hop Cannot Be Reached"));
+        self.turn_away(now, errand, Rule::HopUnreachable.into());
     }
 
     fn overwhelmed(&mut self, now: Instant, errand: Errand) {
-        self.turn_away(now, errand, Reply::new(503).later());
+        self.turn_away(now, errand, Rule::Overloaded.into());
     }
 
     fn turn_away(&mut self, now: Instant, errand: Errand, reply: Reply) {
@@ -283,12 +288,13 @@ impl Server {
 
 impl Nowhere {
     fn reply(self) -> Reply {
-        match self {
-            Self::Invalid => Reply::because(404, "Domain Cannot Be Reached"),
-            Self::Transport => Reply::because(502, "No Transport To That Domain"),
-            Self::NoDomain => Reply::because(404, "Domain Not Found"),
-            Self::NoAnswer => Reply::because(504, "DNS Does Not Answer").later(),
-        }
+        let rule = match self {
+            Self::Invalid => Rule::DomainInvalid,
+            Self::Transport => Rule::NoTransport,
+            Self::NoDomain => Rule::DomainUnknown,
+            Self::NoAnswer => Rule::DnsSilent,
+        };
+        rule.into()
     }
 }
 

@@ -3,6 +3,7 @@
 use super::Server;
 use super::questions::Arrival;
 use super::reply::Reply;
+use super::rule::Rule;
 use crate::message::HeaderName;
 use crate::message::validate::{Role, Rules};
 use crate::registrar;
@@ -30,7 +31,7 @@ impl Server {
     pub(super) fn is_merged(&mut self, now: Instant, arrival: &Arrival) -> bool {
         let merged = arrival.server.is_some_and(|server| self.ongoing.is_merged(server, &arrival.request));
         if merged {
-            self.refuse(now, arrival, Reply::because(482, "Merged Request"));
+            self.refuse(now, arrival, Rule::Merged.into());
         }
         merged
     }

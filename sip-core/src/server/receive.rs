@@ -1,5 +1,7 @@
 //! From bytes to a transaction.
 
+use alloc::format;
+use alloc::string::ToString as _;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::net::SocketAddr;
@@ -9,7 +11,8 @@ use bytes::Bytes;
 use super::peers::Standing;
 use super::questions::{Arrival, Pending, Sought};
 use super::reply::Reply;
-use super::{Identity, Mode, Server};
+use super::rule::Rule;
+use super::{Identity, Mode, Output, Server};
 use crate::message::validate::Dropped;
 use crate::message::{HeaderName, Message, Method, Refused, Request, Response, Uri, Writer};
 use crate::proxy::{self, Domain};
@@ -43,7 +46,19 @@ impl Server {
             Ok((headers, rejection)) => {
                 self.counters.malformed_refused += 1;
                 let tag = self.fresh_tag();
-                self.transmit(from, Writer::refusal(headers, &rejection, &tag));
+                let (explained, advice) = (rejection.to_string(), rejection.defect.advice());
+                let explained = format!("{explained}: {advice}");
+                let warning = proxy::warning(&self.config.domain, &explained, &tag);
+                self.transmit(from, Writer::refusal_because(headers, &rejection, &tag, &warning));
+                let token = headers.start_line().split(' ').next().unwrap_or_default();
+                self.emit(Output::Refused {
+                    peer: from,
+                    trace: proxy::trace(&tag).into(),
+                    status: rejection.status,
+                    reason: explained,
+                    method: Method::from_token(token),
+                    call_id: headers.first(HeaderName::CallId).unwrap_or_default().into(),
+                });
             }
             Err(dropped) => self.counters.dropped(dropped),
         }
@@ -92,7 +107,7 @@ impl Server {
         let Some(received) = received else {
             self.counters.sender_mismatched += 1;
             if *request.method() == Method::Cancel {
-                self.reply_stateless(&request, from, Reply::new(481));
+                self.reply_stateless(&request, from, Rule::NotYourInvite.into());
             }
             return;
         };
@@ -105,7 +120,7 @@ impl Server {
             Received::Absorbed => {}
             Received::Full => {
                 self.counters.transactions_full += 1;
-                self.reply_stateless(&request, back, Reply::new(503).later());
+                self.reply_stateless(&request, back, Rule::TransactionsFull.into());
             }
         }
     }
@@ -113,7 +128,7 @@ impl Server {
     /// §16.10, §9.2.
     fn cancel(&mut self, now: Instant, request: &Request, cancel: ServerId, invite: Option<ServerId>) {
         let Some(invite) = invite else {
-            return self.reply(now, cancel, request, Reply::new(481));
+            return self.reply(now, cancel, request, Rule::NothingToCancel.into());
         };
         self.reply(now, cancel, request, Reply::new(200));
         // RFC 3326 §2: why it is cancelled is for the callees.

@@ -6,7 +6,7 @@ use alloc::vec::Vec;
 use smol_str::SmolStr;
 
 use super::questions::{Arrival, IdentityChange, Pending};
-use super::reply::Reply;
+use super::rule::Rule;
 use super::{Identity, Output, Question, Server};
 use crate::message::Uri;
 use crate::registrar::{self, Binding, BindingUpdate, Change, UpdateError};
@@ -26,7 +26,7 @@ impl Server {
         // §10.3 step 5.
         let Some(aor) = aor else {
             let reply = match registrar::RULES.request(&arrival.request) {
-                Ok(()) => Reply::because(404, "Address Not In This Domain"),
+                Ok(()) => Rule::AddressNotOurs.into(),
                 Err(rejection) => rejection.into(),
             };
             return self.refuse(now, &arrival, reply);
@@ -36,12 +36,7 @@ impl Server {
         let third_party =
             || self.config.registrants.get(username).is_some_and(|others| others.contains(&aor));
         if !own && !third_party() {
-            return self.refuse(
-                now,
-                &arrival,
-                Reply::because(403, "Not Your Address")
-                    .advising("To must be the account's own, or a [[registrar.third_party]] says otherwise"),
-            );
+            return self.refuse(now, &arrival, Rule::NotYourAddress.into());
         }
         match registrar::read(&arrival.request, aor, arrival.from, &self.config.expiry) {
             Err(refusal) => self.refuse(now, &arrival, refusal.into()),

@@ -5,9 +5,10 @@ use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
+use super::rule::Rule;
 use super::{Output, Server};
 use crate::message::validate::Rejection;
-use crate::message::{HeaderName, Method, Request, Writer, quote, reason_phrase};
+use crate::message::{HeaderName, Method, Request, Writer, reason_phrase};
 use crate::time::Instant;
 use crate::transaction::ServerId;
 use crate::transport::Hop;
@@ -27,19 +28,21 @@ pub(super) struct Reply {
 }
 
 impl Reply {
-    /// With the usual reason phrase.
+    /// With the usual reason phrase: one that is no refusal. Refusals are of a [`Rule`] or come with their advice.
     pub(super) const fn new(status: u16) -> Self {
-        Self::because(status, reason_phrase(status))
+        let reply = Self::because(status, reason_phrase(status), "");
+        debug_assert!(!reply.explains(), "a refusal has a rule");
+        reply
     }
 
-    /// With a reason phrase that says more.
-    pub(super) const fn because(status: u16, reason: &'static str) -> Self {
-        Self { status, reason: Cow::Borrowed(reason), fields: Vec::new(), advice: Cow::Borrowed("") }
+    const fn because(status: u16, reason: &'static str, advice: &'static str) -> Self {
+        Self { status, reason: Cow::Borrowed(reason), fields: Vec::new(), advice: Cow::Borrowed(advice) }
     }
 
     /// With a reason phrase made for the occasion.
-    pub(super) fn saying(status: u16, reason: String) -> Self {
-        Self::refusal(status, reason, None)
+    pub(super) fn saying(mut self, reason: String) -> Self {
+        self.reason = reason.into();
+        self
     }
 
     pub(super) fn with(mut self, name: HeaderName, value: impl Into<Cow<'static, str>>) -> Self {
@@ -59,12 +62,17 @@ impl Reply {
     }
 
     /// With Retry-After.
-    pub(super) fn later(self) -> Self {
+    fn later(self) -> Self {
         self.with(HeaderName::RetryAfter, RETRY_AFTER.to_string())
     }
 
-    fn refusal(status: u16, reason: String, field: Option<(HeaderName, String)>) -> Self {
-        let reply = Self { status, reason: reason.into(), fields: Vec::new(), advice: Cow::Borrowed("") };
+    fn refusal(
+        status: u16,
+        reason: String,
+        advice: &'static str,
+        field: Option<(HeaderName, String)>,
+    ) -> Self {
+        let reply = Self::because(status, "", advice).saying(reason);
         match field {
             Some((name, value)) => reply.with(name, value),
             None => reply,
@@ -72,35 +80,34 @@ impl Reply {
     }
 }
 
+impl From<Rule> for Reply {
+    fn from(rule: Rule) -> Self {
+        let reply = Self::because(rule.status(), rule.reason(), rule.advice());
+        if rule.is_passing() { reply.later() } else { reply }
+    }
+}
+
 impl From<proxy::Refusal> for Reply {
     fn from(refusal: proxy::Refusal) -> Self {
-        let advice = match refusal {
-            proxy::Refusal::ForeignRoute => "Route may name this proxy alone",
-            proxy::Refusal::RouteSet => {
-                "send the Routes as the dialog's Record-Routes had them; they end after a day"
-            }
-            proxy::Refusal::Loop => "two addresses lead to each other",
-            _ => "",
-        };
-        Self::refusal(refusal.status(), refusal.to_string(), refusal.field()).advising(advice)
+        Self::refusal(refusal.status(), refusal.to_string(), refusal.advice(), refusal.field())
     }
 }
 
 impl From<Rejection> for Reply {
     fn from(rejection: Rejection) -> Self {
-        Self::refusal(rejection.status, rejection.to_string(), rejection.field)
+        Self::refusal(rejection.status, rejection.to_string(), rejection.defect.advice(), rejection.field)
     }
 }
 
 impl From<registrar::Refusal> for Reply {
     fn from(refusal: registrar::Refusal) -> Self {
-        Self::refusal(refusal.status(), refusal.to_string(), refusal.field())
+        Self::refusal(refusal.status(), refusal.to_string(), refusal.advice(), refusal.field())
     }
 }
 
 impl From<registrar::UpdateError> for Reply {
     fn from(error: registrar::UpdateError) -> Self {
-        let reply = Self::refusal(error.status(), error.to_string(), None);
+        let reply = Self::refusal(error.status(), error.to_string(), error.advice(), None);
         if error.status() == 503 { reply.later() } else { reply }
     }
 }
@@ -148,7 +155,7 @@ impl Server {
         let Some(peer) = peer.filter(|_| reply.explains()) else { return };
         let refused = Output::Refused {
             peer,
-            trace: trace(tag).into(),
+            trace: proxy::trace(tag).into(),
             status: reply.status,
             reason: explanation(reply),
             method: request.method().clone(),
@@ -159,10 +166,8 @@ impl Server {
 
     fn write(&self, request: &Request, reply: Reply, tag: String) -> Writer {
         // §20.43: 399, for people.
-        let warning = reply.explains().then(|| {
-            let text = quote(&format!("{} (trace {})", explanation(&reply), trace(&tag)));
-            format!("399 {} {text}", self.config.domain)
-        });
+        let warning =
+            reply.explains().then(|| proxy::warning(&self.config.domain, &explanation(&reply), &tag));
         let tag = (reply.status != 100).then_some(tag);
         let mut writer = Writer::response(request, reply.status, &reply.reason, tag.as_deref());
         for (name, value) in reply.fields {
@@ -176,11 +181,6 @@ impl Server {
             None => writer,
         }
     }
-}
-
-/// A refusal's To tag is random and in the answer already: its beginning names it.
-fn trace(tag: &str) -> &str {
-    tag.get(..8).unwrap_or(tag)
 }
 
 fn explanation(reply: &Reply) -> String {

@@ -8,7 +8,7 @@ use smol_str::SmolStr;
 use super::Server;
 use super::peers::Standing;
 use super::questions::{Arrival, Sought};
-use super::reply::Reply;
+use super::rule::Rule;
 use crate::message::{SipUri, Uri};
 use crate::registrar::Binding;
 use crate::time::Instant;
@@ -52,8 +52,7 @@ impl Server {
             return self.depart(now, arrival, sender, routes);
         }
         self.counters.dialogs_unknown += 1;
-        let advice = "send the Routes as the dialog's Record-Routes had them, or register the Contact that is addressed";
-        self.refuse(now, &arrival, Reply::new(481).advising(advice));
+        self.refuse(now, &arrival, Rule::ContactUnknown.into());
     }
 }
 

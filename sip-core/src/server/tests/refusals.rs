@@ -163,3 +163,77 @@ fn responses_that_are_not_ours_are_dropped() {
     assert_eq!((counters.stray_responses, counters.responses_misrouted), (1, 2));
     assert_eq!((counters.responses_to_no_host, counters.responses), (2, 5));
 }
+
+/// §20.43: text that a quoted string takes as it is.
+fn is_plain(text: &str) -> bool {
+    !text.is_empty() && text.chars().all(|c| c == ' ' || c.is_ascii_graphic()) && !text.contains('\\')
+}
+
+#[test]
+fn rfc3261_21_every_rule_has_a_reason_and_advice_and_stands_in_the_documentation() {
+    let documented = include_str!("../../../../docs/refusals.md");
+    for rule in Rule::ALL {
+        assert!((400..700).contains(&rule.status()), "{rule:?}");
+        assert!(is_plain(rule.reason()) && is_plain(rule.advice()), "{rule:?}");
+        let row = format!("| {} | {} | {} |\n", rule.status(), rule.reason(), rule.advice());
+        assert!(documented.contains(&row), "docs/refusals.md has no row for {rule:?}:\n{row}");
+        let same = |other: &&Rule| (other.status(), other.reason()) == (rule.status(), rule.reason());
+        assert_eq!(Rule::ALL.iter().filter(same).count(), 1, "{rule:?}");
+    }
+    let rows = documented.lines().filter(|line| line.starts_with("| 4") || line.starts_with("| 5")).count();
+    assert_eq!(rows, Rule::ALL.len(), "a row of docs/refusals.md is of no rule");
+}
+
+/// The Warning of an answer, and what the log has of it.
+#[track_caller]
+fn explained(net: &mut Net, answer: &Response) -> String {
+    let warning =
+        answer.headers().first(HeaderName::Warning).unwrap_or_else(|| panic!("{}", text(answer.bytes())));
+    let (trace, reason) = net.refused.take().expect("nothing was told");
+    assert!(
+        warning.starts_with("399 example.com \"") && warning.ends_with(&format!("(trace {trace})\"")),
+        "{warning}"
+    );
+    assert!(answer.to_tag().unwrap().starts_with(trace.as_str()), "{warning}");
+    assert!(reason.contains(": "), "{reason}");
+    reason
+}
+
+#[test]
+fn rfc3261_20_43_what_came_to_nothing_says_so() {
+    let mut net = Net::new();
+    let (alice, bob) = (ws("alice", 1), tcp("bob", 7));
+    net.register(&alice);
+    net.register(&bob);
+    // The phone's connection is lost before it says a word.
+    net.send(&alice, alice.invite("bob", 2, ""));
+    net.expect(&alice, 100);
+    net.request(&bob, &Method::Invite);
+    net.close(&bob);
+    let gone = net.expect(&alice, 480);
+    assert!(explained(&mut net, &gone).contains("none of the callee's devices can be reached"));
+    // What a phone answers is its own.
+    let phone = udp("bob", 5);
+    net.register(&phone);
+    net.send(&alice, alice.invite("bob", 7, ""));
+    net.expect(&alice, 100);
+    let invite = net.request(&phone, &Method::Invite);
+    net.send(&phone, phone.answer(&invite, 486));
+    net.request(&phone, &Method::Ack);
+    assert!(!net.expect(&alice, 486).headers().has(HeaderName::Warning));
+    assert_eq!(net.refused, None);
+}
+
+#[test]
+fn rfc3261_20_43_malformed_requests_hear_why_with_a_trace() {
+    let mut net = Net::new();
+    let alice = ws("alice", 1);
+    net.register(&alice);
+    net.send(&alice, alice.invite("bob", 2, "").replace("max-forwards : 70", "max-forwards : x"));
+    let refused = net.expect(&alice, 400);
+    assert_eq!(refused.reason(), "Bad Request (Malformed Max-Forwards)");
+    explained(&mut net, &refused);
+    net.send(&alice, alice.invite("bob", 3, "").replace("X-Odd:", "Proxy-Require: a\r\nX-Odd:"));
+    let refused = net.expect(&alice, 420);
+    assert!(explained(&mut net, &refused).contains("what Unsupported has"));
+}
