@@ -129,8 +129,8 @@ pub(crate) const AIMED: &[(&str, &str)] = &[
     ("rfc4475/transports", "forwarded"),
     ("rfc4475/unkscm", "forwarded"),
     // To nobody's dialog.
-    ("rfc5118/mult-ip-in-header", "481 Call/Transaction Does Not Exist"),
-    ("rfc5118/via-received-param-with-delim", "481 Call/Transaction Does Not Exist"),
+    ("rfc5118/mult-ip-in-header", "481 Dialog Not Known"),
+    ("rfc5118/via-received-param-with-delim", "481 Dialog Not Known"),
     ("rfc5118/ipv4-mapped-ipv6", "forwarded"),
     ("rfc5118/ipv4-mapped-ipv6.fixed", "forwarded"),
     ("rfc5118/ipv6-bug-abnf-3-colons", "forwarded"),
