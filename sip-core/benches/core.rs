@@ -147,7 +147,12 @@ impl Proxied {
     /// Gives the server a message and returns what it sends to `to`.
     fn exchange(&mut self, from: ([u8; 4], u16), message: Bytes, to: ([u8; 4], u16)) -> Option<Bytes> {
         let mut sent = None;
-        self.feed(server::Input::Received { from: Self::hop(from), identity: None, message });
+        self.feed(server::Input::Received {
+            from: Self::hop(from),
+            identity: None,
+            certified: None,
+            message,
+        });
         while let Some(output) = self.outputs.pop_front() {
             match output {
                 server::Output::Transmit { to: hop, message } if hop.remote == to.into() => {

@@ -2,8 +2,8 @@
 
 use std::collections::HashMap;
 use std::net::{SocketAddr, UdpSocket as UdpSocketStd};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 
 use bytes::Bytes;
 use parking_lot::{Mutex, RwLock};
@@ -21,6 +21,12 @@ use crate::metrics::{Loss, Metrics};
 /// The most shards there can be: a flow remembers in one word which of them used it.
 pub const MAX_SHARDS: usize = 64;
 
+/// What finds a connection for further use: over TLS it is one of somebody's who was verified.
+type Peer = (Transport, SocketAddr, SmolStr);
+
+/// Domains of one certificate that its connection is found by. Past it the others are not.
+const ALIASES: usize = 8;
+
 /// An open connection or a bound datagram socket.
 #[derive(Debug)]
 pub struct Flow {
@@ -29,8 +35,12 @@ pub struct Flow {
     local: SocketAddr,
     /// The peer; for a datagram socket nobody.
     remote: Option<SocketAddr>,
-    /// The domain its certificate was verified for; empty for nobody's.
+    /// The domain its certificate was verified for, if we opened it; empty for nobody's.
     domain: SmolStr,
+    /// The domains that its peer's certificate names, whoever opened it.
+    certified: Option<Arc<[SmolStr]>>,
+    /// The address that it may be used for, too (RFC 5923): the first that it said.
+    alias: OnceLock<SocketAddr>,
     sink: Sink,
     identity: Mutex<Option<Arc<Identity>>>,
     /// One bit for each shard that received over this flow or sent to it.
@@ -81,6 +91,20 @@ impl Flow {
         self.identity.lock().clone()
     }
 
+    /// The domains that its peer was verified to be.
+    pub fn certified(&self) -> Option<Arc<[SmolStr]>> {
+        self.certified.clone()
+    }
+
+    /// What finds this connection for requests in the other direction.
+    fn aliases(&self) -> impl Iterator<Item = Peer> {
+        let remote = self.alias.get().copied();
+        let domains = self.certified.iter().flat_map(|domains| domains.iter().take(ALIASES));
+        remote.into_iter().flat_map(move |remote| {
+            domains.clone().map(move |domain| (Transport::Tls, remote, domain.clone()))
+        })
+    }
+
     /// Remembers who it proved to be. A datagram socket is many peers and never anybody.
     pub fn identify(&self, identity: Arc<Identity>) {
         if matches!(self.sink, Sink::Connection(_)) {
@@ -108,7 +132,7 @@ impl Flow {
     }
 
     /// What finds this connection for further use. Over TLS, a phone was verified to be nobody.
-    fn peer(&self) -> Option<(Transport, SocketAddr, SmolStr)> {
+    fn peer(&self) -> Option<Peer> {
         let usable =
             self.transport == Transport::Tcp || (self.transport == Transport::Tls && !self.domain.is_empty());
         Some((self.transport, self.remote?, self.domain.clone())).filter(|_| usable)
@@ -135,7 +159,7 @@ pub struct Flows {
 struct Table {
     flows: HashMap<FlowId, Arc<Flow>>,
     /// Connections that can be used again, by their peer's address and, over TLS, the domain it was verified for.
-    peers: HashMap<(Transport, SocketAddr, SmolStr), FlowId>,
+    peers: HashMap<Peer, FlowId>,
     /// Datagram sockets, in the order of the configuration.
     udp: Vec<FlowId>,
 }
@@ -160,7 +184,13 @@ impl Flows {
 
     /// Adds a bound datagram socket, whose address peers see as `local`.
     pub fn open_socket(&self, socket: Arc<UdpSocket>, local: SocketAddr, now: Instant) -> Arc<Flow> {
-        let nobody = Line { transport: Transport::Udp, local, remote: local, domain: SmolStr::default() };
+        let nobody = Line {
+            transport: Transport::Udp,
+            local,
+            remote: local,
+            domain: SmolStr::default(),
+            certified: None,
+        };
         let flow = self.flow(nobody, false, Sink::Datagrams(socket), now);
         let mut table = self.table.write();
         table.udp.push(flow.id);
@@ -179,10 +209,34 @@ impl Flows {
             {
                 table.peers.remove(&peer);
             }
+            for alias in flow.aliases() {
+                if table.peers.get(&alias) == Some(&flow.id) {
+                    table.peers.remove(&alias);
+                }
+            }
         }
         drop(table);
         let shards = flow.shards.load(Ordering::Acquire);
         (0..MAX_SHARDS).filter(move |shard| shards & (1 << shard) != 0)
+    }
+
+    /// Has a flow used for what is to be sent to `remote` over TLS for one of the domains its peer was verified to be.
+    pub fn alias(&self, flow: FlowId, remote: SocketAddr) {
+        let known = |table: &Table| {
+            let flow = table.flows.get(&flow)?;
+            flow.alias.get().is_none().then(|| Arc::clone(flow))
+        };
+        // Every request says so again.
+        if known(&self.table.read()).is_none() {
+            return;
+        }
+        let mut table = self.table.write();
+        let Some(flow) = known(&table) else { return };
+        if flow.alias.set(remote).is_ok() {
+            for alias in flow.aliases() {
+                table.peers.insert(alias, flow.id);
+            }
+        }
     }
 
     /// Sends `message` whole on behalf of `shard`. Over a datagram socket it goes when `datagrams` go.
@@ -284,7 +338,7 @@ impl Flows {
     }
 
     fn flow(&self, line: Line, connected: bool, sink: Sink, now: Instant) -> Arc<Flow> {
-        let Line { transport, local, remote, domain } = line;
+        let Line { transport, local, remote, domain, certified } = line;
         self.metrics.flow_opened(transport);
         Arc::new(Flow {
             id: FlowId(self.next.fetch_add(1, Ordering::Relaxed)),
@@ -292,6 +346,8 @@ impl Flows {
             local,
             remote: connected.then_some(remote),
             domain,
+            certified,
+            alias: OnceLock::new(),
             sink,
             identity: Mutex::new(None),
             shards: AtomicU64::new(0),

@@ -347,7 +347,13 @@ mod tests {
             let address = |port| SocketAddr::from(([127, 0, 0, 1], port));
             let (outbox, _inbox) = outbox(&Limits::default(), &Budgets::new(Limits::default().memory));
             let domain = Default::default();
-            let line = Line { transport: Transport::Ws, local: address(80), remote: address(port), domain };
+            let line = Line {
+                transport: Transport::Ws,
+                local: address(80),
+                remote: address(port),
+                domain,
+                certified: None,
+            };
             self.flows.open_connection(line, outbox, self.now)
         }
 

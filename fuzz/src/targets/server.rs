@@ -286,7 +286,7 @@ impl Bench {
         }
         let from = self.peers[peer].hop;
         let identity = self.identities.get(&from.flow).cloned();
-        self.input(Input::Received { from, identity, message });
+        self.input(Input::Received { from, identity, certified: None, message });
     }
 
     fn see(&mut self, peer: usize, message: Message) {
@@ -324,7 +324,10 @@ impl Bench {
                 Output::Authenticated { flow, identity } => {
                     self.identities.insert(flow, identity);
                 }
-                Output::Target { .. } | Output::Probed { .. } | Output::Guessed { .. } => {}
+                Output::Target { .. }
+                | Output::Probed { .. }
+                | Output::Guessed { .. }
+                | Output::Alias { .. } => {}
             }
         }
     }

@@ -132,6 +132,8 @@ pub(crate) struct ViaMarks {
     pub(crate) received: bool,
     /// `rport` is there, with or without a value.
     pub(crate) rport: bool,
+    /// `alias` is there (RFC 5923).
+    pub(crate) alias: bool,
 }
 
 impl<'a> Via<'a> {
@@ -163,6 +165,7 @@ impl<'a> Via<'a> {
         let read = Params::read_with(text, at, "branch", |name| {
             marks.received |= name.eq_ignore_ascii_case("received");
             marks.rport |= name.eq_ignore_ascii_case("rport");
+            marks.alias |= name.eq_ignore_ascii_case("alias");
         })?;
         Some((Self { transport, host, port, params: read.params, marks }, read))
     }

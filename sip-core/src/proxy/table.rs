@@ -43,6 +43,8 @@ pub struct Settings {
     pub recurse: bool,
     /// The session timer that it asks for, if it does.
     pub session_timer: Option<SessionTimer>,
+    /// Whether servers of other domains may use our TLS connections in the other direction (RFC 5923).
+    pub alias: bool,
     /// The Server field of responses it makes itself, if there shall be one.
     pub server: Option<SmolStr>,
 }
@@ -59,6 +61,7 @@ impl Settings {
             ring,
             recurse: false,
             session_timer: None,
+            alias: false,
             server: None,
         }
     }

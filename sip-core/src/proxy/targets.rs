@@ -1,7 +1,9 @@
 //! From a target set to branches (§16.6): in parallel what is preferred alike, one group after the other, and never
 //! broader than Max-Breadth allows (RFC 5393 §5).
 
+use alloc::borrow::Cow;
 use alloc::boxed::Box;
+use alloc::format;
 use alloc::vec::Vec;
 
 use super::again::Sent;
@@ -115,13 +117,18 @@ impl Proxy {
         let request_uri = target.contact.as_deref().map(forward::request_uri);
         let outside = target.detours.hop.is_some() && !target.trusted;
         let story = context.diverted.as_mut().map(|diverted| diverted.tell(request, request_uri, outside));
+        // RFC 5923 §8.1.
+        let alias = self.settings.alias
+            && target.hop.transport == Transport::Tls
+            && matches!(target.receiver, RouteTarget::Peer { .. });
+        let via: Cow<'_, str> = if alias { format!("{branch};alias").into() } else { branch.as_str().into() };
         let change = forward::Change {
             request_uri,
             routes: *routes,
             path: &target.path,
             record_routes: if there.is_some() { &record_routes } else { &[] },
             hop: &target.hop,
-            branch: &branch,
+            branch: &via,
             breadth,
             realm: &self.settings.realm,
             asserted: &context.inbound.asserted,

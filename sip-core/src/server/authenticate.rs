@@ -101,7 +101,7 @@ impl Server {
             return speaks.then(|| Standing::Account { username: id.username.clone() });
         }
         let from = arrival.request.from();
-        let peer = self.config.peer_at(arrival.from.remote.ip());
+        let peer = self.config.peer_of(arrival);
         match from.parsed_uri() {
             Some(Uri::Sip(uri)) if self.domain.is(uri.host, arrival.from.local.ip()) => None,
             // Nobody may be one of ours: who proves it, or wants to get out, is asked.
@@ -138,7 +138,7 @@ impl Server {
                 None => return Asserted::Nobody,
             },
             _ => {
-                let peer = self.config.peer_at(arrival.from.remote.ip());
+                let peer = self.config.peer_of(arrival);
                 return if peer.is_some_and(|peer| peer.trusted) {
                     Asserted::Theirs
                 } else {

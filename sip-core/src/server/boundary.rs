@@ -37,6 +37,8 @@ pub enum Input {
         from: Hop,
         /// What the flow proved to be, if it did. The caller keeps it from [`Output::Authenticated`].
         identity: Option<Arc<Identity>>,
+        /// The domains that the certificate of its connection's peer names, if it was verified (RFC 5922 §7).
+        certified: Option<Arc<[SmolStr]>>,
         /// The message.
         message: Bytes,
     },
@@ -95,6 +97,14 @@ pub enum Output {
         flow: FlowId,
         /// Who it is.
         identity: Arc<Identity>,
+    },
+    /// What is to be sent to `remote` over TLS for one of the domains that this flow's peer was verified to be may go over it
+    /// (RFC 5923 §8.2).
+    Alias {
+        /// The flow.
+        flow: FlowId,
+        /// The address its peer advertises.
+        remote: core::net::SocketAddr,
     },
     /// How a server of another domain does. Those that failed lately are to come last among the ways of
     /// [`Question::Connect`].

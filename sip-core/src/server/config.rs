@@ -60,6 +60,9 @@ pub struct Config {
     pub outward: Outward,
     /// Which strangers may call our users.
     pub callers: Callers,
+    /// Whether servers of other domains are told that they may use our TLS connections in the other direction (RFC 5923): for
+    /// who shows them a certificate.
+    pub alias: bool,
     /// What others can be reached over.
     pub transports: Transports,
     /// Servers of others that we know by name.
@@ -96,6 +99,7 @@ impl Config {
             expiry: Bounds::default(),
             outward: Outward::default(),
             callers: Callers::default(),
+            alias: false,
             transports: Transports::ALL,
             peers: Vec::new(),
             routes: Vec::new(),

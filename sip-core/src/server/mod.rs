@@ -87,6 +87,7 @@ impl Server {
             ring: config.routing.ring,
             recurse: config.routing.recurse,
             session_timer: config.routing.session_timer,
+            alias: config.alias,
             server: config.server.clone(),
             ..Settings::new(config.realm.clone())
         };
@@ -117,7 +118,9 @@ impl Server {
     /// Tells what happened.
     pub fn handle_input(&mut self, now: Instant, input: Input) {
         match input {
-            Input::Received { from, identity, message } => self.receive(now, from, identity, message),
+            Input::Received { from, identity, certified, message } => {
+                self.receive(now, from, identity, certified, message);
+            }
             Input::FlowClosed(flow) => self.layer.flow_closed(now, flow),
             Input::Answer(id, answer) => self.answer(now, id, answer),
             Input::Probe { peer, call_id } => self.probe(now, peer, call_id),

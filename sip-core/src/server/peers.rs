@@ -7,6 +7,7 @@ use core::net::IpAddr;
 use smol_str::{SmolStr, format_smolstr};
 
 use super::Config;
+use super::questions::Arrival;
 use crate::entropy::Entropy;
 use crate::message::{Host, SipUri, Uri, unescape};
 use crate::transport::target;
@@ -141,6 +142,17 @@ impl Config {
     pub(super) fn peer_at(&self, address: IpAddr) -> Option<&Peer> {
         let address = address.to_canonical();
         self.peers.iter().find(|peer| peer.sources.iter().any(|source| source.to_canonical() == address))
+    }
+
+    /// The peer that sent a request: whose domain its connection's certificate names (RFC 5922 §7.4), else whose address it came
+    /// from.
+    pub(super) fn peer_of(&self, arrival: &Arrival) -> Option<&Peer> {
+        let certified = arrival.certified.as_deref().unwrap_or_default();
+        let names = |peer: &&Peer| {
+            let domain = peer.domain();
+            certified.iter().any(|name| name.eq_ignore_ascii_case(&domain))
+        };
+        self.peers.iter().find(names).or_else(|| self.peer_at(arrival.from.remote.ip()))
     }
 
     /// Whether whoever is at this address, as a server of this domain, is of our trust domain.

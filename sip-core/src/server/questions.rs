@@ -30,6 +30,8 @@ pub(super) struct Arrival {
     /// The hop it came over.
     pub(super) from: Hop,
     pub(super) identity: Option<Arc<Identity>>,
+    /// The domains that its connection's peer was verified to be.
+    pub(super) certified: Option<Arc<[SmolStr]>>,
     /// Who sent it; a stranger until it is known better.
     pub(super) standing: Standing,
 }

@@ -7,6 +7,7 @@ use alloc::vec::Vec;
 use core::net::SocketAddr;
 
 use bytes::Bytes;
+use smol_str::SmolStr;
 
 use super::peers::Standing;
 use super::questions::{Arrival, Pending, Sought};
@@ -18,7 +19,7 @@ use crate::message::{HeaderName, Message, Method, Refused, Request, Response, Ur
 use crate::proxy::{self, Domain};
 use crate::time::Instant;
 use crate::transaction::{Layer, Received, ServerId};
-use crate::transport::{Hop, via};
+use crate::transport::{Hop, Transport, via};
 
 impl Server {
     pub(super) fn receive(
@@ -26,12 +27,13 @@ impl Server {
         now: Instant,
         from: Hop,
         identity: Option<Arc<Identity>>,
+        certified: Option<Arc<[SmolStr]>>,
         message: Bytes,
     ) {
         self.counters.received += 1;
         match Message::parse(message) {
             Ok(Message::Request(request)) => match via::stamp(request, &from) {
-                Ok(request) => self.receive_request(now, from, identity, request),
+                Ok(request) => self.receive_request(now, from, identity, certified, request),
                 Err(refused) => self.refuse_malformed(from, &refused),
             },
             Ok(Message::Response(response)) => self.receive_response(now, from, response),
@@ -90,13 +92,15 @@ impl Server {
         now: Instant,
         from: Hop,
         identity: Option<Arc<Identity>>,
+        certified: Option<Arc<[SmolStr]>>,
         request: Request,
     ) {
         self.counters.requests += 1;
+        self.alias(&from, certified.is_some(), &request);
         if self.config.routing.mode == Mode::Stateless && *request.method() != Method::Register {
             return self.dispatch(
                 now,
-                Arrival { server: None, request, from, identity, standing: Standing::Stranger },
+                Arrival { server: None, request, from, identity, certified, standing: Standing::Stranger },
             );
         }
         let back = via::response_hop(&from, &request.via());
@@ -112,7 +116,8 @@ impl Server {
             return;
         };
         let standing = Standing::Stranger;
-        let arrival = |server| Arrival { server, request: request.clone(), from, identity, standing };
+        let arrival =
+            |server| Arrival { server, request: request.clone(), from, identity, certified, standing };
         match received {
             Received::New(server) => self.dispatch(now, arrival(Some(server))),
             Received::AckToSuccess => self.dispatch(now, arrival(None)),
@@ -122,6 +127,15 @@ impl Server {
                 self.counters.transactions_full += 1;
                 self.reply_stateless(&request, back, Rule::TransactionsFull.into());
             }
+        }
+    }
+
+    /// RFC 5923 §8.2, §9.2: a connection is an alias of the address in its peer's Via only if a certificate says who that is.
+    fn alias(&mut self, from: &Hop, certified: bool, request: &Request) {
+        let via = request.via();
+        if certified && via.marks.alias && from.transport == Transport::Tls {
+            let remote = SocketAddr::new(from.remote.ip(), via.port.unwrap_or(5061));
+            self.emit(Output::Alias { flow: from.flow, remote });
         }
     }
 

@@ -40,8 +40,10 @@ pub struct Line {
     pub local: SocketAddr,
     /// The peer's.
     pub remote: SocketAddr,
-    /// The domain that the peer's certificate was verified for; empty for nobody's.
+    /// The domain that the peer's certificate was verified for, if we opened it; empty for nobody's.
     pub domain: SmolStr,
+    /// The domains that the peer's certificate names, if it was verified.
+    pub certified: Option<Arc<[SmolStr]>>,
 }
 
 /// Serves a connection until it ends. `opened` is called with its flow, once that can be sent to.

@@ -69,7 +69,7 @@ pub async fn serve<S: Stream>(
     stop: CancellationToken,
 ) {
     let (outbox, mut inbox) = outbox(&exchange.limits, &exchange.budgets);
-    let line = Line { transport, local, remote, domain: SmolStr::default() };
+    let line = Line { transport, local, remote, domain: SmolStr::default(), certified: None };
     let flow = exchange.flows.open_connection(line, outbox, clock::now());
     let open = OpenFlow { flow: Arc::clone(&flow), exchange };
     let end = run(&open.exchange, &flow, &mut *socket, &mut inbox, &stop).await;

@@ -176,7 +176,10 @@ async fn connect(exchange: Arc<Exchange>, way: Way) {
         }
     };
     exchange.metrics.dials.inc();
-    let line = Line { transport, local: dialer.local(transport, bound), remote, domain: verified(&way) };
+    let domain = verified(&way);
+    // Whoever we reached there is who comes back over it (RFC 5923 §8.1).
+    let certified = (!domain.is_empty()).then(|| Arc::from([domain.clone()]));
+    let line = Line { transport, local: dialer.local(transport, bound), remote, domain, certified };
     let opened = |flow: &Flow| dialer.answer(&way, flow.hop());
     let stop = dialer.stop.clone();
     match stream {

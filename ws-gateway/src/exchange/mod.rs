@@ -158,8 +158,8 @@ impl Exchange {
         flow.touch(clock::now());
         let shard = self.shard_of(&message);
         flow.used_by(shard);
-        let identity = flow.identity();
-        self.turn_with(shard, Input::Received { from, identity, message }, datagrams);
+        let (identity, certified) = (flow.identity(), flow.certified());
+        self.turn_with(shard, Input::Received { from, identity, certified, message }, datagrams);
     }
 
     /// A flow ended: the shards that used it are told.
@@ -295,6 +295,7 @@ impl Exchange {
                         }
                     }
                     Output::Guessed { username, source } => self.guard.wrong(&username, source, now),
+                    Output::Alias { flow, remote } => self.flows.alias(flow, remote),
                     Output::Authenticated { flow, identity } => self.flows.identify(flow, identity),
                     Output::Target { transport, remote, health } => {
                         if let Health::Failed(_) = health {

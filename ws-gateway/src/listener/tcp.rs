@@ -35,8 +35,13 @@ pub async fn serve(
             let Some(remote) = client(&permit, &exchange, &mut stream, remote, Port::Tcp).await else {
                 return;
             };
-            let line =
-                Line { transport: Transport::Tcp, local: advertised, remote, domain: SmolStr::default() };
+            let line = Line {
+                transport: Transport::Tcp,
+                local: advertised,
+                remote,
+                domain: SmolStr::default(),
+                certified: None,
+            };
             serve_stream(exchange, stream, line, stop, |_| {}).await;
             drop(permit);
         });

@@ -17,6 +17,7 @@ use crate::config::Port;
 use crate::connection::{Line, serve_stream};
 use crate::exchange::Exchange;
 use crate::metrics::Refusal;
+use crate::tls;
 
 /// Accepts connections until `stop`. `advertised` is our address as peers see it.
 pub async fn serve(
@@ -40,8 +41,15 @@ pub async fn serve(
             let Some(remote) = client else { return };
             if let Some(stream) = handshake(&exchange, &acceptor, stream, remote).await {
                 permit.established();
-                let line =
-                    Line { transport: Transport::Tls, local: advertised, remote, domain: SmolStr::default() };
+                let shown = stream.get_ref().1.peer_certificates().and_then(<[_]>::first);
+                let line = Line {
+                    transport: Transport::Tls,
+                    local: advertised,
+                    remote,
+                    domain: SmolStr::default(),
+                    // Whoever shows one that is not signed as it must be is not here.
+                    certified: shown.map(|certificate| tls::domains(certificate)),
+                };
                 serve_stream(exchange, stream, line, stop, |_| {}).await;
             }
             drop(permit);

@@ -1,8 +1,10 @@
 //! Whose certificate it is (RFC 5922 §7.1, §7.2): the domains it names, compared as a whole and without wildcards.
 
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use rustls::pki_types::{CertificateDer, ServerName};
+use smol_str::SmolStr;
 use webpki::EndEntityCert;
 
 /// Whether a certificate, which a trusted authority has signed, is that of `domain`.
@@ -12,14 +14,21 @@ pub(super) fn is_of(certificate: &CertificateDer<'_>, domain: &str) -> bool {
     if let Ok(ip) = domain.parse::<IpAddr>() {
         return parsed.verify_is_valid_for_subject_name(&ServerName::IpAddress(ip.into())).is_ok();
     }
-    let same = |name: &str| name.trim_end_matches('.').eq_ignore_ascii_case(domain);
+    domains(certificate).iter().any(|name| name.eq_ignore_ascii_case(domain))
+}
+
+/// The domains that a certificate, which a trusted authority has signed, names: none, if it cannot be read.
+pub fn domains(certificate: &CertificateDer<'_>) -> Arc<[SmolStr]> {
+    let whole = |name: &str| SmolStr::from(name.trim_end_matches('.'));
     let uris: Vec<String> = uris(certificate).unwrap_or_default();
-    let domains: Vec<&str> = uris.iter().filter_map(|uri| domain_of(uri)).collect();
-    if !domains.is_empty() {
-        return domains.into_iter().any(same);
-    }
+    let mut domains: Vec<SmolStr> = uris.iter().filter_map(|uri| domain_of(uri)).map(whole).collect();
     // "if and only if no other identity is found that matches the "sip" URI type".
-    parsed.valid_dns_names().any(same)
+    if domains.is_empty()
+        && let Ok(parsed) = EndEntityCert::try_from(certificate)
+    {
+        domains = parsed.valid_dns_names().map(whole).collect();
+    }
+    domains.into()
 }
 
 /// The host of a `sip` URI without user.

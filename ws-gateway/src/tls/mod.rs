@@ -18,6 +18,7 @@ use crate::config::Clients;
 pub use certificates::{CertificateError, Certificates, RELOAD};
 pub use connector::{Connector, authorities};
 pub use development::certificate as development_certificate;
+pub use identity::domains;
 
 /// What takes the TLS handshakes of a listener. `protocols` are offered by ALPN; without any it is not spoken of.
 /// `clients`: whose certificates are asked for.

@@ -10,6 +10,7 @@ use tempfile::TempDir;
 use ws_gateway::config::Listen;
 use ws_gateway::{Config, Gateway};
 
+pub(crate) mod authority;
 /// The tests across the crates have the same.
 #[expect(unreachable_pub, reason = "there it is a library's")]
 #[path = "../../../tests/src/dns.rs"]

@@ -97,7 +97,10 @@ pub(crate) struct UdpPeer {
 
 impl UdpPeer {
     pub(crate) async fn new(gateway: SocketAddr) -> Self {
-        Self { socket: UdpSocket::bind("127.0.0.1:0").await.unwrap(), gateway }
+        Self {
+            socket: UdpSocket::bind(if gateway.is_ipv6() { "[::1]:0" } else { "127.0.0.1:0" }).await.unwrap(),
+            gateway,
+        }
     }
 
     /// Where it is reached.
@@ -158,6 +161,14 @@ impl TcpPeer {
 
 impl TcpPeer<TlsStream<TcpStream>> {
     pub(crate) fn over_tls(stream: TlsStream<TcpStream>) -> Self {
+        let host = stream.get_ref().0.local_addr().unwrap().to_string();
+        Self { stream, via: "TLS", host, buffer: Vec::new() }
+    }
+}
+
+impl TcpPeer<tokio_rustls::server::TlsStream<TcpStream>> {
+    /// One that the gateway has connected to.
+    pub(crate) fn accepted_over_tls(stream: tokio_rustls::server::TlsStream<TcpStream>) -> Self {
         let host = stream.get_ref().0.local_addr().unwrap().to_string();
         Self { stream, via: "TLS", host, buffer: Vec::new() }
     }

@@ -73,7 +73,10 @@ fn outputs_that_nobody_fetches() {
     let phone = udp("bob", 5);
     for cseq in 0..5 {
         let message = phone.out("OPTIONS", "sip:example.com", cseq, "").into();
-        net.server.handle_input(net.now, Input::Received { from: phone.hop, identity: None, message });
+        net.server.handle_input(
+            net.now,
+            Input::Received { from: phone.hop, identity: None, certified: None, message },
+        );
     }
     assert_eq!(net.server.counters().outputs_dropped, 3);
 }

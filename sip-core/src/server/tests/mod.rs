@@ -53,6 +53,10 @@ struct Net {
     accounts: BTreeMap<SmolStr, Arc<Secrets>>,
     bindings: BTreeMap<SmolStr, Vec<Binding>>,
     identities: BTreeMap<FlowId, Arc<Identity>>,
+    /// Domains that connections were verified to be of.
+    certified: BTreeMap<FlowId, Arc<[SmolStr]>>,
+    /// What was said of other addresses of connections.
+    aliases: Vec<(FlowId, SocketAddr)>,
     replays: auth::Replays,
     guesses: auth::Guesses,
     /// The trace and the reason of the last refusal.
@@ -90,6 +94,8 @@ impl Net {
             accounts: ["alice", "bob", "carol"].map(account).into(),
             bindings: BTreeMap::new(),
             identities: BTreeMap::new(),
+            certified: BTreeMap::new(),
+            aliases: Vec::new(),
             replays: auth::Replays::default(),
             guesses: auth::Guesses::new(auth::Patience::default()),
             refused: None,
@@ -118,7 +124,8 @@ impl Net {
     fn send(&mut self, peer: &Peer, message: impl Into<Bytes>) {
         let identity = self.identities.get(&peer.hop.flow).cloned();
         self.hops.insert(peer.hop.flow, peer.hop);
-        self.input(Input::Received { from: peer.hop, identity, message: message.into() });
+        let certified = self.certified.get(&peer.hop.flow).cloned();
+        self.input(Input::Received { from: peer.hop, identity, certified, message: message.into() });
     }
 
     fn close(&mut self, peer: &Peer) {
@@ -153,6 +160,7 @@ impl Net {
                 Output::Transmit { to, message } => self.sent.push_back((to, message)),
                 Output::Refused { trace, reason, .. } => self.refused = Some((trace, reason)),
                 Output::Guessed { username, source } => self.guesses.wrong(&username, source, self.now),
+                Output::Alias { flow, remote } => self.aliases.push((flow, remote)),
                 Output::Authenticated { flow, identity } => {
                     self.identities.insert(flow, identity);
                 }

@@ -295,6 +295,33 @@ fn rfc3261_18_2_2_responses_to_a_peer_whose_connection_is_gone_find_it_again() {
     net.expect(&server(Transport::Tcp, 5081), 486);
 }
 
+/// RFC 5923 §8.2, §9.2.
+#[test]
+fn rfc5923_8_2_an_alias_is_of_who_was_verified() {
+    let mut net = Net::new();
+    let phone = elsewhere(Transport::Tls, "198.18.0.7:40404");
+    let options = |cseq, sent_by: &str| {
+        let options =
+            phone.out("OPTIONS", "sip:example.com", cseq, "").replace("bob@example.com", "b@b.example");
+        options.replace("198.18.0.7:40404;branch", &format!("{sent_by};branch"))
+    };
+    let domains: Arc<[SmolStr]> = ["b.example".into()].into();
+    // Nobody knows who it is.
+    net.send(&phone, options(2, "b.example:5071;alias"));
+    net.expect(&phone, 200);
+    net.certified.insert(phone.hop.flow, domains);
+    net.send(&phone, options(3, "b.example:5071"));
+    net.expect(&phone, 200);
+    assert_eq!(net.aliases, []);
+    // The address is where it comes from, the port what it says, else 5061.
+    net.send(&phone, options(4, "b.example:5071;alias"));
+    net.expect(&phone, 200);
+    net.send(&phone, options(5, "elsewhere.example;alias"));
+    net.expect(&phone, 200);
+    let at = |port| (phone.hop.flow, SocketAddr::new(phone.hop.remote.ip(), port));
+    assert_eq!(net.aliases, [at(5071), at(5061)]);
+}
+
 #[test]
 fn rfc3261_16_7_step_4_a_redirection_to_another_domain_is_followed_by_policy() {
     let mut net = net("udp", &[5081, 5082]);

@@ -36,7 +36,7 @@ impl World {
             Node::Server(server) => {
                 let hop = over.unwrap_or_else(|| ServerNode::socket(to, from));
                 let identity = server.identities.get(&hop.flow).cloned();
-                let input = server::Input::Received { from: hop, identity, message };
+                let input = server::Input::Received { from: hop, identity, certified: None, message };
                 server.server.0.handle_input(self.now, input);
                 self.settle(to);
             }
@@ -90,7 +90,9 @@ impl World {
                 }
                 // Nobody remembers which server failed.
                 server::Output::Target { .. } | server::Output::Probed { .. } => {}
-                server::Output::Refused { .. } | server::Output::Guessed { .. } => {}
+                server::Output::Refused { .. }
+                | server::Output::Guessed { .. }
+                | server::Output::Alias { .. } => {}
                 server::Output::Authenticated { flow, identity } => {
                     // Datagrams have no flow of their own to authenticate.
                     if flow != SOCKET {
