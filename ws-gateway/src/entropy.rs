@@ -2,16 +2,19 @@
 
 use sip_core::entropy::Entropy;
 
+/// Bytes read at once: what a few calls need.
+const POOL: usize = 1024;
+
 /// The operating system's generator, read in pieces so that small demands cost no system call each.
 pub struct OsEntropy {
-    pool: [u8; 256],
+    pool: [u8; POOL],
     used: usize,
 }
 
 impl OsEntropy {
     /// A generator with an empty pool.
     pub const fn new() -> Self {
-        Self { pool: [0; 256], used: 256 }
+        Self { pool: [0; POOL], used: POOL }
     }
 }
 

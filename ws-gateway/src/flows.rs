@@ -1,6 +1,7 @@
 //! The table of flows: open connections and bound datagram sockets, shared by all shards.
 
 use std::collections::HashMap;
+use std::hash::{BuildHasherDefault, Hasher};
 use std::net::{SocketAddr, UdpSocket as UdpSocketStd};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
@@ -157,11 +158,33 @@ pub struct Flows {
 
 #[derive(Debug, Default)]
 struct Table {
-    flows: HashMap<FlowId, Arc<Flow>>,
+    flows: HashMap<FlowId, Arc<Flow>, BuildHasherDefault<Numbers>>,
     /// Connections that can be used again, by their peer's address and, over TLS, the domain it was verified for.
     peers: HashMap<Peer, FlowId>,
     /// Datagram sockets, in the order of the configuration.
     udp: Vec<FlowId>,
+}
+
+/// Hashes the numbers of flows, which we count ourselves: nobody chooses numbers that meet.
+#[derive(Debug, Default)]
+struct Numbers(u64);
+
+impl Hasher for Numbers {
+    fn write(&mut self, bytes: &[u8]) {
+        for byte in bytes {
+            self.write_u64(u64::from(*byte));
+        }
+    }
+
+    fn write_u64(&mut self, number: u64) {
+        // The table looks at the upper bits, too.
+        self.0 = (self.0 ^ number).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        self.0 ^= self.0 >> 32;
+    }
+
+    fn finish(&self) -> u64 {
+        self.0
+    }
 }
 
 impl Flows {

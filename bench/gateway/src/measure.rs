@@ -182,8 +182,7 @@ impl Bench<'_> {
         let callee = free_port()?;
         let server = Server::start(self.kind, &self.plan.gateway, callee, certificate)?;
         let at = if tls.is_some() { server.wss.context("no TLS")? } else { server.ws };
-        let processes = server.processes();
-        let before = cpu::memory(&processes)?;
+        let before = settled(&server)?;
         let started = Instant::now();
         let rate = if tls.is_some() { 800 } else { 2_000 };
         let (phones, outcome) = self.runtime.block_on(async {
@@ -191,8 +190,7 @@ impl Bench<'_> {
             websocket::register(phones, 2 * rate).await
         });
         let took = started.elapsed().as_secs_f64();
-        std::thread::sleep(Duration::from_secs(2));
-        let after = cpu::memory(&processes)?;
+        let after = settled(&server)?;
         let cost = (after - before) / phones.len().max(1) as f64;
         let figure = Figure { cost, rate, achieved: outcome.done as f64 / took, outcome, busy: f64::NAN };
         self.note(scenario, figure);
@@ -228,6 +226,25 @@ impl Bench<'_> {
         eprintln!("  {}: {:.1}, {:?}", scenario.1, figure.cost, figure.outcome);
         self.figures.entry(scenario).or_default().entry(self.kind).or_default().push(figure);
     }
+}
+
+/// What all processes of a server have, once none is started any more and none takes or gives back memory: Kamailio's
+/// workers are still at it when the first of them answers.
+fn settled(server: &Server) -> Result<f64> {
+    let now = || -> Result<_> {
+        let processes = server.processes();
+        Ok((processes.len(), cpu::memory(&processes)?))
+    };
+    let mut last = now()?;
+    for _ in 0..30 {
+        std::thread::sleep(Duration::from_secs(1));
+        let next = now()?;
+        if next.0 == last.0 && (next.1 - last.1).abs() < 64.0 * 1024.0 {
+            return Ok(next.1);
+        }
+        last = next;
+    }
+    Ok(last.1)
 }
 
 /// Trusts this one certificate.

@@ -128,6 +128,14 @@ impl Writer {
         self.end_line()
     }
 
+    /// Adds a field whose value is these parts, one behind the other.
+    #[must_use]
+    pub fn joined(mut self, name: HeaderName, parts: &[&str]) -> Self {
+        self.begin(name.as_str());
+        parts.iter().for_each(|part| self.push(part));
+        self.end_line()
+    }
+
     fn begin(&mut self, name: &str) {
         self.push(name);
         self.out.extend_from_slice(b": ");

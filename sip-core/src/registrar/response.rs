@@ -8,6 +8,7 @@ use smol_str::SmolStr;
 
 use super::{Binding, Gruus};
 use crate::entropy::{self, Entropy};
+use crate::message::digits::Decimal;
 use crate::message::typed::Date;
 use crate::message::{HeaderName, Request, Writer, reason_phrase};
 use crate::time::{Duration, Instant};
@@ -57,8 +58,9 @@ pub fn accept(
             }
             None => String::new(),
         };
-        writer =
-            writer.header(HeaderName::Contact, format_args!("<{contact}>{params}{gruus};expires={left}"));
+        let left = Decimal::new(u64::try_from(left).unwrap_or(u64::MAX));
+        let parts = ["<", contact, ">", params, &gruus, ";expires=", left.as_str()];
+        writer = writer.joined(HeaderName::Contact, &parts);
     }
     // RFC 3327 §5.3: what was stored is told to who understands it.
     if supports("path") {
@@ -79,12 +81,12 @@ pub fn accept(
             writer = writer.header(HeaderName::FlowTimer, timer.as_secs());
         }
     }
-    writer = writer.header(HeaderName::Supported, SUPPORTED);
+    writer = writer.joined(HeaderName::Supported, &[SUPPORTED]);
     if let Some(date) = date(now) {
         writer = writer.header(HeaderName::Date, date);
     }
     if let Some(server) = answer.server {
-        writer = writer.header(HeaderName::Server, server);
+        writer = writer.joined(HeaderName::Server, &[server]);
     }
     writer.finish()
 }
