@@ -9,7 +9,8 @@ use bytes::Bytes;
 
 use super::best::Final;
 use super::context::{Branch, Context, State, TIMER_C};
-use super::table::{Proxy, Turn};
+use super::shapes::Turn;
+use super::table::Proxy;
 use crate::message::Method;
 use crate::transaction::{ClientId, ServerId};
 use crate::transport::{Hop, RouteTarget};

@@ -13,7 +13,7 @@ use super::branch::LoopMark;
 use super::divert::Diverter;
 use super::history::Diverted;
 use super::session_timer::Asked;
-use super::table::{Inbound, Target};
+use super::shapes::{Inbound, Target};
 use crate::message::Method;
 use crate::message::typed::QValue;
 use crate::time::{Duration, Instant};

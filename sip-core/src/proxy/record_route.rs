@@ -2,7 +2,7 @@
 
 use alloc::string::String;
 
-use super::table::Turn;
+use super::shapes::Turn;
 use crate::message::digits::push_socket;
 use crate::message::{Method, Request};
 use crate::transport::{Hop, RouteTarget};

@@ -5,7 +5,7 @@ use alloc::string::String;
 
 use bytes::Bytes;
 
-use super::table::{Target, Turn};
+use super::shapes::{Target, Turn};
 use super::{Asserted, branch, forward, record_route, targets};
 use crate::limits;
 use crate::message::{Request, Response};

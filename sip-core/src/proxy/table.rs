@@ -11,157 +11,18 @@ use smol_str::SmolStr;
 
 use super::again::Absence;
 use super::best::Final;
-use super::context::{Context, Detours, LOST_CALLER, State, TIMER_C};
-use super::divert::Diverter;
+use super::context::{Context, LOST_CALLER, State, TIMER_C};
 use super::failover::{Failure, Retry};
 use super::forward::{self, Trust};
 use super::identity::Asserted;
 use super::refusal::{Ended, ending, trace, warning};
-use super::session_timer::SessionTimer;
-use crate::entropy::{self, Entropy};
-use crate::limits;
-use crate::message::typed::{Contact, QValue};
-use crate::message::{HeaderName, Request, Response, Uri, Writer, reason_phrase};
-use crate::time::{Duration, Instant};
-use crate::transaction::{ById, ClientId, Event, Layer, ServerId};
-use crate::transport::{Hop, RouteTarget, RouteTokens};
-
-/// What a proxy is told once.
-#[derive(Clone, Debug)]
-pub struct Settings {
-    /// What it calls itself in a Warning: its domain.
-    pub agent: SmolStr,
-    /// The realm whose credentials end here.
-    pub realm: SmolStr,
-    /// Most branches of one request; see [`limits::FORKS`].
-    pub forks: usize,
-    /// Most Max-Breadth of one request (RFC 5393 §5.3.3); see [`limits::BREADTH`](crate::limits::BREADTH).
-    pub breadth: u32,
-    /// How long targets ring before those of the next lower weight are tried.
-    pub ring: Duration,
-    /// Whether the contacts of a 3xx are tried here and not told to the caller (§16.7 step 4).
-    pub recurse: bool,
-    /// The session timer that it asks for, if it does.
-    pub session_timer: Option<SessionTimer>,
-    /// Whether servers of other domains may use our TLS connections in the other direction (RFC 5923).
-    pub alias: bool,
-    /// The Server field of responses it makes itself, if there shall be one.
-    pub server: Option<SmolStr>,
-}
-
-impl Settings {
-    /// What is usual.
-    pub fn new(realm: SmolStr) -> Self {
-        let (forks, breadth, ring) = (limits::FORKS, limits::BREADTH, Duration::from_secs(20));
-        Self {
-            agent: realm.clone(),
-            realm,
-            forks,
-            breadth,
-            ring,
-            recurse: false,
-            session_timer: None,
-            alias: false,
-            server: None,
-        }
-    }
-}
-
-/// What a proxy needs for every step.
-#[expect(missing_debug_implementations, reason = "borrows for one call")]
-pub struct Turn<'a> {
-    /// Now.
-    pub now: Instant,
-    /// The transactions.
-    pub layer: &'a mut Layer,
-    /// Randomness.
-    pub entropy: &'a mut dyn Entropy,
-    /// Seals Record-Routes.
-    pub tokens: &'a RouteTokens,
-}
-
-/// A request that is to be forwarded.
-#[derive(Clone, Debug)]
-pub struct Inbound {
-    /// Its server transaction.
-    pub server: ServerId,
-    /// As it was received.
-    pub request: Request,
-    /// Where from.
-    pub from: Hop,
-    /// Who sent it: what the sender's Record-Route will lead to.
-    pub sender: RouteTarget,
-    /// How many of its Routes are consumed here.
-    pub routes: usize,
-    /// Whose identity it asserts.
-    pub asserted: Asserted,
-    /// Whom it is for, if its calls may be forwarded.
-    pub diverter: Option<Box<Diverter>>,
-}
-
-/// Where a copy of a request goes.
-#[derive(Clone, Debug)]
-pub struct Target {
-    /// The contact's URI; `None` leaves the Request-URI as it is.
-    pub contact: Option<SmolStr>,
-    /// How it is reached.
-    pub hop: Hop,
-    /// What the receiver's Record-Route will lead to.
-    pub receiver: RouteTarget,
-    /// The Routes it gets, topmost first: a contact's Path (RFC 3327 §5.3); empty: none.
-    pub path: SmolStr,
-    /// Its weight among the others.
-    pub q: QValue,
-    /// Other flows of the same instance, newest first: one is tried when this one has failed (RFC 5626 §7).
-    pub spares: Vec<Self>,
-    /// Other servers of the same domain.
-    pub detours: Detours,
-    /// Whether whoever is there is of our trust domain (RFC 3325 §3).
-    pub trusted: bool,
-}
-
-impl Target {
-    /// The only one of its weight and instance.
-    pub fn new(contact: Option<SmolStr>, hop: Hop, receiver: RouteTarget) -> Self {
-        let (path, q, spares) = (SmolStr::new_static(""), QValue::ONE, Vec::new());
-        Self { contact, hop, receiver, path, q, spares, detours: Detours::NONE, trusted: false }
-    }
-}
-
-/// A URI that a request on its way is to go to as well. Whoever drives the proxy finds its targets and calls
-/// [`Proxy::extend`].
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Wanted {
-    /// The request's transaction.
-    pub server: ServerId,
-    /// Where to.
-    pub uri: SmolStr,
-    /// Its weight among the others.
-    pub q: QValue,
-    /// It is a call that is forwarded: so may it be by whom it goes to now.
-    pub diverted: bool,
-}
-
-/// What a proxy counts.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Counters {
-    /// Requests forwarded, one a branch.
-    pub forwarded: u64,
-    /// Responses forwarded.
-    pub responses_forwarded: u64,
-    /// Targets not tried because of [`Settings::forks`].
-    pub forks_over_cap: u64,
-    /// Branches that ended because the flow was gone.
-    pub unreachable: u64,
-    /// Copies sent in the place of one whose target failed.
-    pub failovers: u64,
-    /// Requests sent again, as they were, to receivers that came back over another flow.
-    pub repeated: u64,
-    /// Calls forwarded to another address.
-    pub diverted: u64,
-    /// Calls not forwarded because they go in circles, or were forwarded too often.
-    pub diversions_over_cap: u64,
-}
+use super::shapes::{Counters, Settings, Turn, Wanted};
+use crate::entropy;
+use crate::message::typed::Contact;
+use crate::message::{HeaderName, Response, Uri, Writer, reason_phrase};
+use crate::time::Instant;
+use crate::transaction::{ById, ClientId, Event, ServerId};
+use crate::transport::RouteTarget;
 
 /// All requests on their way through a proxy.
 #[derive(Debug)]

@@ -1,0 +1,193 @@
+//! Bindings, who waits for them, and their caps.
+
+use std::net::SocketAddr;
+
+use sip_core::registrar::ContactUpdate;
+use sip_core::time::Duration;
+use sip_core::transport::Transport;
+
+use super::*;
+use crate::budget::Budgets;
+use crate::config::Limits;
+use crate::connection::{Line, outbox};
+use crate::flows::Flow;
+use crate::metrics::Metrics;
+
+const AOR: &str = "sip:bob@localhost";
+
+struct World {
+    location: Location,
+    flows: Flows,
+    now: Instant,
+}
+
+impl World {
+    fn new() -> Self {
+        let now = Instant::from_micros(1_000_000);
+        let location = Location::new(10, 100, None);
+        Self { location, flows: Flows::new(now, Metrics::default()), now }
+    }
+
+    fn connect(&self, port: u16) -> Arc<Flow> {
+        let address = |port| SocketAddr::from(([127, 0, 0, 1], port));
+        let (outbox, _inbox) = outbox(&Limits::default(), &Budgets::new(Limits::default().memory));
+        let domain = Default::default();
+        let line = Line {
+            transport: Transport::Ws,
+            local: address(80),
+            remote: address(port),
+            domain,
+            certified: None,
+        };
+        self.flows.open_connection(line, outbox, self.now)
+    }
+
+    fn register(&self, flow: &Flow, cseq: u32) -> Vec<Woken> {
+        let contact = ContactUpdate {
+            key: key(),
+            contact: "sip:bob@x.invalid".into(),
+            params: "".into(),
+            expires: Duration::from_secs(60),
+        };
+        let update = BindingUpdate {
+            aor: AOR.into(),
+            call_id: "c".into(),
+            cseq,
+            path: "".into(),
+            hop: flow.hop().unwrap(),
+            change: Change::Contacts(vec![contact]),
+        };
+        let (result, woken) = self.location.update(&update, self.now, &self.flows);
+        assert_eq!(result.unwrap().len(), 1);
+        woken
+    }
+
+    fn reach(&self, question: u64) -> Reach {
+        let waiter = Waiter { shard: 3, question: QuestionId(question) };
+        self.location.reach(&key(), waiter, self.now, &self.flows)
+    }
+}
+
+fn key() -> RegistrationKey {
+    RegistrationKey { aor: AOR.into(), instance: "<urn:uuid:1>".into(), reg_id: 1 }
+}
+
+#[test]
+fn a_binding_outlives_its_flow_and_is_found_again_over_the_next() {
+    let world = World::new();
+    let flow = world.connect(1);
+    assert!(world.register(&flow, 1).is_empty());
+    assert_eq!(world.reach(1), Reach::Now(flow.hop().unwrap()));
+    world.flows.close(&flow).for_each(drop);
+    let away = world.location.lookup(AOR, world.now, &world.flows);
+    assert_eq!((away.len(), away[0].hop), (1, None));
+    assert_eq!(world.reach(2), Reach::Later);
+    let next = world.connect(2);
+    let waiter = Waiter { shard: 3, question: QuestionId(2) };
+    assert_eq!(world.register(&next, 2), [Woken { waiter, hop: next.hop().unwrap() }]);
+    assert!(world.register(&next, 3).is_empty(), "told once");
+}
+
+#[test]
+fn bindings_are_capped_and_their_count_goes_back_down() {
+    let mut world = World::new();
+    world.location.most = 1;
+    let flow = world.connect(1);
+    world.register(&flow, 1);
+    let other: SmolStr = "sip:alice@localhost".into();
+    let contact = ContactUpdate {
+        key: RegistrationKey { aor: other.clone(), ..key() },
+        contact: "sip:alice@x.invalid".into(),
+        params: "".into(),
+        expires: Duration::from_secs(60),
+    };
+    let update = BindingUpdate {
+        aor: other.clone(),
+        call_id: "d".into(),
+        cseq: 1,
+        path: "".into(),
+        hop: flow.hop().unwrap(),
+        change: Change::Contacts(vec![contact]),
+    };
+    let register = |world: &World| world.location.update(&update, world.now, &world.flows).0;
+    assert_eq!(register(&world), Err(UpdateError::Full));
+    assert_eq!(world.location.lookup(&other, world.now, &world.flows), []);
+    // Who is there may refresh.
+    world.register(&flow, 2);
+    world.now += Duration::from_secs(61);
+    world.location.sweep(world.now, &world.flows);
+    assert_eq!(world.location.len(), 0);
+    assert!(register(&world).is_ok());
+    assert_eq!(world.location.len(), 1);
+}
+
+#[test]
+fn after_a_restart_nobody_is_known_and_all_are_waited_for() {
+    let world = World::new();
+    assert_eq!(world.reach(1), Reach::Later);
+    assert_eq!(world.register(&world.connect(1), 1).len(), 1);
+}
+
+#[test]
+fn what_ends_is_forgotten() {
+    let mut world = World::new();
+    let flow = world.connect(1);
+    world.register(&flow, 1);
+    world.flows.close(&flow).for_each(drop);
+    world.now += Duration::from_secs(61);
+    assert_eq!(world.location.lookup(AOR, world.now, &world.flows), []);
+    assert_eq!(world.reach(1), Reach::Later);
+    world.now += GRACE;
+    world.location.sweep(world.now, &world.flows);
+    assert!(world.location.parts.iter().all(|part| part.lock().is_empty()));
+    assert_eq!(world.location.waiting.load(Ordering::Relaxed), 0);
+}
+
+#[test]
+fn a_registration_that_ended_is_reached_in_its_dialogs_while_its_connection_stands() {
+    let mut world = World::new();
+    let flow = world.connect(1);
+    world.register(&flow, 1);
+    let update = BindingUpdate {
+        aor: AOR.into(),
+        call_id: "c".into(),
+        cseq: 2,
+        path: "".into(),
+        hop: flow.hop().unwrap(),
+        change: Change::RemoveAll,
+    };
+    assert_eq!(world.location.update(&update, world.now, &world.flows).0, Ok(vec![]));
+    assert_eq!(world.location.lookup(AOR, world.now, &world.flows), [], "nobody is called there");
+    assert_eq!(world.reach(1), Reach::Now(flow.hop().unwrap()));
+    world.register(&flow, 3);
+    world.now += Duration::from_secs(61);
+    assert_eq!(world.reach(1), Reach::Now(flow.hop().unwrap()), "it ran out");
+    world.flows.close(&flow).for_each(drop);
+    assert_eq!(world.reach(2), Reach::Later);
+    world.now += GRACE;
+    world.location.sweep(world.now, &world.flows);
+    assert!(world.location.parts.iter().all(|part| part.lock().is_empty()));
+}
+
+#[test]
+fn waiting_is_capped() {
+    let mut world = World::new();
+    world.location.most_waiting = 2;
+    assert_eq!(world.reach(1), Reach::Later);
+    assert_eq!(world.reach(2), Reach::Later);
+    assert_eq!(world.reach(3), Reach::Never);
+    world.now += GRACE;
+    assert_eq!(world.reach(4), Reach::Later, "those before have given up");
+}
+
+#[test]
+fn one_account_does_not_take_the_room_of_all() {
+    let world = World::new();
+    for question in 0..WAITING_PER_AOR as u64 {
+        assert_eq!(world.reach(question), Reach::Later);
+    }
+    assert_eq!(world.reach(1_000), Reach::Never);
+    let other = RegistrationKey { aor: "sip:alice@localhost".into(), ..key() };
+    let waiter = Waiter { shard: 3, question: QuestionId(1_001) };
+    assert_eq!(world.location.reach(&other, waiter, world.now, &world.flows), Reach::Later);
+}
