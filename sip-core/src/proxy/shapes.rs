@@ -120,7 +120,7 @@ impl Target {
 }
 
 /// A URI that a request on its way is to go to as well. Whoever drives the proxy finds its targets and calls
-/// [`Proxy::extend`].
+/// [`Proxy::extend`](super::Proxy::extend).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Wanted {
     /// The request's transaction.

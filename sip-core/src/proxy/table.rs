@@ -80,7 +80,7 @@ impl Proxy {
     }
 
     /// The flow of a pending request's sender is gone. Unless it repeats its request over another or
-    /// [`Layer::set_server_hop`] moves it, it is given up after a while.
+    /// [`Layer::set_server_hop`](crate::transaction::Layer::set_server_hop) moves it, it is given up after a while.
     ///
     /// Returns who the sender is.
     pub fn caller_lost(&mut self, turn: &mut Turn<'_>, server: ServerId) -> Option<RouteTarget> {

@@ -69,8 +69,8 @@ impl UserAgent {
         self.invite(now, target, Some(Bytes::copy_from_slice(sdp.as_bytes())), occasion)
     }
 
-    /// Calls without an offer (§13.2.1): the other side's comes as [`Event::Offered`](super::Event::Offered) after
-    /// [`Event::Accepted`](super::Event::Accepted).
+    /// Calls without an offer (§13.2.1): the other side's comes as [`Event::Offered`](super::super::Event::Offered) after
+    /// [`Event::Accepted`](super::super::Event::Accepted).
     pub fn call_offerless(&mut self, now: Instant, target: &str) -> Result<CallId, CallError> {
         self.invite(now, target, None, Occasion::default())
     }
@@ -96,7 +96,7 @@ impl UserAgent {
         Ok(())
     }
 
-    /// Sends a call on that is sent elsewhere ([`Event::Redirected`](super::Event::Redirected)): to these of the targets that were
+    /// Sends a call on that is sent elsewhere ([`Event::Redirected`](super::super::Event::Redirected)): to these of the targets that were
     /// told, one after the other as each fails. None: to what was chosen before and waits, or it ends as `Redirected`.
     pub fn follow(&mut self, now: Instant, call: CallId, targets: &[&str]) -> Result<(), CommandError> {
         let found = self.living(call)?;
