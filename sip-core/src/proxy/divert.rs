@@ -239,11 +239,6 @@ pub(super) fn with_cause(uri: &str, cause: u16) -> SmolStr {
     format_smolstr!("{uri};cause={cause}")
 }
 
-/// A URI without the headers it may have.
-pub(super) fn plain(uri: &str) -> &str {
-    super::forward::request_uri(uri)
-}
-
 /// RFC 3261 §19.1.4, where both can be read; text otherwise.
 pub(super) fn same(one: &str, other: &str) -> bool {
     one == other

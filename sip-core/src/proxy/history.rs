@@ -10,7 +10,8 @@ use core::fmt::Write as _;
 
 use smol_str::SmolStr;
 
-use super::divert::{Forward, Occasion, plain, same, with_cause};
+use super::divert::{Forward, Occasion, same, with_cause};
+use super::forward::request_uri;
 use crate::limits;
 use crate::message::typed::{Diversion, HistoryInfo, HistoryTarget, Privacy};
 use crate::message::{HeaderName, Request, Rewrite, Uri};
@@ -81,7 +82,7 @@ impl Diverted {
                 continue;
             };
             mapped += u32::from(matches!(entry.target, Some(HistoryTarget::MappedPrevious(_))));
-            let uri = plain(entry.uri);
+            let uri = request_uri(entry.uri);
             let said = entry.uri.get(uri.len()..).unwrap_or_default().to_ascii_lowercase();
             entries.push(Entry {
                 text: text.into(),
@@ -101,13 +102,12 @@ impl Diverted {
         let before = counters.fold(0_u32, |sum, one| {
             sum.saturating_add(one.ok().and_then(|one| one.counter).unwrap_or(1).max(1))
         });
-        let understood =
-            !entries.is_empty() || headers.list(HeaderName::Supported).any(|tag| tag == "histinfo");
+        let understood = !entries.is_empty() || headers.lists(HeaderName::Supported, "histinfo");
         let target = request.uri();
         if entries.last().is_none_or(|last| !same(&last.uri, target)) {
             // §10.3: the first is 1, and a gap has a zero (rule 6).
             let index = entries.last().map_or_else(|| "1".into(), |last| format!("{}.0", last.index));
-            entries.push(Entry::new(plain(target), index, ""));
+            entries.push(Entry::new(request_uri(target), index, ""));
         }
         Self {
             entries,

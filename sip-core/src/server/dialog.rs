@@ -99,7 +99,7 @@ impl Server {
         if arrival.server.is_none() {
             return self.forward_stateless(now, &arrival, &sender, TOKENS, &target);
         }
-        self.forward(now, &arrival, sender, TOKENS, [target].into());
+        self.forward(now, &arrival, sender, TOKENS, [target].into(), None);
     }
 
     /// The flow of a receiver closed before it answered: it is waited for as if the request came now.

@@ -65,7 +65,7 @@ impl Server {
     /// A call for somebody who is not there.
     pub(super) fn forward_absent(&mut self, now: Instant, sought: Sought) {
         let Sought { arrival, sender, routes, diverter, .. } = sought;
-        self.forward_for(now, &arrival, sender, routes, Vec::new(), diverter);
+        self.forward(now, &arrival, sender, routes, Vec::new(), diverter);
     }
 
     /// A call was forwarded to an address of our domain, and these are its contacts; `None`: nobody has it, but perhaps a

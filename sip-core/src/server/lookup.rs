@@ -105,7 +105,7 @@ impl Server {
         if !waited {
             self.trying(now, &arrival);
         }
-        self.forward_for(now, &arrival, sender, routes, targets, diverter);
+        self.forward(now, &arrival, sender, routes, targets, diverter);
     }
 
     /// Nobody is there now. Whoever is away for a moment, a page on its way to a new socket perhaps, is waited for.
@@ -143,19 +143,8 @@ impl Server {
         self.ask_or_refuse(now, self.soon(now), Question::Lookup { aor }, pending);
     }
 
+    /// Forwards a request to its targets. `diverter`: its callee, if calls for it may go on to another address.
     pub(super) fn forward(
-        &mut self,
-        now: Instant,
-        arrival: &Arrival,
-        sender: RouteTarget,
-        routes: usize,
-        targets: Vec<Target>,
-    ) {
-        self.forward_for(now, arrival, sender, routes, targets, None);
-    }
-
-    /// The same for a callee whose calls may be forwarded to another address.
-    pub(super) fn forward_for(
         &mut self,
         now: Instant,
         arrival: &Arrival,

@@ -245,7 +245,7 @@ impl Server {
                 if arrival.server.is_none() {
                     return self.forward_stateless(now, &arrival, &sender, routes, &target);
                 }
-                self.forward(now, &arrival, sender, routes, [target].into());
+                self.forward(now, &arrival, sender, routes, [target].into(), None);
             }
             Errand::Retry(retry) => {
                 let Detours { user, contact, onward, .. } = retry.detours.clone();

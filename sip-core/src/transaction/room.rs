@@ -1,9 +1,10 @@
 //! What transactions may take, in all and of one address.
 
 use alloc::collections::BTreeMap;
-use core::net::{IpAddr, Ipv6Addr};
+use core::net::IpAddr;
 
 use crate::limits;
+use crate::transport::household;
 
 /// Caps of one transaction layer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -13,8 +14,8 @@ pub struct Caps {
     /// Bytes of the messages that are kept for them. Past it a new request has no room, and an answer is sent and not kept:
     /// its retransmissions get none.
     pub bytes: usize,
-    /// What the requests of one address, and the answers to them, may take of both, as one part of so many: 1 for all. An IPv6 /64 counts as one address.
-    /// Past it its next request has no room, and others' do.
+    /// What the requests of one address, and the answers to them, may take of both, as one part of so many: 1 for all. An
+    /// IPv6 /64 counts as one address. Past it its next request has no room, and others' do.
     pub parts: usize,
 }
 
@@ -58,7 +59,7 @@ impl Room {
     }
 
     fn taken(&self, source: IpAddr) -> Taken {
-        self.taken.get(&network(source)).copied().unwrap_or_default()
+        self.taken.get(&household(source)).copied().unwrap_or_default()
     }
 
     pub(super) const fn take(&mut self, bytes: usize) {
@@ -73,7 +74,7 @@ impl Room {
     pub(super) fn begin(&mut self, source: IpAddr, bytes: usize) {
         self.take(bytes);
         if self.caps.parts > 1 {
-            let taken = self.taken.entry(network(source)).or_default();
+            let taken = self.taken.entry(household(source)).or_default();
             taken.transactions += 1;
             taken.bytes += bytes;
         }
@@ -82,7 +83,7 @@ impl Room {
     /// A transaction of `source` keeps one answer instead of another.
     pub(super) fn change(&mut self, source: IpAddr, before: usize, after: usize) {
         self.bytes = self.bytes + after - before;
-        if let Some(taken) = self.taken.get_mut(&network(source)) {
+        if let Some(taken) = self.taken.get_mut(&household(source)) {
             taken.bytes = taken.bytes + after - before;
         }
     }
@@ -90,7 +91,7 @@ impl Room {
     /// A transaction of `source` has ended.
     pub(super) fn end(&mut self, source: IpAddr, bytes: usize) {
         self.give_back(bytes);
-        let source = network(source);
+        let source = household(source);
         if let Some(taken) = self.taken.get_mut(&source) {
             taken.transactions -= 1;
             taken.bytes -= bytes;
@@ -98,14 +99,6 @@ impl Room {
                 self.taken.remove(&source);
             }
         }
-    }
-}
-
-/// An IPv6 subscriber has a whole /64 to pick addresses from.
-fn network(ip: IpAddr) -> IpAddr {
-    match ip.to_canonical() {
-        IpAddr::V6(v6) => Ipv6Addr::from_bits(v6.to_bits() & !u128::from(u64::MAX)).into(),
-        v4 => v4,
     }
 }
 

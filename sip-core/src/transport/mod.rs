@@ -5,6 +5,7 @@
 
 mod flow;
 pub mod framing;
+mod household;
 mod registration;
 mod seal;
 pub mod stun;
@@ -13,6 +14,7 @@ mod token;
 pub mod via;
 
 pub use flow::{FlowId, Hop, Transport};
+pub use household::household;
 pub use registration::RegistrationKey;
 pub use seal::Seals;
 pub use token::{DEFAULT_TOKEN_LIFETIME, RouteTarget, RouteTokens};

@@ -157,8 +157,9 @@ impl Arrival {
     fn refused(&self, remote: SocketAddr, refusal: Refusal) -> Option<OwnedSemaphorePermit> {
         self.site.exchange.metrics.refused(refusal);
         tracing::warn!(%remote, "HTTP connection refused: {}", refusal.sentence());
-        // Before a handshake there is nothing to be said that would be understood.
-        if self.acceptor.is_some() { None } else { Arc::clone(&self.refusals).try_acquire_owned().ok() }
+        // Before a handshake there is nothing to be said that would be understood, nor to a load balancer that speaks otherwise.
+        let deaf = self.acceptor.is_some() || refusal == Refusal::ProxyProtocol;
+        if deaf { None } else { Arc::clone(&self.refusals).try_acquire_owned().ok() }
     }
 }
 

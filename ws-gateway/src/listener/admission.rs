@@ -1,12 +1,13 @@
 //! Caps on connections, in all and per address.
 
 use std::collections::HashMap;
-use std::net::{IpAddr, Ipv6Addr, SocketAddr};
+use std::net::{IpAddr, SocketAddr};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use parking_lot::Mutex;
+use sip_core::transport::household;
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
@@ -212,14 +213,6 @@ fn address(item: &str) -> Option<IpAddr> {
         .ok()
         .or_else(|| item.parse::<SocketAddr>().ok().map(|address| address.ip()))
         .or_else(bracketed)
-}
-
-/// An IPv6 subscriber has a whole /64 to pick addresses from.
-fn household(ip: IpAddr) -> IpAddr {
-    match ip.to_canonical() {
-        IpAddr::V6(v6) => Ipv6Addr::from_bits(v6.to_bits() & !u128::from(u64::MAX)).into(),
-        v4 => v4,
-    }
 }
 
 #[cfg(test)]
