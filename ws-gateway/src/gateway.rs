@@ -337,6 +337,7 @@ fn core_config(config: &Config, keys: &Keys) -> CoreConfig {
     core.forwarding.clone_from(&config.forwards);
     core.service_route = config.registrar.service_route.iter().map(|route| route.as_str().into()).collect();
     core.flow_timer = config.registrar.flow_timer;
+    core.expiry = config.registrar.expiry;
     let in_full = |user: &String| format!("sip:{user}@{}", config.domain).into();
     let others = |(user, others): (&String, &Vec<String>)| {
         (user.as_str().into(), others.iter().map(in_full).collect())

@@ -296,6 +296,18 @@ fn faults_name_file_line_key_and_what_is_accepted() {
             "gateway.toml:5: `registrar.service_route` is \"sip:a;lr\"; accepted: a list of routes in angle brackets",
         ),
         (
+            format!("{HTTP}[registrar]\nmin_expires = 7200\n"),
+            "gateway.toml:5: `registrar.min_expires` is 7200; accepted: a whole number from 1 to 3600",
+        ),
+        (
+            format!("{HTTP}[registrar]\nmin_expires = 600\nmax_expires = 300\n"),
+            "gateway.toml:6: `registrar.max_expires` is 300; accepted: no less than `min_expires`, 600",
+        ),
+        (
+            format!("{HTTP}[registrar]\nmax_expires = 900\ndefault_expires = 1000\n"),
+            "gateway.toml:6: `registrar.default_expires` is 1000; accepted: a whole number from 60 to 900",
+        ),
+        (
             format!("{HTTP}[registrar]\nflow_timer = 5\n"),
             "gateway.toml:5: `registrar.flow_timer` is 5; accepted: whole seconds from 10 to 3600",
         ),

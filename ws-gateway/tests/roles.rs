@@ -4,6 +4,7 @@ mod support;
 
 use std::time::Duration;
 
+use sip_core::registrar::Bounds;
 use sip_core::server::Mode;
 use support::peers::{Peer, TcpPeer, UdpPeer, WsPeer};
 use support::{Running, Sip, start, start_with};
@@ -106,6 +107,24 @@ async fn registrar() {
     assert_eq!(phone.register("alice", &password, "two", "").await.status(), 401);
     let removed = phone.register("bob", &password, "three", ";expires=0").await;
     assert_eq!((removed.status(), removed.all("Contact").len()), (200, 0), "{}", removed.0);
+}
+
+/// §10.3 step 7: how long a binding lasts is between the bounds of the configuration.
+#[tokio::test]
+async fn registrar_within_its_bounds() {
+    let running = start_with(|config| {
+        let seconds = Duration::from_secs;
+        config.registrar.expiry = Bounds { min: seconds(20), default: seconds(300), max: seconds(900) };
+    });
+    let mut phone = TcpPeer::new(running.gateway.addresses().tcp.unwrap()).await;
+    let password = running.password("bob");
+    for (asked, told) in [(";expires=20", 20), (";expires=3600", 900)] {
+        let registered = phone.register("bob", &password, &format!("bounds{told}"), asked).await;
+        let contact = registered.header("Contact");
+        assert!(contact.ends_with(&format!(";expires={told}")), "{contact}");
+    }
+    let refused = phone.register("bob", &password, "brief", ";expires=19").await;
+    assert_eq!((refused.status(), refused.header("Min-Expires")), (423, "20"), "{}", refused.0);
 }
 
 /// §8.3, §21.3.3: the caller is told where to call, and nothing is forwarded.

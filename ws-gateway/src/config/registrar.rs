@@ -1,8 +1,10 @@
 //! The section `[registrar]`: what those who register are told, and who registers for others.
 
 use std::collections::BTreeMap;
+use std::ops::RangeInclusive;
 
 use sip_core::message::{NameAddr, Uri};
+use sip_core::registrar::Bounds;
 use sip_core::time::Duration;
 
 use super::ConfigError;
@@ -14,9 +16,16 @@ const THIRD_PARTIES: &str = "sections, [[registrar.third_party]], with `user` an
 const USER: &str = "the user name of an account";
 const USERS: &str = "a list of user names";
 
+/// Keys, and the seconds each may have.
+const LEAST: (&str, RangeInclusive<usize>) = ("min_expires", 1..=3_600);
+const MOST: (&str, RangeInclusive<usize>) = ("max_expires", 60..=604_800);
+const UNASKED: &str = "default_expires";
+
 /// What those who register are told, and who registers for others.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Registrar {
+    /// How long a contact may be bound (RFC 3261 §10.3 step 7).
+    pub expiry: Bounds,
     /// Service-Route (RFC 3608).
     pub service_route: Vec<String>,
     /// Flow-Timer (RFC 5626 §4.4).
@@ -28,6 +37,7 @@ pub struct Registrar {
 impl Default for Registrar {
     fn default() -> Self {
         Self {
+            expiry: Bounds::default(),
             service_route: Vec::new(),
             flow_timer: Some(Duration::from_secs(120)),
             third_parties: BTreeMap::new(),
@@ -36,7 +46,7 @@ impl Default for Registrar {
 }
 
 pub(super) fn parse(mut section: Section<'_>) -> Result<Registrar, ConfigError> {
-    let mut registrar = Registrar::default();
+    let mut registrar = Registrar { expiry: expiry(&mut section)?, ..Registrar::default() };
     if let Some(value) = section.take("service_route") {
         registrar.service_route =
             value.elements(ROUTES)?.iter().map(|item| item.text(ROUTES, route)).collect::<Result<_, _>>()?;
@@ -64,6 +74,27 @@ pub(super) fn parse(mut section: Section<'_>) -> Result<Registrar, ConfigError> 
     }
     section.finish()?;
     Ok(registrar)
+}
+
+/// The default is a wish between the two bounds; where it is not named, it keeps to them.
+fn expiry(section: &mut Section<'_>) -> Result<Bounds, ConfigError> {
+    let usual = Bounds::default();
+    let mut seconds = |key, range| {
+        let value = section.take(key).map(|value| Ok((value.number(range)? as u64, value))).transpose()?;
+        Ok(value)
+    };
+    let min = seconds(LEAST.0, LEAST.1)?.map_or(usual.min, |(least, _)| Duration::from_secs(least));
+    let max = match seconds(MOST.0, MOST.1)? {
+        Some((most, value)) if most < min.as_secs() => {
+            return Err(value.refuse(format!("no less than `{}`, {}", LEAST.0, min.as_secs())));
+        }
+        Some((most, _)) => Duration::from_secs(most),
+        None => usual.max.max(min),
+    };
+    let range = min.as_secs() as usize..=max.as_secs() as usize;
+    let default =
+        seconds(UNASKED, range)?.map_or(usual.default.clamp(min, max), |(it, _)| Duration::from_secs(it));
+    Ok(Bounds { min, default, max })
 }
 
 fn route(text: &str) -> Option<String> {
