@@ -19,6 +19,7 @@ pub mod presence;
 pub mod rules;
 pub mod sabotage;
 pub mod scenario;
+pub mod sessions;
 pub mod trace;
 pub mod transfers;
 pub mod watch;

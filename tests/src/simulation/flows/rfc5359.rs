@@ -12,7 +12,7 @@ use sip_core::user_agent::{
 
 use super::super::NodeId;
 use super::super::node::password;
-use super::super::person;
+use super::super::sessions;
 use super::super::watch::description;
 use super::Between::{Beside, HisProxy, Nobody, TheirProxy};
 use super::Flow;
@@ -271,7 +271,7 @@ pub const FLOWS: &[Flow] = &[
             stage.rings(bob);
             stage.run(200);
             let Some(call) = stage.call_with(bob, alice) else { return };
-            let sdp = person::next_description(&mut stage.world, bob, call, None);
+            let sdp = sessions::next_description(&mut stage.world, bob, call, None);
             stage.change_call(bob, call, "offer", |ua, now, call| ua.offer(now, call, &sdp));
             stage.run(200);
             stage.accepts(bob);

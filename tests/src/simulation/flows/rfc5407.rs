@@ -3,7 +3,7 @@
 
 use sip_core::user_agent::{End, Event, Side, TransferEnd, TransferUpdate};
 
-use super::super::person;
+use super::super::sessions;
 use super::Between::Nobody;
 use super::Flow;
 use super::stage::LATENCY;
@@ -212,7 +212,7 @@ pub const FLOWS: &[Flow] = &[
             let (alice, bob) = (stage.alice, stage.bob);
             stage.talk();
             let Some(call) = stage.call_with(alice, bob) else { return };
-            let sdp = person::next_description(&mut stage.world, alice, call, None);
+            let sdp = sessions::next_description(&mut stage.world, alice, call, None);
             stage.change(alice, "update", |ua, now, call| ua.offer_promptly(now, call, &sdp));
             stage.offer(bob);
             // Bob's next try comes within 2 s, alice's after 2.1 s at the earliest.

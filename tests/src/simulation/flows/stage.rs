@@ -12,6 +12,7 @@ use super::super::mesh::MESH;
 use super::super::network::Profile;
 use super::super::node::{Node, Phone, ServerNode, password};
 use super::super::person::{self, Habits};
+use super::super::sessions;
 use super::super::trace::Entry;
 use super::super::watch::{Stage as CallStage, description};
 use super::super::world::{Setting, World};
@@ -164,7 +165,7 @@ impl Stage {
                 found.is_some()
             });
             let Some((id, call, sdp)) = found else { return };
-            person::answer_offer(&mut self.world, id, call, sdp.as_deref());
+            sessions::answer_offer(&mut self.world, id, call, sdp.as_deref());
         }
     }
 
@@ -250,7 +251,7 @@ impl Stage {
     /// Somebody changes the session by a new description.
     pub fn offer(&mut self, who: NodeId) {
         let Some(call) = self.call_of(who) else { return };
-        let sdp = person::next_description(&mut self.world, who, call, None);
+        let sdp = sessions::next_description(&mut self.world, who, call, None);
         self.change(who, "offer", |ua, now, call| ua.offer(now, call, &sdp));
     }
 
