@@ -7,6 +7,7 @@ use bytes::Bytes;
 
 use super::history::Story;
 use super::identity::{self, Asserted};
+use super::privacy::{self, Served};
 use super::session_timer::Asked;
 use crate::auth::{self, Credentials};
 use crate::limits;
@@ -100,11 +101,13 @@ pub(super) fn request(request: &Request, change: &Change<'_>) -> Bytes {
                 .is_ok_and(|own| own.realm == change.realm && auth::is_like_ours(&own.nonce))
         });
     }
-    identity::in_request(&mut rewrite, request, change.asserted, change.trusted);
+    let id = identity::in_request(&mut rewrite, request, change.asserted, change.trusted);
+    let mut history = false;
     if let Some(story) = change.story {
         rewrite.reserve(story.len());
-        story.write(&mut rewrite);
+        history = story.write(&mut rewrite);
     }
+    privacy::in_request(&mut rewrite, request, Served { id, history });
     if let Some(asked) = change.session {
         asked.in_request(&mut rewrite, request);
     }
@@ -176,7 +179,8 @@ pub(super) struct Trust {
 pub(super) fn response(response: &Response, trust: Trust, session: Option<Asked>) -> Option<Bytes> {
     let headers = response.headers();
     let mut rewrite = without_our_via(response)?;
-    identity::in_response(&mut rewrite, response, trust.from, trust.to);
+    let id = identity::in_response(&mut rewrite, response, trust.from, trust.to);
+    privacy::in_response(&mut rewrite, response, Served { id, history: false });
     if let Some(asked) = session {
         asked.in_response(&mut rewrite, response);
     }
@@ -198,6 +202,7 @@ pub(super) fn challenge<'r>(chosen: &Response, others: impl Iterator<Item = &'r 
     let headers = chosen.headers();
     let mut rewrite = without_our_via(chosen)?;
     identity::in_response(&mut rewrite, chosen, false, false);
+    privacy::in_response(&mut rewrite, chosen, Served::default());
     for other in others {
         for name in [HeaderName::WwwAuthenticate, HeaderName::ProxyAuthenticate] {
             other.headers().all(name).for_each(|value| rewrite.append(name, value));

@@ -12,8 +12,9 @@ use smol_str::SmolStr;
 
 use super::divert::{Forward, Occasion, same, with_cause};
 use super::forward::request_uri;
+use super::privacy;
 use crate::limits;
-use crate::message::typed::{Diversion, HistoryInfo, HistoryTarget, Privacy};
+use crate::message::typed::{Diversion, HistoryInfo, HistoryTarget};
 use crate::message::{HeaderName, Request, Rewrite, Uri};
 
 /// RFC 3323 §4.1.1.3, as a URI.
@@ -62,8 +63,8 @@ struct Step {
 pub(super) struct Story {
     history: String,
     diversions: String,
-    /// What is left of Privacy once we have done what it asks (RFC 7044 §10.1.2); `None`: it stays.
-    privacy: Option<String>,
+    /// What Privacy asks was done (RFC 7044 §10.1.2).
+    served: bool,
 }
 
 impl Diverted {
@@ -94,10 +95,7 @@ impl Diverted {
                 uri: uri.into(),
             });
         }
-        // What cannot be read may be a wish.
-        let hidden = headers.typed::<Privacy<'_>>().map_or(true, |privacy| {
-            privacy.is_some_and(|privacy| privacy.has("header") || privacy.has("history"))
-        });
+        let hidden = privacy::asks(headers, "header") || privacy::asks(headers, "history");
         let counters = headers.typed_all::<Diversion<'_>>();
         let before = counters.fold(0_u32, |sum, one| {
             sum.saturating_add(one.ok().and_then(|one| one.counter).unwrap_or(1).max(1))
@@ -156,7 +154,7 @@ impl Diverted {
     }
 
     /// What a copy says that goes to this Request-URI. `outside`: to somebody who is neither of our domain nor trusted.
-    pub(super) fn tell(&mut self, request: &Request, request_uri: Option<&str>, outside: bool) -> Story {
+    pub(super) fn tell(&mut self, request_uri: Option<&str>, outside: bool) -> Story {
         let hide = outside && self.hidden;
         let mut values: Vec<String> =
             self.entries.iter().map(|entry| entry.said(!(hide || (outside && entry.private)))).collect();
@@ -169,8 +167,7 @@ impl Diverted {
             values.push(contact.said(true));
         }
         let diversions = join(self.diversions.iter().map(|step| step.said(outside, hide)));
-        let privacy = if hide { privacy_left(request) } else { None };
-        Story { history: join(values.into_iter()), diversions, privacy }
+        Story { history: join(values.into_iter()), diversions, served: hide }
     }
 }
 
@@ -215,26 +212,13 @@ impl Story {
         self.history.len() + self.diversions.len() + 32
     }
 
-    pub(super) fn write(&self, rewrite: &mut Rewrite<'_>) {
+    /// Returns whether it kept what Privacy asks to be kept.
+    pub(super) fn write(&self, rewrite: &mut Rewrite<'_>) -> bool {
         rewrite.prepend(HeaderName::Diversion, &self.diversions);
         rewrite.remove(HeaderName::HistoryInfo);
         rewrite.append(HeaderName::HistoryInfo, &self.history);
-        match self.privacy.as_deref() {
-            None => {}
-            Some("") => rewrite.remove(HeaderName::Privacy),
-            Some(left) => {
-                rewrite.remove(HeaderName::Privacy);
-                rewrite.append(HeaderName::Privacy, left);
-            }
-        }
+        self.served
     }
-}
-
-/// The values of Privacy but `history`.
-fn privacy_left(request: &Request) -> Option<String> {
-    let privacy = request.headers().typed::<Privacy<'_>>().ok()??;
-    let left: Vec<&str> = privacy.values().filter(|value| !value.eq_ignore_ascii_case("history")).collect();
-    Some(left.join(";"))
 }
 
 fn join(values: impl Iterator<Item = String>) -> String {

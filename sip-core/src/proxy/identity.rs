@@ -1,8 +1,6 @@
 //! Who asserts whose identity, and who may know of it (RFC 3325 §5, RFC 3323 §5).
 
 use alloc::format;
-use alloc::string::String;
-use alloc::vec::Vec;
 
 use smol_str::SmolStr;
 
@@ -20,8 +18,13 @@ pub enum Asserted {
     Theirs,
 }
 
-/// The identity in a request. `trusted`: whom it goes to is of our trust domain.
-pub(super) fn in_request(rewrite: &mut Rewrite<'_>, request: &Request, asserted: &Asserted, trusted: bool) {
+/// The identity in a request. `trusted`: whom it goes to is of our trust domain. Returns whether it was kept from it.
+pub(super) fn in_request(
+    rewrite: &mut Rewrite<'_>,
+    request: &Request,
+    asserted: &Asserted,
+    trusted: bool,
+) -> bool {
     // Asked only where there is something to hide.
     let theirs = *asserted == Asserted::Theirs && request.headers().has(HeaderName::PAssertedIdentity);
     let asserts = theirs || matches!(asserted, Asserted::Ours(_));
@@ -38,34 +41,31 @@ pub(super) fn in_request(rewrite: &mut Rewrite<'_>, request: &Request, asserted:
     {
         rewrite.append(HeaderName::PAssertedIdentity, &format!("<{aor}>"));
     }
+    hidden
 }
 
 /// The same in a response, which came from somebody trusted or not and goes to somebody trusted or not.
-pub(super) fn in_response(rewrite: &mut Rewrite<'_>, response: &Response, from_trusted: bool, trusted: bool) {
-    if !from_trusted || (!trusted && is_private(response.headers(), response.from())) {
+pub(super) fn in_response(
+    rewrite: &mut Rewrite<'_>,
+    response: &Response,
+    from_trusted: bool,
+    trusted: bool,
+) -> bool {
+    let asserts = from_trusted && response.headers().has(HeaderName::PAssertedIdentity);
+    let hidden = asserts && !trusted && is_private(response.headers(), response.from());
+    if hidden || !from_trusted {
         rewrite.remove(HeaderName::PAssertedIdentity);
     }
+    hidden
 }
 
 /// RFC 3325 §7, §9.3: whether the identity is not for those outside the trust domain. Who says nothing of it but calls as nobody
 /// does not want to be told either; and what cannot be read may be a wish.
 fn is_private(headers: &Headers, from: NameAddr<'_>) -> bool {
     match headers.typed::<Privacy<'_>>() {
-        Ok(Some(privacy)) => privacy.has("id"),
+        // With `none` it MUST NOT be removed.
+        Ok(Some(privacy)) => privacy.has("id") && !privacy.has("none"),
         Err(_) => true,
         Ok(None) => matches!(from.parsed_uri(), Some(Uri::Sip(uri)) if uri.is_nobody()),
     }
-}
-
-/// RFC 3323 §5: the levels of privacy that a request calls critical and a proxy cannot provide, for the reason phrase of the
-/// 500. Only a back-to-back user agent hides what dialogs are made of, or where media comes from.
-pub fn unprovided(request: &Request) -> Option<String> {
-    let privacy = request.headers().typed::<Privacy<'_>>().ok()??;
-    if !privacy.has("critical") {
-        return None;
-    }
-    let provided =
-        |value: &&str| !["critical", "none", "id"].iter().any(|ours| ours.eq_ignore_ascii_case(value));
-    let levels: Vec<&str> = privacy.values().filter(provided).collect();
-    (!levels.is_empty()).then(|| levels.join(", "))
 }

@@ -117,7 +117,7 @@ impl Proxy {
         let branch = branch::fresh(context.mark, turn.entropy);
         let request_uri = target.contact.as_deref().map(forward::request_uri);
         let outside = target.detours.hop.is_some() && !target.trusted;
-        let story = context.diverted.as_mut().map(|diverted| diverted.tell(request, request_uri, outside));
+        let story = context.diverted.as_mut().map(|diverted| diverted.tell(request_uri, outside));
         // RFC 5923 §8.1.
         let alias = self.settings.alias
             && target.hop.transport == Transport::Tls

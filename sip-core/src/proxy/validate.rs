@@ -1,14 +1,14 @@
 //! Request validation (§16.3), save authorization.
 
-use super::Refusal;
 use super::branch::LoopMark;
+use super::{Refusal, privacy};
 use crate::message::validate::{Role, Rules};
 use crate::message::{HeaderName, Request, Via};
 
-/// What this proxy takes. `sips` would promise TLS on every hop, which no flow here can (RFC 5630 §3.1.1); no option is
-/// supported in Proxy-Require.
+/// What this proxy takes. `sips` would promise TLS on every hop, which no flow here can (RFC 5630 §3.1.1); in Proxy-Require
+/// there may be `privacy` (RFC 3323 §4.3).
 pub const RULES: Rules<'_> =
-    Rules { role: Role::Proxy, schemes: &["sip"], allow: "", supported: "", accept: "" };
+    Rules { role: Role::Proxy, schemes: &["sip"], allow: "", supported: privacy::OPTION, accept: "" };
 
 /// Checks what must hold before anything is decided about a request. Its syntax was checked when it was parsed.
 pub fn validate(request: &Request) -> Result<(), Refusal> {

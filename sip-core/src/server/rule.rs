@@ -130,7 +130,7 @@ rules! {
         "this very request came here over another way before",
     /// RFC 3323 §5.
     PrivacyNotProvided 500 "Privacy Not Provided Here"
-        "leave `critical` out of Privacy, or ask for `id` alone",
+        "leave `critical` out of Privacy, or ask for `id` and, with an anonymous From, `user` alone",
     /// The accounts or bindings cannot be read.
     DirectoryDown 500 (later) "Directory Does Not Answer"
         "see the log for what the accounts or registrations cannot be read for",

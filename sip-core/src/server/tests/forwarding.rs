@@ -402,7 +402,7 @@ fn rfc7044_10_1_a_number_behind_a_trunk_and_who_is_not_told_there() {
     for (trusted, private, fields) in [
         (false, false, ""),
         (false, true, ""),
-        (false, false, "Privacy: id;history\r\n"),
+        (false, false, "Privacy: id;history;session\r\n"),
         (true, true, "Privacy: history\r\n"),
     ] {
         let mut net = Net::with(|config| {
@@ -428,7 +428,7 @@ fn rfc7044_10_1_a_number_behind_a_trunk_and_who_is_not_told_there() {
         assert_eq!(diversion(&call)[0].ends_with("privacy=full"), private || hidden, "{told}");
         if hidden && !private {
             // §10.1.2: what was done is asked for no more.
-            assert_eq!(call.headers().first(HeaderName::Privacy), Some("id"));
+            assert_eq!(call.headers().first(HeaderName::Privacy), Some("session"));
         }
         assert!(history(&call)[2].starts_with("<sip:+4930123@198.18.0.20>;index=1.1.1;rc=1.1"), "{told}");
     }

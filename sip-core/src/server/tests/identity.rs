@@ -34,7 +34,7 @@ fn asserted(message: &Headers) -> Vec<String> {
 
 /// What the trunk is told of a call with these fields.
 fn out(net: &mut Net, alice: &Peer, cseq: u32, fields: &str, from: &str) -> Request {
-    let call = alice.invite("+4930", cseq, fields).replace("<sip:alice@example.com>", from);
+    let call = alice.invite("+4930", cseq, fields).replace("\"alice\" <sip:alice@example.com>", from);
     net.send(alice, call.replace("Call-ID: call", &format!("Call-ID: out{cseq}")));
     net.expect(alice, 100);
     net.request(&trunk(), &Method::Invite)
@@ -97,6 +97,7 @@ fn rfc3325_7_privacy_id_keeps_the_identity_within_the_trust_domain() {
         ("", "<sip:alice@example.com>", true),
         ("Privacy: none\r\n", "<sip:alice@example.com>", true),
         ("Privacy: none\r\n", nobody, true),
+        ("Privacy: none;id\r\n", nobody, true),
         ("Privacy: id\r\n", "<sip:alice@example.com>", false),
         ("Privacy: header;ID;user\r\n", "<sip:alice@example.com>", false),
         // Who calls as nobody, and what cannot be read, are on the safe side.
@@ -155,19 +156,116 @@ fn rfc3323_5_critical_privacy_that_is_not_provided_fails() {
     for (cseq, privacy, refused) in [
         (1, "header;user;critical", Some("Privacy Not Provided Here (header, user)")),
         (2, "session; critical", Some("Privacy Not Provided Here (session)")),
-        (3, "id;critical", None),
-        (4, "header;session;user", None),
+        (3, "id;Header;history;critical", Some("Privacy Not Provided Here (Header, history)")),
+        (4, "id;critical", None),
+        (5, "header;session", None),
+        // §4.2: they do not go together; `none` is the one that asks for nothing.
+        (6, "none;header;critical", None),
     ] {
         let message = alice.out("MESSAGE", "sip:bob@example.com", cseq, &format!("Privacy: {privacy}\r\n"));
         net.send(&alice, message);
         match refused {
             Some(reason) => assert_eq!(net.expect(&alice, 500).reason(), reason),
-            // What was asked for stands for the next that can.
+            // What is not served stands for the next that can.
             None => {
                 let received = net.request(&bob, &Method::Message);
-                assert_eq!(received.headers().first(HeaderName::Privacy), Some(privacy));
+                let left = (cseq != 4).then_some(privacy);
+                assert_eq!(received.headers().first(HeaderName::Privacy), left);
             }
         }
+    }
+}
+
+/// The fields of RFC 3323 §5.3, and two that say nothing of the user.
+const INFORMATIONAL: &str = "Subject: s\r\nCall-Info: <http://example.com/a>;purpose=icon\r\nOrganization: o\r\n\
+     User-Agent: u\r\nReply-To: <sip:alice@example.com>\r\nIn-Reply-To: a@b\r\nPriority: urgent\r\nX-More: m\r\n";
+
+#[test]
+fn rfc3323_5_3_at_user_privacy_what_is_not_essential_is_removed() {
+    let anonymous = "\"Anonymous\" <sip:anonymous@anonymous.invalid>";
+    for (privacy, from, removed, left) in [
+        ("", "<sip:alice@example.com>", false, None),
+        ("user", anonymous, true, None),
+        ("user;critical", anonymous, true, None),
+        ("USER;header", anonymous, true, Some("header")),
+        // From says who it is, or its display name does, and stays as it is: the rest is for the next service.
+        ("user", "<sip:alice@example.com>", true, Some("user")),
+        ("user", "Alice <sip:anonymous@anonymous.invalid>", true, Some("user")),
+        // §5: at `none` nothing is done, and the field stays.
+        ("none", anonymous, false, Some("none")),
+        ("none;user;id", anonymous, false, Some("none;user;id")),
+        // What was served is taken from it.
+        ("user;id;session", anonymous, true, Some("session")),
+        ("id", anonymous, false, None),
+    ] {
+        let mut net = net(false);
+        let alice = ws("alice", 1);
+        net.register(&alice);
+        let mut fields = String::from(INFORMATIONAL);
+        if !privacy.is_empty() {
+            fields += &format!("Privacy: {privacy}\r\n");
+        }
+        let invite = out(&mut net, &alice, 5, &fields, from);
+        let headers = invite.headers();
+        assert_eq!(headers.first(HeaderName::Privacy), left, "{privacy} {from}");
+        for name in [
+            HeaderName::Subject,
+            HeaderName::CallInfo,
+            HeaderName::Organization,
+            HeaderName::UserAgent,
+            HeaderName::ReplyTo,
+            HeaderName::InReplyTo,
+        ] {
+            assert_eq!(headers.has(name), !removed, "{privacy} {from} {name:?}");
+        }
+        assert_eq!(headers.first(HeaderName::Priority), Some("urgent"));
+    }
+}
+
+#[test]
+fn rfc3323_5_3_the_answer_of_who_wants_privacy_says_less_too() {
+    let mut net = net(true);
+    let (alice, bob) = (ws("alice", 1), ws("bob", 2));
+    net.register(&alice);
+    net.register(&bob);
+    for (cseq, privacy, removed, left) in
+        [(1, "user", true, None), (2, "none", false, Some("none")), (3, "user;header", true, Some("header"))]
+    {
+        net.send(&alice, alice.out("MESSAGE", "sip:bob@example.com", cseq, ""));
+        let message = net.request(&bob, &Method::Message);
+        let said =
+            format!("Server: s\r\nOrganization: o\r\nWarning: 399 h \"w\"\r\nPrivacy: {privacy}\r\nFrom:");
+        net.send(&bob, bob.answer(&message, 200).replacen("From:", &said, 1));
+        let answer = net.expect(&alice, 200);
+        assert_eq!(answer.headers().first(HeaderName::Privacy), left);
+        for name in [HeaderName::Server, HeaderName::Organization, HeaderName::Warning] {
+            assert_eq!(answer.headers().has(name), !removed, "{privacy} {name:?}");
+        }
+    }
+}
+
+#[test]
+fn rfc3323_4_3_the_option_privacy_ends_where_all_was_served() {
+    let anonymous = "<sip:anonymous@anonymous.invalid>";
+    for (privacy, option, left) in [
+        ("user;id;critical", "privacy", None),
+        ("user", "x, Privacy", None),
+        ("header", "privacy", Some("privacy")),
+        ("user;header", "privacy", Some("privacy")),
+        ("none", "privacy", Some("privacy")),
+    ] {
+        let mut net = net(false);
+        let alice = ws("alice", 1);
+        net.register(&alice);
+        let fields = format!("Privacy: {privacy}\r\nProxy-Require: {option}\r\n");
+        if option.starts_with('x') {
+            net.send(&alice, alice.invite("+4930", 5, &fields));
+            let refusal = net.expect(&alice, 420);
+            assert_eq!(refusal.headers().first(HeaderName::Unsupported), Some("x"));
+            continue;
+        }
+        let invite = out(&mut net, &alice, 5, &fields, anonymous);
+        assert_eq!(invite.headers().first(HeaderName::ProxyRequire), left, "{privacy}");
     }
 }
 
