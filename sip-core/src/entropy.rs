@@ -42,7 +42,8 @@ pub fn number(entropy: &mut dyn Entropy) -> u64 {
     u64::from_le_bytes(bytes)
 }
 
-/// A small seeded generator (SplitMix64) for tests and simulations; never for production: it is predictable.
+/// A small seeded generator (SplitMix64) for tests and simulations, and for choices that must come out the same again; never
+/// for what nobody may guess: it is predictable.
 #[derive(Clone, Debug)]
 pub struct SeededEntropy(pub u64);
 

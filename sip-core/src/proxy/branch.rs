@@ -1,5 +1,7 @@
 //! Branches (§16.6 step 8, §16.11).
 
+use alloc::borrow::Cow;
+use alloc::format;
 use alloc::string::String;
 use core::hash::Hasher as _;
 use core::net::IpAddr;
@@ -7,7 +9,7 @@ use core::net::IpAddr;
 use siphasher::sip::SipHasher13;
 use siphasher::sip128::{Hasher128 as _, SipHasher24};
 
-use crate::entropy::{self, Entropy};
+use crate::entropy::{self, Entropy, SeededEntropy};
 use crate::message::{HeaderName, Host, Method, Request};
 use crate::transport::{Hop, RouteTokens};
 
@@ -59,26 +61,36 @@ pub(super) fn fresh(mark: LoopMark, entropy: &mut dyn Entropy) -> String {
     branch
 }
 
+/// The branch and what follows it: RFC 5923 §8.1's parameter, perhaps.
+pub(super) fn marked(via: &str, alias: bool) -> Cow<'_, str> {
+    if alias { format!("{via};alias").into() } else { via.into() }
+}
+
 /// The branch of a request forwarded without a transaction, the same for its retransmissions, for its CANCEL and for the
 /// ACK of its failure (§16.11). With who sent it: another who has read the sender's branch makes none of these.
 pub(super) fn stateless(request: &Request, from: &Hop, tokens: &RouteTokens) -> String {
     let mut branch = String::with_capacity(COOKIE.len() + CHARACTERS);
     branch.push_str(COOKIE);
-    of_transaction(request, Some(from.remote.ip()), tokens, &mut branch);
+    push(of_transaction(request, Some(from.remote.ip()), tokens), &mut branch);
     branch
 }
 
 /// The To tag of an answer without a transaction, the same for every retransmission (§8.2.7).
 pub(super) fn stateless_tag(request: &Request, tokens: &RouteTokens) -> String {
     let mut tag = String::with_capacity(CHARACTERS);
-    of_transaction(request, None, tokens, &mut tag);
+    push(of_transaction(request, None, tokens), &mut tag);
     tag
+}
+
+/// What chooses among equal servers, the same as for the branch.
+pub(super) fn settled(request: &Request, from: &Hop, tokens: &RouteTokens) -> SeededEntropy {
+    SeededEntropy(of_transaction(request, Some(from.remote.ip()), tokens) as u64)
 }
 
 /// Characters of such a branch and tag: five bits each.
 const CHARACTERS: usize = 24;
 
-fn of_transaction(request: &Request, from: Option<IpAddr>, tokens: &RouteTokens, out: &mut String) {
+fn of_transaction(request: &Request, from: Option<IpAddr>, tokens: &RouteTokens) -> u128 {
     let via = request.via();
     let mut hash = Fields(tokens.fingerprint());
     hash.add(request.branch().unwrap_or_default());
@@ -95,7 +107,10 @@ fn of_transaction(request: &Request, from: Option<IpAddr>, tokens: &RouteTokens,
         Method::Ack | Method::Cancel => Method::Invite.as_str(),
         other => other.as_str(),
     });
-    let mut bits = hash.0.finish128().as_u128();
+    hash.0.finish128().as_u128()
+}
+
+fn push(mut bits: u128, out: &mut String) {
     for _ in 0..CHARACTERS {
         out.push(char::from(ALPHABET[bits as usize & 31]));
         bits >>= 5;

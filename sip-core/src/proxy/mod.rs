@@ -39,6 +39,6 @@ pub use refusal::{Ended, Refusal, ending, trace, warning};
 pub use route::{Path, Sender, loosen, without_maddr};
 pub use session_timer::{LEAST as LEAST_SESSION_INTERVAL, SessionTimer};
 pub use shapes::{Counters, Inbound, Settings, Target, Turn, Wanted};
-pub use stateless::{Stateless, back, stateless_tag};
+pub use stateless::{Stateless, back, settled, stateless_tag};
 pub use table::Proxy;
 pub use validate::{RULES, validate};

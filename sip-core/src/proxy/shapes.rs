@@ -15,7 +15,7 @@ use crate::message::Request;
 use crate::message::typed::QValue;
 use crate::time::{Duration, Instant};
 use crate::transaction::{Layer, ServerId};
-use crate::transport::{Hop, RouteTarget, RouteTokens};
+use crate::transport::{Hop, RouteTarget, RouteTokens, Transport};
 
 /// What a proxy is told once.
 #[derive(Clone, Debug)]
@@ -116,6 +116,11 @@ impl Target {
     pub fn new(contact: Option<SmolStr>, hop: Hop, receiver: RouteTarget) -> Self {
         let (path, q, spares) = (SmolStr::new_static(""), QValue::ONE, Vec::new());
         Self { contact, hop, receiver, path, q, spares, detours: Detours::NONE, trusted: false }
+    }
+
+    /// Whether the connection to it may be used in the other direction (RFC 5923 §5): it is TLS, and to another server.
+    pub(super) const fn may_alias(&self) -> bool {
+        matches!(self.hop.transport, Transport::Tls) && matches!(self.receiver, RouteTarget::Peer { .. })
     }
 }
 

@@ -7,6 +7,7 @@ use bytes::Bytes;
 
 use super::shapes::{Target, Turn};
 use super::{Asserted, branch, forward, record_route, targets};
+use crate::entropy::SeededEntropy;
 use crate::limits;
 use crate::message::{Request, Response};
 use crate::time::Instant;
@@ -31,6 +32,9 @@ pub struct Stateless<'a> {
     pub target: &'a Target,
     /// Whose identity it asserts.
     pub asserted: &'a Asserted,
+    /// Whether servers of other domains may use our TLS connections in the other direction; see
+    /// [`Settings::alias`](super::Settings::alias).
+    pub alias: bool,
 }
 
 impl Stateless<'_> {
@@ -57,6 +61,7 @@ impl Stateless<'_> {
     /// `via` is our Via's branch and what follows it.
     fn forward(&self, via: &str, record_routes: &[&str]) -> Bytes {
         let Self { request, routes, realm, target, asserted, .. } = *self;
+        let via = &*branch::marked(via, self.alias && target.may_alias());
         let change = forward::Change {
             request_uri: target.contact.as_deref().map(forward::request_uri),
             routes,
@@ -81,6 +86,12 @@ pub fn back(response: &Response, tokens: &RouteTokens, now: Instant) -> Option<(
     let token = response.via().params.value(BACK)?;
     let target = tokens.open(token, response.call_id(), now)?;
     Some((target, forward::response(response, forward::Trust::default(), None)?))
+}
+
+/// What chooses among equal servers for a request without a transaction, the same for its retransmissions, for its CANCEL and
+/// for the ACK of its failure (RFC 3263 §4.4).
+pub fn settled(request: &Request, from: &Hop, tokens: &RouteTokens) -> SeededEntropy {
+    branch::settled(request, from, tokens)
 }
 
 /// The To tag of an answer that no transaction remembers (§8.2.7).

@@ -1,9 +1,7 @@
 //! From a target set to branches (§16.6): in parallel what is preferred alike, one group after the other, and never
 //! broader than Max-Breadth allows (RFC 5393 §5).
 
-use alloc::borrow::Cow;
 use alloc::boxed::Box;
-use alloc::format;
 use alloc::vec::Vec;
 
 use super::again::Sent;
@@ -118,11 +116,7 @@ impl Proxy {
         let request_uri = target.contact.as_deref().map(forward::request_uri);
         let outside = target.detours.hop.is_some() && !target.trusted;
         let story = context.diverted.as_mut().map(|diverted| diverted.tell(request_uri, outside));
-        // RFC 5923 §8.1.
-        let alias = self.settings.alias
-            && target.hop.transport == Transport::Tls
-            && matches!(target.receiver, RouteTarget::Peer { .. });
-        let via: Cow<'_, str> = if alias { format!("{branch};alias").into() } else { branch.as_str().into() };
+        let via = branch::marked(&branch, self.settings.alias && target.may_alias());
         let change = forward::Change {
             request_uri,
             routes: *routes,

@@ -32,6 +32,11 @@ impl Server {
         }
         // Without transactions they come here too: never challenged (§22.1), and of no use to who did not send the INVITE.
         if arrival.server.is_none() && matches!(arrival.request.method(), Method::Ack | Method::Cancel) {
+            let request = &arrival.request;
+            // §8.2.7: "A stateless UAS MUST ignore ACK requests", here those to its own answers.
+            if arrival.is_ack() && request.to_tag() == Some(&*proxy::stateless_tag(request, &self.tokens)) {
+                return;
+            }
             return self.authorized(now, arrival, None, routes);
         }
         if let Some(standing) = self.standing(now, &arrival, &uri, ours) {

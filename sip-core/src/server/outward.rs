@@ -11,10 +11,11 @@ use super::questions::{Arrival, Departure, Errand, Goal, Pending, Quest};
 use super::reply::Reply;
 use super::rule::Rule;
 use super::{Health, Output, Question, Server};
+use crate::entropy::{Entropy, SeededEntropy};
 use crate::limits;
 use crate::message::typed::{QValue, Route};
-use crate::message::{Host, Request, Uri, escape_user, unescape};
-use crate::proxy::{Detours, Ended, Failure, Target};
+use crate::message::{Host, Method, Request, Uri, Via, escape_user, unescape};
+use crate::proxy::{self, Detours, Ended, Failure, Target};
 use crate::time::Instant;
 use crate::transaction::ServerId;
 use crate::transport::target::{Located, Nowhere, Records, Search, Way, for_length, locate};
@@ -26,9 +27,10 @@ const ADDED: usize = 560;
 impl Server {
     /// A request whose Request-URI is of another domain.
     pub(super) fn depart(&mut self, now: Instant, arrival: Arrival, sender: RouteTarget, routes: usize) {
+        let mut settled = self.settled(&arrival);
         let (uris, configured) = match arrival.request.parsed_uri() {
             Some(Uri::Sip(uri)) => match self.config.route_for(&uri, false) {
-                Some(route) => (self.config.uris(route, &mut *self.entropy), true),
+                Some(route) => (self.config.uris(route, chance(&mut settled, &mut *self.entropy)), true),
                 None => ([arrival.request.uri().into()].into(), false),
             },
             _ => return self.refuse(now, &arrival, Rule::Scheme.into()),
@@ -40,8 +42,11 @@ impl Server {
 
     /// A request for somebody in our domain who has no account: a number, perhaps, that a peer knows.
     pub(super) fn nobody(&mut self, now: Instant, arrival: Arrival, sender: RouteTarget, routes: usize) {
+        // §22.1: these are never challenged; without a transaction they follow their INVITE, or lead to none that there is.
+        let follows =
+            arrival.server.is_none() && matches!(arrival.request.method(), Method::Ack | Method::Cancel);
         let route = match arrival.request.parsed_uri() {
-            Some(Uri::Sip(uri)) if arrival.standing.is_ours() => self
+            Some(Uri::Sip(uri)) if arrival.standing.is_ours() || follows => self
                 .config
                 .route_for(&uri, true)
                 .zip(uri.user.map(|user| escape_user(&unescape(user)).into())),
@@ -50,7 +55,8 @@ impl Server {
         let Some((route, user)) = route else {
             return self.refuse(now, &arrival, Rule::UserUnknown.into());
         };
-        let uris = self.config.uris(route, &mut *self.entropy);
+        let mut settled = self.settled(&arrival);
+        let uris = self.config.uris(route, chance(&mut settled, &mut *self.entropy));
         self.trying(now, &arrival);
         let departure =
             Departure { arrival, sender, routes, user: Some(user), configured: true, known: None };
@@ -83,16 +89,19 @@ impl Server {
     }
 
     /// The connection of a peer's pending request is gone: §18.2.2 has the responses go to `received` and the port of
-    /// `sent-by`, over a new one.
+    /// `sent-by`, over a new one; and if there is none to be had, RFC 3263 §5 to where `sent-by` leads.
     pub(super) fn return_to(&mut self, now: Instant, server: ServerId, domain: SmolStr) {
         let (Some(hop), Some(request)) = (self.layer.server_hop(server), self.layer.server_request(server))
         else {
             return;
         };
-        let port = request.via().port.unwrap_or(if hop.transport == Transport::Tls { 5061 } else { 5060 });
+        let via = request.via();
+        let port = via.port.unwrap_or(if hop.transport == Transport::Tls { 5061 } else { 5060 });
         let addresses = [SocketAddr::new(hop.remote.ip(), port)].into();
         let way = Way { transport: hop.transport, addresses, domain, free: false };
-        self.connect(now, Errand::Caller { server }, [way].into());
+        let elsewhere = via.host.ip() != Some(hop.remote.ip());
+        let sent_by = elsewhere.then(|| sent_by(&via, hop.transport));
+        self.connect(now, Errand::Caller { server, sent_by }, [way].into());
     }
 
     /// What the proxy cannot do by itself.
@@ -159,10 +168,22 @@ impl Server {
         now: Instant,
         quest: Box<Quest>,
         search: Search,
-        records: Vec<Records>,
+        mut records: Vec<Records>,
     ) {
-        let located = search.answered(records, &mut *self.entropy);
+        let mut settled = quest.errand.arrival().and_then(|arrival| self.settled(arrival));
+        if settled.is_some() {
+            // "The stateless proxy MUST define a deterministic order to the records".
+            records.iter_mut().for_each(Records::sort);
+        }
+        let located = search.answered(records, chance(&mut settled, &mut *self.entropy));
         self.located(now, quest, located);
+    }
+
+    /// RFC 3263 §4.4: what has no transaction chooses as all choose that would belong to it: "retransmissions of the request for
+    /// the transaction, as well as ACK for a non-2xx final response, and CANCEL requests … MUST go to the same server".
+    fn settled(&self, arrival: &Arrival) -> Option<SeededEntropy> {
+        let Arrival { server, request, from, .. } = arrival;
+        server.is_none().then(|| proxy::settled(request, from, &self.tokens))
     }
 
     fn found_ways(&mut self, now: Instant, quest: Quest) {
@@ -177,6 +198,8 @@ impl Server {
                 let request = self.layer.server_request(*server);
                 (request.map_or(0, |request| request.bytes().len()), None, goal.configured)
             }
+            // Whoever sent the request has written its Via.
+            Errand::Caller { .. } => (0, None, false),
             _ => (0, None, true),
         };
         let some = !ways.is_empty();
@@ -257,7 +280,7 @@ impl Server {
                 let contact = goal.user.is_none().then_some(goal.uri);
                 self.extend_by(now, server, q, [target(goal.user, contact, false)].into(), None);
             }
-            Errand::Caller { server } => self.caller_back(server, Some(hop)),
+            Errand::Caller { server, .. } => self.caller_back(server, Some(hop)),
             Errand::Probe { peer, call_id } => self.send_probe(now, peer, &call_id, hop),
         }
     }
@@ -265,6 +288,9 @@ impl Server {
     /// No way leads there, or none was found in time.
     pub(super) fn unconnected(&mut self, now: Instant, errand: Errand) {
         self.counters.hops_not_reached += 1;
+        if let Errand::Caller { server, sent_by: Some(uri) } = errand {
+            return self.seek(now, Errand::Caller { server, sent_by: None }, [uri].into());
+        }
         self.turn_away(now, errand, Rule::HopUnreachable.into());
     }
 
@@ -303,6 +329,23 @@ fn next_hop(request: &Request, routes: usize) -> Option<SmolStr> {
     match request.headers().typed_all::<Route<'_>>().nth(routes) {
         Some(route) => Some(route.ok()?.uri.into()),
         None => Some(request.uri().into()),
+    }
+}
+
+/// RFC 3263 §5 as a URI: a name with a port has addresses, one without has SRV records of the Via's transport and no other.
+fn sent_by(via: &Via<'_>, transport: Transport) -> SmolStr {
+    let port = via.port.map(|port| format_smolstr!(":{port}")).unwrap_or_default();
+    format_smolstr!("sip:{}{port};transport={}", via.host, transport.via_token())
+}
+
+/// What chooses among servers of one weight: chance, unless the choice is `settled`.
+fn chance<'a>(
+    settled: &'a mut Option<SeededEntropy>,
+    entropy: &'a mut (dyn Entropy + 'static),
+) -> &'a mut dyn Entropy {
+    match settled {
+        Some(settled) => settled,
+        None => entropy,
     }
 }
 

@@ -104,8 +104,8 @@ pub(super) enum Errand {
     Retry(Box<Retry>),
     /// One more target for a request on its way.
     Extend { server: ServerId, q: QValue, goal: Goal },
-    /// The responses to a request whose connection is gone (RFC 3261 §18.2.2).
-    Caller { server: ServerId },
+    /// The responses to a request whose connection is gone (RFC 3261 §18.2.2). `sent_by`: where else they may go, as a URI.
+    Caller { server: ServerId, sent_by: Option<SmolStr> },
     /// An OPTIONS of our own.
     Probe { peer: SmolStr, call_id: SmolStr },
 }

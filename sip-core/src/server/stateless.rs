@@ -22,7 +22,8 @@ impl Server {
         let asserted = &self.asserted(arrival);
         let Arrival { request, from, .. } = arrival;
         let Self { layer, entropy, tokens, config, counters, .. } = self;
-        let what = Stateless { request, from, routes, realm: &config.realm, target, asserted };
+        let (realm, alias) = (&*config.realm, config.alias);
+        let what = Stateless { request, from, routes, realm, target, asserted, alias };
         let message = if arrival.is_ack() {
             what.ack(tokens)
         } else {

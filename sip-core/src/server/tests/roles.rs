@@ -1,6 +1,9 @@
 //! What a server is by its configuration: without transactions (§16.11), or a redirect server (§8.3).
 
 use super::*;
+use std::net::IpAddr;
+
+use crate::transport::target::Srv;
 
 fn stateless() -> (Net, Peer, Peer) {
     let mut net = Net::with(|config| config.routing.mode = Mode::Stateless);
@@ -68,6 +71,67 @@ fn rfc3261_16_11_cancel_and_ack_follow_their_invite() {
     net.quiet();
 }
 
+/// Calls to numbers: two peers of one weight, each of four servers of one weight.
+#[test]
+fn rfc3263_4_4_all_of_a_transaction_goes_to_the_same_server() {
+    let mut net = Net::with(|config| {
+        config.routing.mode = Mode::Stateless;
+        let peer = |name: &str| super::super::Peer {
+            name: name.into(),
+            uri: format!("sip:{name}.example;transport=udp").into(),
+            sources: [].into(),
+            trusted: false,
+        };
+        config.peers = [peer("b"), peer("c")].into();
+        let share = |name: &str| Share { peer: name.into(), priority: 1, weight: 1 };
+        let peers = [share("b"), share("c")].into();
+        config.routes = [StaticRoute { domain: None, numbers: NumberPattern::new("+*"), peers }].into();
+    });
+    let mut records: Vec<Srv> = (1..=4)
+        .map(|n| Srv { priority: 1, weight: 5, port: 5080 + n, target: format!("s{n}.example").into() })
+        .collect();
+    for n in 1..=4 {
+        let addresses = [n, n + 10].map(|last| IpAddr::from([198, 18, 0, last]));
+        net.zone
+            .insert(Query::Addresses(format!("s{n}.example").into()), Records::Addresses(addresses.into()));
+    }
+    let (alice, phone) = (ws("alice", 1), udp("bob", 5));
+    net.register(&alice);
+    net.register(&phone);
+    let mut used = BTreeSet::new();
+    for cseq in 100..130 {
+        let invite = alice.invite("+4930", cseq, "");
+        let cancel = invite.replace("INVITE sip", "CANCEL sip").replace(" INVITE", " CANCEL");
+        let ack = invite.replace("INVITE sip", "ACK sip").replace(" INVITE", " ACK");
+        let mut sent = BTreeSet::new();
+        for message in [&invite, &invite, &cancel, &invite, &ack] {
+            // DNS says the same in another order.
+            records.rotate_left(1);
+            for name in ["b", "c"] {
+                let name = format!("_sip._udp.{name}.example").into();
+                net.zone.insert(Query::Srv(name), Records::Srv(records.clone()));
+            }
+            net.send(&alice, message.clone());
+            let (to, forwarded) = net.sent.pop_front().unwrap_or_else(|| panic!("{message}"));
+            let Message::Request(request) = Message::parse(forwarded).unwrap() else { panic!("{message}") };
+            sent.insert((to.remote, String::from(request.uri()), String::from(request.branch().unwrap())));
+        }
+        assert_eq!(sent.len(), 1, "{sent:?}");
+        used.extend(sent.into_iter().map(|(remote, uri, _)| (remote.port(), uri)));
+    }
+    // One call's choice says nothing of another's.
+    assert!(used.len() > 6, "{used:?}");
+    // A phone's CANCEL and ACK, which nobody can challenge, follow its INVITE.
+    net.send_with_digest(&phone, "bob", &|cseq, extra| phone.invite("+4930", cseq + 200, extra));
+    let (to, _) = net.sent.pop_front().unwrap();
+    for method in ["CANCEL", "ACK"] {
+        let other = phone.invite("+4930", 202, "").replace("INVITE sip", &format!("{method} sip"));
+        net.send(&phone, other.replace(" INVITE", &format!(" {method}")));
+        assert_eq!(net.sent.pop_front().map(|(to, _)| to.remote), Some(to.remote));
+    }
+    net.quiet();
+}
+
 #[test]
 fn rfc3261_8_2_7_answers_without_transaction_are_alike() {
     let (mut net, alice, _) = stateless();
@@ -82,6 +146,13 @@ fn rfc3261_8_2_7_answers_without_transaction_are_alike() {
         carol.out("MESSAGE", "sip:bob@example.com", cseq, extra)
     });
     net.request(&udp("bob", 5), &Method::Message);
+    // The ACK of its own answer ends here.
+    let invite = alice.invite("carol", 8, "");
+    net.send(&alice, invite.clone());
+    let refused = net.expect(&alice, 480);
+    net.send(&alice, ack_to_failure(&invite, &refused));
+    net.send_with_digest(&carol, "carol", &|cseq, extra| carol.invite("bob", cseq + 8, extra));
+    net.request(&udp("bob", 5), &Method::Invite);
     net.quiet();
 }
 

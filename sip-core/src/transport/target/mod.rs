@@ -53,8 +53,20 @@ pub enum Records {
     Failed,
 }
 
+impl Records {
+    /// Puts them in an order of their own, whatever order DNS gave them in.
+    pub fn sort(&mut self) {
+        match self {
+            Self::Naptr(records) => records.sort(),
+            Self::Srv(records) => records.sort(),
+            Self::Addresses(addresses) => addresses.sort(),
+            Self::Nothing | Self::Failed => {}
+        }
+    }
+}
+
 /// A NAPTR record.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Naptr {
     /// Lower goes first.
     pub order: u16,
@@ -71,7 +83,7 @@ pub struct Naptr {
 }
 
 /// An SRV record.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Srv {
     /// Lower goes first.
     pub priority: u16,
