@@ -92,6 +92,7 @@ fn forward_request(request: &Request, clock: &mut Stopwatch) -> Result<Fate, Str
                     realm: REALM,
                     target: &target,
                     asserted: &Asserted::Nobody,
+                    alias: false,
                 }
                 .ack(&element.tokens)
             }),
