@@ -158,6 +158,14 @@ pub const TOKEN_WAIT: Duration = Duration::from_secs(120);
 /// Contacts of 3xx answers that one call remembers. Past it further ones are not tried.
 pub const REDIRECTIONS: usize = 16;
 
+/// Requests within dialogs whose answers a user agent remembers, each for 32 s, so that one that comes again under another
+/// branch is answered as before. Past it the oldest is forgotten, and would be judged anew.
+pub const REPEATS: usize = 32;
+
+/// How often one of them may come again before it has its answer: servers on the way forget it once, perhaps twice. Past it:
+/// 482.
+pub const REPEATS_OF_ONE: usize = 4;
+
 /// Provisional responses of one call that wait for the PRACK of the one before. A phone rings and plays something. Past
 /// it the newest is not sent.
 pub const PROVISIONALS: usize = 4;

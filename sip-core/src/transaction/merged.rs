@@ -11,7 +11,7 @@ use crate::message::Request;
 #[derive(Debug)]
 pub(crate) struct Ongoing {
     hashing: Hashing,
-    /// By the hash of From tag, Call-ID and CSeq alone: its key is random, and that two of all there can be have the same
+    /// By the hash of tags, Call-ID and CSeq alone: its key is random, and that two of all there can be have the same
     /// is less likely than that the machine errs.
     names: HashTable<(u64, ServerId)>,
     of: ById<ServerId, u64>,
@@ -28,13 +28,18 @@ impl Ongoing {
         if request.to_tag().is_some() {
             return false;
         }
-        let name = self.hashing.merged(request);
+        let name = self.name_of(request);
         if let Some((_, other)) = self.names.find(name, |(other, _)| *other == name) {
             return *other != server;
         }
         self.names.insert_unique(name, (name, server), |(other, _)| *other);
         self.of.insert(server, name);
         false
+    }
+
+    /// What a request has in common with those that are the same, whatever their branches.
+    pub(crate) fn name_of(&self, request: &Request) -> u64 {
+        self.hashing.merged(request)
     }
 
     /// A transaction is over.

@@ -44,7 +44,7 @@ impl Hashing {
         hash.finish()
     }
 
-    /// What requests have in common that are one (§8.2.2.2): From tag, Call-ID and CSeq.
+    /// What requests have in common that are one (§8.2.2.2): tags, Call-ID and CSeq.
     pub(super) fn merged(self, request: &Request) -> u64 {
         let [first, second] = self.keys;
         let mut hash = SipHasher13::new_with_keys(first, second);
@@ -56,6 +56,8 @@ impl Hashing {
         hash.write(cseq.method.as_str().as_bytes());
         hash.write_u8(b' ');
         hash.write(request.from_tag().unwrap_or_default().as_bytes());
+        hash.write_u8(b' ');
+        hash.write(request.to_tag().unwrap_or_default().as_bytes());
         hash.finish()
     }
 

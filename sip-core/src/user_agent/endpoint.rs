@@ -16,6 +16,7 @@ use super::local::Local;
 use super::messages::Held;
 use super::presentation::Presenting;
 use super::publications::Published;
+use super::repeats::Repeats;
 use super::requests::Errand;
 use super::subscriptions::Subscription;
 use super::watchers::Watcher;
@@ -44,6 +45,8 @@ pub struct UserAgent {
     pub(super) layer: Layer,
     /// Requests outside dialogs that we took.
     pub(super) ongoing: Ongoing,
+    /// Requests within dialogs that we took.
+    pub(super) repeats: Repeats,
     pub(super) timers: Timers,
     pub(super) local: Local,
     pub(super) authenticator: Authenticator,
@@ -127,6 +130,7 @@ impl UserAgent {
             config,
             entropy,
             ongoing: layer.ongoing(),
+            repeats: Repeats::default(),
             layer,
             timers,
             calls: Few::new(),
@@ -205,6 +209,7 @@ impl UserAgent {
             .chain(self.requests_timeout())
             .chain(self.messages_timeout())
             .chain(self.events_timeout())
+            .chain(self.repeats.timeout())
             .min()
     }
 
@@ -294,6 +299,7 @@ impl UserAgent {
         self.give_up_requests(now);
         self.accept_held(now);
         self.events_time_passed(now);
+        self.repeats.time_passed(now);
         let due: Vec<CallId> = self
             .calls
             .iter()

@@ -35,6 +35,7 @@ mod received;
 mod referrals;
 mod registrar_answers;
 mod registration;
+mod repeats;
 mod replaces;
 mod requests;
 mod session;

@@ -60,6 +60,7 @@ impl UserAgent {
         match invite {
             None => self.refuse_request(now, server, cancel, &Refusal::of(481)),
             Some(invite) => {
+                let invite = self.repeats.first(invite);
                 let tag =
                     self.tag_in(invite).unwrap_or_else(|| entropy::token(&mut *self.entropy, 80).into());
                 let response = self.response(cancel, 200, reason_phrase(200), Some(&tag));
@@ -115,7 +116,14 @@ impl UserAgent {
         request: &Request,
         dialog: &DialogId,
     ) -> Result<(), Refusal> {
-        let Some(id) = self.call_of(dialog) else {
+        let call = self.call_of(dialog);
+        if let Some(incoming) = call.and_then(|id| self.calls.get_mut(&id)?.incoming()) {
+            incoming.lost_until = None;
+        }
+        if self.came_again(now, server, request, dialog)? {
+            return Ok(());
+        }
+        let Some(id) = call else {
             // Both sides hang up at once.
             if *request.method() == Method::Bye && self.is_leaving(dialog) {
                 self.respond(now, server, request, 200, &[]);
@@ -128,9 +136,6 @@ impl UserAgent {
             };
         };
         let Some(call) = self.calls.get_mut(&id) else { return Err(Refusal::of(481)) };
-        if let Some(incoming) = call.incoming() {
-            incoming.lost_until = None;
-        }
         let state = call.state();
         if let Some(usage) = call.usages_mut().find(|usage| usage.is(dialog)) {
             usage.dialog.check_sequence(request).map_err(|_| out_of_order())?;
@@ -293,7 +298,7 @@ impl UserAgent {
         }
         let fields = core::mem::take(&mut self.adding);
         let response = writer.header(HeaderName::Server, &self.config.user_agent).fields(&fields).finish();
-        self.layer.respond(now, server, status, response);
+        self.reply(now, server, status, response);
     }
 }
 

@@ -217,7 +217,7 @@ impl UserAgent {
             self.watchers.remove(&id);
         }
         let response = writer.header(HeaderName::Server, &self.config.user_agent).finish();
-        self.layer.respond(now, server, 200, response);
+        self.reply(now, server, 200, response);
     }
 
     /// Notes what the other side is to be told of a call that was made for it.

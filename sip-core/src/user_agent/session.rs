@@ -52,7 +52,7 @@ impl UserAgent {
     }
 
     /// Any dialog, be it a call's or a subscription's.
-    fn dialog_named(&mut self, id: &DialogId) -> Option<&mut Dialog> {
+    pub(super) fn dialog_named(&mut self, id: &DialogId) -> Option<&mut Dialog> {
         let calls = self.calls.values_mut().flat_map(Call::usages_mut).map(|usage| &mut usage.dialog);
         let subscriptions = self.subscriptions.values_mut().filter_map(|s| s.machine.dialog_named(id));
         let watchers = self.watchers.values_mut().filter_map(|watcher| watcher.machine.dialog_mut());

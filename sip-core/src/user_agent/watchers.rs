@@ -289,7 +289,7 @@ impl UserAgent {
             .header(HeaderName::AllowEvents, self.config.allow_events())
             .header(HeaderName::Server, &self.config.user_agent)
             .finish();
-        self.layer.respond(now, server, 200, response);
+        self.reply(now, server, 200, response);
     }
 
     /// A SUBSCRIBE within a dialog (§4.2.1.4).

@@ -365,7 +365,7 @@ impl UserAgent {
                 _ => {}
             }
         }
-        self.layer.respond(now, server, 200, ok);
+        self.reply(now, server, 200, ok);
         Ok(())
     }
 
@@ -435,7 +435,7 @@ impl UserAgent {
                 Due::Repeat => {
                     let ok = answered.ok.clone();
                     match answered.server {
-                        Some(server) => self.layer.respond(now, server, 200, ok),
+                        Some(server) => self.reply(now, server, 200, ok),
                         None => self.transmit_in(id, ok),
                     }
                 }

@@ -19,7 +19,7 @@ fn secs(seconds: u64) -> Duration {
 }
 
 /// Bob's next offer, and our answer to it.
-fn second(direction: &str) -> (String, String) {
+pub(super) fn second(direction: &str) -> (String, String) {
     (
         format!("{}a={direction}\r\n", OFFER.replace("o=- 1 1", "o=- 1 2")),
         ANSWER.replace("o=- 2 1", "o=- 2 2"),

@@ -35,6 +35,7 @@ mod refusals;
 mod registration;
 mod reliable;
 mod reliable_ours;
+mod repeats;
 mod replaces;
 mod ringing;
 mod session_timers;

@@ -350,6 +350,8 @@ fn rfc6665_4_1_2_3_unsubscribing() {
     notified(&mut solo, id);
     assert_eq!(ended(&mut solo, id), SubscriptionEnd::Done);
     assert_eq!(solo.ua.unsubscribe(solo.now, id), Err(EventsError::Unknown));
+    // The answers to the NOTIFYs are remembered (§12.2.2 of RFC 3261).
+    solo.advance(secs(32));
     assert_eq!(solo.ua.poll_timeout(), None);
 }
 
