@@ -6,7 +6,6 @@ use alloc::string::String;
 use core::hash::Hasher as _;
 use core::net::IpAddr;
 
-use siphasher::sip::SipHasher13;
 use siphasher::sip128::{Hasher128 as _, SipHasher24};
 
 use crate::entropy::{self, Entropy, SeededEntropy};
@@ -14,6 +13,8 @@ use crate::message::{HeaderName, Host, Method, Request};
 use crate::transport::{Hop, RouteTokens};
 
 const COOKIE: &str = "z9hG4bK";
+/// Random characters of a branch, five bits each.
+const RANDOM: usize = 16;
 const MARK: usize = 8;
 
 /// A hash of all that decides a request's way. Each branch ends with it, so that a request that comes back unchanged
@@ -22,28 +23,31 @@ const MARK: usize = 8;
 pub(super) struct LoopMark([u8; MARK]);
 
 impl LoopMark {
-    /// §16.6 step 8: Request-URI, tags, Call-ID, CSeq number, Route and Proxy-Require. Not a secret: who makes two requests
-    /// of one mark is told that his own go in circles.
-    pub(super) fn of(request: &Request) -> Self {
-        let mut hash = SipHasher13::new();
-        let mut add = |text: &str| {
-            hash.write_usize(text.len());
-            hash.write(text.as_bytes());
-        };
-        add(request.uri());
-        add(request.from_tag().unwrap_or_default());
-        add(request.to_tag().unwrap_or_default());
-        add(request.call_id());
-        request.headers().list(HeaderName::Route).for_each(&mut add);
-        request.headers().list(HeaderName::ProxyRequire).for_each(&mut add);
-        hash.write_u32(request.cseq().number);
+    /// §16.6 step 8: Request-URI, tags, Call-ID, CSeq number, Route and Proxy-Require. With a key of our own: to another proxy that
+    /// does as we do and hands the request on unchanged, its mark is nothing. So no sent-by need be compared (RFC 5393 §4.2.2).
+    pub(super) fn of(request: &Request, tokens: &RouteTokens) -> Self {
+        let mut hash = Fields(tokens.fingerprint());
+        // The length of no branch, so that it is the hash of nothing else.
+        hash.0.write_u64(u64::MAX);
+        hash.add(request.uri());
+        hash.add(request.from_tag().unwrap_or_default());
+        hash.add(request.to_tag().unwrap_or_default());
+        hash.add(request.call_id());
+        request.headers().list(HeaderName::Route).for_each(|value| hash.add(value));
+        request.headers().list(HeaderName::ProxyRequire).for_each(|value| hash.add(value));
+        hash.number(request.cseq().number);
         let mut mark = [0; MARK];
-        text(&hash.finish().to_be_bytes(), &mut mark);
+        text(&hash.0.finish128().as_bytes(), &mut mark);
         Self(mark)
     }
 
+    /// Whether a branch may end with a mark, at a glance.
+    pub(super) fn is_in(branch: &str) -> bool {
+        branch.len() == COOKIE.len() + RANDOM + MARK && branch.starts_with(COOKIE)
+    }
+
     pub(super) fn ends(&self, branch: &str) -> bool {
-        branch.len() > COOKIE.len() + MARK && branch.as_bytes().ends_with(&self.0)
+        branch.as_bytes().ends_with(&self.0)
     }
 
     fn as_str(&self) -> &str {
@@ -54,9 +58,9 @@ impl LoopMark {
 
 /// A branch of its own for every copy of a request (§16.6 step 8).
 pub(super) fn fresh(mark: LoopMark, entropy: &mut dyn Entropy) -> String {
-    let mut branch = String::with_capacity(COOKIE.len() + 80 / 5 + MARK);
+    let mut branch = String::with_capacity(COOKIE.len() + RANDOM + MARK);
     branch.push_str(COOKIE);
-    entropy::push_token(&mut branch, entropy, 80);
+    entropy::push_token(&mut branch, entropy, RANDOM * 5);
     branch.push_str(mark.as_str());
     branch
 }

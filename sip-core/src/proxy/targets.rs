@@ -26,7 +26,8 @@ impl Proxy {
         let records = record_route::records(request, inbound.routes);
         let back =
             records.then(|| record_route::value(turn, &inbound.sender, request.call_id(), &inbound.from));
-        let (mark, breadth) = (LoopMark::of(request), incoming_breadth(request, self.settings.breadth));
+        let mark = LoopMark::of(request, turn.tokens);
+        let breadth = incoming_breadth(request, self.settings.breadth);
         let session = self.settings.session_timer.and_then(|timer| timer.asks(request));
         let diverter = inbound.diverter.take();
         let mut context = Box::new(Context::new(inbound, mark, back, breadth));

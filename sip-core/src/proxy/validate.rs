@@ -4,6 +4,7 @@ use super::branch::LoopMark;
 use super::{Refusal, privacy};
 use crate::message::validate::{Role, Rules};
 use crate::message::{HeaderName, Request, Via};
+use crate::transport::RouteTokens;
 
 /// What this proxy takes. `sips` would promise TLS on every hop, which no flow here can (RFC 5630 §3.1.1); in Proxy-Require
 /// there may be `privacy` (RFC 3323 §4.3).
@@ -11,14 +12,15 @@ pub const RULES: Rules<'_> =
     Rules { role: Role::Proxy, schemes: &["sip"], allow: "", supported: privacy::OPTION, accept: "" };
 
 /// Checks what must hold before anything is decided about a request. Its syntax was checked when it was parsed.
-pub fn validate(request: &Request) -> Result<(), Refusal> {
+pub fn validate(request: &Request, tokens: &RouteTokens) -> Result<(), Refusal> {
     RULES.request(request)?;
-    // Step 4. One Via is the sender's own, so that almost no request pays for the hash.
-    let headers = request.headers();
-    let mut before = headers.list(HeaderName::Via).skip(1).filter_map(Via::parse).peekable();
-    if before.peek().is_some() {
-        let mark = LoopMark::of(request);
-        if before.any(|via| via.branch().is_some_and(|branch| mark.ends(branch))) {
+    // Step 4. Branches that cannot have a mark are nearly all, so that almost no request pays for the hash.
+    let others = request.headers().list(HeaderName::Via).skip(1).filter_map(Via::parse);
+    let branches = request.branch().into_iter().chain(others.filter_map(|via| via.branch()));
+    let mut marked = branches.filter(|branch| LoopMark::is_in(branch)).peekable();
+    if marked.peek().is_some() {
+        let mark = LoopMark::of(request, tokens);
+        if marked.any(|branch| mark.ends(branch)) {
             return Err(Refusal::Loop);
         }
     }

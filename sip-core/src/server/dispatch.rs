@@ -32,7 +32,7 @@ impl Server {
                 return self.refuse(now, &arrival, Refusal::from(refused.error).into());
             }
         }
-        if let Err(refusal) = proxy::validate(&arrival.request) {
+        if let Err(refusal) = proxy::validate(&arrival.request, &self.tokens) {
             return self.refuse(now, &arrival, refusal.into());
         }
         let path = Path::read(&arrival.request, &arrival.from, &self.domain, &self.tokens, now);

@@ -10,6 +10,7 @@ mod gruus;
 mod guard;
 mod hostile;
 mod identity;
+mod loops;
 mod outward;
 mod peer;
 mod probes;
