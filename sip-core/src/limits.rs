@@ -112,6 +112,10 @@ pub const TRANSACTIONS: usize = 100_000;
 /// hundred thousand of them. Past it: as above, and answers are sent and not kept.
 pub const TRANSACTION_BYTES: usize = 32 * 1024 * 1024;
 
+/// Bytes of messages without transactions that wait for answers, per core instance: ACKs held for who is away, and all where
+/// requests have no transactions. Past it: dropped, or 503, as in a network that is full.
+pub const WAITING_BYTES: usize = 4 * 1024 * 1024;
+
 /// In-dialog requests held for registrations that are away, per core instance. Past it: 480 at once.
 pub const HELD_REQUESTS: usize = 1_000;
 

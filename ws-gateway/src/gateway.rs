@@ -343,6 +343,7 @@ fn core_config(config: &Config, keys: &Keys) -> CoreConfig {
         (user.as_str().into(), others.iter().map(in_full).collect())
     };
     core.limits.transactions = config.limits.memory.transactions();
+    core.limits.waiting_bytes = config.limits.memory.waiting();
     core.registrants = config.registrar.third_parties.iter().map(others).collect();
     core
 }

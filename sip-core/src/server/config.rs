@@ -200,6 +200,8 @@ pub enum Callers {
 pub struct Limits {
     /// See [`limits::QUESTIONS`].
     pub questions: usize,
+    /// See [`limits::WAITING_BYTES`].
+    pub waiting_bytes: usize,
     /// See [`limits::HELD_REQUESTS`].
     pub held_requests: usize,
     /// See [`limits::HELD_PER_REGISTRATION`].
@@ -230,6 +232,7 @@ impl Default for Limits {
     fn default() -> Self {
         Self {
             questions: limits::QUESTIONS,
+            waiting_bytes: limits::WAITING_BYTES,
             held_requests: limits::HELD_REQUESTS,
             held_per_registration: limits::HELD_PER_REGISTRATION,
             hold: limits::HOLD,

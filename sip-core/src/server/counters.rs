@@ -105,6 +105,8 @@ counters! {
     held_timed_out,
     /// In-dialog requests that could not be held because too many were.
     hold_full,
+    /// Messages without a transaction that could not wait for an answer because others had the room.
+    waiting_full,
     /// Questions asked.
     questions,
     /// Questions not asked because too many were outstanding.

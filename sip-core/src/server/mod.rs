@@ -208,6 +208,10 @@ impl Server {
             self.counters.questions_full += 1;
             return Err(pending);
         }
+        if self.questions.has_no_room(pending.bytes(), self.config.limits.waiting_bytes) {
+            self.counters.waiting_full += 1;
+            return Err(pending);
+        }
         self.counters.questions += 1;
         let id = self.questions.insert(deadline, pending);
         self.emit(Output::Ask(id, question));

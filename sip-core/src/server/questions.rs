@@ -155,7 +155,8 @@ pub(super) enum IdentityChange {
 }
 
 impl Pending {
-    fn server(&self) -> Option<ServerId> {
+    /// The request that waits.
+    fn arrival(&self) -> Option<&Arrival> {
         match self {
             Self::Credentials { arrival, .. }
             | Self::Admission { arrival, .. }
@@ -163,10 +164,25 @@ impl Pending {
             | Self::Away { sought: Sought { arrival, .. }, .. }
             | Self::Update { arrival, .. }
             | Self::Sender { arrival, .. }
-            | Self::Held { arrival, .. } => arrival.server,
+            | Self::Held { arrival, .. } => Some(arrival),
             Self::Caller { .. } | Self::Again(_) | Self::Extend { .. } | Self::Back { .. } => None,
-            Self::Locate(quest, _) => quest.errand.arrival()?.server,
-            Self::Connect(errand, _) => errand.arrival()?.server,
+            Self::Locate(quest, _) => quest.errand.arrival(),
+            Self::Connect(errand, _) => errand.arrival(),
+        }
+    }
+
+    fn server(&self) -> Option<ServerId> {
+        self.arrival()?.server
+    }
+
+    /// What of it no transaction counts.
+    pub(super) fn bytes(&self) -> usize {
+        match self {
+            Self::Back { message } => message.len(),
+            other => match other.arrival() {
+                Some(arrival) if arrival.server.is_none() => arrival.request.bytes().len(),
+                _ => 0,
+            },
         }
     }
 }
@@ -198,11 +214,18 @@ pub(super) struct Questions {
     /// often all there is of it, and allocators are slow to give and take one of several kilobytes.)
     held: BTreeMap<Box<RouteTarget>, VecDeque<QuestionId>>,
     held_total: usize,
+    /// Of all that waits, what no transaction counts.
+    bytes: usize,
 }
 
 impl Questions {
     pub(super) fn len(&self) -> usize {
         self.pending.len()
+    }
+
+    /// Whether there is no room for so many bytes more that no transaction counts.
+    pub(super) const fn has_no_room(&self, bytes: usize, most: usize) -> bool {
+        bytes > 0 && self.bytes + bytes > most
     }
 
     /// How many requests are held for all receivers together.
@@ -240,6 +263,7 @@ impl Questions {
             self.held.entry(Box::new(receiver.clone())).or_default().push_back(id);
             self.held_total += 1;
         }
+        self.bytes += pending.bytes();
         self.deadlines.insert((deadline, id));
         self.pending.insert(id, (deadline, pending));
         id
@@ -248,6 +272,7 @@ impl Questions {
     pub(super) fn remove(&mut self, id: QuestionId) -> Option<Box<Pending>> {
         let (deadline, pending) = self.pending.remove(&id)?;
         self.deadlines.remove(&(deadline, id));
+        self.bytes -= pending.bytes();
         if let Pending::Held { receiver, .. } = &*pending {
             self.held_total -= 1;
             if let Some(queue) = self.held.get_mut(receiver) {

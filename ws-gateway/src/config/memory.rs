@@ -24,11 +24,17 @@ impl Memory {
         Self(mebibytes * 1_024 * 1_024)
     }
 
-    /// Half is for transactions: half of that for their messages and half for all else about them, and a part of both for each
+    /// Half is for transactions: half of that for messages and half for all else about them, and a part of both for each
     /// shard. One address may take half of it.
     pub const fn transactions(self) -> Caps {
         let part = self.0 / 4 / SHARDS;
-        Caps { transactions: part / TRANSACTION, bytes: part, parts: 2 }
+        Caps { transactions: part / TRANSACTION, bytes: part - self.waiting(), parts: 2 }
+    }
+
+    /// An eighth of what is for messages is for those that wait and have no transaction, in each shard: for the longest one at
+    /// least.
+    pub const fn waiting(self) -> usize {
+        self.0 / 4 / SHARDS / 8
     }
 
     /// A 32nd is for what waits to be written to connections, and as much for what is being written.
@@ -68,7 +74,8 @@ mod tests {
         for mebibytes in [64, 1_000, 4_096, 1_048_576] {
             let memory = Memory::mebibytes(mebibytes);
             let Caps { transactions, bytes, .. } = memory.transactions();
-            let sum = (transactions * TRANSACTION + bytes) * SHARDS
+            assert!(memory.waiting() >= sip_core::limits::MESSAGE_BYTES);
+            let sum = (transactions * TRANSACTION + bytes + memory.waiting()) * SHARDS
                 + 2 * memory.queued()
                 + memory.partial()
                 + memory.connections() * CONNECTION

@@ -52,6 +52,48 @@ fn held_requests() {
     }
 }
 
+/// What waits and is in no transaction is counted in bytes: of an ACK there is one for each dialog, as long as messages may be.
+#[test]
+fn bytes_of_what_waits_without_a_transaction() {
+    let mut net = Net::with(|config| config.limits.waiting_bytes = 100_000);
+    let (alice, bob) = (ws("alice", 1), ws("bob", 2));
+    net.register(&alice);
+    net.register(&bob);
+    net.send(&alice, alice.invite("bob", 2, ""));
+    net.expect(&alice, 100);
+    let forwarded = net.request(&bob, &Method::Invite);
+    net.send(&bob, bob.answer(&forwarded, 200));
+    let mut caller = Side::caller(&alice, &net.expect(&alice, 200));
+    let padding = format!("X: {}\r\nCSeq:", "x".repeat(60_000));
+    let ack = caller.next("ACK").replace("CSeq:", &padding);
+    let of = |dialog: &str| ack.replace(";tag=to-bob", &format!(";tag={dialog}"));
+    assert_ne!(of("one"), ack);
+    let tags = |net: &mut Net, peer: &Peer| {
+        let ack = net.request(peer, &Method::Ack);
+        String::from(ack.to_tag().unwrap())
+    };
+    for flow in [3, 5] {
+        net.close(&if flow == 3 { bob.clone() } else { ws("bob", 3) });
+        net.send(&alice, of(&format!("first{flow}-")));
+        // Another dialog's, as long: there is no room. A request in a transaction needs none here.
+        net.send(&alice, of("other"));
+        net.send(&alice, caller.next("INFO"));
+        // Its own comes again.
+        net.send(&alice, of(&format!("first{flow}-")));
+        net.quiet();
+        let counters = net.server.counters();
+        assert_eq!((counters.waiting_full, counters.acks_dropped), (flow / 2, flow / 2));
+        let back = ws("bob", flow);
+        net.register(&back);
+        net.answer_waiting(false);
+        assert!(tags(&mut net, &back).starts_with(&format!("first{flow}-")));
+        let info = net.request(&back, &Method::Info);
+        net.send(&back, back.answer(&info, 200));
+        net.expect(&alice, 200);
+        net.quiet();
+    }
+}
+
 #[test]
 fn questions() {
     let mut net = Net::with(|config| config.limits.questions = 2);
