@@ -29,7 +29,7 @@ use crate::listener::{Admission, bind_tcp, bind_udp, serve_tcp, serve_tls, serve
 use crate::location::Location;
 use crate::metrics::Metrics;
 use crate::resolver::Resolver;
-use crate::store::{Changes, Database, Writer};
+use crate::store::{Changes, Database, Registrations, Writer};
 use crate::tls::{self, Certificates, Connector};
 
 /// What the gateway calls itself in its own responses.
@@ -82,7 +82,7 @@ impl Gateway {
         let keys = Keys::open(&data, clock::now())?;
         let demo =
             if config.development { accounts::demo_accounts(&data, &config.domain)? } else { Vec::new() };
-        let accounts = Accounts::open(&data, &config.domain)?;
+        let accounts = Arc::new(Accounts::open(&data, &config.domain, keys.nonce)?);
         if accounts.is_empty() {
             tracing::warn!("there are no accounts for {}; add one with `user add NAME`", config.domain);
         }
@@ -154,7 +154,7 @@ impl Gateway {
         let location = Arc::new(Location::new(contacts_per_aor, registrations, changes.clone()));
         let exchange = Exchange::new(
             &core,
-            accounts,
+            Arc::clone(&accounts),
             Arc::clone(&location),
             metrics.clone(),
             config.limits.clone(),
@@ -171,8 +171,8 @@ impl Gateway {
             .collect();
         let store = match database.zip(changes) {
             Some((database, changes)) => {
-                restore(&database, &exchange, config.timeouts.away)?;
-                Some(Writer::start(database, changes, location, metrics)?)
+                restore(&database, &changes, &exchange, config.timeouts.away)?;
+                Some(Writer::start(database, changes, location, accounts, metrics)?)
             }
             None => None,
         };
@@ -252,13 +252,24 @@ impl Drop for Gateway {
     }
 }
 
-/// Takes in the registrations of an earlier process, but not of accounts that are gone.
-fn restore(database: &Database, exchange: &Exchange, away: Duration) -> anyhow::Result<()> {
+/// Takes in the registrations of an earlier process, but not of accounts that are gone or have another password since.
+fn restore(
+    database: &Database,
+    changes: &Changes,
+    exchange: &Exchange,
+    away: Duration,
+) -> anyhow::Result<()> {
     let now = clock::now();
     let away_until = now + away;
     let rows = database.load(|local, remote| exchange.flows.udp_to(local, remote))?;
-    for (aor, bindings) in rows {
-        let bindings = if exchange.accounts.owns(&aor) { bindings } else { Vec::new() };
+    for Registrations { aor, account, bindings } in rows {
+        let there = exchange.accounts.fingerprint(&aor);
+        let same = there.is_some() && (account.is_none() || account == there);
+        if account.is_none() {
+            // An earlier gateway did not write whose it was.
+            changes.note(&aor);
+        }
+        let bindings = if same { bindings } else { Vec::new() };
         exchange.location.restore(aor, bindings, now, away_until);
     }
     tracing::info!(bindings = exchange.location.len(), "registrations of before");

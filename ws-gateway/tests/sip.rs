@@ -7,7 +7,6 @@ use std::time::Duration;
 use support::peers::{Peer, TcpPeer, UdpPeer, WsPeer};
 use support::{Running, Sip, credentials, start};
 use ws_gateway::Gateway;
-use ws_gateway::data::DataDirectory;
 
 /// Alice calls Bob: INVITE, ringing, answer, ACK, a message, BYE from either side.
 async fn call<A: Peer, B: Peer>(running: &Running, alice: &mut A, bob: &mut B) {
@@ -395,80 +394,6 @@ async fn bad_input_is_answered_or_dropped_and_never_closes_a_listener() {
         again.request("OPTIONS", "sip:localhost", "sip:x@example.com", "<sip:localhost>", "ok", 1, "");
     again.send(&request).await;
     assert_eq!(again.receive().await.status(), 200);
-}
-
-#[tokio::test]
-async fn a_removed_user_must_prove_what_it_cannot() {
-    let running = start();
-    let mut alice = WsPeer::new(running.gateway.addresses().http).await;
-    assert_eq!(alice.register("alice", &running.password("alice"), "r", "").await.status(), 200);
-    let data = DataDirectory::open(running.data.path()).unwrap();
-    ws_gateway::accounts::remove(&data, "localhost", "alice").unwrap();
-    running.wait_for_metric("trapezoid_accounts", 1).await;
-    let uri = "sip:bob@localhost";
-    let status = async {
-        // The count changes a moment before the flow does.
-        for cseq in 1.. {
-            let message =
-                alice.request("MESSAGE", uri, "sip:alice@localhost", "<sip:bob@localhost>", "m", cseq, "");
-            alice.send(&message).await;
-            let response = alice.receive_final().await;
-            if response.status() != 480 {
-                return response.status();
-            }
-        }
-        unreachable!("loops for ever")
-    };
-    assert_eq!(tokio::time::timeout(Duration::from_secs(5), status).await.unwrap(), 407);
-}
-
-/// Whoever has the old password is called no longer and calls nobody, but ends the call it is in.
-#[tokio::test]
-async fn a_changed_password_ends_the_registration() {
-    let running = start();
-    let addresses = running.gateway.addresses().clone();
-    let (mut alice, mut bob) = (WsPeer::new(addresses.http).await, WsPeer::new(addresses.http).await);
-    let old = running.password("alice");
-    assert_eq!(alice.register("alice", &old, "ra", "").await.status(), 200);
-    assert_eq!(bob.register("bob", &running.password("bob"), "rb", "").await.status(), 200);
-    let contact = format!("Contact: {}\r\n", alice.contact("alice"));
-    let (from, to) = ("sip:alice@localhost", "<sip:bob@localhost>");
-    alice.send(&alice.request("INVITE", "sip:bob@localhost", from, to, "call", 1, &contact)).await;
-    let invited = bob.receive().await;
-    bob.send(&invited.response("200 OK", "b", &format!("Contact: {}\r\n", bob.contact("bob")))).await;
-    let ok = alice.receive_final().await;
-    let routes: String = ok.all("Record-Route").iter().rev().map(|r| format!("Route: {r}\r\n")).collect();
-    let to_bob = "<sip:bob@localhost>;tag=b";
-    alice.send(&alice.request("ACK", &target(&ok), from, to_bob, "call", 1, &routes)).await;
-    assert_eq!(bob.receive().await.method(), "ACK");
-
-    let data = DataDirectory::open(running.data.path()).unwrap();
-    ws_gateway::accounts::remove(&data, "localhost", "alice").unwrap();
-    ws_gateway::accounts::add(&data, "localhost", "alice", "another").unwrap();
-    running.wait_for_metric("trapezoid_bindings", 1).await;
-    let message = |peer: &WsPeer, from: &str, to: &str, call_id: &str| {
-        peer.request(
-            "MESSAGE",
-            &format!("sip:{to}"),
-            &format!("sip:{from}"),
-            &format!("<sip:{to}>"),
-            call_id,
-            1,
-            "",
-        )
-    };
-    bob.send(&message(&bob, "bob@localhost", "alice@localhost", "m1")).await;
-    assert_eq!(bob.receive_final().await.status(), 480);
-    alice.send(&message(&alice, "alice@localhost", "bob@localhost", "m2")).await;
-    assert_eq!(alice.receive_final().await.status(), 407);
-    assert_eq!(alice.register("alice", &old, "ra2", "").await.status(), 401);
-    alice.send(&alice.request("BYE", &target(&ok), from, to_bob, "call", 2, &routes)).await;
-    let bye = bob.receive().await;
-    assert_eq!(bye.method(), "BYE", "{}", bye.0);
-    bob.send(&bye.response("200 OK", "b", "")).await;
-    assert_eq!(alice.receive_final().await.status(), 200);
-    assert_eq!(alice.register("alice", "another", "ra3", "").await.status(), 200);
-    running.wait_for_metric("trapezoid_bindings", 2).await;
 }
 
 #[tokio::test]

@@ -3,6 +3,8 @@
 use core::fmt;
 
 use alloc::vec::Vec;
+use hmac::{Hmac, KeyInit as _, Mac as _};
+use sha2::Sha256;
 use smol_str::SmolStr;
 
 use super::{Algorithm, HexDigest};
@@ -63,6 +65,26 @@ impl Secrets {
     /// All of them, weakest algorithm first, to be kept.
     pub fn ha1s(&self) -> impl Iterator<Item = (Algorithm, &str)> {
         self.ha1s.iter().map(|(algorithm, ha1)| (*algorithm, ha1.as_str()))
+    }
+
+    /// What tells these secrets from others and says nothing of them to who has not `key`: what was proven with them can be kept
+    /// with it.
+    pub fn fingerprint(&self, key: &[u8; 32]) -> [u8; 16] {
+        let mut mac = Hmac::<Sha256>::new_from_slice(key).expect("HMAC takes a key of any length");
+        mac.update(b"account");
+        let mut add = |text: &str| {
+            mac.update(&(text.len() as u64).to_be_bytes());
+            mac.update(text.as_bytes());
+        };
+        add(&self.username);
+        add(&self.realm);
+        for (algorithm, ha1) in self.ha1s() {
+            add(algorithm.token());
+            add(ha1);
+        }
+        let mut fingerprint = [0; 16];
+        fingerprint.copy_from_slice(&mac.finalize().into_bytes()[..16]);
+        fingerprint
     }
 }
 

@@ -15,6 +15,7 @@ use sip_core::auth::Secrets;
 use smol_str::SmolStr;
 
 use crate::data::DataDirectory;
+use crate::keys::Key;
 
 pub use demo::{DemoAccount, demo_accounts};
 pub use file::{AccountError, add, list, remove};
@@ -27,6 +28,8 @@ pub const RELOAD: Duration = Duration::from_secs(2);
 pub struct Accounts {
     data: DataDirectory,
     domain: String,
+    /// For fingerprints.
+    key: Key,
     index: RwLock<Index>,
 }
 
@@ -37,10 +40,10 @@ struct Index {
 }
 
 impl Accounts {
-    /// Reads the accounts of `domain`.
-    pub fn open(data: &DataDirectory, domain: &str) -> anyhow::Result<Self> {
-        let accounts =
-            Self { data: data.clone(), domain: domain.into(), index: RwLock::new(Index::default()) };
+    /// Reads the accounts of `domain`. `key` is for [`Self::fingerprint`].
+    pub fn open(data: &DataDirectory, domain: &str, key: Key) -> anyhow::Result<Self> {
+        let index = RwLock::new(Index::default());
+        let accounts = Self { data: data.clone(), domain: domain.into(), key, index };
         accounts.reload()?;
         Ok(accounts)
     }
@@ -76,10 +79,18 @@ impl Accounts {
 
     /// Whether `aor`, in canonical form, is an account's.
     pub fn owns(&self, aor: &str) -> bool {
-        let Some((user, host)) = aor.strip_prefix("sip:").and_then(|rest| rest.rsplit_once('@')) else {
-            return false;
-        };
-        host == self.domain && self.index.read().secrets.contains_key(user)
+        self.user(aor).is_some_and(|user| self.index.read().secrets.contains_key(user))
+    }
+
+    /// What tells whether the account of `aor` is still the one it was; `None` if there is none.
+    pub fn fingerprint(&self, aor: &str) -> Option<String> {
+        let secrets = self.secrets(self.user(aor)?)?;
+        Some(secrets.fingerprint(&self.key).iter().map(|byte| format!("{byte:02x}")).collect())
+    }
+
+    fn user<'a>(&self, aor: &'a str) -> Option<&'a str> {
+        let (user, host) = aor.strip_prefix("sip:")?.rsplit_once('@')?;
+        (host == self.domain).then_some(user)
     }
 
     /// How many there are.

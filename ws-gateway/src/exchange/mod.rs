@@ -65,7 +65,7 @@ pub struct Exchange {
     /// Who is registered where.
     pub location: Arc<Location>,
     /// Who may register.
-    pub accounts: Accounts,
+    pub accounts: Arc<Accounts>,
     /// What the gateway counts itself.
     pub metrics: Metrics,
     /// Caps.
@@ -106,7 +106,7 @@ impl Exchange {
     /// An exchange with nobody connected. `config` is what each shard's core is told.
     pub fn new(
         config: &sip_core::server::Config,
-        accounts: Accounts,
+        accounts: Arc<Accounts>,
         location: Arc<Location>,
         metrics: Metrics,
         limits: Limits,

@@ -17,7 +17,7 @@ use crate::listener::Admission;
 
 fn exchange(directory: &tempfile::TempDir) -> Arc<Exchange> {
     let data = DataDirectory::open(directory.path()).unwrap();
-    let accounts = Accounts::open(&data, "localhost").unwrap();
+    let accounts = Accounts::open(&data, "localhost", [0; 32]).unwrap();
     let (limits, timeouts) = (Limits::default(), Timeouts::default());
     let (tasks, stop) = (TaskTracker::new(), CancellationToken::new());
     let resolver = Resolver::new(&[], tasks.clone()).unwrap();
@@ -28,7 +28,7 @@ fn exchange(directory: &tempfile::TempDir) -> Arc<Exchange> {
     let location = Arc::new(Location::new(10, 100, None));
     Arc::new(Exchange::new(
         &config,
-        accounts,
+        Arc::new(accounts),
         location,
         metrics,
         limits,

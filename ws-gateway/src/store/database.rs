@@ -4,17 +4,16 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use redb::{ReadableDatabase as _, ReadableTable as _, TableDefinition};
-use sip_core::registrar::Binding;
 use sip_core::transport::Hop;
 use smol_str::SmolStr;
 
-use super::row;
+use super::row::{self, Registrations};
 use crate::data::DataDirectory;
 
 /// The file's name in the data directory.
 pub const FILE: &str = "location.redb";
 
-/// The form of the rows. A change that an older gateway would misread takes the next number.
+/// The form of the rows. A change that an older gateway would misread takes the next number; what it leaves out takes none.
 const SCHEMA: u64 = 1;
 
 const META: TableDefinition<'_, &str, u64> = TableDefinition::new("meta");
@@ -78,7 +77,7 @@ impl Database {
     pub fn load(
         &self,
         way: impl Fn(SocketAddr, SocketAddr) -> Option<Hop>,
-    ) -> Result<Vec<(SmolStr, Vec<Binding>)>, StoreError> {
+    ) -> Result<Vec<Registrations>, StoreError> {
         let read = || -> Result<_, redb::Error> {
             let mut rows = Vec::new();
             let table = self.database.begin_read()?.open_table(BINDINGS)?;
@@ -86,7 +85,7 @@ impl Database {
                 let (key, value) = entry?;
                 let aor = SmolStr::from(key.value());
                 match row::read(&aor, value.value(), &way) {
-                    Ok(bindings) => rows.push((aor, bindings)),
+                    Ok(row) => rows.push(row),
                     Err(error) => tracing::error!(%aor, %error, "a row of {FILE} cannot be read"),
                 }
             }
@@ -96,17 +95,18 @@ impl Database {
     }
 
     /// Writes these rows in one transaction, which is on the disk when this returns. A row without bindings is removed.
-    pub fn write(&self, rows: &[(SmolStr, Vec<Binding>)]) -> Result<(), StoreError> {
+    pub fn write(&self, rows: &[Registrations]) -> Result<(), StoreError> {
         let write = || -> Result<(), redb::Error> {
             let transaction = self.database.begin_write()?;
             {
                 let mut table = transaction.open_table(BINDINGS)?;
-                for (aor, bindings) in rows {
-                    if bindings.is_empty() {
+                for row in rows {
+                    let aor = &row.aor;
+                    if row.bindings.is_empty() {
                         table.remove(aor.as_str())?;
                         continue;
                     }
-                    match row::write(bindings) {
+                    match row::write(row) {
                         Ok(row) => drop(table.insert(aor.as_str(), row.as_slice())?),
                         // Strings and numbers only: there is no way for it to fail that trying again would mend.
                         Err(error) => tracing::error!(%aor, %error, "bindings not written"),
@@ -191,6 +191,8 @@ mod tests {
         }
         transaction.commit().unwrap();
         let rows = database.load(|_, _| None).unwrap();
-        assert_eq!(rows, [("sip:b@localhost".into(), Vec::new())]);
+        // Nor does one that says not yet whose it is.
+        let account = None;
+        assert_eq!(rows, [Registrations { aor: "sip:b@localhost".into(), account, bindings: Vec::new() }]);
     }
 }

@@ -11,4 +11,5 @@ mod writer;
 
 pub use changes::Changes;
 pub use database::{Database, FILE, StoreError};
+pub use row::Registrations;
 pub use writer::{GROUP, Writer};

@@ -9,8 +9,22 @@ use sip_core::time::Instant;
 use sip_core::transport::{Hop, RegistrationKey, Transport};
 use smol_str::SmolStr;
 
+/// What is kept of one address-of-record.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Registrations {
+    /// Whose they are.
+    pub aor: SmolStr,
+    /// The fingerprint of the account's secrets ([`crate::accounts::Accounts::fingerprint`]) when they were written.
+    pub account: Option<String>,
+    /// The registrations.
+    pub bindings: Vec<Binding>,
+}
+
 #[derive(Serialize, Deserialize)]
 struct Row<'a> {
+    /// Not there in rows of gateways that did not write it.
+    #[serde(borrow, default)]
+    account: Option<Cow<'a, str>>,
     #[serde(borrow)]
     bindings: Vec<Stored<'a>>,
 }
@@ -44,9 +58,9 @@ struct Peer<'a> {
     remote: SocketAddr,
 }
 
-/// The row of these bindings.
-pub(super) fn write(bindings: &[Binding]) -> Result<Vec<u8>, serde_json::Error> {
-    let bindings = bindings.iter().map(|binding| Stored {
+/// The row of these.
+pub(super) fn write(kept: &Registrations) -> Result<Vec<u8>, serde_json::Error> {
+    let bindings = kept.bindings.iter().map(|binding| Stored {
         instance: binding.key.instance.as_str().into(),
         reg_id: binding.key.reg_id,
         contact: binding.contact.as_str().into(),
@@ -61,16 +75,16 @@ pub(super) fn write(bindings: &[Binding]) -> Result<Vec<u8>, serde_json::Error> 
             remote: hop.remote,
         }),
     });
-    serde_json::to_vec(&Row { bindings: bindings.collect() })
+    serde_json::to_vec(&Row { account: kept.account.as_deref().map(Cow::from), bindings: bindings.collect() })
 }
 
-/// The bindings of a row of `aor`. `way` gives the hop to a peer that a datagram socket reaches; everybody else has to
+/// What a row of `aor` has. `way` gives the hop to a peer that a datagram socket reaches; everybody else has to
 /// connect again.
 pub(super) fn read(
     aor: &SmolStr,
     row: &[u8],
     way: impl Fn(SocketAddr, SocketAddr) -> Option<Hop>,
-) -> Result<Vec<Binding>, serde_json::Error> {
+) -> Result<Registrations, serde_json::Error> {
     let row: Row<'_> = serde_json::from_slice(row)?;
     let binding = |stored: Stored<'_>| Binding {
         key: RegistrationKey { aor: aor.clone(), instance: stored.instance.into(), reg_id: stored.reg_id },
@@ -85,5 +99,6 @@ pub(super) fn read(
             .filter(|peer| Transport::from_token(&peer.transport) == Some(Transport::Udp))
             .and_then(|peer| way(peer.local, peer.remote)),
     };
-    Ok(row.bindings.into_iter().map(binding).collect())
+    let account = row.account.map(Cow::into_owned);
+    Ok(Registrations { aor: aor.clone(), account, bindings: row.bindings.into_iter().map(binding).collect() })
 }

@@ -5,8 +5,10 @@ use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use anyhow::Context as _;
+use smol_str::SmolStr;
 
-use super::{Changes, Database};
+use super::{Changes, Database, Registrations};
+use crate::accounts::Accounts;
 use crate::location::Location;
 use crate::metrics::Metrics;
 
@@ -25,17 +27,18 @@ pub struct Writer {
 }
 
 impl Writer {
-    /// Starts it. What `changes` names is read from `location` and written to `database`.
+    /// Starts it. What `changes` names is read from `location` and written to `database`, with whose it is by `accounts`.
     pub fn start(
         database: Database,
         changes: Arc<Changes>,
         location: Arc<Location>,
+        accounts: Arc<Accounts>,
         metrics: Metrics,
     ) -> anyhow::Result<Self> {
         let noted = Arc::clone(&changes);
         let thread = thread::Builder::new()
             .name("location".into())
-            .spawn(move || write(&database, &noted, &location, &metrics))
+            .spawn(move || write(&database, &noted, &location, &accounts, &metrics))
             .context("no thread for the location database")?;
         Ok(Self { changes, thread: Some(thread) })
     }
@@ -58,9 +61,20 @@ impl Drop for Writer {
     }
 }
 
-fn write(database: &Database, changes: &Changes, location: &Location, metrics: &Metrics) {
+fn write(
+    database: &Database,
+    changes: &Changes,
+    location: &Location,
+    accounts: &Accounts,
+    metrics: &Metrics,
+) {
+    let row = |aor: SmolStr| {
+        // In this order: a password that changes meanwhile ends what was there.
+        let account = accounts.fingerprint(&aor);
+        Registrations { account, bindings: location.bindings(&aor), aor }
+    };
     while let Some(aors) = changes.take(GROUP) {
-        let rows: Vec<_> = aors.into_iter().map(|aor| (aor.clone(), location.bindings(&aor))).collect();
+        let rows: Vec<_> = aors.into_iter().map(row).collect();
         match database.write(&rows) {
             Ok(()) => {
                 metrics.location_commits.inc();
@@ -69,7 +83,7 @@ fn write(database: &Database, changes: &Changes, location: &Location, metrics: &
             Err(error) => {
                 metrics.location_failures.inc();
                 tracing::error!("registrations are not written: {error}");
-                if !changes.give_back(rows.into_iter().map(|(aor, _)| aor).collect(), RETRY) {
+                if !changes.give_back(rows.into_iter().map(|row| row.aor).collect(), RETRY) {
                     return;
                 }
             }
