@@ -218,6 +218,22 @@ pub const EVENT_ROWS: usize = 1_000;
 /// Subscriptions of others to one user agent. Past it SUBSCRIBE gets 480.
 pub const WATCHERS: usize = 64;
 
+/// Subscriptions to registrations that one server core has, fetches on their way among them. Past it SUBSCRIBE gets 503.
+pub const WATCHES: usize = 10_000;
+
+/// Subscriptions to the registrations of one address-of-record: its own devices, and a reception. Past it SUBSCRIBE gets 503.
+pub const WATCHES_PER_AOR: usize = 32;
+
+/// Subscriptions to registrations that one account or peer has: those of a large reception. Past it SUBSCRIBE gets 503.
+pub const WATCHES_PER_WATCHER: usize = 256;
+
+/// Bindings of one watched address-of-record whose end is remembered. Past it the oldest is told without its reason.
+pub const ENDED_PER_AOR: usize = 16;
+
+/// Largest document about registrations, bytes, so that the NOTIFY around it is a message and a datagram. Ten contacts of 4 kB
+/// fit. Past it the rest is left out and counted.
+pub const REGINFO_BYTES: usize = 49_152;
+
 /// States one user agent publishes. Past it `publish` is refused.
 pub const PUBLICATIONS: usize = 16;
 

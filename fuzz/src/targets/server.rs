@@ -9,7 +9,9 @@ use sip_core::auth::{Replays, Secrets};
 use sip_core::entropy::SeededEntropy;
 use sip_core::message::Message;
 use sip_core::registrar::{self, Binding, Caps};
-use sip_core::server::{Answer, Config, Identity, Input, Output, Outward, Question, QuestionId, Server};
+use sip_core::server::{
+    Answer, Config, Identity, Input, Output, Outward, Question, QuestionId, Server, WatchError, Watched,
+};
 use sip_core::time::{Duration, Instant};
 use sip_core::transport::target::{Query, Records};
 use sip_core::transport::{FlowId, Hop, RegistrationKey, RouteTarget, Transport};
@@ -246,6 +248,11 @@ impl Bench {
             }
             Question::Admit { usage, .. } => Answer::Admitted(self.replays.admit(usage, self.now)),
             Question::Lookup { aor } => Answer::Bindings(self.bindings.get(aor.as_str()).cloned()),
+            Question::Watch(watch) => {
+                let known = self.bindings.get(watch.aor.as_str()).cloned();
+                let watched = known.map(|bindings| Watched { bindings, ended: Vec::new() });
+                Answer::Watched(watched.ok_or(WatchError::UnknownAor))
+            }
             Question::Update(update) => {
                 let bindings = self.bindings.entry(update.aor.to_string()).or_default();
                 let done = registrar::apply(bindings, &update, self.now, Caps::default());
@@ -326,6 +333,7 @@ impl Bench {
                 }
                 Output::Target { .. }
                 | Output::Probed { .. }
+                | Output::Unwatch { .. }
                 | Output::Guessed { .. }
                 | Output::Alias { .. } => {}
             }

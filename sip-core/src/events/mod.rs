@@ -8,6 +8,7 @@ mod merge;
 mod notifier;
 mod package;
 mod publication;
+mod subscribe;
 mod subscriber;
 #[cfg(test)]
 mod tests;
@@ -18,6 +19,7 @@ pub use self::merge::Merged;
 pub use self::notifier::{Notice, Notifier, NotifierState};
 pub use self::package::{Document, DocumentError, EventName, Package};
 pub use self::publication::{Operation, Publication};
+pub use self::subscribe::{LEAST_LIFETIME, TooBrief, granted, is_acceptable};
 pub use self::subscriber::{Due, Notified, NotifyError, Source, Subscriber, SubscriptionState};
 use crate::entropy::{self, Entropy};
 use crate::message::Headers;

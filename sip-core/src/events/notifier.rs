@@ -137,6 +137,11 @@ impl Notifier {
         self.news |= self.state == NotifierState::Active;
     }
 
+    /// What seemed to have changed is as the subscriber knows it.
+    pub const fn nothing_new(&mut self) {
+        self.news = false;
+    }
+
     /// Ends the subscription; the subscriber is told.
     pub fn terminate(&mut self, now: Instant, reason: Reason, retry_after: Option<Duration>) {
         if !self.is_terminated() {
@@ -247,8 +252,19 @@ impl Notifier {
         }
     }
 
-    const fn is_terminated(&self) -> bool {
+    /// Whether it is over; its subscriber may have to be told.
+    pub const fn is_terminated(&self) -> bool {
         matches!(self.state, NotifierState::Terminated { .. })
+    }
+
+    /// Whether a NOTIFY is on its way.
+    pub const fn is_in_flight(&self) -> bool {
+        self.in_flight
+    }
+
+    /// Whether something is to be told.
+    pub const fn has_news(&self) -> bool {
+        self.news
     }
 
     /// Over, and its subscriber has been told.

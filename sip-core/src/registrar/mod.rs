@@ -4,11 +4,14 @@
 //! The bindings live outside the core. [`read`] turns a REGISTER into a [`BindingUpdate`], whoever keeps the
 //! bindings calls [`apply`] under the address-of-record's lock, and [`accept`] writes the 200 from the result.
 //!
-//! What it does not do: authenticate, or keep bindings.
+//! What those are told who watch an address-of-record is a [`Report`].
+//!
+//! What it does not do: authenticate, keep bindings, or keep subscriptions.
 
 mod binding;
 mod gruu;
 mod read;
+mod reginfo;
 mod response;
 #[cfg(test)]
 mod tests;
@@ -17,5 +20,6 @@ mod update;
 pub use binding::{Binding, is_there, reach};
 pub use gruu::{Gruus, Instance};
 pub use read::{Bounds, RULES, Refusal, read};
+pub use reginfo::{Ended, Report, ended};
 pub use response::{Answer, accept};
 pub use update::{BindingUpdate, Caps, Change, ContactUpdate, UpdateError, apply};

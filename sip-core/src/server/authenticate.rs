@@ -49,7 +49,9 @@ impl Server {
             // Every dialog through here is recorded, and its Routes would say so: a stranger's To tag is made up
             // (§12.2.2), and is not tried on our users.
             // Who forgot our Record-Route in its answer is still found by its GRUU, which was told in this dialog.
-            let told = stray || uri.gruu().is_some();
+            // So is who is subscribed here.
+            let told =
+                stray || uri.gruu().is_some() || self.subscriptions.of_request(&arrival.request).is_some();
             if arrival.request.to_tag().is_some() && !told && !arrival.from.transport.is_websocket() {
                 self.counters.dialogs_unknown += 1;
                 return self.refuse(now, &arrival, Rule::DialogUnknown.into());
@@ -301,6 +303,9 @@ impl Server {
             }
             return self.depart(now, arrival, sender, routes);
         }
+        if let Some(id) = self.subscriptions.of_request(&arrival.request) {
+            return self.resubscribe(now, &arrival, username.as_deref(), id);
+        }
         match (username, aor) {
             (_, Some(_))
                 if self.config.callers == Callers::Peers && arrival.standing == Standing::Stranger =>
@@ -313,6 +318,9 @@ impl Server {
             (_, None) => self.own(now, &arrival),
             (_, Some(_)) if hops == Some(0) => self.own(now, &arrival),
             (_, Some(_)) if dead => self.refuse(now, &arrival, Rule::GruuUnknown.into()),
+            (username, Some(aor)) if instance.is_none() && self.is_for_notifier(&arrival) => {
+                self.subscribe(now, arrival, username.as_deref(), aor);
+            }
             (username, Some(aor)) => self.lookup(now, arrival, username.as_deref(), aor, instance, routes),
         }
     }

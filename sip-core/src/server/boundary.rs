@@ -10,7 +10,7 @@ use smol_str::SmolStr;
 
 use crate::auth::{NonceUse, Secrets};
 use crate::message::Method;
-use crate::registrar::{Binding, BindingUpdate, UpdateError};
+use crate::registrar::{Binding, BindingUpdate, Ended, UpdateError};
 use crate::time::Duration;
 use crate::time::Instant;
 use crate::transport::target::{Query, Records, Way};
@@ -53,6 +53,9 @@ pub enum Input {
         /// The Call-ID of the OPTIONS, by which its answer finds this server.
         call_id: SmolStr,
     },
+    /// The bindings of an address-of-record have changed by other than time, and a subscription holds them
+    /// ([`Question::Watch`]).
+    Changed(WatchId),
     /// `poll_timeout`'s instant has passed.
     Timeout,
 }
@@ -116,6 +119,13 @@ pub enum Output {
         /// How it does.
         health: Health,
     },
+    /// A subscription is over: what it held ([`Hold`]) is to be let go.
+    Unwatch {
+        /// Which one.
+        id: WatchId,
+        /// What it watched.
+        aor: SmolStr,
+    },
     /// What came of a [`Input::Probe`].
     Probed {
         /// The peer's name.
@@ -168,6 +178,8 @@ pub enum Question {
     /// Change bindings atomically, by calling [`crate::registrar::apply`] under the AoR's lock.
     /// Answer: [`Answer::Updated`].
     Update(BindingUpdate),
+    /// The bindings of an address-of-record, for one who watches them. Answer: [`Answer::Watched`].
+    Watch(Watch),
     /// A way to the peer a route token names; for a registration that is away the answer may come when it is
     /// back. Answer: [`Answer::Reachable`].
     Reach(RouteTarget),
@@ -192,10 +204,74 @@ pub enum Answer {
     Bindings(Option<Vec<Binding>>),
     /// All bindings after the change.
     Updated(Result<Vec<Binding>, UpdateError>),
+    /// See [`Question::Watch`].
+    Watched(Result<Watched, WatchError>),
     /// `None`: there is no way now and there will be none soon.
     Reachable(Option<Hop>),
     /// One for each question, in their order.
     Resolved(Vec<Records>),
     /// Which of the ways, counted from 0, and the hop over it; `None`: none can be had.
     Connected(Option<(usize, Hop)>),
+}
+
+/// Names a subscription to registrations within one server. Never reused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct WatchId(pub u64);
+
+/// Who watches registrations.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Watcher {
+    /// The account of this user name.
+    Account(SmolStr),
+    /// The [`super::Peer`] of this name.
+    Peer(SmolStr),
+}
+
+/// A subscription that wants to know bindings.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Watch {
+    /// Which one.
+    pub id: WatchId,
+    /// Whose bindings, in canonical form.
+    pub aor: SmolStr,
+    /// Who asks.
+    pub watcher: Watcher,
+    /// Whether it is to be told of changes.
+    pub hold: Hold,
+    /// Until when.
+    pub until: Instant,
+}
+
+/// Whether a subscription is told when the bindings change ([`Input::Changed`]).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Hold {
+    /// From now on, if there is room for one more.
+    Begin,
+    /// As before, if it still may ([`WatchError::Revoked`]), now until then.
+    Keep,
+    /// No: it asks this once.
+    Not,
+}
+
+/// What a subscription wanted to know.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Watched {
+    /// All bindings now.
+    pub bindings: Vec<Binding>,
+    /// How those ended lately that were removed ([`crate::registrar::ended`]), the newest last. One that is not here ran out, or
+    /// ended long ago.
+    pub ended: Vec<Ended>,
+}
+
+/// Why a subscription is told nothing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum WatchError {
+    /// There is no such account, or no more.
+    UnknownAor,
+    /// The watcher's account is gone.
+    WatcherGone,
+    /// It is known no longer, or was ended when the watcher's password changed: it may begin anew.
+    Revoked,
+    /// The address-of-record has as many watchers as it may, or the watcher watches as many.
+    Full,
 }

@@ -6,6 +6,7 @@ use core::net::SocketAddr;
 
 use smol_str::SmolStr;
 
+use super::boundary::Watcher;
 use super::peers::{Peer, StaticRoute};
 use crate::auth::Algorithm;
 use crate::limits;
@@ -50,6 +51,8 @@ pub struct Config {
     pub flow_timer: Option<Duration>,
     /// Accounts that may register contacts for others (§10.3 step 3): user names, and addresses-of-record.
     pub registrants: BTreeMap<SmolStr, Vec<SmolStr>>,
+    /// Who may watch the registrations of others (RFC 3680 §4.6); everybody may its own.
+    pub watchers: BTreeMap<Watcher, WatchedUsers>,
     /// How requests are routed.
     pub routing: Routing,
     /// What the transaction timers derive from.
@@ -94,6 +97,7 @@ impl Config {
             service_route: Vec::new(),
             flow_timer: Some(Duration::from_secs(120)),
             registrants: BTreeMap::new(),
+            watchers: BTreeMap::new(),
             routing: Routing::default(),
             timers: Timers::default(),
             expiry: Bounds::default(),
@@ -127,6 +131,25 @@ impl core::fmt::Debug for Config {
             .field("expiry", &self.expiry)
             .field("limits", &self.limits)
             .finish_non_exhaustive()
+    }
+}
+
+/// Whose registrations somebody may watch.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum WatchedUsers {
+    /// Everybody's.
+    All,
+    /// Those of these addresses-of-record.
+    These(Vec<SmolStr>),
+}
+
+impl WatchedUsers {
+    /// Whether an address-of-record is among them.
+    pub fn includes(&self, aor: &SmolStr) -> bool {
+        match self {
+            Self::All => true,
+            Self::These(aors) => aors.contains(aor),
+        }
     }
 }
 
@@ -222,6 +245,8 @@ pub struct Limits {
     pub forks: usize,
     /// See [`limits::BREADTH`].
     pub breadth: u32,
+    /// See [`limits::WATCHES`].
+    pub subscriptions: usize,
     /// See [`limits::OUTPUTS`].
     pub outputs: usize,
     /// What transactions may take.
@@ -243,6 +268,7 @@ impl Default for Limits {
             connect: limits::CONNECT,
             forks: limits::FORKS,
             breadth: limits::BREADTH,
+            subscriptions: limits::WATCHES,
             outputs: limits::OUTPUTS,
             transactions: transaction::Caps::default(),
         }

@@ -97,6 +97,16 @@ counters! {
     diverted,
     /// Calls not forwarded because they were forwarded too often, or to where they were.
     diversions_over_cap,
+    /// Subscriptions to registrations that were granted, fetches among them.
+    subscriptions,
+    /// Subscriptions to registrations that were refused because there were too many.
+    subscriptions_full,
+    /// Subscriptions to registrations whose watcher could not be reached or did not answer.
+    subscriptions_lost,
+    /// NOTIFYs sent about registrations.
+    notifies,
+    /// Contacts left out of a NOTIFY that had no room for them.
+    contacts_not_told,
     /// OPTIONS sent to peers to see whether they are there.
     probes,
     /// In-dialog requests held for a registration that was away.

@@ -124,6 +124,11 @@ impl Server {
             (Pending::Update { arrival, identity }, Answer::Updated(result)) => {
                 self.updated(now, arrival, identity, result);
             }
+            (Pending::Subscribe { arrival, application }, Answer::Watched(answer)) => {
+                self.subscribed(now, &arrival, application, answer);
+            }
+            (Pending::Notify { id }, Answer::Reachable(hop)) => self.watcher_reached(now, id, hop),
+            (Pending::Tell { id, hop }, Answer::Watched(answer)) => self.tell(now, id, hop, answer),
             (Pending::Sender { arrival, sender, receiver }, Answer::Reachable(hop)) => {
                 self.sender_reached(now, arrival, sender, receiver, hop);
             }
@@ -154,6 +159,12 @@ impl Server {
             | Pending::Update { arrival, .. } => {
                 self.refuse(now, &arrival, Rule::DirectoryDown.into());
             }
+            Pending::Subscribe { arrival, .. } => {
+                self.subscriptions.asked();
+                self.refuse(now, &arrival, Rule::DirectoryDown.into());
+            }
+            Pending::Notify { id } => self.watcher_reached(now, id, None),
+            Pending::Tell { id, .. } => self.put_off(now, id),
             Pending::Sender { arrival, .. } => self.wrong_sender(now, &arrival),
             Pending::Held { arrival, since, .. } => {
                 self.count_wait(now, since);

@@ -4,7 +4,8 @@
 //! validates it and reads its Routes; then it is either within a dialog (`dialog`: its sender is checked, its way is
 //! found or awaited) or outside (`authenticate`, then `registration`, `lookup`, or `own`). What must be known from
 //! outside is asked, and `questions` keeps what waits. What is for another domain goes through `outward`, by the peers
-//! and routes of `peers` or by DNS; `probe` asks peers whether they are there.
+//! and routes of `peers` or by DNS; `probe` asks peers whether they are there. Subscriptions to
+//! registrations are `notifier`'s.
 
 mod addresses;
 mod authenticate;
@@ -15,6 +16,7 @@ mod dialog;
 mod dispatch;
 mod forwarding;
 mod lookup;
+mod notifier;
 mod outward;
 mod own;
 mod peers;
@@ -26,12 +28,16 @@ mod reply;
 mod rule;
 mod stateless;
 mod stray;
+mod subscriptions;
 #[cfg(test)]
 mod tests;
 
 pub use crate::proxy::{Forward, Forwards, Occasion};
-pub use boundary::{Answer, Health, Identity, Input, Output, Question, QuestionId};
-pub use config::{Callers, Config, ForwardRule, Limits, Mode, Outward, Routing};
+pub use boundary::{
+    Answer, Health, Hold, Identity, Input, Output, Question, QuestionId, Watch, WatchError, WatchId, Watched,
+    Watcher,
+};
+pub use config::{Callers, Config, ForwardRule, Limits, Mode, Outward, Routing, WatchedUsers};
 pub use counters::Counters;
 pub use peers::{NumberPattern, Peer, Share, StaticRoute};
 pub use rule::Rule;
@@ -52,6 +58,7 @@ use crate::transport::{Hop, RouteTokens, Seals, Transport};
 use forwarding::Forwarding;
 use probe::Probes;
 use questions::{Pending, Questions};
+use subscriptions::Subscriptions;
 
 /// A registrar and proxy for one domain.
 ///
@@ -72,6 +79,7 @@ pub struct Server {
     questions: Questions,
     ongoing: Ongoing,
     probes: Probes,
+    subscriptions: Subscriptions,
     forwarding: Forwarding,
     outputs: VecDeque<Output>,
     counters: Counters,
@@ -109,6 +117,7 @@ impl Server {
             proxy: Proxy::new(settings),
             questions: Questions::default(),
             probes: Probes::default(),
+            subscriptions: Subscriptions::default(),
             outputs: VecDeque::new(),
             counters: Counters::default(),
             config,
@@ -124,6 +133,7 @@ impl Server {
             Input::FlowClosed(flow) => self.layer.flow_closed(now, flow),
             Input::Answer(id, answer) => self.answer(now, id, answer),
             Input::Probe { peer, call_id } => self.probe(now, peer, call_id),
+            Input::Changed(id) => self.watched_changed(now, id),
             Input::Timeout => self.handle_timeout(now),
         }
         loop {
@@ -146,7 +156,8 @@ impl Server {
 
     /// When to tell [`Input::Timeout`]; `None`: not until there is other input.
     pub fn poll_timeout(&self) -> Option<Instant> {
-        [self.layer.poll_timeout(), self.proxy.poll_timeout(), self.questions.next()]
+        let subscriptions = self.subscriptions.next_deadline();
+        [self.layer.poll_timeout(), self.proxy.poll_timeout(), self.questions.next(), subscriptions]
             .into_iter()
             .flatten()
             .min()
@@ -173,6 +184,11 @@ impl Server {
         (self.layer.len(), self.proxy.len(), self.questions.len())
     }
 
+    /// Subscriptions to registrations at this moment.
+    pub fn subscriptions(&self) -> usize {
+        self.subscriptions.len()
+    }
+
     fn handle_timeout(&mut self, now: Instant) {
         self.layer.handle_timeout(now);
         let (proxy, mut turn) = self.turn(now);
@@ -181,6 +197,7 @@ impl Server {
             self.counters.questions_timed_out += 1;
             self.give_up(now, *pending);
         }
+        self.subscriptions_due(now);
     }
 
     fn handle_event(&mut self, now: Instant, event: Event) {
@@ -188,6 +205,7 @@ impl Server {
             Event::ServerTransportFailed { server } => self.caller_lost(now, server),
             Event::ServerTerminated { server } => self.ongoing.forget(server),
             other if self.probes.concerns(&other) => self.probed(&other),
+            other if self.subscriptions.concerns(&other) => self.notified(now, &other),
             other => {
                 let (proxy, mut turn) = self.turn(now);
                 proxy.handle_event(&mut turn, other);

@@ -200,6 +200,7 @@ impl Server {
             }
             // Whoever sent the request has written its Via.
             Errand::Caller { .. } => (0, None, false),
+            Errand::Notify { known, .. } => (0, Some(known), false),
             _ => (0, None, true),
         };
         let some = !ways.is_empty();
@@ -281,6 +282,7 @@ impl Server {
                 self.extend_by(now, server, q, [target(goal.user, contact, false)].into(), None);
             }
             Errand::Caller { server, .. } => self.caller_back(server, Some(hop)),
+            Errand::Notify { id, .. } => self.watcher_reached(now, id, Some(hop)),
             Errand::Probe { peer, call_id } => self.send_probe(now, peer, &call_id, hop),
         }
     }
@@ -307,6 +309,7 @@ impl Server {
             }
             Errand::Extend { server, q, .. } => self.extend_by(now, server, q, Vec::new(), None),
             Errand::Caller { .. } => {}
+            Errand::Notify { id, .. } => self.watcher_reached(now, id, None),
             Errand::Probe { peer, .. } => self.emit(Output::Probed { peer, alive: false }),
         }
     }

@@ -1,27 +1,42 @@
 //! The server's own user agent server: requests for the domain itself (§8.2, §11).
 
-use super::Server;
+use super::notifier::ALLOW_EVENTS;
 use super::questions::Arrival;
 use super::reply::Reply;
 use super::rule::Rule;
-use crate::message::HeaderName;
+use super::{Mode, Server};
 use crate::message::validate::{Role, Rules};
+use crate::message::{HeaderName, Method};
 use crate::registrar;
 use crate::time::Instant;
 
-/// What the server takes for itself: beside what the registrar does, OPTIONS, whose answer says what a call could have.
-const RULES: Rules<'_> = Rules { role: Role::UserAgent, accept: "application/sdp", ..registrar::RULES };
+/// What the server takes for itself: beside what the registrar does, OPTIONS, whose answer says what a call could have, and
+/// subscriptions to registrations.
+const RULES: Rules<'_> = Rules {
+    role: Role::UserAgent,
+    allow: "OPTIONS, REGISTER, SUBSCRIBE",
+    accept: "application/sdp",
+    ..registrar::RULES
+};
 
 impl Server {
     pub(super) fn own(&mut self, now: Instant, arrival: &Arrival) {
         if self.is_merged(now, arrival) {
             return;
         }
-        let reply = match RULES.request(&arrival.request) {
-            Ok(()) => Reply::new(200)
-                .with(HeaderName::Allow, RULES.allow)
-                .with(HeaderName::Accept, RULES.accept)
-                .with(HeaderName::Supported, RULES.supported),
+        let notifies = self.config.routing.mode != Mode::Stateless;
+        if notifies && *arrival.request.method() == Method::Subscribe {
+            return self.subscribe_to_nobody(now, arrival);
+        }
+        let rules = if notifies { RULES } else { Rules { allow: registrar::RULES.allow, ..RULES } };
+        let reply = match rules.request(&arrival.request) {
+            Ok(()) => {
+                let reply = Reply::new(200)
+                    .with(HeaderName::Allow, rules.allow)
+                    .with(HeaderName::Accept, rules.accept)
+                    .with(HeaderName::Supported, rules.supported);
+                if notifies { reply.with(HeaderName::AllowEvents, ALLOW_EVENTS) } else { reply }
+            }
             Err(rejection) => rejection.into(),
         };
         self.refuse(now, arrival, reply);

@@ -22,17 +22,7 @@ pub(super) struct Probes {
 impl Probes {
     /// Whether an event is about one of them.
     pub(super) fn concerns(&self, event: &Event) -> bool {
-        client(event).is_some_and(|client| self.pending.contains_key(&client))
-    }
-}
-
-const fn client(event: &Event) -> Option<ClientId> {
-    match event {
-        Event::Response { client, .. }
-        | Event::TimedOut { client }
-        | Event::TransportFailed { client }
-        | Event::ClientTerminated { client } => Some(*client),
-        _ => None,
+        event.client().is_some_and(|client| self.pending.contains_key(&client))
     }
 }
 
@@ -80,7 +70,7 @@ impl Server {
             Event::Response { response, .. } => !matches!(response.status(), 408 | 503),
             _ => false,
         };
-        let Some((peer, hop)) = client(event).and_then(|client| self.probes.pending.remove(&client)) else {
+        let Some((peer, hop)) = event.client().and_then(|client| self.probes.pending.remove(&client)) else {
             return;
         };
         let health = if alive { Health::Alive } else { Health::Failed(None) };

@@ -9,8 +9,9 @@ use core::cmp::Ordering;
 use bytes::Bytes;
 use smol_str::SmolStr;
 
+use super::notifier::Application;
 use super::peers::Standing;
-use super::{Identity, QuestionId};
+use super::{Identity, QuestionId, WatchId};
 use crate::auth::Credentials;
 use crate::message::Request;
 use crate::message::typed::QValue;
@@ -66,6 +67,12 @@ pub(super) enum Pending {
     Away { sought: Sought, aor: SmolStr },
     /// The outcome of a REGISTER.
     Update { arrival: Arrival, identity: IdentityChange },
+    /// Whether a subscription to registrations may stand.
+    Subscribe { arrival: Arrival, application: Application },
+    /// The way of a NOTIFY.
+    Notify { id: WatchId },
+    /// What it tells.
+    Tell { id: WatchId, hop: Hop },
     /// Whether an in-dialog request's sender is the one its token names.
     Sender { arrival: Arrival, sender: RouteTarget, receiver: RouteTarget },
     /// The way of an in-dialog request.
@@ -106,6 +113,8 @@ pub(super) enum Errand {
     Extend { server: ServerId, q: QValue, goal: Goal },
     /// The responses to a request whose connection is gone (RFC 3261 §18.2.2). `sent_by`: where else they may go, as a URI.
     Caller { server: ServerId, sent_by: Option<SmolStr> },
+    /// A NOTIFY to a watcher of another domain, who was `known` to be there when it subscribed.
+    Notify { id: WatchId, known: Way },
     /// An OPTIONS of our own.
     Probe { peer: SmolStr, call_id: SmolStr },
 }
@@ -163,9 +172,11 @@ impl Pending {
             | Self::Lookup(Sought { arrival, .. })
             | Self::Away { sought: Sought { arrival, .. }, .. }
             | Self::Update { arrival, .. }
+            | Self::Subscribe { arrival, .. }
             | Self::Sender { arrival, .. }
             | Self::Held { arrival, .. } => Some(arrival),
             Self::Caller { .. } | Self::Again(_) | Self::Extend { .. } | Self::Back { .. } => None,
+            Self::Notify { .. } | Self::Tell { .. } => None,
             Self::Locate(quest, _) => quest.errand.arrival(),
             Self::Connect(errand, _) => errand.arrival(),
         }

@@ -194,9 +194,11 @@ impl Pending {
             | Self::Lookup(Sought { arrival, .. })
             | Self::Away { sought: Sought { arrival, .. }, .. }
             | Self::Update { arrival, .. }
+            | Self::Subscribe { arrival, .. }
             | Self::Sender { arrival, .. }
             | Self::Held { arrival, .. } => Some(arrival),
             Self::Caller { .. } | Self::Again(_) | Self::Extend { .. } | Self::Back { .. } => None,
+            Self::Notify { .. } | Self::Tell { .. } => None,
             Self::Locate(quest, _) => quest.errand.into_arrival(),
             Self::Connect(errand, _) => errand.into_arrival(),
         }

@@ -71,6 +71,9 @@ rules! {
     /// In-dialog, from somebody who is not in the dialog.
     NotInDialog 403 "Sender Is Not In This Dialog"
         "on a new connection, register before you go on with a call",
+    /// Another's registrations (RFC 3680 §4.6).
+    WatchForbidden 403 "Registrations Not Shown"
+        "who watches another's registrations needs a [[registrar.watcher]]",
     /// The next hop's addresses are forbidden.
     HopForbidden 403 "Next Hop Not Allowed"
         "[outbound] to lets nobody reach that address; name it as a [[peer]], or see [outbound]",
@@ -92,12 +95,18 @@ rules! {
     /// DNS knows no such domain.
     DomainUnknown 404 "Domain Not Found"
         "DNS has neither SRV nor addresses of it; see [dns] servers",
+    /// Accept without what `reg` has (RFC 3680 §4.5).
+    NotReginfo 406 "Not Acceptable (No Reginfo)"
+        "Accept must have application/reginfo+xml",
     /// A scheme that nothing here leads to.
     Scheme 416 "Unsupported URI Scheme"
         "the Request-URI must be a sip URI",
     /// RFC 4028 §8.1.
     SessionInterval 422 "Session Interval Too Small"
         "ask again with the Min-SE of this answer",
+    /// A subscription for a moment (RFC 6665 §4.2.1.1).
+    SubscriptionTooBrief 423 "Interval Too Brief"
+        "subscribe for no less than Min-Expires",
     /// Nobody is registered.
     NotRegistered 480 "Callee Not Registered"
         "the callee is not there; see `trapezoid_bindings`, or have [[forward]] send its calls elsewhere",
@@ -125,9 +134,18 @@ rules! {
     /// Another's CANCEL (§22.1).
     NotYourInvite 481 "Not Your INVITE"
         "a CANCEL comes over the connection of its INVITE",
+    /// A SUBSCRIBE within a subscription that is over.
+    SubscriptionUnknown 481 "Subscription Not Known"
+        "it has ended, or this server was started anew: subscribe again",
     /// §8.2.2.2.
     Merged 482 "Merged Request"
         "this very request came here over another way before",
+    /// A SUBSCRIBE to nothing there is (RFC 6665 §4.2.1.1).
+    EventUnknown 489 "Bad Event"
+        "Allow-Events has what can be subscribed to here; others are asked of a user's address",
+    /// A SUBSCRIBE older than the one before (§12.2.2).
+    OutOfOrder 500 "CSeq Out Of Order"
+        "each SUBSCRIBE of a subscription has a higher CSeq than the one before",
     /// RFC 3323 §5.
     PrivacyNotProvided 500 "Privacy Not Provided Here"
         "leave `critical` out of Privacy, or ask for `id` and, with an anonymous From, `user` alone",
@@ -143,6 +161,9 @@ rules! {
     /// The cap on transactions.
     TransactionsFull 503 (later) "Too Many Transactions"
         "see `trapezoid_sip_transactions_full_total`",
+    /// The caps on subscriptions.
+    SubscriptionsFull 503 (later) "Too Many Subscriptions"
+        "this address has too many watchers, its watcher watches too many, or all together are; see `trapezoid_subscriptions`",
     /// No connection to the next hop.
     HopUnreachable 504 "Next Hop Cannot Be Reached"
         "none of its servers takes a connection, or none shows a certificate of that domain: see [outbound] ca",

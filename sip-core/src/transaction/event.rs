@@ -94,6 +94,21 @@ pub enum Event {
     },
 }
 
+impl Event {
+    /// The client transaction it is about.
+    pub const fn client(&self) -> Option<ClientId> {
+        match self {
+            Self::Response { client, .. }
+            | Self::TimedOut { client }
+            | Self::TransportFailed { client }
+            | Self::ClientTerminated { client } => Some(*client),
+            Self::AckTimedOut { .. } | Self::ServerTransportFailed { .. } | Self::ServerTerminated { .. } => {
+                None
+            }
+        }
+    }
+}
+
 /// What the layer wants done.
 #[derive(Clone, Debug)]
 pub enum Output {

@@ -11,9 +11,9 @@ use super::{CallId, CallState, Event, EventsError, Failure, Identity, UserAgent}
 use crate::body::Content;
 use crate::dialog::DialogId;
 use crate::entropy;
-use crate::events::{EventName, Notifier, NotifierState, Package, Reason};
+use crate::events::{self, EventName, LEAST_LIFETIME, Notifier, NotifierState, Package, Reason};
 use crate::limits;
-use crate::message::typed::{Accept, Event as EventField, Expires};
+use crate::message::typed::Event as EventField;
 use crate::message::validate::Rules;
 use crate::message::{Fields, HeaderName, Method, Request, SessionIdentifier, Uuid, reason_phrase};
 use crate::time::{Duration, Instant};
@@ -23,8 +23,7 @@ use crate::transaction::ServerId;
 /// user response" (§4.2.1.1).
 const DECISION: Duration = Duration::from_secs(2);
 
-/// The least and the most seconds granted. Below an hour a notifier may refuse what is less than it wants (§4.2.1.1).
-const LEAST: u32 = 60;
+/// The most seconds granted.
 const MOST: u32 = 86_400;
 
 /// Names a subscription of somebody's to one user agent. Never reused.
@@ -240,7 +239,9 @@ impl UserAgent {
             return Err(Refusal::of(489));
         };
         let event = EventName::of(&field);
-        acceptable(request, &event.package)?;
+        if !events::is_acceptable(request, &event.package) {
+            return Err(Refusal::of(406));
+        }
         let expires = granted(request, &event.package)?;
         if self.watchers.len() >= limits::WATCHERS || self.is_shutting_down() {
             return Err(Refusal::of(480));
@@ -402,21 +403,6 @@ impl UserAgent {
 
 /// How long a subscription is granted for.
 fn granted(request: &Request, package: &Package) -> Result<Duration, Refusal> {
-    let asked = request.headers().typed::<Expires>().ok().flatten();
-    let asked = asked.map_or(package.default_expires(), |expires| expires.0);
-    // §4.2.1.1: "if and only if the expiration interval is greater than zero AND smaller than one hour".
-    if asked > 0 && asked < LEAST {
-        return Err(Refusal::of(423).with(HeaderName::MinExpires, LEAST.to_smolstr()));
-    }
-    Ok(Duration::from_secs(asked.min(MOST).into()))
-}
-
-/// 406 for a SUBSCRIBE whose Accept has not what the package's documents are (§4.1.2.1).
-fn acceptable(request: &Request, package: &Package) -> Result<(), Refusal> {
-    let Some((kind, subtype)) = package.media_type().and_then(|media_type| media_type.split_once('/')) else {
-        return Ok(());
-    };
-    let headers = request.headers();
-    let covered = || headers.typed_all::<Accept<'_>>().flatten().any(|range| range.covers(kind, subtype));
-    if headers.has(HeaderName::Accept) && !covered() { Err(Refusal::of(406)) } else { Ok(()) }
+    let brief = |_| Refusal::of(423).with(HeaderName::MinExpires, LEAST_LIFETIME.to_smolstr());
+    events::granted(request, package, MOST).map_err(brief)
 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use sip_core::auth::{Replays, Secrets};
 use sip_core::registrar::{self, Binding, Caps};
-use sip_core::server::{Answer, Question, QuestionId};
+use sip_core::server::{Answer, Question, QuestionId, WatchError, Watched};
 use sip_core::time::{Duration, Instant};
 use sip_core::transport::target::{Query, Records, Srv};
 use sip_core::transport::{FlowId, Hop, RegistrationKey, RouteTarget, Transport};
@@ -95,6 +95,12 @@ impl Directory {
                     bindings.retain(|b| b.expires_at > now);
                     bindings.clone()
                 }))
+            }
+            // Nobody here watches for longer than it takes to look.
+            Question::Watch(watch) => {
+                let known = self.bindings.get(watch.aor.as_str()).cloned();
+                let watched = known.map(|bindings| Watched { bindings, ended: Vec::new() });
+                Answer::Watched(watched.ok_or(WatchError::UnknownAor))
             }
             Question::Update(update) => {
                 let Some(aor) = self.bindings.get_key_value(update.aor.as_str()).map(|(aor, _)| aor.clone())

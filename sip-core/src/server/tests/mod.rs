@@ -16,6 +16,7 @@ mod peer;
 mod probes;
 mod proxying;
 mod refusals;
+mod reginfo;
 mod register;
 mod relay;
 mod roles;
@@ -76,6 +77,14 @@ struct Net {
     dead: BTreeSet<SocketAddr>,
     /// What the server told of targets and peers.
     told: Vec<Output>,
+    /// Subscriptions that are to be told of changes.
+    watches: Vec<Watch>,
+    /// How bindings ended, by address-of-record.
+    ended: BTreeMap<SmolStr, Vec<registrar::Ended>>,
+    /// Whose subscriptions were ended from outside.
+    revoked: Option<WatchError>,
+    /// Subscriptions still to be told of changes.
+    changed: VecDeque<WatchId>,
 }
 
 impl Net {
@@ -108,6 +117,10 @@ impl Net {
             queries: Vec::new(),
             dead: BTreeSet::new(),
             told: Vec::new(),
+            watches: Vec::new(),
+            ended: BTreeMap::new(),
+            revoked: None,
+            changed: VecDeque::new(),
         }
     }
 
@@ -156,6 +169,14 @@ impl Net {
     }
 
     fn drain(&mut self) {
+        loop {
+            self.perform();
+            let Some(id) = self.changed.pop_front() else { return };
+            self.server.handle_input(self.now, Input::Changed(id));
+        }
+    }
+
+    fn perform(&mut self) {
         while let Some(output) = self.server.poll_output() {
             match output {
                 Output::Transmit { to, message } => self.sent.push_back((to, message)),
@@ -164,6 +185,9 @@ impl Net {
                 Output::Alias { flow, remote } => self.aliases.push((flow, remote)),
                 Output::Authenticated { flow, identity } => {
                     self.identities.insert(flow, identity);
+                }
+                Output::Unwatch { id, aor } => {
+                    self.watches.retain(|watch| (watch.id, &watch.aor) != (id, &aor));
                 }
                 told @ (Output::Target { .. } | Output::Probed { .. }) => self.told.push(told),
                 Output::Ask(id, question) => match self.answer_of(&question) {
@@ -195,10 +219,17 @@ impl Net {
                 let known = self.accounts.contains_key(user);
                 Answer::Bindings(known.then(|| self.bindings.get(aor).cloned().unwrap_or_default()))
             }
+            Question::Watch(watch) => Answer::Watched(self.watch(watch)),
             Question::Update(update) => {
                 let bindings = self.bindings.entry(update.aor.clone()).or_default();
                 let done = registrar::apply(bindings, update, self.now, Caps::default());
-                Answer::Updated(done.map(|_| bindings.clone()))
+                let bindings = bindings.clone();
+                if let Ok(before) = &done {
+                    let ended: Vec<_> = registrar::ended(before, &bindings, update).collect();
+                    self.ended.entry(update.aor.clone()).or_default().extend(ended);
+                    self.bindings_changed(&update.aor);
+                }
+                Answer::Updated(done.map(|_| bindings))
             }
             Question::Reach(RouteTarget::Registration(key)) => {
                 let bindings = self.bindings.get(&key.aor)?;
@@ -216,6 +247,33 @@ impl Net {
             }
             Question::Connect(ways) => Answer::Connected(self.connect(ways)),
         })
+    }
+
+    fn bindings_changed(&mut self, aor: &str) {
+        let of = self.watches.iter().filter(|watch| watch.aor == aor && watch.until > self.now);
+        self.changed.extend(of.map(|watch| watch.id));
+    }
+
+    fn watch(&mut self, watch: &Watch) -> Result<Watched, WatchError> {
+        let user = watch.aor.strip_prefix("sip:").and_then(|rest| rest.strip_suffix("@example.com"));
+        if !user.is_some_and(|user| self.accounts.contains_key(user)) {
+            return Err(WatchError::UnknownAor);
+        }
+        if let Some(error) = self.revoked {
+            return Err(error);
+        }
+        match watch.hold {
+            Hold::Begin => self.watches.push(watch.clone()),
+            Hold::Keep => {
+                let known = self.watches.iter_mut().find(|known| known.id == watch.id);
+                known.ok_or(WatchError::Revoked)?.until = watch.until;
+            }
+            Hold::Not => {}
+        }
+        let mut bindings = self.bindings.get(&watch.aor).cloned().unwrap_or_default();
+        bindings.retain(|binding| binding.expires_at > self.now);
+        let ended = self.ended.get(&watch.aor).cloned().unwrap_or_default();
+        Ok(Watched { bindings, ended })
     }
 
     /// The first way that is not dead: all datagrams go through one socket, and a connection is named by its peer's port.
@@ -302,6 +360,17 @@ impl Net {
         });
         self.expect(peer, 200);
         self.quiet();
+    }
+}
+
+impl Net {
+    /// A registration of which nobody but the phone hears at once.
+    #[track_caller]
+    fn register_quietly(&mut self, peer: &Peer) {
+        self.send_with_digest(peer, peer.name, &|cseq, extra| {
+            peer.register(cseq, &format!("{}{extra}", peer.contact_field()))
+        });
+        self.expect(peer, 200);
     }
 }
 

@@ -83,7 +83,7 @@ fn requests_for_the_server_itself() {
     for (method, status) in rows {
         net.send(&alice, alice.out(method, "sip:example.com", 5, ""));
         let response = net.expect(&alice, status);
-        assert_eq!(response.headers().first(HeaderName::Allow), Some("OPTIONS, REGISTER"));
+        assert_eq!(response.headers().first(HeaderName::Allow), Some("OPTIONS, REGISTER, SUBSCRIBE"));
     }
     // Its own user agent looks at what a proxy does not (§8.2.2.3, §8.2.3).
     let rows = [

@@ -1,7 +1,9 @@
 //! User agents of our own against the server.
 
 use super::*;
-use crate::user_agent::{self, Aor, CallId, CallState, End, Event, UserAgent};
+use crate::body::reginfo::{ContactEvent, RegInfo};
+use crate::events::{Document, EventName, Merged, Package};
+use crate::user_agent::{self, Aor, CallId, CallState, End, Event, SubscriptionUpdate, UserAgent};
 
 const SDP: &str =
     "v=0\r\no=- 1 1 IN IP4 192.0.2.1\r\ns=-\r\nt=0 0\r\nm=audio 9 RTP/AVP 0\r\nc=IN IP4 192.0.2.1\r\n";
@@ -44,6 +46,11 @@ impl World {
         let done = act(&mut self.phones[phone].ua, self.net.now);
         self.settle();
         done
+    }
+
+    fn pass(&mut self, time: Duration) {
+        self.net.advance(time);
+        self.settle();
     }
 
     fn settle(&mut self) {
@@ -105,4 +112,37 @@ fn who_unregisters_during_a_call_still_hangs_up() {
         |event: &Event| matches!(event, Event::Ended { call, end: End::Hangup { .. } } if *call == theirs);
     assert!(world.phones[1].events.iter().any(end));
     assert!(world.phones[0].events.contains(&Event::Released { call }));
+}
+
+#[test]
+fn rfc3680_5_2_a_user_agent_puts_together_what_it_is_told_of_its_registrations() {
+    let mut world = World::new(&["alice", "alice"]);
+    let told = |world: &mut World| {
+        let mut known: Option<RegInfo> = None;
+        for event in &world.phones[0].events {
+            let Event::Subscription { update: SubscriptionUpdate::Notified { content, .. }, .. } = event
+            else {
+                continue;
+            };
+            let content = content.clone().unwrap();
+            let Ok(Document::Reg(newer)) = Document::parse(&Package::Reg, &content) else { panic!() };
+            match &mut known {
+                Some(known) => assert_eq!(known.merge(newer), Merged::Whole),
+                None => known = Some(newer),
+            }
+        }
+        let contacts = known.unwrap().registrations.remove(0).contacts;
+        contacts.iter().map(|contact| contact.event).collect::<Vec<_>>()
+    };
+    let own = EventName::new(Package::Reg);
+    let subscription = world.act(0, |ua, now| ua.subscribe(now, "sip:alice@example.com", own, None)).unwrap();
+    assert_eq!(told(&mut world), [ContactEvent::Registered; 2]);
+    world.act(1, UserAgent::unregister).unwrap();
+    world.pass(Duration::from_secs(5));
+    assert_eq!(told(&mut world), [ContactEvent::Registered, ContactEvent::Unregistered]);
+    world.act(1, UserAgent::register).unwrap();
+    world.pass(Duration::from_secs(5));
+    assert_eq!(told(&mut world), [ContactEvent::Registered; 2]);
+    world.act(0, |ua, now| ua.unsubscribe(now, subscription)).unwrap();
+    assert_eq!(world.net.server.subscriptions(), 0);
 }

@@ -91,6 +91,7 @@ impl World {
                 // Nobody remembers which server failed.
                 server::Output::Target { .. } | server::Output::Probed { .. } => {}
                 server::Output::Refused { .. }
+                | server::Output::Unwatch { .. }
                 | server::Output::Guessed { .. }
                 | server::Output::Alias { .. } => {}
                 server::Output::Authenticated { flow, identity } => {
