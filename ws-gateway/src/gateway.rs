@@ -7,7 +7,7 @@ use anyhow::Context as _;
 use prometheus_client::registry::Registry;
 use serde::Serialize;
 use sip_core::auth::Algorithm;
-use sip_core::server::Config as CoreConfig;
+use sip_core::server::{Config as CoreConfig, WatchedUsers};
 use sip_core::time::Duration;
 use sip_core::transport::Transport;
 use sip_core::transport::target::Transports;
@@ -355,7 +355,14 @@ fn core_config(config: &Config, keys: &Keys) -> CoreConfig {
     };
     core.limits.transactions = config.limits.memory.transactions();
     core.limits.waiting_bytes = config.limits.memory.waiting();
+    core.limits.subscriptions = config.limits.memory.subscriptions();
     core.registrants = config.registrar.third_parties.iter().map(others).collect();
+    let watched = |users: &Option<Vec<String>>| match users {
+        Some(users) => WatchedUsers::These(users.iter().map(in_full).collect()),
+        None => WatchedUsers::All,
+    };
+    let watchers = config.registrar.watchers.iter();
+    core.watchers = watchers.map(|(watcher, users)| (watcher.clone(), watched(users))).collect();
     core
 }
 

@@ -5,6 +5,7 @@
 
 #[cfg(test)]
 mod tests;
+mod watches;
 
 use std::collections::HashMap;
 use std::hash::{BuildHasher as _, RandomState};
@@ -21,6 +22,8 @@ use smol_str::SmolStr;
 
 use crate::flows::Flows;
 use crate::store::Changes;
+pub use watches::Told;
+use watches::{Watchers, Watches, by_administrator};
 
 /// Locks, each over its share of the addresses-of-record.
 const LOCKS: usize = 64;
@@ -72,6 +75,7 @@ pub struct Location {
     most: usize,
     waiting: AtomicUsize,
     most_waiting: usize,
+    watchers: Watchers,
     /// Told of every change, if somebody writes them down.
     changes: Option<Arc<Changes>>,
 }
@@ -82,6 +86,19 @@ struct Entry {
     /// Registrations that ended while their connection stands: dialogs that began with them are still reached over it.
     left: Vec<(RegistrationKey, Hop)>,
     waiters: Vec<(RegistrationKey, Instant, Waiter)>,
+    /// Who is told of changes.
+    watches: Option<Box<Watches>>,
+}
+
+/// What a REGISTER came to.
+#[derive(Debug)]
+pub struct Updated {
+    /// All bindings after it.
+    pub result: Result<Vec<Binding>, UpdateError>,
+    /// Who waited for what is now back.
+    pub woken: Vec<Woken>,
+    /// Who watches the bindings.
+    pub told: Vec<Told>,
 }
 
 impl Location {
@@ -95,6 +112,7 @@ impl Location {
             most,
             waiting: AtomicUsize::new(0),
             most_waiting: HELD_REQUESTS,
+            watchers: Watchers::default(),
             changes,
         }
     }
@@ -128,13 +146,8 @@ impl Location {
         entry.bindings.clone()
     }
 
-    /// Applies what a REGISTER asks for. Gives all bindings after it, and who waited for what is now back.
-    pub fn update(
-        &self,
-        update: &BindingUpdate,
-        now: Instant,
-        flows: &Flows,
-    ) -> (Result<Vec<Binding>, UpdateError>, Vec<Woken>) {
+    /// Applies what a REGISTER asks for.
+    pub fn update(&self, update: &BindingUpdate, now: Instant, flows: &Flows) -> Updated {
         let mut part = self.part(&update.aor).lock();
         let entry = part.entry(update.aor.clone()).or_default();
         self.refresh(entry, now, flows);
@@ -148,8 +161,13 @@ impl Location {
             Caps { contacts_per_aor: self.contacts_per_aor, room },
         );
         self.count(had, entry.bindings.len());
+        let mut told = Vec::new();
         if let Ok(before) = &applied {
             entry.leave(before);
+            if let Some(watches) = entry.watches.as_mut().filter(|_| update.change != Change::Fetch) {
+                let after = &entry.bindings;
+                told = watches.note(registrar::ended(before, after, update), after, now);
+            }
         }
         let woken = self.wake(entry, now);
         let result = applied.map(|_| entry.bindings.clone());
@@ -159,24 +177,29 @@ impl Location {
         if result.is_ok() && update.change != Change::Fetch {
             self.changed(&update.aor);
         }
-        (result, woken)
+        Updated { result, woken, told }
     }
 
-    /// Ends all bindings of an address-of-record. Dialogs that began with them go on. How many there were.
-    pub fn end(&self, aor: &SmolStr, now: Instant, flows: &Flows) -> usize {
+    /// Ends all bindings of an address-of-record, whose account is `gone` or has another password. Dialogs that began with them go
+    /// on. How many there were, and who watches them.
+    pub fn end(&self, aor: &SmolStr, gone: bool, now: Instant, flows: &Flows) -> (usize, Vec<Told>) {
         let mut part = self.part(aor).lock();
-        let Some(entry) = part.get_mut(aor) else { return 0 };
+        let Some(entry) = part.get_mut(aor) else { return (0, Vec::new()) };
         self.refresh(entry, now, flows);
         let before = std::mem::take(&mut entry.bindings);
         self.count(before.len(), 0);
         entry.leave(&before);
+        let told = match &mut entry.watches {
+            Some(watches) => watches.note(by_administrator(&before, gone), &[], now),
+            None => Vec::new(),
+        };
         if entry.is_empty() {
             part.remove(aor);
         }
         if !before.is_empty() {
             self.changed(aor);
         }
-        before.len()
+        (before.len(), told)
     }
 
     /// The way to a registration, which may be away, or not be known yet since we have just started.
@@ -210,6 +233,7 @@ impl Location {
                     self.changed(aor);
                 }
                 self.forget(entry, now);
+                entry.watches.take_if(|watches| !watches.lasts(&self.watchers, now));
                 !entry.is_empty()
             });
         }
@@ -302,7 +326,7 @@ impl Entry {
     }
 
     fn is_empty(&self) -> bool {
-        self.bindings.is_empty() && self.waiters.is_empty() && self.left.is_empty()
+        self.bindings.is_empty() && self.waiters.is_empty() && self.left.is_empty() && self.watches.is_none()
     }
 }
 

@@ -48,6 +48,11 @@ impl Shard {
         let server = self.server.lock();
         (server.counters(), server.load())
     }
+
+    /// Its subscriptions to registrations now.
+    pub fn subscriptions(&self) -> usize {
+        self.server.lock().subscriptions()
+    }
 }
 
 impl std::fmt::Debug for Shard {

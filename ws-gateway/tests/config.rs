@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use sip_core::auth::{Algorithm, Patience};
-use sip_core::server::{Callers, Occasion, Outward, Routing};
+use sip_core::server::{Callers, Occasion, Outward, Routing, Watcher};
 use ws_gateway::config::{Audience, CertificateFiles, Clients, Listen, Memory, Port, Registrar};
 use ws_gateway::{Config, Gateway};
 
@@ -40,9 +40,15 @@ fn the_example_is_sound_and_shows_the_defaults() {
     let without = Config::parse(&path, head).unwrap();
     assert_eq!(Routing::default(), config.proxy);
     assert_eq!(Patience::default(), config.authentication);
-    let shown = Registrar { third_parties: config.registrar.third_parties.clone(), ..Registrar::default() };
+    let shown = Registrar {
+        third_parties: config.registrar.third_parties.clone(),
+        watchers: config.registrar.watchers.clone(),
+        ..Registrar::default()
+    };
     assert_eq!(shown, config.registrar);
     assert_eq!(config.registrar.third_parties["pbx"], ["alice", "bob"]);
+    let watched = Some(vec!["alice".into(), "bob".into()]);
+    assert_eq!(config.registrar.watchers[&Watcher::Account("reception".into())], watched);
     assert_eq!(format!("{:?}", without.limits), format!("{:?}", config.limits));
     assert_eq!(config.limits.memory, Memory::mebibytes(4_096));
     assert_eq!(format!("{:?}", without.timeouts), format!("{:?}", config.timeouts));
@@ -322,6 +328,24 @@ fn faults_name_file_line_key_and_what_is_accepted() {
         (
             format!("{HTTP}[[registrar.third_party]]\nuser = \"pbx\"\n"),
             "gateway.toml:4: `registrar.third_party.registers` is missing; accepted: a list of user names",
+        ),
+        (
+            format!("{HTTP}[[registrar.watcher]]\nuser = \"reception\"\nwatches = \"all\"\n"),
+            "gateway.toml:6: `registrar.watcher.watches` is \"all\"; accepted: a list of user names, or \"everybody\"",
+        ),
+        (
+            format!("{HTTP}[[registrar.watcher]]\npeer = \"pbx\"\nwatches = \"everybody\"\n"),
+            "gateway.toml:5: `registrar.watcher.peer` is \"pbx\"; accepted: the name of a [[peer]]",
+        ),
+        (
+            format!("{HTTP}[[registrar.watcher]]\nwatches = [\"alice\"]\n"),
+            "gateway.toml:4: `registrar.watcher.user` is missing; accepted: the user name of an account",
+        ),
+        (
+            format!(
+                "{HTTP}[[peer]]\nname = \"b\"\nuri = \"sip:192.0.2.1\"\n[[registrar.watcher]]\npeer = \"b\"\nuser = \"x\"\nwatches = []\n"
+            ),
+            "gateway.toml:9: `registrar.watcher.user` is \"x\"; accepted: nothing beside `peer`",
         ),
         (
             format!("{HTTP}[limits]\nmemory = 64\n"),

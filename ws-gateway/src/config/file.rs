@@ -103,7 +103,7 @@ pub(super) fn parse(path: &Path, text: &str) -> Result<Config, ConfigError> {
     let reach =
         super::forward::Reach { domain: &domain, aliases: &aliases, routes: &routes, outward: outbound.to };
     let forwards = super::forward::parse(top.take("forward"), &proxy, &reach)?;
-    let registrar = super::registrar::parse(top.section("registrar")?)?;
+    let registrar = super::registrar::parse(top.section("registrar")?, &peers)?;
     let authentication = super::authentication::parse(top.section("authentication")?)?;
     let limits = limits(top.section("limits")?)?;
     let timeouts = timeouts(top.section("timeouts")?)?;

@@ -14,6 +14,9 @@ const CONNECTION: usize = 40 * 1_024;
 /// What one registration costs, on disk and in memory.
 const REGISTRATION: usize = 2 * 1_024;
 
+/// What one subscription to registrations costs: its dialog, and what its watcher was told.
+const SUBSCRIPTION: usize = 8 * 1_024;
+
 /// Bytes that others can make the gateway keep. The program itself takes some 40 MiB beside.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Memory(usize);
@@ -57,6 +60,11 @@ impl Memory {
         self.0 / 8 / REGISTRATION
     }
 
+    /// A 64th is for subscriptions to registrations, and a part of it for each shard: so many.
+    pub const fn subscriptions(self) -> usize {
+        self.0 / 64 / SHARDS / SUBSCRIPTION
+    }
+
     /// The least that is enough for these caps, MiB.
     pub(super) fn least(limits: &Limits) -> usize {
         let connections = (limits.connections * CONNECTION * 4).div_ceil(1_024 * 1_024);
@@ -79,10 +87,11 @@ mod tests {
                 + 2 * memory.queued()
                 + memory.partial()
                 + memory.connections() * CONNECTION
-                + memory.registrations() * REGISTRATION;
+                + memory.registrations() * REGISTRATION
+                + memory.subscriptions() * SUBSCRIPTION * SHARDS;
             assert!(sum <= memory.0, "{sum} of {}", memory.0);
             // What is left is for passwords that were tried, nonces and the answers of DNS.
-            assert!(sum >= memory.0 / 32 * 29, "{sum} of {}", memory.0);
+            assert!(sum >= memory.0 / 32 * 30, "{sum} of {}", memory.0);
         }
         assert!(Memory::least(&Limits::default()) <= defaults::MEMORY);
         assert!(Memory::mebibytes(defaults::MEMORY).connections() >= defaults::CONNECTIONS);

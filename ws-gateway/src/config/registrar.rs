@@ -1,18 +1,21 @@
-//! The section `[registrar]`: what those who register are told, and who registers for others.
+//! The section `[registrar]`: what those who register are told, and who registers for others or watches their registrations.
 
 use std::collections::BTreeMap;
 use std::ops::RangeInclusive;
 
 use sip_core::message::{NameAddr, Uri};
 use sip_core::registrar::Bounds;
+use sip_core::server::Watcher;
 use sip_core::time::Duration;
 
-use super::ConfigError;
-use super::reader::Section;
+use super::reader::{Section, Value};
+use super::{ConfigError, PeerServer};
 
 const ROUTES: &str = "a list of routes in angle brackets, as in \"<sip:example.com;lr>\"";
 const SECONDS: &str = "whole seconds from 10 to 3600, or 0 for none";
 const THIRD_PARTIES: &str = "sections, [[registrar.third_party]], with `user` and `registers`";
+const WATCHERS: &str = "sections, [[registrar.watcher]], with `user` or `peer`, and `watches`";
+const WATCHED: &str = "a list of user names, or \"everybody\"";
 const USER: &str = "the user name of an account";
 const USERS: &str = "a list of user names";
 
@@ -32,6 +35,8 @@ pub struct Registrar {
     pub flow_timer: Option<Duration>,
     /// Accounts that may register contacts of others: user names, and whose.
     pub third_parties: BTreeMap<String, Vec<String>>,
+    /// Who may watch the registrations of others, and whose; `None`: everybody's.
+    pub watchers: BTreeMap<Watcher, Option<Vec<String>>>,
 }
 
 impl Default for Registrar {
@@ -41,11 +46,12 @@ impl Default for Registrar {
             service_route: Vec::new(),
             flow_timer: Some(Duration::from_secs(120)),
             third_parties: BTreeMap::new(),
+            watchers: BTreeMap::new(),
         }
     }
 }
 
-pub(super) fn parse(mut section: Section<'_>) -> Result<Registrar, ConfigError> {
+pub(super) fn parse(mut section: Section<'_>, peers: &[PeerServer]) -> Result<Registrar, ConfigError> {
     let mut registrar = Registrar { expiry: expiry(&mut section)?, ..Registrar::default() };
     if let Some(value) = section.take("service_route") {
         registrar.service_route =
@@ -62,18 +68,47 @@ pub(super) fn parse(mut section: Section<'_>) -> Result<Registrar, ConfigError> 
         for item in value.elements(THIRD_PARTIES)? {
             let mut party = item.section()?;
             let user = party.require("user", USER)?.text(USER, name)?;
-            let others = party.require("registers", USERS)?;
-            let others = others
-                .elements(USERS)?
-                .iter()
-                .map(|item| item.text(USERS, name))
-                .collect::<Result<_, _>>()?;
+            let others = users(party.require("registers", USERS)?, USERS)?;
             party.finish()?;
             registrar.third_parties.insert(user, others);
         }
     }
+    if let Some(value) = section.take("watcher") {
+        for item in value.elements(WATCHERS)? {
+            let (watcher, watched) = watcher(item.section()?, peers)?;
+            registrar.watchers.insert(watcher, watched);
+        }
+    }
     section.finish()?;
     Ok(registrar)
+}
+
+fn users(value: Value<'_>, accepted: &str) -> Result<Vec<String>, ConfigError> {
+    value.elements(accepted)?.iter().map(|item| item.text(accepted, name)).collect()
+}
+
+/// An account or a peer, and whose registrations it may watch.
+fn watcher(
+    mut section: Section<'_>,
+    peers: &[PeerServer],
+) -> Result<(Watcher, Option<Vec<String>>), ConfigError> {
+    let watcher = match section.take("peer") {
+        Some(value) => {
+            let known = |text: &str| peers.iter().any(|peer| peer.peer.name == text).then(|| text.into());
+            if let Some(user) = section.take("user") {
+                return Err(user.refuse("nothing beside `peer`"));
+            }
+            Watcher::Peer(value.text("the name of a [[peer]]", known)?)
+        }
+        None => Watcher::Account(section.require("user", USER)?.text(USER, name)?.into()),
+    };
+    let value = section.require("watches", WATCHED)?;
+    let watched = match value.is_text() {
+        true => value.text(WATCHED, |text| (text == "everybody").then_some(None))?,
+        false => Some(users(value, WATCHED)?),
+    };
+    section.finish()?;
+    Ok((watcher, watched))
 }
 
 /// The default is a wish between the two bounds; where it is not named, it keeps to them.

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use sip_core::registrar::{self, UpdateError};
-use sip_core::server::{Answer, Input, Question, QuestionId};
+use sip_core::server::{Answer, Input, Question, QuestionId, Watch, WatchError, Watched, Watcher};
 use sip_core::time::Instant;
 use sip_core::transport::target::{Records, Way};
 use sip_core::transport::{Hop, RouteTarget, Transport};
@@ -20,7 +20,7 @@ impl Exchange {
         now: Instant,
         work: &mut Work,
     ) {
-        let mut woken = Vec::new();
+        let (mut woken, mut told) = (Vec::new(), Vec::new());
         let answer = match question {
             Question::Credentials { username, aor, from } => {
                 let there = || registrar::is_there(&self.location.bindings(&aor), &from, now);
@@ -39,10 +39,11 @@ impl Exchange {
                 Some(Answer::Updated(Err(UpdateError::UnknownAor)))
             }
             Question::Update(update) => {
-                let (result, back) = self.location.update(&update, now, &self.flows);
-                woken = back;
-                Some(Answer::Updated(result))
+                let updated = self.location.update(&update, now, &self.flows);
+                (woken, told) = (updated.woken, updated.told);
+                Some(Answer::Updated(updated.result))
             }
+            Question::Watch(watch) => Some(Answer::Watched(self.watch(&watch, shard, now))),
             Question::Reach(target) => self.reach(shard, id, target, now),
             Question::Resolve(queries) => {
                 let failed = queries.iter().map(|_| Records::Failed).collect();
@@ -59,6 +60,19 @@ impl Exchange {
             let answer = Answer::Reachable(Some(woken.hop));
             work.push_back((woken.waiter.shard, Input::Answer(woken.waiter.question, answer)));
         }
+        work.extend(told.into_iter().map(|told| (told.shard, Input::Changed(told.id))));
+    }
+
+    fn watch(&self, watch: &Watch, shard: usize, now: Instant) -> Result<Watched, WatchError> {
+        if !self.accounts.owns(&watch.aor) {
+            return Err(WatchError::UnknownAor);
+        }
+        if let Watcher::Account(username) = &watch.watcher
+            && !self.accounts.owns(&self.accounts.aor(username))
+        {
+            return Err(WatchError::WatcherGone);
+        }
+        self.location.watch(watch, shard, now, &self.flows)
     }
 
     /// `None`: the answer comes later.

@@ -16,7 +16,7 @@ use bytes::Bytes;
 use sip_core::auth::Patience;
 use sip_core::entropy::token;
 use sip_core::message::scan_call_id;
-use sip_core::server::{Answer, Counters, Health, Input, Output, QuestionId, Server};
+use sip_core::server::{Answer, Counters, Health, Input, Output, QuestionId, Server, Watcher};
 use sip_core::transport::{FlowId, Hop};
 use siphasher::sip::SipHasher13;
 use smol_str::SmolStr;
@@ -31,7 +31,7 @@ use crate::datagrams::Datagrams;
 use crate::dialer::Dialer;
 use crate::entropy::{OsEntropy, random};
 use crate::flows::{Flow, Flows, MAX_SHARDS};
-use crate::location::Location;
+use crate::location::{Location, Told};
 use crate::metrics::Metrics;
 use crate::resolver::Resolver;
 use crate::shard::Shard;
@@ -185,6 +185,11 @@ impl Exchange {
         )
     }
 
+    /// Subscriptions to registrations now.
+    pub fn subscriptions(&self) -> usize {
+        self.shards.iter().map(Shard::subscriptions).sum()
+    }
+
     /// What is kept of passwords that were tried.
     pub fn guarded(&self) -> Guarded {
         self.guard.load()
@@ -198,11 +203,17 @@ impl Exchange {
     }
 
     /// These accounts are gone, or have another password: their registrations end, and whoever is there proves anew who it is.
-    pub fn accounts_ended(&self, ended: &HashSet<SmolStr>) {
+    pub fn accounts_ended(self: &Arc<Self>, ended: &HashSet<SmolStr>) {
         let now = clock::now();
         self.flows.revoke(|username| ended.contains(username), now);
         for username in ended {
-            let bindings = self.location.end(&self.accounts.aor(username), now, &self.flows);
+            let aor = self.accounts.aor(username);
+            let mut told = self.location.revoke(&Watcher::Account(username.clone()));
+            let (bindings, more) = self.location.end(&aor, !self.accounts.owns(&aor), now, &self.flows);
+            told.extend(more);
+            for Told { shard, id } in told {
+                self.turn(shard, Input::Changed(id));
+            }
             if bindings > 0 {
                 tracing::info!(%username, bindings, "registrations ended: the account is gone or has another password");
             }
@@ -297,6 +308,7 @@ impl Exchange {
                     Output::Guessed { username, source } => self.guard.wrong(&username, source, now),
                     Output::Alias { flow, remote } => self.flows.alias(flow, remote),
                     Output::Authenticated { flow, identity } => self.flows.identify(flow, identity),
+                    Output::Unwatch { id, aor } => self.location.unwatch(&aor, Told { shard, id }),
                     Output::Target { transport, remote, health } => {
                         if let Health::Failed(_) = health {
                             tracing::info!(%remote, transport = transport.via_token(), "target failed");

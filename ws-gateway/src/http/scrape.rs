@@ -68,6 +68,7 @@ impl Collector for Shards {
             ("sip_forwarding", "Requests being forwarded now", contexts),
             ("sip_questions_open", "Questions without an answer now", questions),
             ("bindings", "Contacts bound now, those that are away included", self.0.location.len()),
+            ("subscriptions", "Subscriptions to registrations now", self.0.subscriptions()),
             ("queued_bytes", "Bytes that wait to be written to connections", self.0.budgets.queued.taken()),
             ("partial_bytes", "Bytes of messages that have half come", self.0.budgets.partial.taken()),
             ("accounts", "Accounts", self.0.accounts.len()),

@@ -1,5 +1,7 @@
 //! Bindings, who waits for them, and their caps.
 
+mod watches;
+
 use std::net::SocketAddr;
 
 use sip_core::registrar::ContactUpdate;
@@ -57,9 +59,9 @@ impl World {
             hop: flow.hop().unwrap(),
             change: Change::Contacts(vec![contact]),
         };
-        let (result, woken) = self.location.update(&update, self.now, &self.flows);
-        assert_eq!(result.unwrap().len(), 1);
-        woken
+        let updated = self.location.update(&update, self.now, &self.flows);
+        assert_eq!(updated.result.unwrap().len(), 1);
+        updated.woken
     }
 
     fn reach(&self, question: u64) -> Reach {
@@ -109,7 +111,7 @@ fn bindings_are_capped_and_their_count_goes_back_down() {
         hop: flow.hop().unwrap(),
         change: Change::Contacts(vec![contact]),
     };
-    let register = |world: &World| world.location.update(&update, world.now, &world.flows).0;
+    let register = |world: &World| world.location.update(&update, world.now, &world.flows).result;
     assert_eq!(register(&world), Err(UpdateError::Full));
     assert_eq!(world.location.lookup(&other, world.now, &world.flows), []);
     // Who is there may refresh.
@@ -156,7 +158,7 @@ fn a_registration_that_ended_is_reached_in_its_dialogs_while_its_connection_stan
         hop: flow.hop().unwrap(),
         change: Change::RemoveAll,
     };
-    assert_eq!(world.location.update(&update, world.now, &world.flows).0, Ok(vec![]));
+    assert_eq!(world.location.update(&update, world.now, &world.flows).result, Ok(vec![]));
     assert_eq!(world.location.lookup(AOR, world.now, &world.flows), [], "nobody is called there");
     assert_eq!(world.reach(1), Reach::Now(flow.hop().unwrap()));
     world.register(&flow, 3);
