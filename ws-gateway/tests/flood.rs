@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use support::peers::{Peer, TcpPeer, WsPeer, http, upgrade};
+use support::peers::{Peer, TcpPeer, WsPeer, upgrade};
 use support::{PATIENCE, Sip};
 use tokio::io::AsyncWriteExt as _;
 use tokio::net::{TcpSocket, TcpStream, UdpSocket};
@@ -92,9 +92,7 @@ impl Program {
     }
 
     async fn metric(&self, name: &str) -> u64 {
-        let (_, _, body) = http(self.http, "/metrics", &[]).await;
-        let line = body.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
-        line.map_or(0, |value| value.parse().unwrap())
+        support::metric(self.http, name).await
     }
 
     /// The counters of caps that nothing has met.

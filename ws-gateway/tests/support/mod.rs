@@ -2,6 +2,7 @@
 
 #![expect(dead_code, reason = "each test file uses its share")]
 
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use md5::Md5;
@@ -63,10 +64,7 @@ impl Running {
 
     /// The value of a metric, as `name` or `name{label="value"}`.
     pub(crate) async fn metric(&self, name: &str) -> u64 {
-        let (status, _, body) = http(self.gateway.addresses().http, "/metrics", &[]).await;
-        assert_eq!(status, 200);
-        let line = body.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
-        line.map_or(0, |value| value.parse().unwrap())
+        metric(self.gateway.addresses().http, name).await
     }
 
     /// Waits until a metric has a value.
@@ -77,6 +75,19 @@ impl Running {
             }
         };
         assert!(tokio::time::timeout(PATIENCE, reached).await.is_ok(), "{name} never was {value}");
+    }
+}
+
+/// The value of a metric, as `name` or `name{label="value"}`: one with a label may not have been counted yet, and any
+/// other that is not there is misspelt.
+pub(crate) async fn metric(gateway: SocketAddr, name: &str) -> u64 {
+    let (status, _, body) = http(gateway, "/metrics", &[]).await;
+    assert_eq!(status, 200);
+    let line = body.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
+    match line {
+        Some(value) => value.parse().unwrap(),
+        None if name.contains('{') => 0,
+        None => panic!("there is no metric {name}"),
     }
 }
 
