@@ -8,6 +8,7 @@ use support::peers::{Peer as _, TcpPeer, WsPeer, handshake};
 use support::{PATIENCE, start, start_with};
 use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
+use ws_gateway::config::Memory;
 
 #[tokio::test]
 async fn the_handshake_is_answered_as_the_rfc_says() {
@@ -118,6 +119,47 @@ async fn a_frame_length_of_2_to_the_63_is_closed() {
     tokio::time::timeout(PATIENCE, stream.read_exact(&mut answer)).await.unwrap().unwrap();
     assert_eq!(answer[0], 0x88, "a close frame");
     assert_eq!(u16::from_be_bytes([answer[2], answer[3]]), 1009);
+}
+
+/// RFC 6455 §5.4: control frames may come between the parts of a message, and what has come of it stays counted.
+#[tokio::test]
+async fn a_ping_amid_a_message_hides_nothing_of_what_has_come_of_it() {
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    const PARTIAL: &str = "trapezoid_partial_bytes";
+    const PART: usize = 60_000;
+    // A part of a text message, and a ping; their masks are zero (§5.2).
+    let begin = [&[0x01, 0xfe, 0xea, 0x60, 0, 0, 0, 0], [b'x'; PART].as_slice()].concat();
+    let ping = [0x89, 0x80, 0, 0, 0, 0];
+    let running = start_with(|config| config.limits.memory = Memory::mebibytes(64));
+    let http = running.gateway.addresses().http;
+    let mut open = Vec::new();
+    for _ in 0..20 {
+        let (mut stream, _) = handshake(http, &[]).await;
+        stream.write_all(&[begin.as_slice(), &ping].concat()).await.unwrap();
+        let mut answer = [0; 2];
+        let answered = tokio::time::timeout(PATIENCE, stream.read_exact(&mut answer)).await.unwrap();
+        if answered.is_err() || answer != [0x8a, 0] {
+            break;
+        }
+        open.push(stream);
+        assert!(running.metric(PARTIAL).await >= (open.len() * PART) as u64);
+    }
+    assert!((5..20).contains(&open.len()), "{} have room", open.len());
+    running.wait_for_metric("trapezoid_closings_total{reason=\"no_room\"}", 1).await;
+    // With its rest it is a message, and nothing is kept of it.
+    let mut first = open.swap_remove(0);
+    drop(open);
+    first.write_all(&[0x80, 0x81, 0, 0, 0, 0, b'x']).await.unwrap();
+    running.wait_for_metric(PARTIAL, 0).await;
+    // Control frames alone are no part of anything.
+    let longest = [&[0x89, 0xfd, 0, 0, 0, 0], [b'p'; 125].as_slice()].concat();
+    for _ in 0..100 {
+        first.write_all(&longest).await.unwrap();
+        let mut answer = [0; 127];
+        tokio::time::timeout(PATIENCE, first.read_exact(&mut answer)).await.unwrap().unwrap();
+        assert_eq!(answer[0], 0x8a);
+    }
+    assert_eq!(running.metric(PARTIAL).await, 0);
 }
 
 #[tokio::test]

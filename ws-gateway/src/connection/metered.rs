@@ -11,7 +11,7 @@ use crate::budget::Held;
 /// A stream whose bytes of unfinished messages have a budget.
 pub struct Metered<S> {
     stream: S,
-    /// Bytes read since the last whole message.
+    /// Bytes read since the last whole message, control frames not counted.
     read: usize,
     held: Held,
     refused: bool,
@@ -19,6 +19,10 @@ pub struct Metered<S> {
 
 /// Up to this nothing is counted: every connection has a buffer of its own.
 const FREE: usize = 4_096;
+
+/// What a client's control frame has beside its payload, which is 125 bytes at most: two bytes, and the mask (RFC 6455
+/// §5.2, §5.5).
+const CONTROL: usize = 6;
 
 impl<S> Metered<S> {
     /// A stream that nothing was read from.
@@ -28,9 +32,21 @@ impl<S> Metered<S> {
 
     /// A whole message was read.
     pub fn complete(&mut self) {
-        // Less always fits.
-        self.held.set(0);
         self.read = 0;
+        self.charge();
+    }
+
+    /// A ping or pong with `length` bytes in it was read. They come between the parts of a message, too (RFC 6455 §5.4),
+    /// and then that is still not complete.
+    pub fn control(&mut self, length: usize) {
+        self.read = self.read.saturating_sub(CONTROL + length);
+        self.charge();
+    }
+
+    /// `false`: there is no room. Less always fits.
+    fn charge(&mut self) -> bool {
+        // Buffers grow by doubling.
+        self.held.set(if self.read > FREE { 2 * self.read } else { 0 })
     }
 
     /// Whether there was no room for more.
@@ -49,9 +65,7 @@ impl<S: AsyncRead + Unpin> AsyncRead for Metered<S> {
         let before = buffer.filled().len();
         ready!(Pin::new(&mut this.stream).poll_read(context, buffer))?;
         this.read += buffer.filled().len() - before;
-        // Buffers grow by doubling.
-        let cost = if this.read > FREE { 2 * this.read } else { 0 };
-        if !this.held.set(cost) {
+        if !this.charge() {
             this.refused = true;
             return Poll::Ready(Err(io::ErrorKind::OutOfMemory.into()));
         }

@@ -139,7 +139,11 @@ fn heard<S>(
     stream: &mut Metered<S>,
     received: Option<Result<Message, Error>>,
 ) -> Option<Result<Message, Error>> {
-    stream.complete();
+    match &received {
+        Some(Ok(Message::Text(_) | Message::Binary(_))) => stream.complete(),
+        Some(Ok(Message::Ping(payload) | Message::Pong(payload))) => stream.control(payload.len()),
+        _ => {}
+    }
     silence.broken();
     received
 }
