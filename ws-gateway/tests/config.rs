@@ -66,6 +66,14 @@ fn the_least_configuration() {
 }
 
 #[test]
+fn rfc8760_2_3_all_algorithms_that_accounts_keep_are_accepted() {
+    let config = parse(
+        "domain = \"a\"\n[http]\nlisten = \"127.0.0.1:0\"\ndigest = [\"SHA-512-256\", \"SHA-256\", \"MD5\"]\n",
+    );
+    assert_eq!(config.unwrap().http.digest, [Algorithm::Sha512_256, Algorithm::Sha256, Algorithm::Md5]);
+}
+
+#[test]
 fn faults_name_file_line_key_and_what_is_accepted() {
     const HTTP: &str = "domain = \"a\"\n[http]\nlisten = \"127.0.0.1:0\"\n";
     let table = [
@@ -103,8 +111,8 @@ fn faults_name_file_line_key_and_what_is_accepted() {
             "gateway.toml:5: `http.digest` is \"SHA-1\"; accepted: a list of \"SHA-512-256\", \"SHA-256\", \"MD5\"",
         ),
         (
-            format!("{HTTP}digest = [\"SHA-512-256\"]\n"),
-            "gateway.toml:4: `http.digest` is \"SHA-512-256\"; accepted: a list of \"SHA-512-256\", \"SHA-256\", \"MD5\"",
+            format!("{HTTP}digest = [\"SHA-256-sess\"]\n"),
+            "gateway.toml:4: `http.digest` is \"SHA-256-sess\"; accepted: a list of \"SHA-512-256\", \"SHA-256\", \"MD5\"",
         ),
         (
             format!("{HTTP}[https]\nlisten = \"127.0.0.1:0\"\n"),

@@ -2,6 +2,7 @@
 
 mod support;
 
+use sip_core::auth::Algorithm;
 use support::peers::{Peer, TcpPeer, UdpPeer, WsPeer};
 use support::{credentials, start_with};
 
@@ -41,6 +42,17 @@ async fn rfc7616_5_5_recorded_credentials_are_stale() {
     assert_eq!(running.metric("trapezoid_nonces_used").await, 1);
     // Who registers properly goes on.
     assert_eq!(phone.register("alice", &running.password("alice"), "six", "").await.status(), 200);
+}
+
+#[tokio::test]
+async fn rfc8760_2_3_a_phone_registers_with_sha_512_256() {
+    let running = start_with(|config| config.udp[0].digest = vec![Algorithm::Sha512_256]);
+    let mut phone = UdpPeer::new(running.gateway.addresses().udp.unwrap()).await;
+    let registered = phone.register("alice", &running.password("alice"), "sha", "").await;
+    assert_eq!(registered.status(), 200, "{}", registered.0);
+    let refused = phone.register("alice", "guess", "wrong", "").await;
+    assert_eq!(refused.status(), 401);
+    assert!(refused.header("WWW-Authenticate").contains("algorithm=SHA-512-256"), "{}", refused.0);
 }
 
 #[tokio::test]

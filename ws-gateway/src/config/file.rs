@@ -288,11 +288,7 @@ fn digest(value: Value<'_>) -> Result<Vec<Algorithm>, ConfigError> {
     let mut algorithms = Vec::new();
     let refusal = value.refuse(DIGEST);
     for item in value.elements(DIGEST)? {
-        // Those whose HA1 an account keeps.
-        let known = |token: &str| {
-            Algorithm::from_token(token).filter(|a| matches!(a, Algorithm::Sha256 | Algorithm::Md5))
-        };
-        let algorithm = item.text(DIGEST, known)?;
+        let algorithm = item.text(DIGEST, Algorithm::from_token)?;
         if algorithms.contains(&algorithm) {
             return Err(item.refuse(DIGEST));
         }

@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use md5::Md5;
-use sha2::{Digest, Sha256};
+use sha2::{Digest, Sha256, Sha512_256};
 use tempfile::TempDir;
 use ws_gateway::config::Listen;
 use ws_gateway::{Config, Gateway};
@@ -155,6 +155,7 @@ pub(crate) fn credentials(challenge: &str, user: &str, password: &str, method: &
     let hash = |text: String| match algorithm {
         "MD5" => hex(&Md5::digest(text.as_bytes())),
         "SHA-256" => hex(&Sha256::digest(text.as_bytes())),
+        "SHA-512-256" => hex(&Sha512_256::digest(text.as_bytes())),
         other => panic!("unknown algorithm {other}"),
     };
     let (realm, nonce) = (parameter(challenge, "realm"), parameter(challenge, "nonce"));
