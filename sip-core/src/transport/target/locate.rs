@@ -172,7 +172,7 @@ impl Search {
         let silent = answers.contains(&Records::Failed);
         match core::mem::replace(&mut self.stage, Stage::Naptr) {
             Stage::Naptr => self.after_naptr(answers),
-            Stage::Srv(transports) => self.after_srv(&transports, answers, entropy),
+            Stage::Srv(transports) => self.after_srv(&transports, answers, silent, entropy),
             Stage::Addresses { services, hosts } => self.after_addresses(&services, &hosts, &answers, silent),
         }
     }
@@ -243,6 +243,7 @@ impl Search {
         self,
         transports: &[Transport],
         answers: Vec<Records>,
+        silent: bool,
         entropy: &mut dyn Entropy,
     ) -> Located {
         let mut services = Vec::new();
@@ -264,6 +265,10 @@ impl Search {
         }
         if known {
             return Located::Nowhere(Nowhere::NoDomain);
+        }
+        // Whether there are any is not known: the domain's own address may be that of another server.
+        if silent {
+            return Located::Nowhere(Nowhere::NoAnswer);
         }
         // §4.2: "If no SRV records were found, the client performs an A or AAAA record lookup of the domain name."
         let transport = match transports {

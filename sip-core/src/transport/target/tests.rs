@@ -244,6 +244,17 @@ fn what_dns_does_not_know_and_what_it_does_not_answer_are_told_apart() {
     assert_eq!(Zone::default().locate("sip:a@nowhere.example"), Err(Nowhere::NoDomain));
     let mut zone = Zone::default().silent(Query::Addresses("nowhere.example".into()));
     assert_eq!(zone.locate("sip:a@nowhere.example"), Err(Nowhere::NoAnswer));
+    // §4.2 goes on to the domain's addresses "if no SRV records were found", not if nobody could say.
+    let udp = || Query::Srv("_sip._udp.example.com".into());
+    let tcp = || Query::Srv("_sip._tcp.example.com".into());
+    let mut zone = example().silent(udp()).silent(tcp());
+    assert_eq!(zone.locate("sip:a@example.com"), Err(Nowhere::NoAnswer));
+    assert_eq!(zone.locate("sip:a@example.com;transport=tcp"), Err(Nowhere::NoAnswer));
+    let mut zone = example().silent(udp());
+    assert_eq!(zone.locate("sip:a@example.com"), Err(Nowhere::NoAnswer), "one of them is there, perhaps");
+    zone.expect("sip:a@example.com;transport=tcp", &["TCP 192.0.2.9:5060"]);
+    let mut zone = example().silent(udp()).srv("_sip._tcp.example.com", &[(1, 1, 5070, "one.example.com")]);
+    zone.expect("sip:a@example.com", &["TCP 192.0.2.1:5070"]);
     // Answers of another kind than was asked, or too few, are none.
     let Some(Uri::Sip(uri)) = Uri::parse("sip:a@example.com") else { panic!() };
     let mut located = locate(&uri, Transports::ALL);
