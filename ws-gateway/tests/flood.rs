@@ -169,7 +169,8 @@ async fn parts(tcp: SocketAddr, http: SocketAddr, stop: Arc<AtomicBool>) {
     let frame = [&[0x81, 0xfe, 0xfd, 0xe8, 0, 0, 0, 0], message.as_bytes()].concat();
     // The first part of one of more, whole, and a ping.
     let length = u16::try_from(message.len()).unwrap().to_be_bytes();
-    let part = [&[0x01, 0xfe], &length, &[0; 4], message.as_bytes(), &[0x89, 0x80, 0, 0, 0, 0]].concat();
+    let part =
+        [[0x01, 0xfe].as_slice(), &length, &[0; 4], message.as_bytes(), &[0x89, 0x80, 0, 0, 0, 0]].concat();
     while !stop.load(Ordering::Relaxed) {
         for (to, bytes) in [(tcp, message.as_bytes()), (http, frame.as_slice()), (http, part.as_slice())] {
             let Some(mut stream) = connect(HALVING, to).await else { continue };
