@@ -38,10 +38,13 @@ struct Answer {
 }
 
 impl Repeats {
-    /// Notes a request. At its cap the oldest is forgotten: should that come again it is judged anew.
+    /// Notes a request. At its cap the oldest is forgotten: should that come again it is judged anew. One that came again
+    /// and has no answer stays, for it is owed to all its transactions.
     fn insert(&mut self, name: u64, first: ServerId) {
         if self.0.len() >= limits::REPEATS {
-            self.0.remove(0);
+            let may_go = |taken: &Taken| taken.answer.is_some() || taken.again.is_empty();
+            let Some(oldest) = self.0.iter().position(may_go) else { return };
+            self.0.remove(oldest);
         }
         self.0.push(Taken { name, first, again: Vec::new(), answer: None });
     }

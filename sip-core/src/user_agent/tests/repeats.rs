@@ -225,6 +225,11 @@ fn rfc3261_12_2_2_a_peer_that_repeats_without_end() {
     }
     send(&mut solo, &ok, "UPDATE", 11, &[SDP], &offer);
     solo.response(482);
+    // Whatever else comes meanwhile.
+    for cseq in 12..12 + limits::REPEATS as u32 {
+        send(&mut solo, &ok, "OPTIONS", cseq, &[], "");
+        solo.response(200);
+    }
     solo.ua.answer(solo.now, call, &answer).unwrap();
     solo.drain();
     for _ in 0..=limits::REPEATS_OF_ONE {
@@ -232,10 +237,10 @@ fn rfc3261_12_2_2_a_peer_that_repeats_without_end() {
     }
     // The oldest makes room, and what is forgotten is out of order.
     for cseq in 0..limits::REPEATS as u32 {
-        send(&mut solo, &ok, "OPTIONS", 12 + cseq, &[], "");
+        send(&mut solo, &ok, "OPTIONS", 112 + cseq, &[], "");
         solo.response(200);
     }
-    send(&mut solo, &ok, "OPTIONS", 12, &[], "");
+    send(&mut solo, &ok, "OPTIONS", 112, &[], "");
     solo.response(200);
     send(&mut solo, &ok, "UPDATE", 11, &[SDP], &offer);
     assert_eq!(solo.response(500).reason(), "CSeq Out of Order");
@@ -248,8 +253,8 @@ fn rfc3261_12_2_2_a_peer_that_repeats_without_end() {
         solo.send("INFO", &lines, "");
         solo.response(481);
     }
-    send(&mut solo, &ok, "OPTIONS", 12, &[], "");
-    assert_eq!(solo.response(500).reason(), "CSeq Out of Order");
+    send(&mut solo, &ok, "OPTIONS", 113, &[], "");
+    solo.response(200);
     assert_eq!(solo.ua.call_state(call), Some(CallState::Established));
 }
 
