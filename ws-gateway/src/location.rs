@@ -3,6 +3,7 @@
 //! A binding outlives the connection it was made over: its user agent is away then, and may come back. How long a request
 //! waits for that, the core decides; who waits stands here.
 
+mod contacts;
 #[cfg(test)]
 mod tests;
 mod watches;
@@ -22,6 +23,7 @@ use smol_str::SmolStr;
 
 use crate::flows::Flows;
 use crate::store::Changes;
+use contacts::Contacts;
 pub use watches::Told;
 use watches::{Watchers, Watches, by_administrator};
 
@@ -69,6 +71,8 @@ pub struct Woken {
 pub struct Location {
     hasher: RandomState,
     parts: Vec<Mutex<HashMap<SmolStr, Entry>>>,
+    /// Locked within a share's lock, never the other way round.
+    contacts: Contacts,
     contacts_per_aor: usize,
     /// Bindings now.
     total: AtomicUsize,
@@ -107,6 +111,7 @@ impl Location {
         Self {
             hasher: RandomState::new(),
             parts: (0..LOCKS).map(|_| Mutex::default()).collect(),
+            contacts: Contacts::new(LOCKS),
             contacts_per_aor,
             total: AtomicUsize::new(0),
             most,
@@ -129,6 +134,7 @@ impl Location {
         }
         if !bindings.is_empty() {
             self.total.fetch_add(bindings.len(), Ordering::Relaxed);
+            self.contacts.changed(&aor, &[], &bindings);
             self.part(&aor).lock().entry(aor).or_default().bindings = bindings;
         }
     }
@@ -144,6 +150,11 @@ impl Location {
         let Some(entry) = part.get_mut(aor) else { return Vec::new() };
         self.refresh(entry, now, flows);
         entry.bindings.clone()
+    }
+
+    /// The only address-of-record that registered such a contact.
+    pub fn owner(&self, contact: &str) -> Option<SmolStr> {
+        self.contacts.owner(contact)
     }
 
     /// Applies what a REGISTER asks for.
@@ -163,6 +174,7 @@ impl Location {
         self.count(had, entry.bindings.len());
         let mut told = Vec::new();
         if let Ok(before) = &applied {
+            self.contacts.changed(&update.aor, before, &entry.bindings);
             entry.leave(before);
             if let Some(watches) = entry.watches.as_mut().filter(|_| update.change != Change::Fetch) {
                 let after = &entry.bindings;
@@ -188,6 +200,7 @@ impl Location {
         self.refresh(entry, now, flows);
         let before = std::mem::take(&mut entry.bindings);
         self.count(before.len(), 0);
+        self.contacts.changed(aor, &before, &[]);
         entry.leave(&before);
         let told = match &mut entry.watches {
             Some(watches) => watches.note(by_administrator(&before, gone), &[], now),
@@ -251,7 +264,7 @@ impl Location {
 
     fn refresh(&self, entry: &mut Entry, now: Instant, flows: &Flows) {
         let before = entry.bindings.len();
-        entry.refresh(now, flows);
+        entry.refresh(now, flows, |ended| self.contacts.remove(&ended.key.aor, ended));
         self.count(before, entry.bindings.len());
     }
 
@@ -297,7 +310,7 @@ impl Location {
 }
 
 impl Entry {
-    fn refresh(&mut self, now: Instant, flows: &Flows) {
+    fn refresh(&mut self, now: Instant, flows: &Flows, ended: impl Fn(&Binding)) {
         let Self { bindings, left, .. } = self;
         left.retain(|(_, hop)| flows.is_open(hop.flow));
         bindings.retain_mut(|binding| {
@@ -306,6 +319,7 @@ impl Entry {
             }
             let lasts = binding.expires_at > now;
             if !lasts {
+                ended(binding);
                 note(left, binding);
             }
             lasts

@@ -94,3 +94,25 @@ async fn rfc5806_busy_rings_elsewhere_and_offline_goes_over_a_trunk() {
     assert_eq!(caller.receive().await.status(), 200);
     assert_eq!(running.metric("trapezoid_sip_diverted_total").await, 3);
 }
+
+/// Whoever is transferred to a page without a GRUU calls its Contact. A name that is a domain's is never one.
+#[tokio::test]
+async fn a_page_calls_the_contact_of_another() {
+    let running = start_with(|_| {});
+    let http = running.gateway.addresses().http;
+    let (mut alice, mut bob) = (WsPeer::new(http).await, WsPeer::new(http).await);
+    assert_eq!(alice.register("alice", &running.password("alice"), "ra", "").await.status(), 200);
+    assert_eq!(bob.register("bob", &running.password("bob"), "rb", "").await.status(), 200);
+    let uri = bob.contact("bob").trim_matches(['<', '>']).to_owned();
+    let contact = format!("Contact: {}\r\n", alice.contact("alice"));
+    let (from, to) = ("sip:alice@localhost", format!("<{uri}>"));
+    alice.send(&alice.request("INVITE", &uri, from, &to, "c1", 1, &contact)).await;
+    let invited = bob.receive().await;
+    assert_eq!(invited.start_line(), format!("INVITE {uri} SIP/2.0"));
+    bob.send(&invited.response("486 Busy Here", "b", "")).await;
+    assert_eq!(alice.receive_final().await.status(), 486);
+    let other = uri.replace("bob@", "somebody@");
+    alice.send(&alice.request("INVITE", &other, from, &format!("<{other}>"), "c2", 1, &contact)).await;
+    let refused = alice.receive_final().await;
+    assert_eq!(refused.start_line(), "SIP/2.0 403 Domain Not Served Here");
+}

@@ -253,6 +253,17 @@ impl Bench {
                 let watched = known.map(|bindings| Watched { bindings, ended: Vec::new() });
                 Answer::Watched(watched.ok_or(WatchError::UnknownAor))
             }
+            Question::Contact { uri } => {
+                let key = registrar::contact_key(&uri);
+                let has = |bindings: &&Vec<Binding>| {
+                    key.is_some() && bindings.iter().any(|b| registrar::contact_key(&b.contact) == key)
+                };
+                let mut holders = self.bindings.values().filter(has);
+                Answer::Bindings(match (holders.next(), holders.next()) {
+                    (Some(only), None) => Some(only.clone()),
+                    _ => None,
+                })
+            }
             Question::Update(update) => {
                 let bindings = self.bindings.entry(update.aor.to_string()).or_default();
                 let done = registrar::apply(bindings, &update, self.now, Caps::default());

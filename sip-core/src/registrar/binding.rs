@@ -1,9 +1,9 @@
 //! One contact bound to an address-of-record.
 
-use smol_str::SmolStr;
+use smol_str::{SmolStr, format_smolstr};
 
-use crate::message::Params;
 use crate::message::typed::QValue;
+use crate::message::{Host, Params, Uri, escape_user, unescape};
 use crate::time::{Duration, Instant};
 use crate::transport::{Hop, RegistrationKey};
 
@@ -46,6 +46,19 @@ impl Binding {
     pub const fn remaining(&self, now: Instant) -> Duration {
         self.expires_at.since(now)
     }
+}
+
+/// What equivalent contacts (§19.1.4) have in common, for whoever keeps an index of them. `None`: its host is a domain's name, and
+/// nobody looks for it.
+pub fn contact_key(contact: &str) -> Option<SmolStr> {
+    let Some(Uri::Sip(uri)) = Uri::parse(contact) else { return None };
+    let host: SmolStr = match uri.host {
+        Host::Name(name) if uri.host.is_invalid() => name.to_ascii_lowercase().into(),
+        Host::Name(_) => return None,
+        Host::Ip(ip) => format_smolstr!("{ip}"),
+    };
+    let user = uri.user.map(unescape).unwrap_or_default();
+    Some(format_smolstr!("{}@{host}:{}", escape_user(&user), uri.port.unwrap_or_default()))
 }
 
 /// The hop of a registration, if it is there and not away; otherwise that of another flow of the same user agent

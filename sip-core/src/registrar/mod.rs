@@ -17,7 +17,7 @@ mod response;
 mod tests;
 mod update;
 
-pub use binding::{Binding, is_there, reach};
+pub use binding::{Binding, contact_key, is_there, reach};
 pub use gruu::{Gruus, Instance};
 pub use read::{Bounds, RULES, Refusal, read};
 pub use reginfo::{Ended, Report, ended};

@@ -27,7 +27,8 @@ impl Server {
         let leads_on = *arrival.request.method() != Method::Register && self.leads_on(&uri);
         let stray = !ours && self.stray(&arrival).is_some();
         // What is forgotten at once is not sent to servers that would have to be found first.
-        if !ours && !stray && (!leads_on || arrival.server.is_none()) {
+        let contact = !ours && Self::may_be_contact(&arrival, &uri);
+        if !ours && !stray && !contact && (!leads_on || arrival.server.is_none()) {
             return self.no_relay(now, &arrival);
         }
         // Without transactions they come here too: never challenged (§22.1), and of no use to who did not send the INVITE.
@@ -84,7 +85,7 @@ impl Server {
         self.config.outward != Outward::Nowhere || self.config.route_for(uri, false).is_some()
     }
 
-    fn no_relay(&mut self, now: Instant, arrival: &Arrival) {
+    pub(super) fn no_relay(&mut self, now: Instant, arrival: &Arrival) {
         self.counters.relay_refused += 1;
         self.refuse(now, arrival, Rule::NotServed.into());
     }
@@ -300,6 +301,13 @@ impl Server {
             let sender = arrival.sender(username.as_deref());
             if let Some(aor) = self.stray(&arrival) {
                 return self.lookup_stray(now, arrival, sender, aor, routes);
+            }
+            let contact = match arrival.request.parsed_uri() {
+                Some(Uri::Sip(uri)) => Self::may_be_contact(&arrival, &uri),
+                _ => false,
+            };
+            if contact && arrival.standing.is_ours() {
+                return self.lookup_contact(now, arrival, sender, routes);
             }
             return self.depart(now, arrival, sender, routes);
         }

@@ -175,6 +175,12 @@ pub enum Question {
         /// In canonical form, `sip:user@domain`.
         aor: SmolStr,
     },
+    /// The contacts of the one address-of-record that registered this URI, whose key ([`crate::registrar::contact_key`]) is the
+    /// same. Answer: [`Answer::Bindings`]; `None` if there is none, or more than one.
+    Contact {
+        /// As the request has it.
+        uri: SmolStr,
+    },
     /// Change bindings atomically, by calling [`crate::registrar::apply`] under the AoR's lock.
     /// Answer: [`Answer::Updated`].
     Update(BindingUpdate),

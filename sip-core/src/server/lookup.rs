@@ -7,7 +7,7 @@ use alloc::vec::Vec;
 use smol_str::SmolStr;
 
 use super::peers::Standing;
-use super::questions::{Arrival, Pending, Sought};
+use super::questions::{Aim, Arrival, Pending, Sought};
 use super::reply::Reply;
 use super::rule::Rule;
 use super::{Mode, Question, Server, stray};
@@ -37,7 +37,7 @@ impl Server {
             instance,
             routes,
             waited: false,
-            stray: false,
+            aim: Aim::Address,
             diverter,
         });
         self.ask_or_refuse(now, self.soon(now), Question::Lookup { aor }, pending);
@@ -52,16 +52,33 @@ impl Server {
         aor: SmolStr,
         routes: usize,
     ) {
-        let sought =
-            Sought { arrival, sender, instance: None, routes, waited: false, stray: true, diverter: None };
+        let (aim, instance, diverter) = (Aim::Stray, None, None);
+        let sought = Sought { arrival, sender, instance, routes, waited: false, aim, diverter };
         self.ask_or_refuse(now, self.soon(now), Question::Lookup { aor }, Pending::Lookup(sought));
     }
 
+    /// The same outside dialogs, whoever's contact it is.
+    pub(super) fn lookup_contact(
+        &mut self,
+        now: Instant,
+        arrival: Arrival,
+        sender: RouteTarget,
+        routes: usize,
+    ) {
+        let uri = arrival.request.uri().into();
+        let (aim, instance, diverter) = (Aim::Contact, None, None);
+        let sought = Sought { arrival, sender, instance, routes, waited: false, aim, diverter };
+        self.ask_or_refuse(now, self.soon(now), Question::Contact { uri }, Pending::Lookup(sought));
+    }
+
     pub(super) fn found(&mut self, now: Instant, sought: Sought, bindings: Option<Vec<Binding>>) {
-        if sought.stray {
+        if sought.aim != Aim::Address {
             let mut bindings = bindings.unwrap_or_default();
             if let Some(Uri::Sip(uri)) = Uri::parse(sought.arrival.request.uri()) {
                 bindings.retain(|binding| stray::is_at(binding, &uri));
+                if sought.aim == Aim::Contact && self.leads_on(&uri) {
+                    bindings.retain(|binding| stray::is_there_alone(binding, &uri));
+                }
             }
             if bindings.is_empty() {
                 return self.no_contact(now, sought);
@@ -76,7 +93,7 @@ impl Server {
     }
 
     fn found_contacts(&mut self, now: Instant, sought: Sought, mut bindings: Vec<Binding>) {
-        let Sought { arrival, sender, instance, routes, waited, stray, diverter } = sought;
+        let Sought { arrival, sender, instance, routes, waited, aim, diverter } = sought;
         if let Some(instance) = &instance {
             // RFC 5627 §5.1: "will be rejected by the domain with a 404".
             if !instance.is_valid(&bindings) {
@@ -88,7 +105,7 @@ impl Server {
         if diverter.as_ref().is_some_and(|diverter| diverter.forwards.always.is_some()) {
             targets.clear();
         } else if targets.is_empty() {
-            let sought = Sought { arrival, sender, instance, routes, waited, stray, diverter };
+            let sought = Sought { arrival, sender, instance, routes, waited, aim, diverter };
             return self.absent(now, sought, &bindings);
         }
         match (self.config.routing.mode, arrival.server) {

@@ -48,10 +48,21 @@ pub(super) struct Sought {
     pub(super) routes: usize,
     /// It has waited for a callee that was away.
     pub(super) waited: bool,
-    /// It is for the one contact that is its Request-URI.
-    pub(super) stray: bool,
+    /// What it is for of what they have.
+    pub(super) aim: Aim,
     /// The callee, if its calls may be forwarded.
     pub(super) diverter: Option<Box<Diverter>>,
+}
+
+/// For which of an address-of-record's contacts a request is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Aim {
+    /// For all, or those of an instance.
+    Address,
+    /// For the one that is its Request-URI, within a dialog.
+    Stray,
+    /// The same outside dialogs, where the Request-URI may be another's after all.
+    Contact,
 }
 
 /// What waits for an answer.

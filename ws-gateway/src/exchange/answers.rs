@@ -35,6 +35,10 @@ impl Exchange {
             Question::Lookup { aor } => Some(Answer::Bindings(
                 self.accounts.owns(&aor).then(|| self.location.lookup(&aor, now, &self.flows)),
             )),
+            Question::Contact { uri } => {
+                let owner = self.location.owner(&uri).filter(|aor| self.accounts.owns(aor));
+                Some(Answer::Bindings(owner.map(|aor| self.location.lookup(&aor, now, &self.flows))))
+            }
             Question::Update(update) if !self.accounts.owns(&update.aor) => {
                 Some(Answer::Updated(Err(UpdateError::UnknownAor)))
             }

@@ -193,3 +193,34 @@ fn one_account_does_not_take_the_room_of_all() {
     let waiter = Waiter { shard: 3, question: QuestionId(1_001) };
     assert_eq!(world.location.reach(&other, waiter, world.now, &world.flows), Reach::Later);
 }
+
+/// The index of contacts follows the bindings, whatever ends them.
+#[test]
+fn whose_a_contact_is() {
+    const CONTACT: &str = "sip:bob@x.invalid";
+    let mut world = World::new();
+    let flow = world.connect(1);
+    world.register(&flow, 1);
+    world.register(&flow, 2);
+    assert_eq!(world.location.owner(CONTACT), Some(AOR.into()));
+    assert_eq!(world.location.owner("sip:bob@X.Invalid;transport=ws"), Some(AOR.into()));
+    assert_eq!(world.location.owner("sip:bob@y.invalid"), None);
+    assert_eq!(world.location.contacts.len(), 1);
+    // Another has it too.
+    let other = Binding {
+        key: RegistrationKey { aor: "sip:eve@localhost".into(), ..key() },
+        ..world.location.bindings(AOR).remove(0)
+    };
+    let later = world.now + Duration::from_secs(60);
+    world.location.restore("sip:eve@localhost".into(), vec![other.clone()], world.now, later);
+    assert_eq!((world.location.owner(CONTACT), world.location.contacts.len()), (None, 2));
+    assert_eq!(world.location.end(&"sip:eve@localhost".into(), true, world.now, &world.flows).0, 1);
+    assert_eq!(world.location.owner(CONTACT), Some(AOR.into()));
+    // A domain's name is nobody's to look for.
+    let named = Binding { contact: "sip:eve@b.example".into(), ..other };
+    world.location.restore("sip:eve@localhost".into(), vec![named], world.now, later);
+    assert_eq!((world.location.owner("sip:eve@b.example"), world.location.contacts.len()), (None, 1));
+    world.now += Duration::from_secs(61);
+    world.location.sweep(world.now, &world.flows);
+    assert_eq!((world.location.len(), world.location.contacts.len()), (0, 0));
+}

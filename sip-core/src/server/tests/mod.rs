@@ -3,6 +3,7 @@
 mod away;
 mod calls;
 mod caps;
+mod contacts;
 mod dialogs;
 mod forks;
 mod forwarding;
@@ -220,6 +221,17 @@ impl Net {
                 Answer::Bindings(known.then(|| self.bindings.get(aor).cloned().unwrap_or_default()))
             }
             Question::Watch(watch) => Answer::Watched(self.watch(watch)),
+            Question::Contact { uri } => {
+                let key = registrar::contact_key(uri);
+                let has = |bindings: &&Vec<Binding>| {
+                    key.is_some() && bindings.iter().any(|b| registrar::contact_key(&b.contact) == key)
+                };
+                let mut holders = self.bindings.values().filter(has);
+                Answer::Bindings(match (holders.next(), holders.next()) {
+                    (Some(only), None) => Some(only.clone()),
+                    _ => None,
+                })
+            }
             Question::Update(update) => {
                 let bindings = self.bindings.entry(update.aor.clone()).or_default();
                 let done = registrar::apply(bindings, update, self.now, Caps::default());
