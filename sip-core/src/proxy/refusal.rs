@@ -27,6 +27,10 @@ pub enum Refusal {
     /// An in-dialog request's Routes are not the two tokens it was given.
     #[error("Route Set Not Valid")]
     RouteSet,
+    /// Those tokens are too old. Of 481, and not of 403, their user agent takes
+    /// it that there is nothing any more (RFC 5057 §5.1, RFC 6665 §4.1.2.2).
+    #[error("Dialog Too Old")]
+    Expired,
 }
 
 impl Refusal {
@@ -36,6 +40,7 @@ impl Refusal {
             Self::Invalid(rejection) => rejection.status,
             Self::Loop => 482,
             Self::ForeignRoute | Self::RouteSet => 403,
+            Self::Expired => 481,
         }
     }
 
@@ -45,7 +50,8 @@ impl Refusal {
             Self::Invalid(rejection) => rejection.defect.advice(),
             Self::Loop => "two addresses lead to each other",
             Self::ForeignRoute => "Route may name this proxy alone",
-            Self::RouteSet => "send the Routes as the dialog's Record-Routes had them; they end after a day",
+            Self::RouteSet => "send the Routes as the dialog's Record-Routes had them",
+            Self::Expired => "a dialog's Routes lead for 30 days: begin another",
         }
     }
 

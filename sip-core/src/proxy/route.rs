@@ -8,7 +8,7 @@ use super::{Domain, Refusal};
 use crate::message::typed::Route;
 use crate::message::{Fault, HeaderName, Host, NameAddr, Refused, Request, Rewrite, Uri};
 use crate::time::Instant;
-use crate::transport::{Hop, RegistrationKey, RouteTarget, RouteTokens, Transport};
+use crate::transport::{Hop, RegistrationKey, RouteTarget, RouteTokens, Transport, Unopened};
 
 /// Where a request is to go by its Routes.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -62,15 +62,19 @@ impl Path {
             let Some(Uri::Sip(uri)) = route?.parsed_uri() else {
                 return Err(Refusal::Invalid(Fault::Malformed(HeaderName::Route).into()));
             };
-            let target = uri.user.and_then(|token| tokens.open(token, request.call_id(), now));
+            let target = match uri.user.map(|token| tokens.open(token, request.call_id(), now)) {
+                Some(Ok(target)) => Some(target),
+                Some(Err(Unopened::Expired)) => return Err(Refusal::Expired),
+                Some(Err(Unopened::Foreign)) | None => None,
+            };
             match (target, sender.take()) {
                 // Only a dialog has tokens, and there stands nothing of ours before them.
                 (Some(target), None) if routes == 0 && request.to_tag().is_some() => sender = Some(target),
                 (Some(receiver), Some(sender)) => return Ok(Self::Dialog { sender, receiver }),
                 (Some(_), None) | (None, Some(_)) => return Err(Refusal::RouteSet),
                 (None, None) if !domain.names(&uri, from.local.ip()) => return Err(Refusal::ForeignRoute),
-                // It is ours by its host and has a user part: in a dialog, a token that is too old or of another
-                // call. To follow the Request-URI past it would be to relay.
+                // It is ours by its host and has a user part: in a dialog, a token of another call. To
+                // follow the Request-URI past it would be to relay.
                 (None, None) if request.to_tag().is_some() && uri.user.is_some() => {
                     return Err(Refusal::RouteSet);
                 }
@@ -88,7 +92,7 @@ impl Path {
 /// The request as a loose router would have sent it; `None` if it is one.
 pub fn loosen(request: &Request, tokens: &RouteTokens, now: Instant) -> Option<Result<Request, Refused>> {
     let Some(Uri::Sip(uri)) = request.parsed_uri() else { return None };
-    tokens.open(uri.user?, request.call_id(), now)?;
+    tokens.open(uri.user?, request.call_id(), now).ok()?;
     let headers = request.headers();
     let last = NameAddr::parse(headers.list(HeaderName::Route).last()?)?;
     let mut rewrite = Rewrite::new(headers);

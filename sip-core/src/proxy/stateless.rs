@@ -84,7 +84,7 @@ impl Stateless<'_> {
 /// A response to a request that was forwarded without a transaction: where it goes, and as what. `None`: it is none.
 pub fn back(response: &Response, tokens: &RouteTokens, now: Instant) -> Option<(RouteTarget, Bytes)> {
     let token = response.via().params.value(BACK)?;
-    let target = tokens.open(token, response.call_id(), now)?;
+    let target = tokens.open(token, response.call_id(), now).ok()?;
     Some((target, forward::response(response, forward::Trust::default(), None)?))
 }
 

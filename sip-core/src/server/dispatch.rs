@@ -49,8 +49,10 @@ impl Server {
             }
             Ok(Path::Outside { routes }) => self.outside(now, arrival, routes),
             Err(refusal) => {
-                if matches!(refusal, Refusal::ForeignRoute | Refusal::RouteSet) {
-                    self.counters.relay_refused += 1;
+                match refusal {
+                    Refusal::ForeignRoute | Refusal::RouteSet => self.counters.relay_refused += 1,
+                    Refusal::Expired => self.counters.dialogs_unknown += 1,
+                    _ => {}
                 }
                 self.refuse(now, &arrival, refusal.into());
             }

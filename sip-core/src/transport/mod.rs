@@ -17,4 +17,4 @@ pub use flow::{FlowId, Hop, Transport};
 pub use household::household;
 pub use registration::RegistrationKey;
 pub use seal::Seals;
-pub use token::{DEFAULT_TOKEN_LIFETIME, RouteTarget, RouteTokens};
+pub use token::{DEFAULT_TOKEN_LIFETIME, RouteTarget, RouteTokens, Unopened};

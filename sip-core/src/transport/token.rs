@@ -15,8 +15,17 @@ use super::{FlowId, RegistrationKey, Seals, Transport};
 use crate::entropy::Entropy;
 use crate::time::{Duration, Instant};
 
-/// How long a token opens: the longest call whose hang-up still finds its way.
-pub const DEFAULT_TOKEN_LIFETIME: Duration = Duration::from_secs(24 * 60 * 60);
+/// How long a token opens: the longest dialog whose end still finds its way. Nothing renews a route set (RFC 3261 §12.2).
+pub const DEFAULT_TOKEN_LIFETIME: Duration = Duration::from_secs(30 * 86_400);
+
+/// Why a token leads nowhere.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Unopened {
+    /// It is not one of ours, was changed, or is of another call.
+    Foreign,
+    /// It is too old.
+    Expired,
+}
 
 /// Where a route token leads.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -109,14 +118,14 @@ impl RouteTokens {
         self.hashing
     }
 
-    /// Where a token leads. `None`: not one of ours, changed, of another call, or too old.
-    pub fn open(&self, token: &str, call_id: &str, now: Instant) -> Option<RouteTarget> {
-        let plain = self.seals.open(token, call_id)?;
-        let (expiry, target) = plain.split_first_chunk()?;
+    /// Where a token leads.
+    pub fn open(&self, token: &str, call_id: &str, now: Instant) -> Result<RouteTarget, Unopened> {
+        let plain = self.seals.open(token, call_id).ok_or(Unopened::Foreign)?;
+        let (expiry, target) = plain.split_first_chunk().ok_or(Unopened::Foreign)?;
         if now.as_secs() > u64::from(u32::from_be_bytes(*expiry)) {
-            return None;
+            return Err(Unopened::Expired);
         }
-        decode(target)
+        decode(target).ok_or(Unopened::Foreign)
     }
 }
 

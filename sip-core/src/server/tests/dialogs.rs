@@ -419,3 +419,33 @@ fn rfc3261_13_2_2_4_the_newest_ack_alone_waits() {
     net.quiet();
     assert_eq!(net.server.load().2, 0);
 }
+
+/// Neither side renews a route set (§12.2), so that its tokens last as long as a dialog may.
+#[test]
+fn rfc6665_4_1_2_2_a_dialog_of_days_goes_on_and_one_of_months_is_unknown() {
+    let mut net = Net::new();
+    let (alice, bob) = (ws("alice", 1), udp("bob", 5));
+    net.register(&alice);
+    net.register(&bob);
+    net.send(&alice, alice.out("SUBSCRIBE", "sip:bob@example.com", 2, "Event: presence\r\n"));
+    let subscribe = net.request(&bob, &Method::Subscribe);
+    net.send(&bob, bob.answer(&subscribe, 200));
+    let (mut caller, mut callee) =
+        (Side::caller(&alice, &net.expect(&alice, 200)), Side::callee(&bob, &subscribe));
+    net.advance(Duration::from_secs(25 * 3600));
+    net.send(&alice, caller.next("SUBSCRIBE"));
+    let refresh = net.request(&bob, &Method::Subscribe);
+    net.send(&bob, bob.answer(&refresh, 200));
+    net.expect(&alice, 200);
+    // After that the subscriber must know that there is none any more: of 403 it would not.
+    net.advance(Duration::from_secs(31 * 86_400));
+    net.send(&alice, caller.next("SUBSCRIBE"));
+    assert_eq!(net.expect(&alice, 481).reason(), "Dialog Too Old");
+    net.send(&bob, callee.next("NOTIFY"));
+    net.expect(&bob, 481);
+    net.quiet();
+    // What was made up is still refused for what it is.
+    caller.routes[0] = caller.routes[0].replace("sip:", "sip:x");
+    net.send(&alice, caller.next("SUBSCRIBE"));
+    net.expect(&alice, 403);
+}

@@ -7,6 +7,7 @@ use super::*;
 use crate::entropy::SeededEntropy;
 
 const T0: Instant = Instant::from_micros(1_700_000_000_000_000);
+const FOREIGN: Result<RouteTarget, Unopened> = Err(Unopened::Foreign);
 const CALL: &str = "a84b4c76e66710@pc33.atlanta.com";
 
 fn tokens() -> RouteTokens {
@@ -48,7 +49,7 @@ fn targets() -> Vec<(RouteTarget, usize)> {
 fn what_was_sealed_opens() {
     for (target, length) in targets() {
         let token = tokens().seal(&target, CALL, T0, &mut SeededEntropy(1));
-        assert_eq!(tokens().open(&token, CALL, T0).as_ref(), Some(&target));
+        assert_eq!(tokens().open(&token, CALL, T0).as_ref(), Ok(&target));
         assert_eq!(token.len(), length, "{target:?}");
         assert!(token.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_')));
     }
@@ -58,19 +59,20 @@ fn what_was_sealed_opens() {
 fn a_token_opens_in_its_call_and_in_its_time_only() {
     let target = &targets()[0].0;
     let token = tokens().seal(target, CALL, T0, &mut SeededEntropy(1));
-    assert_eq!(tokens().open(&token, "other", T0), None);
-    assert_eq!(tokens().open(&token, "", T0), None);
-    assert_eq!(tokens().open(&token, &CALL.to_uppercase(), T0), None);
-    let day = DEFAULT_TOKEN_LIFETIME;
-    assert!(tokens().open(&token, CALL, T0 + day).is_some());
-    assert_eq!(tokens().open(&token, CALL, T0 + day + Duration::from_secs(1)), None);
+    assert_eq!(tokens().open(&token, "other", T0), FOREIGN);
+    assert_eq!(tokens().open(&token, "", T0), FOREIGN);
+    assert_eq!(tokens().open(&token, &CALL.to_uppercase(), T0), FOREIGN);
+    let month = DEFAULT_TOKEN_LIFETIME;
+    assert!(tokens().open(&token, CALL, T0 + month).is_ok());
+    let expired = Err(Unopened::Expired);
+    assert_eq!(tokens().open(&token, CALL, T0 + month + Duration::from_secs(1)), expired);
     let brief = tokens().with_lifetime(Duration::from_secs(1));
     let token = brief.seal(target, CALL, T0, &mut SeededEntropy(1));
-    assert_eq!(tokens().open(&token, CALL, T0 + Duration::from_secs(2)), None);
+    assert_eq!(tokens().open(&token, CALL, T0 + Duration::from_secs(2)), expired);
     // A clock beyond 2106 neither panics nor closes tokens.
     let far = Instant::from_micros(u64::MAX);
     let token = tokens().seal(target, CALL, far, &mut SeededEntropy(1));
-    assert_eq!(tokens().open(&token, CALL, far), None);
+    assert_eq!(tokens().open(&token, CALL, far), expired);
 }
 
 #[test]
@@ -90,19 +92,19 @@ fn a_changed_token_does_not_open() {
     for (target, _) in targets().into_iter().step_by(7) {
         let token = tokens().seal(&target, CALL, T0, &mut SeededEntropy(1));
         for at in 0..token.len() {
-            assert_eq!(tokens().open(&token[..at], CALL, T0), None, "cut at {at}");
-            assert_eq!(tokens().open(&token[at + 1..], CALL, T0), None, "without the first {at}");
+            assert_eq!(tokens().open(&token[..at], CALL, T0), FOREIGN, "cut at {at}");
+            assert_eq!(tokens().open(&token[at + 1..], CALL, T0), FOREIGN, "without the first {at}");
             for other in ALPHABET.iter().chain(b"=+/ %") {
                 let mut bytes = token.clone().into_bytes();
                 if core::mem::replace(&mut bytes[at], *other) != *other {
                     let changed = String::from_utf8(bytes).unwrap();
-                    assert_eq!(tokens().open(&changed, CALL, T0), None, "{other} at {at}");
+                    assert_eq!(tokens().open(&changed, CALL, T0), FOREIGN, "{other} at {at}");
                 }
             }
         }
         for changed in [format!("{token}A"), format!("{token}AAAA"), format!("{token}="), format!(" {token}")]
         {
-            assert_eq!(tokens().open(&changed, CALL, T0), None, "{changed}");
+            assert_eq!(tokens().open(&changed, CALL, T0), FOREIGN, "{changed}");
         }
     }
 }
@@ -112,16 +114,16 @@ fn keys_are_changed_without_breaking_calls() {
     let target = &targets()[0].0;
     let seal = |key: u8| RouteTokens::new([key; 32], &[]).seal(target, CALL, T0, &mut SeededEntropy(1));
     for key in 1..=3 {
-        assert_eq!(tokens().open(&seal(key), CALL, T0).as_ref(), Some(target));
+        assert_eq!(tokens().open(&seal(key), CALL, T0).as_ref(), Ok(target));
     }
     for key in 4..=255 {
-        assert_eq!(tokens().open(&seal(key), CALL, T0), None);
+        assert_eq!(tokens().open(&seal(key), CALL, T0), FOREIGN);
     }
     // Of 252 keys some share their id; each opens its own.
     let previous: Vec<[u8; 32]> = (4..=255).map(|key| [key; 32]).collect();
     let many = RouteTokens::new([1; 32], &previous);
     for key in 4..=255 {
-        assert_eq!(many.open(&seal(key), CALL, T0).as_ref(), Some(target));
+        assert_eq!(many.open(&seal(key), CALL, T0).as_ref(), Ok(target));
     }
 }
 
@@ -130,13 +132,13 @@ proptest! {
     fn any_target_comes_back(aor in "\\PC*", instance in "(urn:uuid:)?[0-9a-fA-F+-]*|\\PC*", reg_id: u32, flow: u64, call in "\\PC*") {
         for target in [registration(&aor, &instance, reg_id), RouteTarget::Flow(FlowId(flow))] {
             let token = tokens().seal(&target, &call, T0, &mut SeededEntropy(flow));
-            prop_assert_eq!(tokens().open(&token, &call, T0), Some(target));
+            prop_assert_eq!(tokens().open(&token, &call, T0), Ok(target));
         }
     }
 
     #[test]
     fn no_text_panics(token in "[A-Za-z0-9_-]*|\\PC*", bytes: Vec<u8>) {
-        prop_assert_eq!(tokens().open(&token, CALL, T0), None);
+        prop_assert_eq!(tokens().open(&token, CALL, T0), FOREIGN);
         let _ = decode(&bytes);
     }
 }
