@@ -44,6 +44,32 @@ async fn rfc7616_5_5_recorded_credentials_are_stale() {
     assert_eq!(phone.register("alice", &running.password("alice"), "six", "").await.status(), 200);
 }
 
+/// Who overheard the right credentials and sends them between its guesses waits as if it had not.
+#[tokio::test]
+async fn rfc7616_5_5_recorded_credentials_end_no_wait() {
+    let running = start_with(|config| config.authentication.attempts = 2);
+    let addresses = running.gateway.addresses().clone();
+    let mut phone = UdpPeer::new(addresses.udp.unwrap()).await;
+    phone.send(&register(&phone, "one", 1, "Digest").replace("Authorization: Digest\r\n", "")).await;
+    let challenged = phone.receive().await;
+    let challenge = challenged.header("WWW-Authenticate");
+    let proof = credentials(challenge, "alice", &running.password("alice"), "REGISTER", "sip:localhost");
+    phone.send(&register(&phone, "one", 2, &proof)).await;
+    assert_eq!(phone.receive().await.status(), 200);
+    let mut thief = TcpPeer::new(addresses.tcp.unwrap()).await;
+    for (n, status) in [401, 401, 401, 403].into_iter().enumerate() {
+        let answer = thief.register("alice", "guess", &format!("guess{n}"), "").await;
+        assert_eq!(answer.status(), status, "{}", answer.0);
+        if status == 401 {
+            let mut recorder = UdpPeer::new(addresses.udp.unwrap()).await;
+            recorder.send(&register(&recorder, &format!("again{n}"), 9, &proof)).await;
+            // After the third guess it is held back itself.
+            let expected = if n < 2 { 401 } else { 403 };
+            assert_eq!(recorder.receive().await.status(), expected);
+        }
+    }
+}
+
 #[tokio::test]
 async fn rfc8760_2_3_a_phone_registers_with_sha_512_256() {
     let running = start_with(|config| config.udp[0].digest = vec![Algorithm::Sha512_256]);

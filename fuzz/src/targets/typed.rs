@@ -185,6 +185,7 @@ const TABLE: &[Row] = &[
     row!(Privacy<'_>, privacy, ["header;session ; critical", "id"]),
     row!(PAssertedIdentity<'_>, ["\"Cullen Jennings\" <sip:fluffy@cisco.com>", "tel:+14085264000"]),
     row!(PPreferredIdentity<'_>, ["\"Cullen Jennings\" <sip:fluffy@cisco.com>"]),
+    row!(RemotePartyId<'_>, ["\"A\" <sip:a@b>;party=calling;privacy=full"]),
     row!(
         Reason<'_>,
         [

@@ -118,6 +118,7 @@ header_names! {
     UserToUser "User-to-User",
     SessionId "Session-ID",
     Identity "Identity" b'y',
+    RemotePartyId "Remote-Party-ID",
 }
 
 /// Some of the names.

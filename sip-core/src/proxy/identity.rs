@@ -32,6 +32,7 @@ pub(super) fn in_request(
     if hidden || *asserted != Asserted::Theirs {
         rewrite.remove(HeaderName::PAssertedIdentity);
     }
+    strip_party(rewrite, *asserted == Asserted::Theirs && trusted);
     if *asserted != Asserted::Theirs {
         // §6: it was for us.
         rewrite.remove(HeaderName::PPreferredIdentity);
@@ -51,12 +52,21 @@ pub(super) fn in_response(
     from_trusted: bool,
     trusted: bool,
 ) -> bool {
+    strip_party(rewrite, from_trusted && trusted);
     let asserts = from_trusted && response.headers().has(HeaderName::PAssertedIdentity);
     let hidden = asserts && !trusted && is_private(response.headers(), response.from());
     if hidden || !from_trusted {
         rewrite.remove(HeaderName::PAssertedIdentity);
     }
     hidden
+}
+
+/// Remote-Party-ID, of drafts before RFC 3325 and believed by many a trunk, has privacy of its own that nothing else says: it passes
+/// between those of the trust domain and no further.
+fn strip_party(rewrite: &mut Rewrite<'_>, within: bool) {
+    if !within {
+        rewrite.remove(HeaderName::RemotePartyId);
+    }
 }
 
 /// RFC 3325 §7, §9.3: whether the identity is not for those outside the trust domain. Who says nothing of it but calls as nobody

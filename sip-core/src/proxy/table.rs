@@ -38,6 +38,8 @@ pub struct Proxy {
     pub(super) absences: VecDeque<Absence>,
     /// Requests that came to nothing, to be told.
     ended: VecDeque<Ended>,
+    /// Answers to peers whose connection was lost before, and whose domain they are of.
+    homeless: VecDeque<(ServerId, SmolStr)>,
     /// Targets that failed, to be told.
     pub(super) failures: VecDeque<Failure>,
     pub(super) counters: Counters,
@@ -55,6 +57,7 @@ impl Proxy {
             retries: VecDeque::new(),
             absences: VecDeque::new(),
             ended: VecDeque::new(),
+            homeless: VecDeque::new(),
             failures: VecDeque::new(),
             counters: Counters {
                 forwarded: 0,
@@ -77,6 +80,11 @@ impl Proxy {
         cancel_pending(turn, &context, reason);
         self.settle(turn, server, context);
         true
+    }
+
+    /// Who sent a request that is on its way.
+    pub fn sender(&self, server: ServerId) -> Option<&RouteTarget> {
+        self.contexts.get(&server).map(|context| &context.inbound.sender)
     }
 
     /// The flow of a pending request's sender is gone. Unless it repeats its request over another or
@@ -256,6 +264,12 @@ impl Proxy {
             context.deadline = next;
         }
         if context.is_over() {
+            if !context.is_invite()
+                && let RouteTarget::Peer { domain, .. } = &context.inbound.sender
+                && turn.layer.has_lost_flow(server)
+            {
+                self.homeless.push_back((server, domain.clone()));
+            }
             for client in context.branches.iter().filter_map(|branch| branch.client) {
                 self.clients.remove(&client);
             }
@@ -324,6 +338,12 @@ impl Proxy {
     /// A request that came to nothing, without an answer of somebody's.
     pub fn poll_ended(&mut self) -> Option<Ended> {
         self.ended.pop_front()
+    }
+
+    /// An answer to another request than INVITE that found no flow (§18.2.2): its transaction, and the domain of the peer that it is
+    /// for. Of INVITE [`Proxy::caller_lost`] is called in time.
+    pub fn poll_homeless(&mut self) -> Option<(ServerId, SmolStr)> {
+        self.homeless.pop_front()
     }
 
     /// Lets Timer C and lost callers' patience fire.

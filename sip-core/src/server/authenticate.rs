@@ -31,13 +31,15 @@ impl Server {
         if !ours && !stray && !contact && (!leads_on || arrival.server.is_none()) {
             return self.no_relay(now, &arrival);
         }
-        // Without transactions they come here too: never challenged (§22.1), and of no use to who did not send the INVITE.
+        // Without transactions they come here too: never challenged (§22.1), and of no use to who did not send the INVITE. They go
+        // where an INVITE of who sent them might, if it proved itself, and nowhere else.
         if arrival.server.is_none() && matches!(arrival.request.method(), Method::Ack | Method::Cancel) {
             let request = &arrival.request;
             // §8.2.7: "A stateless UAS MUST ignore ACK requests", here those to its own answers.
             if arrival.is_ack() && request.to_tag() == Some(&*proxy::stateless_tag(request, &self.tokens)) {
                 return;
             }
+            arrival.standing = self.standing(now, &arrival, &uri, ours).unwrap_or(Standing::Unasked);
             return self.authorized(now, arrival, None, routes);
         }
         if let Some(standing) = self.standing(now, &arrival, &uri, ours) {
@@ -117,6 +119,7 @@ impl Server {
                 if peer.is_none()
                     && uri.is_nobody()
                     && (!ours
+                        || self.config.callers == Callers::Peers
                         || self.config.route_for(target, true).is_some()
                         || arrival.request.headers().has(arrival.credentials_header())) =>
             {

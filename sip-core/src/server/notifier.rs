@@ -225,7 +225,7 @@ impl Server {
             Standing::Peer { .. } => {
                 self.config.peer_of(arrival).map(|peer| Watcher::Peer(peer.name.clone()))
             }
-            Standing::Stranger => None,
+            Standing::Stranger | Standing::Unasked => None,
         }
     }
 

@@ -14,7 +14,7 @@ use super::{Health, Output, Question, Server};
 use crate::entropy::{Entropy, SeededEntropy};
 use crate::limits;
 use crate::message::typed::{QValue, Route};
-use crate::message::{Host, Method, Request, Uri, Via, escape_user, unescape};
+use crate::message::{Host, Request, Uri, Via, escape_user, unescape};
 use crate::proxy::{self, Detours, Ended, Failure, Target};
 use crate::time::Instant;
 use crate::transaction::ServerId;
@@ -42,11 +42,8 @@ impl Server {
 
     /// A request for somebody in our domain who has no account: a number, perhaps, that a peer knows.
     pub(super) fn nobody(&mut self, now: Instant, arrival: Arrival, sender: RouteTarget, routes: usize) {
-        // §22.1: these are never challenged; without a transaction they follow their INVITE, or lead to none that there is.
-        let follows =
-            arrival.server.is_none() && matches!(arrival.request.method(), Method::Ack | Method::Cancel);
         let route = match arrival.request.parsed_uri() {
-            Some(Uri::Sip(uri)) if arrival.standing.is_ours() || follows => self
+            Some(Uri::Sip(uri)) if arrival.standing.may_be_ours() => self
                 .config
                 .route_for(&uri, true)
                 .zip(uri.user.map(|user| escape_user(&unescape(user)).into())),
@@ -113,6 +110,9 @@ impl Server {
         while let Some(ended) = self.proxy.poll_ended() {
             let Ended { peer, trace, status, reason, method, call_id } = ended;
             self.emit(Output::Refused { peer, trace, status, reason, method, call_id });
+        }
+        while let Some((server, domain)) = self.proxy.poll_homeless() {
+            self.return_to(now, server, domain);
         }
         while let Some(absence) = self.proxy.poll_absence() {
             self.wait_again(now, absence);

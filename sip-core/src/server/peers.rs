@@ -25,6 +25,9 @@ pub(super) enum Standing {
         /// The domain its certificate names.
         domain: SmolStr,
     },
+    /// Whoever would be asked to prove that it is one of ours, of an ACK or a CANCEL without a transaction, which nobody can be
+    /// asked for (§22.1).
+    Unasked,
     /// Nobody we know.
     Stranger,
 }
@@ -33,6 +36,11 @@ impl Standing {
     /// Whether somebody here answers for it.
     pub(super) const fn is_ours(&self) -> bool {
         matches!(self, Self::Account { .. })
+    }
+
+    /// Whether it may be one of ours, as far as it can be known.
+    pub(super) const fn may_be_ours(&self) -> bool {
+        matches!(self, Self::Account { .. } | Self::Unasked)
     }
 }
 

@@ -13,13 +13,13 @@ use super::peers::Standing;
 use super::questions::{Arrival, Pending, Sought};
 use super::reply::Reply;
 use super::rule::Rule;
-use super::{Identity, Mode, Output, Server};
+use super::{Config, Identity, Mode, Output, Server};
 use crate::message::validate::Dropped;
-use crate::message::{HeaderName, Message, Method, Refused, Request, Response, Uri, Writer};
-use crate::proxy::{self, Domain};
+use crate::message::{HeaderName, Message, Method, Refused, Request, Response, Uri, Via, Writer};
+use crate::proxy::{self, Domain, Proxy};
 use crate::time::Instant;
 use crate::transaction::{Layer, Received, ServerId};
-use crate::transport::{Hop, Transport, via};
+use crate::transport::{Hop, RouteTarget, Transport, via};
 
 impl Server {
     pub(super) fn receive(
@@ -51,7 +51,9 @@ impl Server {
                 let (explained, advice) = (rejection.to_string(), rejection.defect.advice());
                 let explained = format!("{explained}: {advice}");
                 let warning = proxy::warning(&self.config.domain, &explained, &tag);
-                self.transmit(from, Writer::refusal_because(headers, &rejection, &tag, &warning));
+                let via = headers.list(HeaderName::Via).next().and_then(Via::parse);
+                let back = via.map_or(from, |via| via::response_hop(&from, &via));
+                self.transmit(back, Writer::refusal_because(headers, &rejection, &tag, &warning));
                 let token = headers.start_line().split(' ').next().unwrap_or_default();
                 self.emit(Output::Refused {
                     peer: from,
@@ -104,9 +106,10 @@ impl Server {
             );
         }
         let back = via::response_hop(&from, &request.via());
-        let Self { layer, domain, .. } = self;
+        let Self { layer, domain, config, proxy, .. } = self;
         let received = layer.receive_request_if(now, &request, back, |layer, first| {
             is_senders_own(layer, domain, first, &from, identity.as_deref())
+                || is_peers_own(layer, config, proxy, first, &from, certified.as_deref())
         });
         let Some(received) = received else {
             self.counters.sender_mismatched += 1;
@@ -183,6 +186,27 @@ fn is_senders_own(
         _ => None,
     };
     aor.is_some_and(|aor| identity.is_some_and(|identity| identity.registration.aor == aor))
+}
+
+/// A peer has many connections, and where one was lost there is another by now (§18.2.2): its own is what comes from the same host over
+/// the same transport, where the configuration knows that host or a certificate names the domain that the `first` request is of.
+fn is_peers_own(
+    layer: &Layer,
+    config: &Config,
+    proxy: &Proxy,
+    first: ServerId,
+    from: &Hop,
+    certified: Option<&[SmolStr]>,
+) -> bool {
+    let Some(hop) = layer.server_hop(first) else { return false };
+    let there = hop.remote.ip();
+    if from.transport.is_websocket() || hop.transport != from.transport || there != from.remote.ip() {
+        return false;
+    }
+    let shows =
+        |domain: &SmolStr| certified.unwrap_or_default().iter().any(|name| name.eq_ignore_ascii_case(domain));
+    config.peer_at(there).is_some()
+        || matches!(proxy.sender(first), Some(RouteTarget::Peer { domain, .. }) if shows(domain))
 }
 
 impl Pending {

@@ -133,7 +133,7 @@ rules! {
         "the INVITE was answered, or had another branch or Call-ID",
     /// Another's CANCEL (§22.1).
     NotYourInvite 481 "Not Your INVITE"
-        "a CANCEL comes over the connection of its INVITE",
+        "a CANCEL comes over the connection of its INVITE, or from the same [[peer]]",
     /// A SUBSCRIBE within a subscription that is over.
     SubscriptionUnknown 481 "Subscription Not Known"
         "it has ended, or this server was started anew: subscribe again",

@@ -249,6 +249,11 @@ impl Layer {
         }
     }
 
+    /// Whether the flow of a server transaction was lost and no other has taken its place.
+    pub fn has_lost_flow(&self, id: ServerId) -> bool {
+        self.server(id).is_some_and(|server| server.flow != Flow::Up)
+    }
+
     /// Sets where responses go; whether this ended the loss of a flow.
     pub(super) fn move_server(&mut self, id: ServerId, hop: Hop) -> bool {
         let Some(server) = self.server_mut(id) else { return false };

@@ -40,10 +40,14 @@ impl Guard {
         self.guesses.lock().wrong(username, source, now);
     }
 
-    /// The right password came, with this nonce. Tells whether for the first time.
+    /// The right password came, with this nonce. Tells whether for the first time: who has only overheard it does not know it, and
+    /// goes on waiting.
     pub(super) fn admit(&self, username: &str, source: IpAddr, usage: NonceUse, now: Instant) -> bool {
-        self.guesses.lock().right(username, source);
-        self.replays.lock().admit(usage, now)
+        let first = self.replays.lock().admit(usage, now);
+        if first {
+            self.guesses.lock().right(username, source);
+        }
+        first
     }
 
     pub(super) fn load(&self) -> Guarded {

@@ -66,6 +66,8 @@ address! {
     PAssertedIdentity List identity;
     /// `P-Preferred-Identity` (RFC 3325 §9.2): SIP, SIPS or tel.
     PPreferredIdentity List identity;
+    /// `Remote-Party-ID`: what stood for P-Asserted-Identity before RFC 3325, in drafts alone.
+    RemotePartyId List any;
 }
 
 const fn any(_: &str, _: &NameAddr<'_>) -> Result<(), HeaderError> {

@@ -32,7 +32,7 @@ mod uri_params;
 pub use access::{Cardinality, TypedHeader};
 pub use address::{
     Contact, ContactAddress, From, PAssertedIdentity, PPreferredIdentity, Path, RecordRoute, ReferTo,
-    ReferredBy, ReplyTo, Route, ServiceRoute, To,
+    ReferredBy, RemotePartyId, ReplyTo, Route, ServiceRoute, To,
 };
 pub use authorization::{
     AuthParams, AuthValue, AuthenticationInfo, Authorization, ProxyAuthenticate, ProxyAuthorization,

@@ -122,3 +122,17 @@ fn mutilated_traffic() {
         assert!(counters.forwarded > 50 && counters.responses_forwarded > 10, "{counters:?}");
     }
 }
+
+#[test]
+fn rfc3261_18_2_2_what_is_malformed_is_answered_where_its_via_says() {
+    let mut net = Net::new();
+    let mut phone = udp("carol", 9);
+    let listens = phone.clone();
+    phone.hop.remote.set_port(40_404);
+    let malformed = listens.out("OPTIONS", "sip:example.com", 5, "").replace("5 OPTIONS", "5 BYE");
+    net.send(&phone, malformed.clone());
+    net.expect(&listens, 400);
+    // RFC 3581 §4.
+    net.send(&phone, malformed.replace(";branch", ";rport;branch"));
+    net.expect(&phone, 400);
+}

@@ -287,3 +287,45 @@ fn rfc3323_4_1_1_3_a_phone_calls_as_nobody_once_it_has_proven_who_it_is() {
     net.send(&phone, nobody(phone.out("MESSAGE", "sip:bob@example.com", 10, "")));
     assert!(asserted(net.request(&bob, &Method::Message).headers()).is_empty());
 }
+
+#[test]
+fn rfc3323_4_1_1_3_nobody_is_asked_who_it_is_where_strangers_are_refused() {
+    let mut net = net(true);
+    net.server.config.callers = Callers::Peers;
+    let (phone, bob) = (udp("alice", 5), ws("bob", 2));
+    net.register(&bob);
+    let nobody = |request: String| {
+        request.replace("alice@example.com>;tag=from", "anonymous@anonymous.invalid>;tag=from")
+    };
+    net.send_with_digest(&phone, "alice", &|cseq, extra| nobody(phone.invite("bob", cseq, extra)));
+    net.expect(&phone, 100);
+    net.request(&bob, &Method::Invite);
+    // Who cannot prove to be of ours is not let in by it.
+    net.send_with_digest(&phone, "guessed", &|cseq, extra| nobody(phone.invite("bob", cseq + 5, extra)));
+    net.expect(&phone, 407);
+    net.quiet();
+}
+
+/// A field of before RFC 3325 that says the same and is known to many trunks.
+#[test]
+fn rfc3325_5_remote_party_id_stays_within_the_trust_domain() {
+    let mut net = net(true);
+    let (alice, bob, other) = (ws("alice", 1), ws("bob", 2), elsewhere(Transport::Udp, "198.18.0.60:5060"));
+    net.register(&alice);
+    net.register(&bob);
+    let field = "Remote-Party-ID: <sip:president@example.com>;party=calling;privacy=off\r\n";
+    // From one of ours, which may not say who it is, to whom it would be believed.
+    let invite = out(&mut net, &alice, 5, field, "<sip:alice@example.com>");
+    assert!(!invite.headers().has(HeaderName::RemotePartyId));
+    // From the trunk, which may: in its answers, and to users, who are of no trust domain.
+    net.send(&trunk(), trunk().answer(&invite, 180).replacen("From:", &format!("{field}From:"), 1));
+    assert!(!net.expect(&alice, 180).headers().has(HeaderName::RemotePartyId));
+    for (cseq, peer) in [(1, trunk()), (2, other)] {
+        let message = peer.out("MESSAGE", "sip:bob@example.com", cseq, field);
+        net.send(&peer, message.replace("<sip:bob@example.com>;tag=from", "<sip:x@trunk.example>;tag=from"));
+        let received = net.request(&bob, &Method::Message);
+        assert!(!received.headers().has(HeaderName::RemotePartyId), "{cseq}");
+        net.send(&bob, bob.answer(&received, 200).replacen("From:", &format!("{field}From:"), 1));
+        assert!(!net.expect(&peer, 200).headers().has(HeaderName::RemotePartyId));
+    }
+}

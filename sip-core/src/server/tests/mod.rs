@@ -20,6 +20,7 @@ mod refusals;
 mod reginfo;
 mod register;
 mod relay;
+mod returns;
 mod roles;
 mod session_timers;
 mod strangers;
@@ -212,8 +213,11 @@ impl Net {
                 }
             }
             Question::Admit { username, source, usage } => {
-                self.guesses.right(username, *source);
-                Answer::Admitted(self.replays.admit(*usage, self.now))
+                let first = self.replays.admit(*usage, self.now);
+                if first {
+                    self.guesses.right(username, *source);
+                }
+                Answer::Admitted(first)
             }
             Question::Lookup { aor } => {
                 let user = aor.strip_prefix("sip:")?.strip_suffix("@example.com")?;

@@ -270,31 +270,6 @@ fn rfc3261_18_1_1_a_long_request_is_sent_over_tcp_and_as_a_datagram_where_nobody
     }
 }
 
-#[test]
-fn rfc3261_18_2_2_responses_to_a_peer_whose_connection_is_gone_find_it_again() {
-    let mut net = Net::with(|config| {
-        config.callers = Callers::Peers;
-        let sources = ["198.18.0.7".parse().unwrap()].into();
-        config.peers =
-            [super::super::Peer { name: "b".into(), uri: "sip:198.18.0.7".into(), sources, trusted: false }]
-                .into();
-    });
-    let alice = ws("alice", 1);
-    net.register(&alice);
-    let bob = elsewhere(Transport::Tcp, "198.18.0.7:40404");
-    let invite =
-        bob.out("INVITE", "sip:alice@example.com", 2, "").replace("bob@example.com", "bob@b.example");
-    // Its Via says where it listens.
-    net.send(&bob, invite.replace("198.18.0.7:40404;branch", "198.18.0.7:5081;branch"));
-    net.expect(&bob, 100);
-    let forwarded = net.request(&alice, &Method::Invite);
-    net.close(&bob);
-    net.expect(&server(Transport::Tcp, 5081), 100);
-    net.send(&alice, alice.answer(&forwarded, 486));
-    net.request(&alice, &Method::Ack);
-    net.expect(&server(Transport::Tcp, 5081), 486);
-}
-
 /// RFC 5923 §8.2, §9.2.
 #[test]
 fn rfc5923_8_2_an_alias_is_of_who_was_verified() {
@@ -472,72 +447,4 @@ fn rfc3261_16_6_step_6_a_dialog_with_another_domain_outlives_its_connection() {
     let bye = net.request(&server(Transport::Tcp, 5081), &Method::Bye);
     assert_eq!(bye.headers().first(HeaderName::Route), Some("<sip:token@b.example;transport=tcp;lr>"));
     net.quiet();
-}
-
-/// A peer of the configuration calls alice over TCP, says this in its Via and loses its connection; where it came from nothing
-/// listens.
-fn lost(sent_by: &str, configure: impl FnOnce(&mut Config)) -> (Net, Peer, Request) {
-    let mut net = Net::with(|config| {
-        config.callers = Callers::Peers;
-        let sources = ["198.18.0.7".parse().unwrap()].into();
-        config.peers =
-            [super::super::Peer { name: "b".into(), uri: "sip:198.18.0.7".into(), sources, trusted: false }]
-                .into();
-        configure(config);
-    });
-    let record = |port| Srv { priority: 1, weight: 0, port, target: "s.b.example".into() };
-    let at = |address: &str| Records::Addresses([address.parse().unwrap()].into());
-    net.zone.insert(Query::Srv("_sip._tcp.b.example".into()), Records::Srv([record(5083)].into()));
-    net.zone.insert(Query::Addresses("s.b.example".into()), at("198.18.0.9"));
-    net.zone.insert(Query::Addresses("one.b.example".into()), at("198.18.0.8"));
-    let alice = ws("alice", 1);
-    net.register(&alice);
-    let bob = elsewhere(Transport::Tcp, "198.18.0.7:40404");
-    net.dead.extend([5060, 5081].map(|port| SocketAddr::new(bob.hop.remote.ip(), port)));
-    let invite =
-        bob.out("INVITE", "sip:alice@example.com", 2, "").replace("bob@example.com", "bob@b.example");
-    net.send(&bob, invite.replace("198.18.0.7:40404;branch", &format!("{sent_by};branch")));
-    net.expect(&bob, 100);
-    let forwarded = net.request(&alice, &Method::Invite);
-    net.close(&bob);
-    (net, alice, forwarded)
-}
-
-#[test]
-fn rfc3263_5_a_response_goes_where_the_name_in_its_via_leads() {
-    for (sent_by, expected, queries) in [
-        ("b.example", "198.18.0.9:5083", &["_sip._tcp.b.example", "s.b.example"][..]),
-        ("one.b.example:5081", "198.18.0.8:5081", &["one.b.example"]),
-        ("198.18.0.8:5081", "198.18.0.8:5081", &[]),
-    ] {
-        let (mut net, alice, forwarded) = lost(sent_by, |config| config.outward = Outward::Anywhere);
-        let found = elsewhere(Transport::Tcp, expected);
-        net.expect(&found, 100);
-        let asked: Vec<&str> = net.queries.iter().map(|query| query.name().as_str()).collect();
-        assert_eq!(asked, queries);
-        // What follows goes there too.
-        net.send(&alice, alice.answer(&forwarded, 200));
-        let ok = net.expect(&found, 200);
-        assert!(ok.headers().first(HeaderName::Via).unwrap().contains(sent_by));
-        net.quiet();
-    }
-}
-
-#[test]
-fn rfc3263_5_nothing_leads_back_to_a_name_that_is_not_there_or_not_allowed() {
-    // Nobody there; and a name, of anybody's choice, of what is not public.
-    for (sent_by, outward, forbidden) in [
-        ("nowhere.example:5081", Outward::Anywhere, 0),
-        ("x.invalid", Outward::Anywhere, 0),
-        ("one.b.example:5081", Outward::Public, 1),
-        ("10.0.0.1", Outward::Public, 1),
-    ] {
-        let (mut net, alice, forwarded) = lost(sent_by, |config| config.outward = outward);
-        net.send(&alice, alice.answer(&forwarded, 486));
-        net.request(&alice, &Method::Ack);
-        net.quiet();
-        assert_eq!(net.server.counters().hops_forbidden, forbidden, "{sent_by}");
-        net.advance(Duration::from_secs(120));
-        assert_eq!(net.server.load(), (0, 0, 0), "{sent_by}");
-    }
 }

@@ -201,3 +201,57 @@ fn rfc3261_21_3_3_a_redirect_server_tells_contacts_in_order() {
     net.expect(&alice, 480);
     net.quiet();
 }
+
+/// An INVITE, its CANCEL, and the ACK of the 487 that follows.
+fn cancelled(invite: &str) -> [String; 3] {
+    let of = |method: &str| {
+        invite.replace("INVITE sip", &format!("{method} sip")).replace(" INVITE", &format!(" {method}"))
+    };
+    [invite.into(), of("CANCEL"), of("ACK")]
+}
+
+#[test]
+fn rfc3261_16_11_cancel_and_ack_follow_their_invite_where_strangers_are_refused() {
+    let mut net = Net::with(|config| {
+        config.routing.mode = Mode::Stateless;
+        config.callers = Callers::Peers;
+        let sources = ["198.18.0.7".parse().unwrap()].into();
+        config.peers =
+            [super::super::Peer { name: "b".into(), uri: "sip:b.example".into(), sources, trusted: false }]
+                .into();
+    });
+    let (alice, bob, phone) = (ws("alice", 1), udp("bob", 5), udp("carol", 9));
+    net.register(&alice);
+    net.register(&bob);
+    // Of ours, over a flow that was proven and with credentials; and a peer's.
+    let peer = elsewhere(Transport::Udp, "198.18.0.7:5060");
+    let foreign = |request: String| request.replace("@example.com>;tag=from", "@b.example>;tag=from");
+    let invites = [
+        (&alice, alice.invite("bob", 2, "")),
+        (&phone, phone.invite("bob", 2, "")),
+        (&peer, foreign(peer.invite("bob", 2, ""))),
+    ];
+    for (caller, invite) in invites {
+        let [invite, cancel, ack] = cancelled(&invite);
+        if caller.name == phone.name {
+            net.send_with_digest(caller, caller.name, &|cseq, extra| caller.invite("bob", cseq, extra));
+        } else {
+            net.send(caller, invite);
+        }
+        let forwarded = net.request(&bob, &Method::Invite);
+        for (message, method) in [(cancel, Method::Cancel), (ack, Method::Ack)] {
+            net.send(caller, message);
+            let followed = net.request(&bob, &method);
+            assert_eq!((followed.branch(), followed.uri()), (forwarded.branch(), forwarded.uri()));
+        }
+    }
+    // A stranger's go where its INVITE does: nowhere.
+    let stranger = udp("mallory", 7);
+    let [invite, cancel, ack] = cancelled(&foreign(stranger.invite("bob", 2, "")));
+    for message in [invite, cancel] {
+        net.send(&stranger, message);
+        assert_eq!(net.expect(&stranger, 403).reason(), "Caller Not Known Here");
+    }
+    net.send(&stranger, ack);
+    net.quiet();
+}

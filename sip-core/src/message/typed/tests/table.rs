@@ -292,6 +292,8 @@ pub(super) const TABLE: &[Row] = &[
         [("<mailto:a@b>", 1), ("<sip:a@b>, <tel:1>", 9)]
     ),
     row!(PPreferredIdentity<'_>, ["\"Cullen Jennings\" <sip:fluffy@cisco.com>"], [("*", 0)]),
+    // draft-ietf-sip-privacy-04
+    row!(RemotePartyId<'_>, ["\"A\" <sip:a@b>;party=calling;privacy=full;screen=yes"], [("<sip:a@b", 0)]),
     row!(
         Reason<'_>,
         [
