@@ -30,7 +30,7 @@ use crate::location::Location;
 use crate::metrics::Metrics;
 use crate::resolver::Resolver;
 use crate::store::{Changes, Database, Registrations, Writer};
-use crate::tls::{self, Certificates, Connector};
+use crate::tls::{self, Certificates, Connector, Reload};
 
 /// What the gateway calls itself in its own responses.
 const SERVER: &str = concat!("Trapezoid/", env!("CARGO_PKG_VERSION"));
@@ -136,7 +136,12 @@ impl Gateway {
         let seen = |all: &[(TcpListener, SocketAddr, SocketAddr)]| all.iter().map(|(_, _, s)| *s).collect();
         let locals = Locals { tcp: seen(&tcp), tls: seen(&tls) };
         let connector = Connector::open(config.outbound.ca.as_deref(), config.outbound.certificate.as_ref())
-            .context("TLS towards other domains")?;
+            .context("TLS towards other domains")?
+            .map(Arc::new);
+        let mut reloads: Vec<(&str, Arc<dyn Reload>)> = Vec::new();
+        reloads.extend(
+            connector.clone().map(|connector| ("[outbound] certificate or authorities", connector as _)),
+        );
         core.transports = Transports {
             udp4: udp.iter().any(|(_, _, seen)| seen.is_ipv4()),
             udp6: udp.iter().any(|(_, _, seen)| seen.is_ipv6()),
@@ -191,7 +196,7 @@ impl Gateway {
         });
 
         if let Some((listener, certificates)) = https_listener.zip(certificates.clone()) {
-            let acceptor = tls::acceptor(certificates, &[b"http/1.1"], &Clients::Anyone)?;
+            let acceptor = tls::acceptor(certificates, &[b"http/1.1"], Clients::Anyone)?.current();
             tasks.spawn(http::serve(listener, Some(acceptor), Arc::clone(&site), Arc::clone(&admission)));
         }
         tasks.spawn(http::serve(http_listener, None, site, Arc::clone(&admission)));
@@ -204,16 +209,19 @@ impl Gateway {
         }
         if let Some(certificates) = certificates {
             for ((listener, _, seen), settings) in tls.into_iter().zip(&config.tls) {
-                let acceptor = tls::acceptor(Arc::clone(&certificates), &[], &settings.clients)
+                let acceptor = tls::acceptor(Arc::clone(&certificates), &[], settings.clients.clone())
                     .context("TLS with client certificates")?;
+                let acceptor = Arc::new(acceptor);
+                reloads.push(("[[tls]] client_ca", Arc::clone(&acceptor) as _));
                 let (exchange, admission) = (Arc::clone(&exchange), Arc::clone(&admission));
                 let tasks_too = tasks.clone();
                 let serving =
                     serve_tls(listener, acceptor, seen, exchange, admission, tasks_too, stop.clone());
                 tasks.spawn(serving);
             }
-            tasks.spawn(reload_certificates(certificates, stop.clone()));
+            reloads.push(("certificates", certificates));
         }
+        tasks.spawn(reload(reloads, stop.clone()));
         tasks.spawn(Arc::clone(&exchange).run_timers(stop.clone()));
         for server in &config.peers {
             if let Some(every) = server.probe {
@@ -301,19 +309,27 @@ fn open_certificates(config: &Config, data: &DataDirectory) -> anyhow::Result<Op
     Ok(Some(Arc::new(Certificates::open(files)?)))
 }
 
-async fn reload_certificates(certificates: Arc<Certificates>, stop: CancellationToken) {
+/// Reads files for TLS again when they change; each with what they are.
+async fn reload(all: Vec<(&'static str, Arc<dyn Reload>)>, stop: CancellationToken) {
+    let all: Arc<[_]> = all.into();
     let mut interval = tokio::time::interval(tls::RELOAD);
     loop {
         tokio::select! {
             _ = interval.tick() => {}
             () = stop.cancelled() => return,
         }
-        let reading = Arc::clone(&certificates);
-        match tokio::task::spawn_blocking(move || reading.reload()).await {
-            Ok(Ok(false)) => {}
-            Ok(Ok(true)) => tracing::info!("certificates changed"),
-            Ok(Err(error)) => tracing::error!("certificates stay as they were: {error}"),
-            Err(_) => return,
+        let reading = Arc::clone(&all);
+        let read = tokio::task::spawn_blocking(move || {
+            for (what, one) in &*reading {
+                match one.reload() {
+                    Ok(false) => {}
+                    Ok(true) => tracing::info!("{what} changed"),
+                    Err(error) => tracing::error!("{what} stays as it was: {error:#}"),
+                }
+            }
+        });
+        if read.await.is_err() {
+            return;
         }
     }
 }

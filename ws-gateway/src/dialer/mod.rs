@@ -39,7 +39,7 @@ const WAITERS: usize = 1_000;
 pub struct Dialer {
     locals: Locals,
     /// `None`: nobody is reached over TLS.
-    connector: Option<Connector>,
+    connector: Option<Arc<Connector>>,
     pending: Mutex<HashMap<Key, Vec<oneshot::Sender<Option<Hop>>>>>,
     admission: Arc<Admission>,
     tasks: TaskTracker,
@@ -68,7 +68,7 @@ impl Dialer {
     /// A dialer whose connections are counted by `admission` and served as `tasks` until `stop`.
     pub fn new(
         locals: Locals,
-        connector: Option<Connector>,
+        connector: Option<Arc<Connector>>,
         admission: Arc<Admission>,
         tasks: TaskTracker,
         stop: CancellationToken,

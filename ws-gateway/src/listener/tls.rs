@@ -17,12 +17,12 @@ use crate::config::Port;
 use crate::connection::{Line, serve_stream};
 use crate::exchange::Exchange;
 use crate::metrics::Refusal;
-use crate::tls;
+use crate::tls::{self, Reloaded};
 
 /// Accepts connections until `stop`. `advertised` is our address as peers see it.
 pub async fn serve(
     listener: TcpListener,
-    acceptor: TlsAcceptor,
+    acceptor: Arc<Reloaded<TlsAcceptor>>,
     advertised: SocketAddr,
     exchange: Arc<Exchange>,
     admission: Arc<Admission>,
@@ -35,7 +35,7 @@ pub async fn serve(
             () = stop.cancelled() => return,
         };
         let Some(permit) = tcp::admit(&admission, &exchange, remote, Port::Tls) else { continue };
-        let (exchange, acceptor, stop) = (Arc::clone(&exchange), acceptor.clone(), stop.clone());
+        let (exchange, acceptor, stop) = (Arc::clone(&exchange), acceptor.current(), stop.clone());
         tasks.spawn(async move {
             let client = tcp::client(&permit, &exchange, &mut stream, remote, Port::Tls).await;
             let Some(remote) = client else { return };

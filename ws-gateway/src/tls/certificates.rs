@@ -1,11 +1,8 @@
 //! The certificates we show.
 
-use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
 
-use parking_lot::RwLock;
 use rustls::crypto::aws_lc_rs;
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
@@ -13,10 +10,8 @@ use rustls::server::{ClientHello, ResolvesServerCert};
 use rustls::sign::CertifiedKey;
 use webpki::EndEntityCert;
 
+use super::{Reload, Reloaded};
 use crate::config::CertificateFiles;
-
-/// How often the files are looked at for changes.
-pub const RELOAD: Duration = Duration::from_secs(2);
 
 /// Why certificates cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -44,15 +39,8 @@ pub enum CertificateError {
 /// All certificates, as their files last had them.
 #[derive(Debug)]
 pub struct Certificates {
-    files: Vec<CertificateFiles>,
-    loaded: RwLock<Loaded>,
-}
-
-#[derive(Debug)]
-struct Loaded {
     /// In the order of the configuration.
-    shown: Vec<Shown>,
-    changed: Vec<Option<SystemTime>>,
+    shown: Reloaded<Arc<[Shown]>, CertificateError>,
 }
 
 #[derive(Debug)]
@@ -65,35 +53,28 @@ struct Shown {
 impl Certificates {
     /// Reads the files.
     pub fn open(files: Vec<CertificateFiles>) -> Result<Self, CertificateError> {
-        let loaded = Loaded { changed: changed(&files), shown: load(&files)? };
-        Ok(Self { files, loaded: RwLock::new(loaded) })
-    }
-
-    /// Reads the files again if one changed. Tells whether one had. What was read before stays in use if they are
-    /// faulty: the error comes once for each change.
-    pub fn reload(&self) -> Result<bool, CertificateError> {
-        let changed = changed(&self.files);
-        if changed == self.loaded.read().changed {
-            return Ok(false);
-        }
-        let shown = load(&self.files);
-        let mut loaded = self.loaded.write();
-        loaded.changed = changed;
-        loaded.shown = shown?;
-        Ok(true)
+        let paths = files.iter().flat_map(|files| [files.chain.clone(), files.key.clone()]).collect();
+        let load = move || files.iter().map(shown).collect();
+        Ok(Self { shown: Reloaded::open(paths, load)? })
     }
 
     /// The certificate for a name; the first for a name that none has, or none.
     fn shown_to(&self, name: Option<&str>) -> Option<Arc<CertifiedKey>> {
-        let loaded = self.loaded.read();
-        let named = name.and_then(|name| loaded.shown.iter().find(|shown| shown.is_for(name)));
-        named.or(loaded.shown.first()).map(|shown| Arc::clone(&shown.key))
+        let all = self.shown.current();
+        let named = name.and_then(|name| all.iter().find(|shown| shown.is_for(name)));
+        named.or(all.first()).map(|shown| Arc::clone(&shown.key))
     }
 }
 
 impl ResolvesServerCert for Certificates {
     fn resolve(&self, hello: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
         self.shown_to(hello.server_name())
+    }
+}
+
+impl Reload for Certificates {
+    fn reload(&self) -> anyhow::Result<bool> {
+        Ok(self.shown.reload()?)
     }
 }
 
@@ -107,15 +88,6 @@ impl Shown {
             None => *own == name,
         })
     }
-}
-
-fn changed(files: &[CertificateFiles]) -> Vec<Option<SystemTime>> {
-    let modified = |path: &Path| fs::metadata(path).and_then(|data| data.modified()).ok();
-    files.iter().flat_map(|files| [modified(&files.chain), modified(&files.key)]).collect()
-}
-
-fn load(files: &[CertificateFiles]) -> Result<Vec<Shown>, CertificateError> {
-    files.iter().map(shown).collect()
 }
 
 fn shown(files: &CertificateFiles) -> Result<Shown, CertificateError> {
@@ -146,6 +118,9 @@ fn shown(files: &CertificateFiles) -> Result<Shown, CertificateError> {
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+    use std::time::{Duration, SystemTime};
+
     use super::*;
 
     fn write(directory: &Path, stem: &str, names: &[&str]) -> CertificateFiles {
@@ -168,7 +143,7 @@ mod tests {
         let certificates = Certificates::open(vec![first, second]).unwrap();
         let which = |name: Option<&str>| {
             let shown = certificates.shown_to(name).unwrap();
-            certificates.loaded.read().shown.iter().position(|one| Arc::ptr_eq(&one.key, &shown)).unwrap()
+            certificates.shown.current().iter().position(|one| Arc::ptr_eq(&one.key, &shown)).unwrap()
         };
         for (name, expected) in [
             (None, 0),

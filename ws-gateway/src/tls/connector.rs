@@ -16,7 +16,7 @@ use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
-use super::identity;
+use super::{Reload, Reloaded, identity};
 use crate::config::CertificateFiles;
 
 /// Where systems keep the authorities they trust.
@@ -28,33 +28,18 @@ const SYSTEM: [&str; 4] = [
 ];
 
 /// Opens TLS connections.
-#[derive(Clone)]
-pub struct Connector(TlsConnector);
+#[derive(Debug)]
+pub struct Connector(Reloaded<TlsConnector>);
 
 impl Connector {
     /// One that trusts the authorities of `bundle`, or of the system, and shows `own` where it is asked for a
     /// certificate. `None`: the system names no authority.
     pub fn open(bundle: Option<&Path>, own: Option<&CertificateFiles>) -> anyhow::Result<Option<Self>> {
         let Some(path) = bundle.map(PathBuf::from).or_else(system) else { return Ok(None) };
-        let roots = authorities(&path, bundle.is_some())?;
-        let provider = Arc::new(aws_lc_rs::default_provider());
-        let verifier = Arc::new(DomainVerifier { roots, provider: Arc::clone(&provider) });
-        let builder = ClientConfig::builder_with_provider(provider)
-            .with_safe_default_protocol_versions()?
-            .dangerous()
-            .with_custom_certificate_verifier(verifier);
-        let config = match own {
-            None => builder.with_no_client_auth(),
-            Some(CertificateFiles { chain, key }) => {
-                let name = |path: &Path| format!("{}", path.display());
-                let certificates = CertificateDer::pem_file_iter(chain)
-                    .and_then(Iterator::collect::<Result<Vec<_>, _>>)
-                    .with_context(|| name(chain))?;
-                let secret = PrivateKeyDer::from_pem_file(key).with_context(|| name(key))?;
-                builder.with_client_auth_cert(certificates, secret).with_context(|| name(chain))?
-            }
-        };
-        Ok(Some(Self(Arc::new(config).into())))
+        let (all, own) = (bundle.is_some(), own.cloned());
+        let mut files = vec![path.clone()];
+        files.extend(own.iter().flat_map(|own| [own.chain.clone(), own.key.clone()]));
+        Ok(Some(Self(Reloaded::open(files, move || connector(&path, all, own.as_ref()))?)))
     }
 
     /// Makes the handshake with a server of `domain`, which is told whom it is taken for (SNI).
@@ -64,14 +49,37 @@ impl Connector {
             Err(_) => ServerName::try_from(domain.to_owned())
                 .map_err(|error| std::io::Error::new(std::io::ErrorKind::InvalidInput, error))?,
         };
-        self.0.connect(name, stream).await
+        self.0.current().connect(name, stream).await
     }
 }
 
-impl std::fmt::Debug for Connector {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Connector").finish_non_exhaustive()
+impl Reload for Connector {
+    fn reload(&self) -> anyhow::Result<bool> {
+        self.0.reload()
     }
+}
+
+/// `all`: each authority of the bundle must be readable.
+fn connector(bundle: &Path, all: bool, own: Option<&CertificateFiles>) -> anyhow::Result<TlsConnector> {
+    let roots = authorities(bundle, all)?;
+    let provider = Arc::new(aws_lc_rs::default_provider());
+    let verifier = Arc::new(DomainVerifier { roots, provider: Arc::clone(&provider) });
+    let builder = ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()?
+        .dangerous()
+        .with_custom_certificate_verifier(verifier);
+    let config = match own {
+        None => builder.with_no_client_auth(),
+        Some(CertificateFiles { chain, key }) => {
+            let name = |path: &Path| format!("{}", path.display());
+            let certificates = CertificateDer::pem_file_iter(chain)
+                .and_then(Iterator::collect::<Result<Vec<_>, _>>)
+                .with_context(|| name(chain))?;
+            let secret = PrivateKeyDer::from_pem_file(key).with_context(|| name(key))?;
+            builder.with_client_auth_cert(certificates, secret).with_context(|| name(chain))?
+        }
+    };
+    Ok(Arc::new(config).into())
 }
 
 fn system() -> Option<PathBuf> {

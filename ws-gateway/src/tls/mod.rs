@@ -1,10 +1,11 @@
-//! TLS: for whoever connects to us, certificates from files, read again when they change; towards servers of other
-//! domains, their certificates checked.
+//! TLS: for whoever connects to us, certificates from files; towards servers of other domains, their certificates checked.
+//! All files are read again when they change.
 
 mod certificates;
 mod connector;
 mod development;
 mod identity;
+mod reloaded;
 
 use std::sync::Arc;
 
@@ -15,14 +16,27 @@ use tokio_rustls::TlsAcceptor;
 
 use crate::config::Clients;
 
-pub use certificates::{CertificateError, Certificates, RELOAD};
+pub use certificates::{CertificateError, Certificates};
 pub use connector::{Connector, authorities};
 pub use development::certificate as development_certificate;
 pub use identity::domains;
+pub use reloaded::{RELOAD, Reload, Reloaded};
 
 /// What takes the TLS handshakes of a listener. `protocols` are offered by ALPN; without any it is not spoken of.
-/// `clients`: whose certificates are asked for.
+/// `clients`: whose certificates are asked for; when their authorities change it is another, which knows no session of before.
 pub fn acceptor(
+    certificates: Arc<Certificates>,
+    protocols: &'static [&'static [u8]],
+    clients: Clients,
+) -> anyhow::Result<Reloaded<TlsAcceptor>> {
+    let files = match &clients {
+        Clients::Anyone => Vec::new(),
+        Clients::Asked(path) | Clients::Required(path) => vec![path.clone()],
+    };
+    Reloaded::open(files, move || make_acceptor(Arc::clone(&certificates), protocols, &clients))
+}
+
+fn make_acceptor(
     certificates: Arc<Certificates>,
     protocols: &[&[u8]],
     clients: &Clients,
