@@ -44,6 +44,8 @@ pub struct Flow {
     alias: OnceLock<SocketAddr>,
     sink: Sink,
     identity: Mutex<Option<Arc<Identity>>>,
+    /// The account that has proven itself over it, registered or not; empty for a peer of the configuration.
+    known: Mutex<Option<SmolStr>>,
     /// One bit for each shard that received over this flow or sent to it.
     shards: AtomicU64,
     /// When the last message passed, in the core's microseconds.
@@ -125,6 +127,13 @@ impl Flow {
     /// Remembers that a message passed.
     pub fn touch(&self, now: Instant) {
         self.last_message.store(now.as_micros(), Ordering::Relaxed);
+    }
+
+    /// A keep-alive came. From whom we know it is a sign of life as good as a message.
+    pub fn kept_alive(&self, now: Instant) {
+        if self.known.lock().is_some() {
+            self.touch(now);
+        }
     }
 
     /// When the last message passed.
@@ -307,10 +316,18 @@ impl Flows {
         }
     }
 
+    /// Remembers which account has proven itself over a flow; empty for a peer of the configuration.
+    pub fn know(&self, flow: FlowId, username: SmolStr) {
+        if let Some(flow) = self.table.read().flows.get(&flow) {
+            *flow.known.lock() = Some(username);
+        }
+    }
+
     /// The flows of accounts that are gone, or whose password is another, speak for them no longer but in the dialogs they are
     /// in: whoever talks may hang up, and what such a flow asks for beside that must be proven again.
     pub fn revoke(&self, ended: impl Fn(&str) -> bool, now: Instant) {
         for flow in self.table.read().flows.values() {
+            flow.known.lock().take_if(|username| ended(username));
             let mut identity = flow.identity.lock();
             if let Some(known) = identity.as_ref().filter(|known| ended(&known.username)) {
                 let ended = Identity { expires_at: now, ..Identity::clone(known) };
@@ -373,6 +390,7 @@ impl Flows {
             alias: OnceLock::new(),
             sink,
             identity: Mutex::new(None),
+            known: Mutex::new(None),
             shards: AtomicU64::new(0),
             last_message: AtomicU64::new(now.as_micros()),
         })

@@ -274,6 +274,7 @@ impl Server {
         username: Option<SmolStr>,
         routes: usize,
     ) {
+        self.make_known(&arrival);
         let (method, hops) = (arrival.request.method(), arrival.request.max_forwards());
         let concerned = !matches!(method, Method::Register | Method::Ack | Method::Cancel);
         if let Some(levels) = proxy::unprovided(&arrival.request).filter(|_| concerned) {
@@ -333,6 +334,18 @@ impl Server {
                 self.subscribe(now, arrival, username.as_deref(), aor);
             }
             (username, Some(aor)) => self.lookup(now, arrival, username.as_deref(), aor, instance, routes),
+        }
+    }
+
+    /// Who has proven itself with this request, and not with a registration over the same flow.
+    fn make_known(&mut self, arrival: &Arrival) {
+        let username = match &arrival.standing {
+            Standing::Account { username } if arrival.identity.is_none() => username.clone(),
+            Standing::Peer { .. } => SmolStr::default(),
+            Standing::Account { .. } | Standing::Stranger => return,
+        };
+        if arrival.from.transport.is_reliable() {
+            self.emit(Output::Known { flow: arrival.from.flow, username });
         }
     }
 

@@ -101,6 +101,14 @@ pub enum Output {
         /// Who it is.
         identity: Arc<Identity>,
     },
+    /// An account, or a peer of the configuration, is behind this connection, and need not have registered over it: its keep-alives keep it open
+    /// (RFC 5626 §3.5.1) for what comes back of its calls.
+    Known {
+        /// The flow.
+        flow: FlowId,
+        /// The account's user name; empty for a peer.
+        username: SmolStr,
+    },
     /// What is to be sent to `remote` over TLS for one of the domains that this flow's peer was verified to be may go over it
     /// (RFC 5923 §8.2).
     Alias {

@@ -66,7 +66,8 @@ pub const QUEUED_BYTES: usize = 1_048_576;
 /// For an HTTP request's head, the WebSocket handshake included. Then the connection is closed.
 pub const HANDSHAKE: Duration = Duration::from_secs(10);
 
-/// Without a SIP message in either direction on a connection nobody has registered over; keep-alives do not count.
+/// Without a SIP message in either direction on a connection nobody has registered over; keep-alives count only from an
+/// account that has proven itself over it, as when it calls, and from a peer of the configuration.
 /// Then the connection is closed and counted. A connection with a registration may stay silent for ever:
 /// pings to browsers, and the operating system's TCP keep-alive with others, find out when the peer is gone. An HTTP connection that does not become a
 /// WebSocket is closed after this time in any case.

@@ -148,6 +148,7 @@ impl<S: AsyncRead + AsyncWrite> Connection<'_, S> {
                     }
                 }
                 Ok(Some(Frame::Ping)) => {
+                    self.flow.kept_alive(clock::now());
                     self.exchange.metrics.keep_alives.inc();
                     let pong = self.writer.write_all(PONG);
                     match timeout(self.exchange.timeouts.write, pong).await {
@@ -156,7 +157,7 @@ impl<S: AsyncRead + AsyncWrite> Connection<'_, S> {
                         Err(_) => return Err(End::Closed(Closing::SlowConsumer)),
                     }
                 }
-                Ok(Some(Frame::Pong)) => {}
+                Ok(Some(Frame::Pong)) => self.flow.kept_alive(clock::now()),
                 Err(error) => return Err(self.refuse(&error).await),
             }
             complete = true;

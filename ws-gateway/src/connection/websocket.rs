@@ -96,7 +96,7 @@ async fn run<S: Stream>(
     let mut stopping = pin!(stop.cancelled());
     loop {
         let written = tokio::select! {
-            received = socket.next() => match heard(&mut silence, socket.get_mut(), received) {
+            received = socket.next() => match heard(flow, &mut silence, socket.get_mut(), received) {
                 Some(Ok(Message::Text(text))) => receive(exchange, flow, socket, text.into()).await,
                 Some(Ok(Message::Binary(bytes))) => receive(exchange, flow, socket, bytes).await,
                 // Pings are answered by the library, at the next read; after a close it reads no more.
@@ -135,6 +135,7 @@ async fn run<S: Stream>(
 
 /// Whatever comes is a sign of life, a pong too.
 fn heard<S>(
+    flow: &Flow,
     silence: &mut Silence,
     stream: &mut Metered<S>,
     received: Option<Result<Message, Error>>,
@@ -144,6 +145,7 @@ fn heard<S>(
         Some(Ok(Message::Ping(payload) | Message::Pong(payload))) => stream.control(payload.len()),
         _ => {}
     }
+    flow.kept_alive(clock::now());
     silence.broken();
     received
 }

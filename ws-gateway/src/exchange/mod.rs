@@ -309,6 +309,7 @@ impl Exchange {
                     Output::Alias { flow, remote } => self.flows.alias(flow, remote),
                     Output::Authenticated { flow, identity } => self.flows.identify(flow, identity),
                     Output::Unwatch { id, aor } => self.location.unwatch(&aor, Told { shard, id }),
+                    Output::Known { flow, username } => self.flows.know(flow, username),
                     Output::Target { transport, remote, health } => {
                         if let Health::Failed(_) = health {
                             tracing::info!(%remote, transport = transport.via_token(), "target failed");

@@ -179,6 +179,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> TcpPeer<S> {
         self.stream.write_all(bytes).await.unwrap();
     }
 
+    /// Tells whether it could be sent.
+    pub(crate) async fn try_send_raw(&mut self, bytes: &[u8]) -> bool {
+        self.stream.write_all(bytes).await.is_ok()
+    }
+
     /// Reads until at least `length` bytes are there, and takes them.
     pub(crate) async fn receive_bytes(&mut self, length: usize) -> Vec<u8> {
         while self.buffer.len() < length {

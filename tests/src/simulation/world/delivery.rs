@@ -93,6 +93,7 @@ impl World {
                 server::Output::Refused { .. }
                 | server::Output::Unwatch { .. }
                 | server::Output::Guessed { .. }
+                | server::Output::Known { .. }
                 | server::Output::Alias { .. } => {}
                 server::Output::Authenticated { flow, identity } => {
                     // Datagrams have no flow of their own to authenticate.
