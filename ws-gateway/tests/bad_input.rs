@@ -321,6 +321,37 @@ async fn content_lengths_that_are_huge_negative_twice_or_lies() {
 }
 
 /// CVE-2023-43669: a handshake without end. So is a request line, or ten thousand fields.
+/// Every refusal says why, and what the log has of it.
+#[tokio::test]
+async fn a_stream_that_is_refused_is_told_why() {
+    let running = start();
+    let tcp = running.gateway.addresses().tcp.unwrap();
+    let rows = [
+        ("Content-Length: 0\r\n", "", "400 Bad Request (Missing Content-Length)"),
+        (
+            "Content-Length: 0",
+            "Content-Length: 1\r\nContent-Length: 0",
+            "400 Bad Request (Duplicate Content-Length)",
+        ),
+        ("Content-Length: 0", "Content-Length: 99999999", "513 "),
+    ];
+    for (n, (old, new, status)) in rows.into_iter().enumerate() {
+        let mut peer = TcpPeer::new(tcp).await;
+        let whole = options(&peer, &fresh());
+        // What was asked before is answered before.
+        peer.send(&format!("{whole}{}", options(&peer, &fresh()).replace(old, new))).await;
+        assert_eq!(peer.receive().await.status(), 200);
+        let refused = peer.receive().await;
+        assert!(refused.start_line().starts_with(&format!("SIP/2.0 {status}")), "{}", refused.0);
+        let warning = refused.header("Warning");
+        let tag = refused.header("To").split_once(";tag=").unwrap().1;
+        assert!(warning.starts_with("399 localhost \""), "{warning}");
+        assert!(warning.contains(&format!("(trace {})", &tag[..8])), "{warning} {tag}");
+        peer.closed().await;
+        running.wait_for_metric("trapezoid_sip_malformed_refused_total", n as u64 + 1).await;
+    }
+}
+
 #[tokio::test]
 async fn giant_upgrade_headers_are_refused() {
     let running = start();

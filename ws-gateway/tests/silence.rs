@@ -111,7 +111,7 @@ async fn keep_alives_of_strangers_keep_nothing() {
     call(&mut phone, "sip:x@example.com", None, &mut bob).await;
     let closed = async {
         while phone.try_send_raw(b"\r\n\r\n").await {
-            sleep(Duration::from_millis(200)).await
+            sleep(Duration::from_millis(200)).await;
         }
     };
     timeout(Duration::from_secs(3), closed).await.expect("closed");

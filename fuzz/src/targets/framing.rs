@@ -51,7 +51,8 @@ fn read(input: &[u8], size: usize) -> Stream {
                 }
                 Err(error) => {
                     assert!(stream.error.is_none(), "an error is told once");
-                    if let Some(refusal) = error.refusal("tag") {
+                    if let Some(request) = error.refused().and_then(|refused| refused.request) {
+                        let refusal = Writer::refusal(&request, &error.fault.into(), "tag");
                         refused(&refusal, error.head.as_deref().unwrap_or_default());
                     }
                     stream.error = Some((error.fault, error.head));

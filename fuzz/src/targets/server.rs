@@ -342,7 +342,8 @@ impl Bench {
                 Output::Authenticated { flow, identity } => {
                     self.identities.insert(flow, identity);
                 }
-                Output::Target { .. }
+                Output::Known { .. }
+                | Output::Target { .. }
                 | Output::Probed { .. }
                 | Output::Unwatch { .. }
                 | Output::Guessed { .. }

@@ -342,7 +342,7 @@ impl Server {
         let username = match &arrival.standing {
             Standing::Account { username } if arrival.identity.is_none() => username.clone(),
             Standing::Peer { .. } => SmolStr::default(),
-            Standing::Account { .. } | Standing::Stranger => return,
+            Standing::Account { .. } | Standing::Stranger | Standing::Unasked => return,
         };
         if arrival.from.transport.is_reliable() {
             self.emit(Output::Known { flow: arrival.from.flow, username });

@@ -13,6 +13,7 @@ use crate::message::Method;
 use crate::registrar::{Binding, BindingUpdate, Ended, UpdateError};
 use crate::time::Duration;
 use crate::time::Instant;
+use crate::transport::framing::StreamError;
 use crate::transport::target::{Query, Records, Way};
 use crate::transport::{FlowId, Hop, RegistrationKey, RouteTarget, Transport};
 
@@ -41,6 +42,13 @@ pub enum Input {
         certified: Option<Arc<[SmolStr]>>,
         /// The message.
         message: Bytes,
+    },
+    /// The bytes of a stream ceased to be messages. The caller closes it once what answers this has gone out.
+    Broken {
+        /// Where from.
+        from: Hop,
+        /// Why.
+        error: StreamError,
     },
     /// A connection ended. Transactions waiting on it learn of a transport error.
     FlowClosed(FlowId),

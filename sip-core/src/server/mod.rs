@@ -130,6 +130,7 @@ impl Server {
             Input::Received { from, identity, certified, message } => {
                 self.receive(now, from, identity, certified, message);
             }
+            Input::Broken { from, error } => self.broken(from, &error),
             Input::FlowClosed(flow) => self.layer.flow_closed(now, flow),
             Input::Answer(id, answer) => self.answer(now, id, answer),
             Input::Probe { peer, call_id } => self.probe(now, peer, call_id),

@@ -19,6 +19,7 @@ use crate::message::{HeaderName, Message, Method, Refused, Request, Response, Ur
 use crate::proxy::{self, Domain, Proxy};
 use crate::time::Instant;
 use crate::transaction::{Layer, Received, ServerId};
+use crate::transport::framing::StreamError;
 use crate::transport::{Hop, RouteTarget, Transport, via};
 
 impl Server {
@@ -38,6 +39,14 @@ impl Server {
             },
             Ok(Message::Response(response)) => self.receive_response(now, from, response),
             Err(refused) => self.refuse_malformed(from, &refused),
+        }
+    }
+
+    /// §18.3: a stream in which the next message cannot be found.
+    pub(super) fn broken(&mut self, from: Hop, error: &StreamError) {
+        match error.refused() {
+            Some(refused) => self.refuse_malformed(from, &refused),
+            None => self.counters.dropped(Dropped::Malformed),
         }
     }
 

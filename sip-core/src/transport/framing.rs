@@ -9,7 +9,7 @@ use bytes::Bytes;
 use memchr::memmem;
 
 use crate::limits;
-use crate::message::{Fault, HeaderName, Headers, ParseError, Refused, Writer};
+use crate::message::{Fault, HeaderName, Headers, ParseError, Refused};
 
 /// One unit of what a peer sends.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -100,7 +100,7 @@ impl StreamFramer {
 
     /// The next frame, if all of it is there.
     ///
-    /// After an error there is no telling where the next message begins: send [`StreamError::refusal`], if there
+    /// After an error there is no telling where the next message begins: answer [`StreamError::refused`], if there
     /// is one, and close. The error is told once, then there are no more frames.
     pub fn next_frame(&mut self) -> Result<Option<Frame>, StreamError> {
         if self.failed {
@@ -213,13 +213,12 @@ pub struct StreamError {
 }
 
 impl StreamError {
-    /// The response to the request that cannot be read to its end; `None` if it is not one, or is an ACK, or cannot
-    /// be answered for want of a Via. It goes back over the stream it came on.
-    pub fn refusal(&self, to_tag: &str) -> Option<Bytes> {
+    /// The request that cannot be read to its end, as far as it can be answered; `None` if it has no head. The answer goes back
+    /// over the stream it came on.
+    pub fn refused(&self) -> Option<Refused> {
         let head = without_content_length(self.head.as_deref()?);
         let headers = Headers::index(head.into()).ok()?;
-        let refused = Refused::of(headers, ParseError { fault: self.fault, offset: 0 });
-        Some(Writer::refusal(refused.request.as_deref()?, &self.fault.into(), to_tag))
+        Some(Refused::of(headers, ParseError { fault: self.fault, offset: 0 }))
     }
 }
 

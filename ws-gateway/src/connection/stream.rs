@@ -6,9 +6,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use sip_core::entropy::token;
 use sip_core::transport::Transport;
-use sip_core::transport::framing::{Frame, PONG, StreamError, StreamFramer};
+use sip_core::transport::framing::{Frame, PONG, StreamFramer};
 use smol_str::SmolStr;
 use tokio::io::{self, AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _, ReadHalf, WriteHalf};
 use tokio::time::{Instant, Sleep, sleep_until, timeout};
@@ -17,16 +16,12 @@ use tokio_util::sync::CancellationToken;
 use super::{End, Inbox, OpenFlow, Silence, outbox};
 use crate::budget::Held;
 use crate::clock;
-use crate::entropy::OsEntropy;
 use crate::exchange::Exchange;
 use crate::flows::Flow;
 use crate::metrics::Closing;
 
 /// Bytes asked for in one read.
 const READ: usize = 8192;
-
-/// Bits of randomness in the To tag of a refusal.
-const TAG_BITS: usize = 80;
 
 /// How long a peer may take to close after we did.
 const GOODBYE: Duration = Duration::from_secs(1);
@@ -158,27 +153,16 @@ impl<S: AsyncRead + AsyncWrite> Connection<'_, S> {
                     }
                 }
                 Ok(Some(Frame::Pong)) => self.flow.kept_alive(clock::now()),
-                Err(error) => return Err(self.refuse(&error).await),
+                // There is no telling where the next message begins. What answers it is the last to be written.
+                Err(error) => {
+                    if let Some(from) = self.flow.hop() {
+                        self.exchange.broken(self.flow, from, error);
+                    }
+                    return Err(End::Closed(Closing::Framing));
+                }
             }
             complete = true;
         }
-    }
-
-    /// There is no telling where the next message begins: says why, if it can be said, and closes.
-    async fn refuse(&mut self, error: &StreamError) -> End {
-        let remote = self.flow.hop().map(|hop| hop.remote);
-        tracing::info!(?remote, fault = %error.fault, "stream refused");
-        // What was queued before goes first.
-        while self.inbox.remaining(&mut self.batch) {
-            if !matches!(timeout(self.exchange.timeouts.write, self.write()).await, Ok(Ok(()))) {
-                return End::Closed(Closing::SlowConsumer);
-            }
-        }
-        if let Some(refusal) = error.refusal(&token(&mut OsEntropy::new(), TAG_BITS)) {
-            // A peer that does not read it is closed all the same.
-            let _ = timeout(self.exchange.timeouts.write, self.writer.write_all(&refusal)).await;
-        }
-        End::Closed(Closing::Framing)
     }
 
     /// Writes the batch in as few system calls as it takes.

@@ -17,6 +17,7 @@ use sip_core::auth::Patience;
 use sip_core::entropy::token;
 use sip_core::message::scan_call_id;
 use sip_core::server::{Answer, Counters, Health, Input, Output, QuestionId, Server, Watcher};
+use sip_core::transport::framing::StreamError;
 use sip_core::transport::{FlowId, Hop};
 use siphasher::sip::SipHasher13;
 use smol_str::SmolStr;
@@ -160,6 +161,14 @@ impl Exchange {
         flow.used_by(shard);
         let (identity, certified) = (flow.identity(), flow.certified());
         self.turn_with(shard, Input::Received { from, identity, certified, message }, datagrams);
+    }
+
+    /// What came over `flow` ceased to be messages: whoever sent it is told, if that is possible.
+    pub fn broken(self: &Arc<Self>, flow: &Flow, from: Hop, error: StreamError) {
+        tracing::info!(remote = %from.remote, fault = %error.fault, "stream refused");
+        let shard = self.shard_of(error.head.as_deref().unwrap_or_default());
+        flow.used_by(shard);
+        self.turn(shard, Input::Broken { from, error });
     }
 
     /// A flow ended: the shards that used it are told.

@@ -1,16 +1,9 @@
 //! Certificates.
 
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
 use rcgen::{BasicConstraints, CertificateParams, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair};
-use rustls::crypto::aws_lc_rs::default_provider;
-use rustls::pki_types::pem::PemObject as _;
-use rustls::pki_types::{CertificateDer, PrivateKeyDer};
-use rustls::server::WebPkiClientVerifier;
-use rustls::{ClientConfig, RootCertStore, ServerConfig};
 use tempfile::TempDir;
-use tokio_rustls::{TlsAcceptor, TlsConnector};
 use ws_gateway::config::CertificateFiles;
 
 /// An authority, and what it certifies, in files of one directory.
@@ -39,37 +32,6 @@ impl Authority {
         authority
     }
 
-    fn roots(&self) -> Arc<RootCertStore> {
-        let mut roots = RootCertStore::empty();
-        roots.add(CertificateDer::from_pem_file(&self.file).unwrap()).unwrap();
-        Arc::new(roots)
-    }
-
-    /// A server that shows this certificate, and asks clients for one of ours.
-    pub(crate) fn acceptor(&self, files: &CertificateFiles) -> TlsAcceptor {
-        let provider = Arc::new(default_provider());
-        let verifier = WebPkiClientVerifier::builder_with_provider(self.roots(), Arc::clone(&provider));
-        let config = ServerConfig::builder_with_provider(provider)
-            .with_safe_default_protocol_versions()
-            .unwrap()
-            .with_client_cert_verifier(verifier.build().unwrap())
-            .with_single_cert(vec![certificate_of(files)], PrivateKeyDer::from_pem_file(&files.key).unwrap())
-            .unwrap();
-        TlsAcceptor::from(Arc::new(config))
-    }
-
-    /// A client that shows this certificate, and wants servers to show one of ours.
-    pub(crate) fn connector(&self, files: &CertificateFiles) -> TlsConnector {
-        let key = PrivateKeyDer::from_pem_file(&files.key).unwrap();
-        let config = ClientConfig::builder_with_provider(Arc::new(default_provider()))
-            .with_safe_default_protocol_versions()
-            .unwrap()
-            .with_root_certificates(self.roots())
-            .with_client_auth_cert(vec![certificate_of(files)], key)
-            .unwrap();
-        TlsConnector::from(Arc::new(config))
-    }
-
     pub(crate) fn certify(&self, domain: &str) -> CertificateFiles {
         let mut params = CertificateParams::new(vec![domain.into()]).unwrap();
         params.extended_key_usages =
@@ -84,9 +46,4 @@ impl Authority {
         std::fs::write(&files.key, key.serialize_pem()).unwrap();
         files
     }
-}
-
-/// The certificate itself.
-pub(crate) fn certificate_of(files: &CertificateFiles) -> CertificateDer<'static> {
-    CertificateDer::from_pem_file(&files.chain).unwrap()
 }

@@ -191,6 +191,8 @@ impl Net {
                 Output::Unwatch { id, aor } => {
                     self.watches.retain(|watch| (watch.id, &watch.aor) != (id, &aor));
                 }
+                // Connections do not idle here.
+                Output::Known { .. } => {}
                 told @ (Output::Target { .. } | Output::Probed { .. }) => self.told.push(told),
                 Output::Ask(id, question) => match self.answer_of(&question) {
                     Some(answer) if !self.silent => {

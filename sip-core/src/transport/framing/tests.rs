@@ -5,7 +5,7 @@ use alloc::vec::Vec;
 use proptest::prelude::*;
 
 use super::*;
-use crate::message::Message;
+use crate::message::{Message, Writer};
 
 const OPTIONS: &str = "OPTIONS sip:example.com SIP/2.0\r\nVia: SIP/2.0/TCP 192.0.2.1;branch=z9hG4bK1\r\nFrom: <sip:a@example.com>;tag=1\r\nTo: <sip:example.com>\r\nCall-ID: c\r\nCSeq: 1 OPTIONS\r\n";
 
@@ -118,11 +118,15 @@ fn lengths_that_cannot_be_trusted_end_the_stream() {
     }
 }
 
+fn answer_to(error: &StreamError) -> Option<Bytes> {
+    Some(Writer::refusal(error.refused()?.request.as_deref()?, &error.fault.into(), "t"))
+}
+
 #[test]
 fn what_cannot_be_framed_is_still_answered() {
     let refusal = |text: &str| {
         let (_, error) = frames([text.as_bytes()]);
-        let bytes = error.unwrap().refusal("t")?;
+        let bytes = answer_to(&error.unwrap())?;
         Some(String::from_utf8(bytes.to_vec()).unwrap())
     };
     let answer = refusal(&options("l: 1\r\n\t1\r\nContent-Length: 2\r\n", "")).unwrap();
@@ -234,7 +238,7 @@ proptest! {
     fn no_stream_panics(bytes in proptest::collection::vec(any::<u8>(), 0..300), size in 1usize..300) {
         let (_, error) = frames(bytes.chunks(size));
         if let Some(error) = error {
-            let _ = error.refusal("t");
+            let _ = answer_to(&error);
         }
         let _ = datagram(bytes.clone().into());
         let _ = websocket(bytes.into());
