@@ -7,10 +7,11 @@ use std::sync::Arc;
 use bytes::Bytes;
 use sip_core::auth::{Replays, Secrets};
 use sip_core::entropy::SeededEntropy;
-use sip_core::message::Message;
+use sip_core::message::{Message, Method};
 use sip_core::registrar::{self, Binding, Caps};
 use sip_core::server::{
-    Answer, Config, Identity, Input, Output, Outward, Question, QuestionId, Server, WatchError, Watched,
+    Answer, Config, Identity, Input, Output, Outward, Question, QuestionId, Server, WatchError, WatchId,
+    Watched,
 };
 use sip_core::time::{Duration, Instant};
 use sip_core::transport::target::{Query, Records};
@@ -21,6 +22,7 @@ use crate::choices::Choices;
 
 const STATUSES: [u16; 14] = [100, 180, 183, 200, 200, 202, 302, 401, 407, 408, 486, 487, 503, 603];
 const METHODS: [&str; 8] = ["ACK", "BYE", "INVITE", "CANCEL", "INFO", "UPDATE", "PRACK", "NOTIFY"];
+const REG: &str = "Event: reg\r\n";
 const QUESTIONS: usize = 6;
 
 /// Somebody with a socket.
@@ -166,7 +168,8 @@ impl Bench {
         let head = format!(
             "{method} {uri} SIP/2.0\r\n{via}Max-Forwards: 70\r\nFrom: <sip:{name}@example.com>;tag=f{branch}\r\n\
              To: <{uri}>\r\nCall-ID: c{branch}\r\nCSeq: {branch} {method}\r\n\
-             Contact: <{contact}>;+sip.instance=\"<urn:uuid:{peer}>\";reg-id=1\r\nSupported: outbound\r\n"
+             Contact: <{contact}>;+sip.instance=\"<urn:uuid:{peer}>\";reg-id=1\r\nSupported: outbound\r\n{}",
+            if method == "SUBSCRIBE" { REG } else { "" }
         );
         let message = wire::perhaps_perturbed(wire::body(head, (method == "INVITE").then_some(SDP)), choices);
         self.receive(peer, message);
@@ -192,7 +195,18 @@ impl Bench {
         let peer = *peer;
         let caller = matches!(message, Message::Response(_));
         let branch = self.branches - u32::from(choices.byte() % 4).min(self.branches);
-        let text = wire::within(message, caller, method, &via(self.peers[peer].hop, branch), cseq, "", None);
+        let subscribed = match message {
+            Message::Request(request) => request.cseq().method == Method::Subscribe,
+            Message::Response(response) => response.cseq().method == Method::Subscribe,
+        };
+        // What subscribes goes on or ends.
+        let (method, fields) = match method {
+            "UPDATE" if subscribed => ("SUBSCRIBE", REG),
+            "INFO" if subscribed => ("SUBSCRIBE", "Event: reg\r\nExpires: 0\r\n"),
+            other => (other, ""),
+        };
+        let via = via(self.peers[peer].hop, branch);
+        let text = wire::within(message, caller, method, &via, cseq, fields, None);
         let message = wire::perhaps_perturbed(text, choices);
         let peer = if choices.below(8) == 0 { choices.below(self.peers.len()) } else { peer };
         self.receive(peer, message);
@@ -214,6 +228,10 @@ impl Bench {
         }
         if choices.below(3) != 0 {
             self.bind(peer);
+            // Some of these watch, and some have long ceased to.
+            for id in 1..=4 {
+                self.input(Input::Changed(WatchId(id)));
+            }
         }
     }
 
@@ -367,6 +385,9 @@ impl Bench {
     /// Everybody falls silent, whoever answers questions too.
     fn end(mut self) {
         self.pass(Duration::from_secs(900));
+        // Whoever is subscribed and has answered all so far hears of its end once, and of bindings that run out.
+        self.pass(Duration::from_secs(3_761));
+        assert_eq!(self.server.subscriptions(), 0);
         assert_eq!(self.server.load(), (0, 0, 0), "transactions, requests on their way, questions");
         assert_eq!(self.server.poll_timeout(), None);
         let counters = self.server.counters();

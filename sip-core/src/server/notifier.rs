@@ -4,6 +4,7 @@
 //! The walk of a NOTIFY: something is due ([`Server::attend`]), the way to the watcher is asked for, then what is there now, so
 //! that what goes out is the newest; what it differs by from what the watcher was told is the document.
 
+use alloc::boxed::Box;
 use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
@@ -94,7 +95,7 @@ impl Server {
         let id = self.subscriptions.ask();
         let hold = if expires.is_zero() { Hold::Not } else { Hold::Begin };
         let watch = Watch { id, aor: aor.clone(), watcher: watcher.clone(), hold, until: now + expires };
-        let application = Application { id, aor, watcher, way, expires };
+        let application = Application { id, aor, watcher, way, expires }.into();
         let pending = Pending::Subscribe { arrival, application };
         if let Err(pending) = self.ask(self.soon(now), Question::Watch(watch), pending)
             && let Some(arrival) = pending.into_arrival()
@@ -109,7 +110,7 @@ impl Server {
         &mut self,
         now: Instant,
         arrival: &Arrival,
-        application: Application,
+        application: Box<Application>,
         answer: Result<Watched, WatchError>,
     ) {
         self.subscriptions.asked();
@@ -119,7 +120,7 @@ impl Server {
             }
             return self.refuse(now, arrival, error.rule().into());
         }
-        let Application { id, aor, watcher, way, expires } = application;
+        let Application { id, aor, watcher, way, expires } = *application;
         let tag = self.fresh_tag();
         let request = &arrival.request;
         let session = SessionIdentifier::begun_by(request.headers(), Uuid::new(&mut *self.entropy));

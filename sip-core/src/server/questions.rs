@@ -79,7 +79,7 @@ pub(super) enum Pending {
     /// The outcome of a REGISTER.
     Update { arrival: Arrival, identity: IdentityChange },
     /// Whether a subscription to registrations may stand.
-    Subscribe { arrival: Arrival, application: Application },
+    Subscribe { arrival: Arrival, application: Box<Application> },
     /// The way of a NOTIFY.
     Notify { id: WatchId },
     /// What it tells.

@@ -97,7 +97,7 @@ fn requests_for_the_server_itself() {
     }
     // The last hop answers.
     net.send(&alice, alice.out("OPTIONS", "sip:bob@example.com", 9, "").replace(": 70", ": 0"));
-    net.expect(&alice, 200);
+    assert_eq!(net.expect(&alice, 200).headers().first(HeaderName::AllowEvents), Some("reg"));
     net.quiet();
 }
 

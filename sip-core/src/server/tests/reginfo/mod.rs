@@ -1,6 +1,7 @@
 //! The notifier of `reg`: who is told of registrations, what, and when (RFC 3680, RFC 6665 §4.2).
 
 mod ends;
+mod random;
 mod refusals;
 mod ways;
 
