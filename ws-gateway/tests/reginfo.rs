@@ -167,6 +167,30 @@ async fn others_watch_as_the_configuration_has_it() {
     running.wait_for_metric("trapezoid_subscriptions", 0).await;
 }
 
+/// A page whose connection is lost is told of what happened meanwhile once it is back, over its new one.
+#[tokio::test]
+async fn a_page_that_comes_back_is_told_what_it_missed() {
+    let running = start();
+    let password = running.password("alice");
+    let instance = ";+sip.instance=\"<urn:uuid:00000000-0000-4000-8000-0000000000aa>\";reg-id=1";
+    let mut page = WsPeer::new(running.gateway.addresses().http).await;
+    assert_eq!(page.register("alice", &password, "page", instance).await.status(), 200);
+    page.send(&subscribe(&page, "alice", "alice", "s", 1, "")).await;
+    assert_eq!(page.receive().await.status(), 200);
+    assert!(notified(&mut page).await.body().contains("version=\"0\" state=\"full\""));
+    drop(page);
+    let mut phone = UdpPeer::new(running.gateway.addresses().udp.unwrap()).await;
+    assert_eq!(phone.register("alice", &password, "desk", "").await.status(), 200);
+    // The NOTIFY is due, and nobody is there.
+    tokio::time::sleep(Duration::from_secs(6)).await;
+    let mut back = WsPeer::new(running.gateway.addresses().http).await;
+    assert_eq!(back.register("alice", &password, "page2", instance).await.status(), 200);
+    let told = notified(&mut back).await;
+    assert_eq!(told.header("CSeq"), "2 NOTIFY");
+    assert!(told.body().contains(phone.contact("alice").trim_matches(['<', '>'])), "{}", told.0);
+    assert_eq!(running.metric("trapezoid_subscriptions").await, 1);
+}
+
 /// RFC 6665 §4.2.1.4 over TCP: a fetch, and a subscription that is refreshed and ended at the Contact it was given.
 #[tokio::test]
 async fn a_phone_over_tcp_fetches_and_subscribes() {

@@ -127,7 +127,7 @@ impl Server {
                 self.updated(now, arrival, identity, result);
             }
             (Pending::Subscribe { arrival, application }, Answer::Watched(answer)) => {
-                self.subscribed(now, &arrival, application, answer);
+                self.subscribed(now, &arrival, *application, answer);
             }
             (Pending::Notify { id }, Answer::Reachable(hop)) => self.watcher_reached(now, id, hop),
             (Pending::Tell { id, hop }, Answer::Watched(answer)) => self.tell(now, id, hop, answer),

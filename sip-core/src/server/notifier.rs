@@ -4,7 +4,6 @@
 //! The walk of a NOTIFY: something is due ([`Server::attend`]), the way to the watcher is asked for, then what is there now, so
 //! that what goes out is the newest; what it differs by from what the watcher was told is the document.
 
-use alloc::boxed::Box;
 use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
@@ -110,7 +109,7 @@ impl Server {
         &mut self,
         now: Instant,
         arrival: &Arrival,
-        application: Box<Application>,
+        application: Application,
         answer: Result<Watched, WatchError>,
     ) {
         self.subscriptions.asked();
@@ -120,7 +119,7 @@ impl Server {
             }
             return self.refuse(now, arrival, error.rule().into());
         }
-        let Application { id, aor, watcher, way, expires } = *application;
+        let Application { id, aor, watcher, way, expires } = application;
         let tag = self.fresh_tag();
         let request = &arrival.request;
         let session = SessionIdentifier::begun_by(request.headers(), Uuid::new(&mut *self.entropy));
