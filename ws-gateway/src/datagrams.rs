@@ -2,12 +2,10 @@
 //! has it.
 
 use std::io;
-use std::net::SocketAddr;
+use std::net::{SocketAddr, UdpSocket};
 use std::sync::Arc;
 
 use bytes::Bytes;
-use tokio::io::Interest;
-use tokio::net::UdpSocket;
 
 use crate::flows::Flow;
 use crate::metrics::{Loss, Metrics};
@@ -90,8 +88,8 @@ fn deliver(
 /// Sends as many as go at once, the first of them at least.
 fn send(socket: &UdpSocket, datagrams: &[Datagram]) -> io::Result<usize> {
     match datagrams {
-        [one] => socket.try_send_to(&one.message, one.to).map(|_| 1),
-        many => socket.try_io(Interest::WRITABLE, || send_many(socket, many)),
+        [one] => socket.send_to(&one.message, one.to).map(|_| 1),
+        many => send_many(socket, many),
     }
 }
 
@@ -135,17 +133,16 @@ mod tests {
         Datagram { to: address, message: vec![mark; length].into() }
     }
 
-    async fn sockets() -> (UdpSocket, std::net::UdpSocket, SocketAddr) {
-        let receiver = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
+    fn sockets() -> (UdpSocket, UdpSocket, SocketAddr) {
+        let receiver = UdpSocket::bind("127.0.0.1:0").unwrap();
         receiver.set_read_timeout(Some(Duration::from_secs(5))).unwrap();
         let at = receiver.local_addr().unwrap();
-        let socket = UdpSocket::bind("127.0.0.1:0").await.unwrap();
-        // A new socket has not been found writable yet.
-        socket.writable().await.unwrap();
+        let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
+        socket.set_nonblocking(true).unwrap();
         (socket, receiver, at)
     }
 
-    fn receive(receiver: &std::net::UdpSocket) -> (u8, usize) {
+    fn receive(receiver: &UdpSocket) -> (u8, usize) {
         let mut buffer = vec![0; 65_536];
         let length = receiver.recv(&mut buffer).unwrap();
         (buffer[0], length)
@@ -158,9 +155,9 @@ mod tests {
         lost
     }
 
-    #[tokio::test]
-    async fn datagrams_go_out_in_their_order() {
-        let (socket, receiver, at) = sockets().await;
+    #[test]
+    fn datagrams_go_out_in_their_order() {
+        let (socket, receiver, at) = sockets();
         let datagrams: Vec<_> = (1..=20).map(|n| to(at, 100 + usize::from(n), n)).collect();
         assert!(all(&socket, &datagrams).is_empty());
         for n in 1..=20 {
@@ -168,9 +165,9 @@ mod tests {
         }
     }
 
-    #[tokio::test]
-    async fn one_that_is_too_long_is_lost_alone() {
-        let (socket, receiver, at) = sockets().await;
+    #[test]
+    fn one_that_is_too_long_is_lost_alone() {
+        let (socket, receiver, at) = sockets();
         for place in 0..3 {
             let length = |n| if n == place { 70_000 } else { 10 };
             let datagrams: Vec<_> = (0..3).map(|n| to(at, length(n), n as u8)).collect();
@@ -181,10 +178,10 @@ mod tests {
         }
     }
 
-    #[tokio::test]
-    async fn a_port_that_nobody_listens_on_costs_the_others_nothing() {
-        let (socket, receiver, at) = sockets().await;
-        let nobody = std::net::UdpSocket::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    #[test]
+    fn a_port_that_nobody_listens_on_costs_the_others_nothing() {
+        let (socket, receiver, at) = sockets();
+        let nobody = UdpSocket::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
         // The system's word that nobody listens is there when the next are sent.
         for _ in 0..10 {
             let datagrams = [to(nobody, 10, 1), to(at, 10, 2), to(nobody, 10, 3), to(at, 10, 4)];

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::hash::{BuildHasherDefault, Hasher};
-use std::net::{SocketAddr, UdpSocket as UdpSocketStd};
+use std::net::{SocketAddr, UdpSocket};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 
@@ -13,7 +13,6 @@ use sip_core::server::Identity;
 use sip_core::time::Instant;
 use sip_core::transport::{FlowId, Hop, Transport};
 use smol_str::SmolStr;
-use tokio::net::UdpSocket;
 
 use crate::connection::{Line, Outbox};
 use crate::datagrams::Datagrams;
@@ -362,7 +361,7 @@ impl Flows {
             let Sink::Datagrams(socket) = &flow.sink else { return false };
             let from = socket.local_addr().map(|bound| SocketAddr::new(bound.ip(), 0));
             // Nothing is sent: connecting a datagram socket only looks the way up.
-            from.and_then(UdpSocketStd::bind).is_ok_and(|probe| probe.connect(remote).is_ok())
+            from.and_then(UdpSocket::bind).is_ok_and(|probe| probe.connect(remote).is_ok())
         })?;
         Some(flow.hop_to(remote))
     }

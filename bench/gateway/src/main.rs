@@ -31,6 +31,9 @@ struct Arguments {
     /// Only these groups of scenarios.
     #[arg(long, value_enum, value_delimiter = ',', default_values = ["udp", "websocket", "held"])]
     groups: Vec<Group>,
+    /// Only operations whose name has this in it. Phones on WebSockets connect and register all the same.
+    #[arg(long, default_value = "")]
+    only: String,
     /// Only these servers.
     #[arg(long, value_enum, value_delimiter = ',', default_values = ["kamailio", "ours", "floor"])]
     servers: Vec<Kind>,
@@ -59,12 +62,12 @@ fn main() -> Result<()> {
         Some(Floor::FloorWs { listen, callee }) => return floor::websocket(listen, callee),
         None => {}
     }
-    let Arguments { rounds, seconds, held, groups, servers, .. } = arguments;
+    let Arguments { rounds, seconds, held, groups, only, servers, .. } = arguments;
     let gateway = match arguments.gateway {
         Some(gateway) => gateway,
         None => server::build().context("building the gateway")?,
     };
-    let plan = measure::Plan { rounds, seconds, held, groups, servers, gateway };
+    let plan = measure::Plan { rounds, seconds, held, groups, only, servers, gateway };
     let figures = measure::all(&plan)?;
     println!("{}", report::tables(&figures, &plan));
     Ok(())

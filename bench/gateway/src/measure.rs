@@ -29,10 +29,18 @@ pub struct Plan {
     pub held: usize,
     /// Which scenarios.
     pub groups: Vec<Group>,
+    /// A part of the names of the operations.
+    pub only: String,
     /// Which servers.
     pub servers: Vec<Kind>,
     /// Our program.
     pub gateway: PathBuf,
+}
+
+impl Plan {
+    fn asks(&self, (_, name): (usize, &str)) -> bool {
+        name.contains(&self.only)
+    }
 }
 
 /// Scenarios that share a server.
@@ -119,8 +127,12 @@ impl Bench<'_> {
         let callee = free_port()?;
         let server = Server::start(self.kind, &self.plan.gateway, callee, certificate)?;
         let at = server.udp;
+        let plan = self.plan;
         let mut run = |scenario, name, rate: u64| {
-            let seconds = self.plan.seconds;
+            if !plan.asks(scenario) {
+                return Ok(());
+            }
+            let seconds = plan.seconds;
             // What happens for the first time costs more, and is not what is asked.
             sipp::run(name, free_port()?.port(), at, rate, rate / 2)?;
             self.measure(scenario, &server, rate, || {
@@ -158,6 +170,9 @@ impl Bench<'_> {
         self.measure(WS_REGISTER, &server, rate, || {
             keep(runtime.block_on(websocket::register(phones, rate)), &mut registered)
         })?;
+        if !self.plan.asks(WS_UDP) && !self.plan.asks(WS_CALL) {
+            return Ok(());
+        }
         let rate = 300;
         let count = ((rate * self.plan.seconds) as usize).min(registered.len());
         let mut callers = registered.split_off(registered.len() - count);

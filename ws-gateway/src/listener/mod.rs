@@ -7,12 +7,12 @@ mod tls;
 mod udp;
 
 use std::io;
-use std::net::SocketAddr;
+use std::net::{SocketAddr, UdpSocket};
 use std::time::Duration;
 
 use anyhow::Context as _;
 use socket2::{Domain, Protocol, SockRef, Socket, TcpKeepalive, Type};
-use tokio::net::{TcpListener, TcpStream, UdpSocket};
+use tokio::net::{TcpListener, TcpStream};
 
 use crate::config::Listen;
 
@@ -61,7 +61,7 @@ pub fn bind_udp(listen: Listen, what: &str) -> anyhow::Result<UdpSocket> {
         socket.set_send_buffer_size(DATAGRAM_BUFFER)?;
         socket.set_nonblocking(true)?;
         socket.bind(&address.into())?;
-        UdpSocket::from_std(socket.into())
+        Ok(socket.into())
     })
 }
 

@@ -1,7 +1,7 @@
 //! SIP over UDP.
 
 use std::io::{self, IoSliceMut};
-use std::net::SocketAddr;
+use std::net::{SocketAddr, UdpSocket};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ use sip_core::limits::MESSAGE_BYTES;
 use sip_core::transport::framing::{self, Frame, PONG};
 use sip_core::transport::stun;
 use tokio::io::Interest;
-use tokio::net::UdpSocket;
+use tokio::io::unix::AsyncFd;
 use tokio_util::sync::CancellationToken;
 
 use super::canonical;
@@ -29,8 +29,9 @@ pub async fn serve(
     exchange: Arc<Exchange>,
     stop: CancellationToken,
 ) {
-    let mut batch = match Batch::new(&socket) {
-        Ok(batch) => batch,
+    let opened = Batch::new(&socket).and_then(|batch| Ok((batch, reading(&socket)?)));
+    let (mut batch, readable) = match opened {
+        Ok(opened) => opened,
         Err(error) => {
             tracing::error!(%error, local = %flow.local(), "a UDP port cannot be read");
             return exchange.flow_closed(&flow);
@@ -39,7 +40,7 @@ pub async fn serve(
     let mut answers = Datagrams::default();
     loop {
         tokio::select! {
-            read = batch.read(&socket) => if let Err(error) = read {
+            read = batch.read(&readable) => if let Err(error) = read {
                 tracing::debug!(%error, "datagrams not received");
                 tokio::time::sleep(PAUSE).await;
             },
@@ -53,6 +54,13 @@ pub async fn serve(
     exchange.flow_closed(&flow);
 }
 
+/// Waits for what comes alone: each datagram that a peer has taken makes room again, and who waits for room, too, is woken
+/// once more for each that was sent.
+fn reading(socket: &Arc<UdpSocket>) -> io::Result<AsyncFd<Arc<UdpSocket>>> {
+    // SAFETY: it owns the socket along with others, so that the descriptor stays open and the same as long as it lives.
+    Ok(unsafe { AsyncFd::register_with_interest(Arc::clone(socket), Interest::READABLE)? })
+}
+
 fn take(
     socket: &UdpSocket,
     flow: &Arc<Flow>,
@@ -64,7 +72,7 @@ fn take(
     if let Some(answer) = stun::answer(datagram, remote) {
         exchange.metrics.keep_alives.inc();
         // Lost like any other datagram if there is no room for it.
-        let _ = socket.try_send_to(&answer, remote);
+        let _ = socket.send_to(&answer, remote);
         return;
     }
     match framing::datagram(Bytes::copy_from_slice(datagram)) {
@@ -73,7 +81,7 @@ fn take(
         }
         Some(Frame::Ping) => {
             exchange.metrics.keep_alives.inc();
-            let _ = socket.try_send_to(PONG, remote);
+            let _ = socket.send_to(PONG, remote);
         }
         Some(Frame::Pong) => {}
         None => {
@@ -101,24 +109,23 @@ impl Batch {
     }
 
     /// Waits until there are some and reads them.
-    async fn read(&mut self, socket: &UdpSocket) -> io::Result<()> {
+    async fn read(&mut self, socket: &AsyncFd<Arc<UdpSocket>>) -> io::Result<()> {
         let Self { state, buffers, read, count } = self;
         *count = 0;
         while *count == 0 {
-            socket.readable().await?;
-            let read = socket.try_io(Interest::READABLE, || {
+            let read = socket.readable().await?.try_io(|socket| {
                 let mut slices: [IoSliceMut<'_>; BATCH_SIZE] =
                     std::array::from_fn(|_| IoSliceMut::new(&mut []));
                 for (slice, buffer) in slices.iter_mut().zip(buffers.iter_mut()) {
                     *slice = IoSliceMut::new(buffer);
                 }
-                *count = state.recv(socket.into(), &mut slices, read)?;
+                *count = state.recv((&**socket.get_ref()).into(), &mut slices, read)?;
                 // There is no more, or else the system says so again: to ask once more would be a call in vain.
                 if *count < BATCH_SIZE { Err(io::ErrorKind::WouldBlock.into()) } else { Ok(()) }
             });
-            match read {
-                Err(error) if error.kind() != io::ErrorKind::WouldBlock => return Err(error),
-                _ => {}
+            // Otherwise it was read to its end.
+            if let Ok(read) = read {
+                read?;
             }
         }
         Ok(())
@@ -160,14 +167,11 @@ mod tests {
     /// Datagrams of one length from one sender are those the system joins.
     #[tokio::test]
     async fn datagrams_come_one_by_one_in_order_however_they_are_read() {
-        let socket = UdpSocket::bind("127.0.0.1:0").await.unwrap();
-        let to = socket.local_addr().unwrap();
-        let senders = [
-            std::net::UdpSocket::bind("127.0.0.1:0").unwrap(),
-            std::net::UdpSocket::bind("127.0.0.1:0").unwrap(),
-        ];
+        let [socket, one, other] = [(); 3].map(|()| UdpSocket::bind("127.0.0.1:0").unwrap());
+        let (to, senders) = (socket.local_addr().unwrap(), [one, other]);
         let lengths = [100, 100, 100, 1, 0, 60_000, 7, 100];
         let mut batch = Batch::new(&socket).unwrap();
+        let socket = reading(&Arc::new(socket)).unwrap();
         for (i, length) in lengths.iter().enumerate() {
             senders[i % 2].send_to(&vec![i as u8; *length], to).unwrap();
         }
@@ -185,10 +189,10 @@ mod tests {
     }
 
     #[cfg(target_os = "linux")]
-    #[tokio::test]
-    async fn rfc3261_18_1_1_long_messages_may_go_in_fragments() {
+    #[test]
+    fn rfc3261_18_1_1_long_messages_may_go_in_fragments() {
         use rustix::net::sockopt::{Ipv4PathMtuDiscovery, ip_mtu_discover};
-        let socket = UdpSocket::bind("127.0.0.1:0").await.unwrap();
+        let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
         let before = ip_mtu_discover(&socket).unwrap();
         let _batch = Batch::new(&socket).unwrap();
         assert_eq!(ip_mtu_discover(&socket).unwrap(), before);
