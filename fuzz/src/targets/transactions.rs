@@ -106,7 +106,7 @@ impl Bench {
             7 | 8 => {
                 let Some(id) = choices.recent(&self.servers).copied() else { return };
                 let status = choices.pick(&STATUSES);
-                if let Some(request) = self.layer.server_request(id).cloned() {
+                if let Some(request) = self.layer.server_request(id) {
                     self.layer.respond(now, id, status, response_to(&request, status));
                 }
             }
@@ -176,7 +176,7 @@ impl Bench {
     fn end(mut self) {
         self.drain();
         for id in self.servers.clone() {
-            if let Some(request) = self.layer.server_request(id).cloned() {
+            if let Some(request) = self.layer.server_request(id) {
                 self.layer.respond(self.now, id, 500, response_to(&request, 500));
             }
         }

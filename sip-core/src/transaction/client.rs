@@ -64,6 +64,14 @@ impl Sent {
             Self::Written { bytes, .. } => Request::parse(bytes.clone()).ok(),
         }
     }
+
+    /// Of an INVITE that has its 2xx nobody makes a CANCEL or an ACK any more. How many bytes that gave back.
+    fn accepted(&mut self) -> usize {
+        match self {
+            Self::Read(_) => 0,
+            Self::Written { bytes, .. } => core::mem::take(bytes).len(),
+        }
+    }
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -173,6 +181,11 @@ impl Layer {
         let (machine, actions) = client.machine.step(input, client.hop.transport.is_reliable());
         client.machine = machine;
         self.act_client(now, id, actions, response);
+        if matches!(machine, Machine::Invite(invite_client::State::Accepted))
+            && let Some(client) = self.clients.get_mut(id.index as usize)
+        {
+            self.room.give_back(client.request.accepted());
+        }
         if machine.is_terminated() && !was_terminated {
             self.unlink_client(id);
             self.outputs.event(Event::ClientTerminated { client: id });

@@ -332,8 +332,8 @@ impl Layer {
     }
 
     /// A server transaction's request as it was first received.
-    pub fn server_request(&self, server: ServerId) -> Option<&Request> {
-        self.server(server).map(|server| &server.request)
+    pub fn server_request(&self, server: ServerId) -> Option<Request> {
+        self.server(server)?.request.read()
     }
 
     /// Where a server transaction's responses go.

@@ -22,7 +22,7 @@ pub(super) struct Server {
     /// Of its key.
     pub(super) hash: u64,
     machine: Machine,
-    pub(super) request: Request,
+    pub(super) request: Kept,
     pub(super) hop: Hop,
     /// Whose room it takes.
     source: IpAddr,
@@ -30,6 +30,36 @@ pub(super) struct Server {
     pub(super) running: Running,
     /// The latest response, for repeated requests and Timer G.
     latest: Option<Bytes>,
+}
+
+/// The request. Once it is answered for good, only who repeats it is compared with it: what was read of it is given back,
+/// for most transactions wait in that state, half a minute each.
+#[derive(Debug)]
+pub(super) enum Kept {
+    Read(Request),
+    Answered(Bytes),
+}
+
+impl Kept {
+    pub(super) fn bytes(&self) -> &Bytes {
+        match self {
+            Self::Read(request) => request.bytes(),
+            Self::Answered(bytes) => bytes,
+        }
+    }
+
+    pub(super) fn read(&self) -> Option<Request> {
+        match self {
+            Self::Read(request) => Some(request.clone()),
+            Self::Answered(bytes) => Request::parse(bytes.clone()).ok(),
+        }
+    }
+
+    fn answered(&mut self) {
+        if let Self::Read(request) = self {
+            *self = Self::Answered(request.bytes().clone());
+        }
+    }
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -68,6 +98,15 @@ impl Machine {
                 | Self::NonInvite(non_invite_server::State::Terminated)
         )
     }
+
+    /// Nothing more is sent but what was sent before. (An INVITE that was refused waits for its ACK, which is matched to it.)
+    const fn is_answered(self) -> bool {
+        matches!(
+            self,
+            Self::Invite(invite_server::State::Accepted)
+                | Self::NonInvite(non_invite_server::State::Completed)
+        )
+    }
 }
 
 impl Server {
@@ -76,10 +115,12 @@ impl Server {
         matches!(self.machine, Machine::Invite(_)) && !self.machine.is_terminated() && self.flow != Flow::Up
     }
 
-    /// Keeps `answer` instead of what was kept, if there is room for it, and gives it back.
+    /// Keeps `answer` instead of what was kept, if there is room for it, and gives it back. A copy is kept, for it was written
+    /// into more room than it takes.
     fn keep(&mut self, answer: Option<Bytes>, room: &mut Room) -> Option<Bytes> {
         room.change(self.source, self.latest.take().map_or(0, |latest| latest.len()), 0);
-        self.latest = answer.clone().filter(|answer| room.has_bytes_for(self.source, answer.len()));
+        let fits = answer.as_ref().filter(|answer| room.has_bytes_for(self.source, answer.len()));
+        self.latest = fits.map(|answer| Bytes::copy_from_slice(answer));
         room.change(self.source, 0, self.latest.as_ref().map_or(0, Bytes::len));
         answer
     }
@@ -121,7 +162,7 @@ impl Layer {
             generation,
             hash,
             machine,
-            request: request.clone(),
+            request: Kept::Read(request.clone()),
             hop,
             source,
             flow: Flow::Up,
@@ -181,6 +222,11 @@ impl Layer {
         let (machine, actions) = server.machine.step(input, server.is_reliable());
         server.machine = machine;
         let sent = self.act_server(now, id, actions, response);
+        if machine.is_answered()
+            && let Some(server) = self.server_mut(id)
+        {
+            server.request.answered();
+        }
         if machine.is_terminated() && !was_terminated {
             self.unlink_server(id);
             self.outputs.event(Event::ServerTerminated { server: id });
@@ -206,7 +252,10 @@ impl Layer {
                 Action::Send | Action::SendTrying | Action::Resend => {
                     let answer = match action {
                         Action::Send => server.keep(response.take(), room),
-                        Action::SendTrying => server.keep(Some(trying(&server.request)), room),
+                        Action::SendTrying => {
+                            let trying = server.request.read().map(|request| trying(&request));
+                            server.keep(trying, room)
+                        }
                         _ => server.latest.clone(),
                     };
                     if let Some(response) = answer {

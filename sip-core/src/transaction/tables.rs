@@ -131,8 +131,8 @@ impl ServerTable {
             ServerKey::Rfc2543(key) => return self.old.get(key).copied(),
         };
         let same = |id: ServerId| {
-            let server = servers.get(id.index as usize);
-            server.and_then(|server| BranchKey::of(&server.request)).is_some_and(|other| other == *key)
+            let request = servers.get(id.index as usize).and_then(|server| server.request.read());
+            request.is_some_and(|request| BranchKey::of(&request).is_some_and(|other| other == *key))
         };
         self.branches.find(hash, |entry| entry.hash == hash && same(entry.id)).map(|entry| entry.id)
     }
@@ -152,7 +152,9 @@ impl ServerTable {
     pub(super) fn remove(&mut self, server: &Server, id: ServerId) {
         if let Ok(entry) = self.branches.find_entry(server.hash, |entry| entry.id == id) {
             entry.remove();
-        } else if let ServerKey::Rfc2543(key) = ServerKey::of(&server.request) {
+        } else if let Some(request) = server.request.read()
+            && let ServerKey::Rfc2543(key) = ServerKey::of(&request)
+        {
             self.old.remove(&key);
         }
     }

@@ -257,3 +257,22 @@ fn outputs_are_capped() {
     bench.pass(100_000);
     bench.assert_empty();
 }
+
+#[test]
+fn rfc6026_7_2_an_accepted_invite_gives_back_what_it_would_be_cancelled_by() {
+    let (invite, options) = (request("INVITE", BRANCH), request("OPTIONS", "z9hG4bKnext"));
+    let mut bench = Bench::new();
+    bench.layer.room.caps.bytes = invite.bytes().len().max(options.bytes().len());
+    let written = invite.bytes().clone();
+    let client = bench.layer.send_written(bench.now, written, BRANCH, &Method::Invite, udp()).unwrap();
+    bench.answered(&invite, 180);
+    assert_eq!(bench.layer.send_request(bench.now, &options, udp()), None);
+    bench.answered(&invite, 200);
+    assert!(bench.layer.send_request(bench.now, &options, udp()).is_some());
+    // More of them may come (RFC 6026 §8.4), and there is nothing left to cancel.
+    bench.answered(&invite, 200);
+    assert_eq!(bench.layer.cancel(bench.now, client), None);
+    assert_eq!(bench.take_told(), ["180", "200", "200"]);
+    bench.pass(70_000);
+    bench.assert_empty();
+}

@@ -83,7 +83,7 @@ impl Random {
             }
             Operation::Respond { server, status } => {
                 let id = pick(servers, server);
-                let request = id.and_then(|id| bench.layer.server_request(id).cloned());
+                let request = id.and_then(|id| bench.layer.server_request(id));
                 if let (Some(id), Some(request)) = (id, request) {
                     let bytes = answer_bytes(&request, STATUSES[status], "t");
                     bench.layer.respond(now, id, STATUSES[status], bytes);
@@ -142,7 +142,7 @@ proptest! {
         let Random { bench, clients, servers } = &mut random;
         bench.drain();
         for id in servers.iter() {
-            if let Some(request) = bench.layer.server_request(*id).cloned() {
+            if let Some(request) = bench.layer.server_request(*id) {
                 bench.respond(*id, &request, 500);
             }
         }

@@ -1,6 +1,7 @@
 //! What the server side's user may answer, and what repeated requests get.
 
 use super::*;
+use crate::transaction::server::Kept;
 
 const BRANCH: &str = "z9hG4bKserver";
 
@@ -137,4 +138,26 @@ fn answers_to_what_is_over_are_ignored() {
     assert_eq!(bench.take_told(), ["server terminated"]);
     assert!(bench.layer.server_request(server).is_none());
     assert_eq!(bench.layer.server_hop(server), None);
+}
+
+/// What nobody reads any more is not kept read, and still it is known (§17.2.2, RFC 6026 §7.1).
+#[test]
+fn rfc3261_17_2_2_who_repeats_what_was_answered_is_compared_with_its_bytes() {
+    for (method, status, answered) in [("OPTIONS", 200, true), ("INVITE", 200, true), ("INVITE", 486, false)]
+    {
+        let first = request(method, BRANCH);
+        let mut bench = Bench::new();
+        let server = bench.receive_new(&first, udp());
+        bench.respond(server, &first, status);
+        let kept = &bench.layer.server(server).unwrap().request;
+        assert_eq!(matches!(kept, Kept::Answered(_)), answered, "{method} {status}");
+        assert_eq!(bench.receive(&first, udp()), Received::Absorbed);
+        assert_eq!(bench.layer.server_request(server).unwrap().bytes(), first.bytes());
+        // Another sender's, though their branches be one.
+        let text = String::from_utf8_lossy(first.bytes()).replace("pc33", "pc34");
+        let other = bench.receive_new(&parse(&text), udp());
+        bench.respond(other, &first, 500);
+        bench.pass(70_000);
+        bench.assert_empty();
+    }
 }
