@@ -2,6 +2,7 @@
 //! broader than Max-Breadth allows (RFC 5393 §5).
 
 use alloc::boxed::Box;
+use alloc::collections::VecDeque;
 use alloc::vec::Vec;
 
 use super::again::Sent;
@@ -57,6 +58,7 @@ impl Proxy {
 
     /// Puts targets where their weight says, behind those of the same.
     pub(super) fn add(&mut self, context: &mut Context, targets: Vec<Target>) {
+        context.waiting.reserve_exact(targets.len().min(self.settings.forks));
         for target in targets {
             if context.branches.len() + context.waiting.len() >= self.settings.forks {
                 self.counters.forks_over_cap += 1;
@@ -91,6 +93,8 @@ impl Proxy {
             let kept = u32::try_from(context.waiting.len()).unwrap_or(u32::MAX) - now;
             let kept = kept + u32::from(context.diverter.is_some());
             let room = room - kept.min(room - now);
+            // Most have one, and keep it for half a minute: a vector's spare room would be three times as much.
+            context.branches.reserve_exact(now as usize);
             for index in 0..now {
                 let Some(target) = context.waiting.pop_front() else { break };
                 // What does not divide goes to the first.
@@ -104,6 +108,8 @@ impl Proxy {
             let others = !context.waiting.is_empty() && context.is_invite();
             context.ring = others.then(|| turn.now + self.settings.ring);
         }
+        // Likewise.
+        context.waiting = VecDeque::new();
     }
 
     fn send(&mut self, turn: &mut Turn<'_>, context: &mut Context, target: Target, breadth: u32) -> Branch {

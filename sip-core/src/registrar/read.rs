@@ -12,7 +12,7 @@ use super::{BindingUpdate, Change, ContactUpdate};
 use crate::limits;
 use crate::message::typed::{Contact, ContactAddress, Path};
 use crate::message::validate::{Rejection, Role, Rules};
-use crate::message::{HeaderName, Request, Uri};
+use crate::message::{HeaderName, Host, Request, SipUri, Uri};
 use crate::time::Duration;
 use crate::transport::Hop;
 
@@ -208,10 +208,8 @@ fn contact(
     bounds: &Bounds,
 ) -> Result<ContactUpdate, Refusal> {
     let &ContactAddress { address, reg_id, .. } = contact;
-    if !matches!(address.parsed_uri(), Some(Uri::Sip(_))) {
-        return Err(Refusal::ContactScheme);
-    }
-    if is_own_address(address.uri, aor) {
+    let Some(Uri::Sip(uri)) = address.parsed_uri() else { return Err(Refusal::ContactScheme) };
+    if is_own_address(&uri, aor) {
         return Err(Refusal::OwnAddress);
     }
     if address.uri.len() + address.params.as_str().len() > limits::CONTACT_BYTES {
@@ -249,11 +247,11 @@ fn contact(
 }
 
 /// §19.1.4: parameters that one of the two lacks do not count, so this sees a public GRUU as well.
-fn is_own_address(contact: &str, aor: &str) -> bool {
-    match (Uri::parse(contact), Uri::parse(aor)) {
-        (Some(Uri::Sip(contact)), Some(Uri::Sip(aor))) => contact.is_equivalent(&aor),
-        _ => false,
-    }
+fn is_own_address(contact: &SipUri<'_>, aor: &str) -> bool {
+    // The host tells nearly all of them apart.
+    let host = aor.rsplit_once('@').and_then(|(_, host)| Host::parse(host));
+    host.is_some_and(|host| host.matches(contact.host))
+        && matches!(Uri::parse(aor), Some(Uri::Sip(aor)) if contact.is_equivalent(&aor))
 }
 
 /// `delta-seconds`; what does not fit is as long as can be said (§20.19).
