@@ -357,6 +357,7 @@ fn core_config(config: &Config, keys: &Keys) -> CoreConfig {
     core.server = Some(SERVER.into());
     core.outward = config.outbound.to;
     core.callers = config.outbound.callers;
+    core.preloaded = config.outbound.preloaded;
     core.alias = config.outbound.certificate.is_some();
     core.peers = config.peers.iter().map(|server| server.peer.clone()).collect();
     core.routes.clone_from(&config.routes);

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use sip_core::auth::{Algorithm, Patience};
-use sip_core::server::{Callers, Occasion, Outward, Routing, Watcher};
+use sip_core::server::{Callers, Occasion, Outward, Preloaded, Routing, Watcher};
 use ws_gateway::config::{Audience, CertificateFiles, Clients, Listen, Memory, Port, Registrar};
 use ws_gateway::{Config, Gateway};
 
@@ -27,6 +27,7 @@ fn the_example_is_sound_and_shows_the_defaults() {
     assert_eq!(config.load_balancers.forwarded_for, [Port::Http]);
     assert_eq!(config.certificates.len(), 1);
     assert_eq!((config.outbound.to, config.outbound.callers), (Outward::Public, Callers::Peers));
+    assert_eq!(config.outbound.preloaded, Preloaded::Nobody);
     assert_eq!(config.dns, ["192.0.2.53:53".parse().unwrap()]);
     assert_eq!(config.peers[1].peer.sources, ["192.0.2.21".parse::<std::net::IpAddr>().unwrap()]);
     assert_eq!(config.peers[0].probe, config.peers[1].probe);
@@ -170,6 +171,10 @@ fn faults_name_file_line_key_and_what_is_accepted() {
         (
             format!("{HTTP}[outbound]\nto = \"all\"\n"),
             "gateway.toml:5: `outbound.to` is \"all\"; accepted: \"nowhere\", \"public\", \"anywhere\"",
+        ),
+        (
+            format!("{HTTP}[outbound]\npreloaded_route = \"peers\"\n"),
+            "gateway.toml:5: `outbound.preloaded_route` is \"peers\"; accepted: \"nobody\", \"accounts\"",
         ),
         (
             format!("{HTTP}[outbound]\ncallers = true\n"),

@@ -4,7 +4,7 @@ mod support;
 
 use std::time::Duration;
 
-use sip_core::server::{Callers, NumberPattern, Outward, Peer as PeerAddress, Share, StaticRoute};
+use sip_core::server::{Callers, NumberPattern, Outward, Peer as PeerAddress, Preloaded, Share, StaticRoute};
 use support::peers::{Peer, TcpPeer, UdpPeer, WsPeer};
 use support::{Running, credentials, start, start_with};
 use tokio::net::UdpSocket;
@@ -182,6 +182,7 @@ async fn a_preloaded_route_opens_no_relay() {
     let running = start_with(|config| {
         config.outbound.to = Outward::Anywhere;
         config.outbound.callers = Callers::Anyone;
+        config.outbound.preloaded = Preloaded::Accounts;
     });
     let addresses = running.gateway.addresses().clone();
     let udp = addresses.udp.unwrap();

@@ -49,7 +49,7 @@ impl Refusal {
         match self {
             Self::Invalid(rejection) => rejection.defect.advice(),
             Self::Loop => "two addresses lead to each other",
-            Self::ForeignRoute => "Route may name this proxy alone",
+            Self::ForeignRoute => "Route may name this proxy alone; see [outbound] preloaded_route",
             Self::RouteSet => "send the Routes as the dialog's Record-Routes had them",
             Self::Expired => "a dialog's Routes lead for 30 days: begin another",
         }

@@ -25,6 +25,11 @@ pub enum Path {
         /// How many Routes only name us.
         routes: usize,
     },
+    /// Outside dialogs, where the Route after those that name us says.
+    Preloaded {
+        /// How many those are.
+        routes: usize,
+    },
 }
 
 /// Whether the sender of an in-dialog request is the one its token names.
@@ -43,12 +48,12 @@ impl Path {
     pub const fn routes(&self) -> usize {
         match self {
             Self::Dialog { .. } => 2,
-            Self::Outside { routes } => *routes,
+            Self::Outside { routes } | Self::Preloaded { routes } => *routes,
         }
     }
 
     /// Reads a request's Routes. "Is this Route mine" is decided by opening its token, never by host and port; what
-    /// has no token may only name us, and leads nowhere.
+    /// has no token may only name us, and leads nowhere, or is preloaded.
     pub fn read(
         request: &Request,
         from: &Hop,
@@ -72,7 +77,12 @@ impl Path {
                 (Some(target), None) if routes == 0 && request.to_tag().is_some() => sender = Some(target),
                 (Some(receiver), Some(sender)) => return Ok(Self::Dialog { sender, receiver }),
                 (Some(_), None) | (None, Some(_)) => return Err(Refusal::RouteSet),
-                (None, None) if !domain.names(&uri, from.local.ip()) => return Err(Refusal::ForeignRoute),
+                (None, None) if !domain.names(&uri, from.local.ip()) => {
+                    return match request.to_tag() {
+                        None => Ok(Self::Preloaded { routes }),
+                        Some(_) => Err(Refusal::ForeignRoute),
+                    };
+                }
                 // It is ours by its host and has a user part: in a dialog, a token of another call. To
                 // follow the Request-URI past it would be to relay.
                 (None, None) if request.to_tag().is_some() && uri.user.is_some() => {

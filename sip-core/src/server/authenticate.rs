@@ -7,6 +7,7 @@ use smol_str::SmolStr;
 
 use super::config::{Callers, Outward};
 use super::peers::Standing;
+use super::preloaded::is_preloaded;
 use super::questions::{Arrival, Pending};
 use super::reply::Reply;
 use super::rule::Rule;
@@ -61,6 +62,11 @@ impl Server {
             }
             return self.authorized(now, arrival, None, routes);
         }
+        self.authenticate(now, arrival, routes);
+    }
+
+    /// A request whose sender has to prove itself with it.
+    pub(super) fn authenticate(&mut self, now: Instant, arrival: Arrival, routes: usize) {
         if !self.config.passwords
             && let Some(username) = self.claimed_user(&arrival)
         {
@@ -281,6 +287,10 @@ impl Server {
             let rule = Rule::PrivacyNotProvided;
             let reply = Reply::from(rule).saying(format!("{} ({levels})", rule.reason()));
             return self.refuse(now, &arrival, reply);
+        }
+        if is_preloaded(&arrival, routes) {
+            let sender = arrival.sender(username.as_deref());
+            return self.depart(now, arrival, sender, routes);
         }
         let (mut instance, mut dead) = (None, false);
         let (aor, ours) = match arrival.request.parsed_uri() {

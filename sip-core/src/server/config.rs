@@ -63,6 +63,8 @@ pub struct Config {
     pub outward: Outward,
     /// Which strangers may call our users.
     pub callers: Callers,
+    /// Whose requests outside dialogs may have a Route that leads elsewhere.
+    pub preloaded: Preloaded,
     /// Whether servers of other domains are told that they may use our TLS connections in the other direction (RFC 5923): for
     /// who shows them a certificate.
     pub alias: bool,
@@ -103,6 +105,7 @@ impl Config {
             expiry: Bounds::default(),
             outward: Outward::default(),
             callers: Callers::default(),
+            preloaded: Preloaded::default(),
             alias: false,
             transports: Transports::ALL,
             peers: Vec::new(),
@@ -216,6 +219,16 @@ pub enum Callers {
     /// Everybody.
     #[default]
     Anyone,
+}
+
+/// Whose requests outside dialogs may have a Route that leads elsewhere. It leads to where their Request-URI could.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Preloaded {
+    /// Nobody's.
+    #[default]
+    Nobody,
+    /// Those of our own accounts. Through a peer they reach whatever that peer reaches, not the numbers of its routes alone.
+    Accounts,
 }
 
 /// Caps of one server instance.

@@ -48,6 +48,7 @@ impl Server {
                 self.stray_ack(now, arrival, routes);
             }
             Ok(Path::Outside { routes }) => self.outside(now, arrival, routes),
+            Ok(Path::Preloaded { routes }) => self.preloaded(now, arrival, routes),
             Err(refusal) => {
                 match refusal {
                     Refusal::ForeignRoute | Refusal::RouteSet => self.counters.relay_refused += 1,

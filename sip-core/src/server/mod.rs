@@ -20,6 +20,7 @@ mod notifier;
 mod outward;
 mod own;
 mod peers;
+mod preloaded;
 mod probe;
 mod questions;
 mod receive;
@@ -37,7 +38,7 @@ pub use boundary::{
     Answer, Health, Hold, Identity, Input, Output, Question, QuestionId, Watch, WatchError, WatchId, Watched,
     Watcher,
 };
-pub use config::{Callers, Config, ForwardRule, Limits, Mode, Outward, Routing, WatchedUsers};
+pub use config::{Callers, Config, ForwardRule, Limits, Mode, Outward, Preloaded, Routing, WatchedUsers};
 pub use counters::Counters;
 pub use peers::{NumberPattern, Peer, Share, StaticRoute};
 pub use rule::Rule;

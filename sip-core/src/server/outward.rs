@@ -25,13 +25,14 @@ use crate::transport::{Hop, RouteTarget, Transport};
 const ADDED: usize = 560;
 
 impl Server {
-    /// A request whose Request-URI is of another domain.
+    /// A request whose Request-URI, or whose preloaded Route, is of another domain.
     pub(super) fn depart(&mut self, now: Instant, arrival: Arrival, sender: RouteTarget, routes: usize) {
         let mut settled = self.settled(&arrival);
-        let (uris, configured) = match arrival.request.parsed_uri() {
+        let next = next_hop(&arrival.request, routes).unwrap_or_default();
+        let (uris, configured) = match Uri::parse(&next) {
             Some(Uri::Sip(uri)) => match self.config.route_for(&uri, false) {
                 Some(route) => (self.config.uris(route, chance(&mut settled, &mut *self.entropy)), true),
-                None => ([arrival.request.uri().into()].into(), false),
+                None => ([next.clone()].into(), false),
             },
             _ => return self.refuse(now, &arrival, Rule::Scheme.into()),
         };
@@ -328,7 +329,7 @@ impl Nowhere {
 }
 
 /// §16.6 step 6: the Route after ours, else the Request-URI.
-fn next_hop(request: &Request, routes: usize) -> Option<SmolStr> {
+pub(super) fn next_hop(request: &Request, routes: usize) -> Option<SmolStr> {
     match request.headers().typed_all::<Route<'_>>().nth(routes) {
         Some(route) => Some(route.ok()?.uri.into()),
         None => Some(request.uri().into()),

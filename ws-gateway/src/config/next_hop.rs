@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use sip_core::message::{SipUri, Uri};
-use sip_core::server::{Callers, NumberPattern, Outward, Share, StaticRoute};
+use sip_core::server::{Callers, NumberPattern, Outward, Preloaded, Share, StaticRoute};
 use smol_str::SmolStr;
 
 use super::file::{host, non_empty};
@@ -19,6 +19,8 @@ pub struct Outbound {
     pub to: Outward,
     /// Which strangers may call our users.
     pub callers: Callers,
+    /// Whose requests outside dialogs may have a Route that leads elsewhere.
+    pub preloaded: Preloaded,
     /// The authorities that sign other domains' certificates, a PEM file; `None`: those of the system.
     pub ca: Option<PathBuf>,
     /// What we show servers that ask for a certificate.
@@ -28,12 +30,24 @@ pub struct Outbound {
 impl Outbound {
     /// On somebody's own machine nobody is far away.
     pub const fn development() -> Self {
-        Self { to: Outward::Nowhere, callers: Callers::Anyone, ca: None, certificate: None }
+        Self {
+            to: Outward::Nowhere,
+            callers: Callers::Anyone,
+            preloaded: Preloaded::Nobody,
+            ca: None,
+            certificate: None,
+        }
     }
 
     /// Other domains may be called, and only peers call.
     pub const fn production() -> Self {
-        Self { to: Outward::Public, callers: Callers::Peers, ca: None, certificate: None }
+        Self {
+            to: Outward::Public,
+            callers: Callers::Peers,
+            preloaded: Preloaded::Nobody,
+            ca: None,
+            certificate: None,
+        }
     }
 }
 
@@ -70,6 +84,13 @@ pub(super) fn outbound(mut section: Section<'_>, development: bool) -> Result<Ou
         outbound.callers = value.text("\"peers\", \"anyone\"", |text| match text {
             "peers" => Some(Callers::Peers),
             "anyone" => Some(Callers::Anyone),
+            _ => None,
+        })?;
+    }
+    if let Some(value) = section.take("preloaded_route") {
+        outbound.preloaded = value.text("\"nobody\", \"accounts\"", |text| match text {
+            "nobody" => Some(Preloaded::Nobody),
+            "accounts" => Some(Preloaded::Accounts),
             _ => None,
         })?;
     }

@@ -149,6 +149,7 @@ fn rfc3261_26_3_2_a_token_opens_no_relay_for_the_other_side() {
 fn rfc3261_26_3_2_nothing_a_stranger_says_leaves_for_elsewhere() {
     let mut net = Net::with(|config| {
         config.outward = Outward::Anywhere;
+        config.preloaded = Preloaded::Accounts;
         config.routing.recurse = true;
         let sources = ["203.0.113.77".parse().unwrap()].into();
         let uri = "sip:198.18.0.50".into();
@@ -312,5 +313,79 @@ fn rfc3261_16_4_a_route_with_a_maddr_is_ours_only_if_that_is() {
         } else {
             net.expect(&phone, 403);
         }
+    }
+}
+
+/// A Route of the sender's own behind one that names us.
+fn preloaded(next: &str) -> String {
+    format!("Route: <sip:example.com;lr>\r\nRoute: <sip:{next}>\r\n")
+}
+
+#[test]
+fn rfc3261_16_4_a_preloaded_route_leads_accounts_on_where_the_configuration_says_so() {
+    let mut net = Net::with(|config| {
+        config.outward = Outward::Anywhere;
+        config.preloaded = Preloaded::Accounts;
+    });
+    let (alice, phone, there) = (ws("alice", 1), udp("carol", 5), server(Transport::Udp, 5081));
+    net.register(&alice);
+    let routes = |request: &Request| -> Vec<String> {
+        request.headers().list(HeaderName::Route).map(String::from).collect()
+    };
+    // Whatever the Request-URI is, and within the dialog that it begins.
+    net.send(&alice, alice.invite("bob", 2, &preloaded("198.18.0.7:5081;lr")));
+    net.expect(&alice, 100);
+    let invite = net.request(&there, &Method::Invite);
+    assert_eq!(invite.uri(), "sip:bob@example.com");
+    assert_eq!(routes(&invite), ["<sip:198.18.0.7:5081;lr>"]);
+    net.send(&there, there.answer(&invite, 200));
+    let mut caller = Side::caller(&alice, &net.expect(&alice, 200));
+    for method in [Method::Ack, Method::Bye] {
+        net.send(&alice, caller.next(method.as_str()));
+        net.request(&there, &method);
+    }
+    // A strict router; and a phone that proves itself with the request.
+    net.send_with_digest(&phone, "carol", &|cseq, extra| {
+        phone.out("MESSAGE", "sip:x@b.example", cseq, &format!("{}{extra}", preloaded("198.18.0.7:5081")))
+    });
+    let message = net.request(&there, &Method::Message);
+    assert_eq!(message.uri(), "sip:198.18.0.7:5081");
+    assert_eq!(routes(&message), ["<sip:x@b.example>"]);
+    assert!(!message.headers().has(HeaderName::ProxyAuthorization));
+    net.quiet();
+}
+
+#[test]
+fn rfc3261_26_3_2_a_preloaded_route_leads_nobody_else_on() {
+    let private = preloaded("10.0.0.1;lr");
+    let route = preloaded("198.51.100.77:5081;lr");
+    for allowed in [Preloaded::Nobody, Preloaded::Accounts] {
+        let mut net = Net::with(|config| {
+            config.outward = Outward::Public;
+            config.preloaded = allowed;
+            let sources = ["203.0.113.9".parse().unwrap()].into();
+            let uri = "sip:peer.example".into();
+            config.peers = [super::super::Peer { name: "p".into(), uri, sources, trusted: true }].into();
+        });
+        let (alice, peer, stranger) = (ws("alice", 1), udp("peer", 9), udp("mallory", 8));
+        net.register(&alice);
+        let foreign = |request: String| request.replace("@example.com>;tag=from", "@b.example>;tag=from");
+        for sender in [&peer, &stranger] {
+            net.send(sender, foreign(sender.out("MESSAGE", "sip:alice@example.com", 2, &route)));
+            assert_eq!(net.expect(sender, 403).reason(), "Route Leads Elsewhere");
+        }
+        // Of ours without a proof, within a dialog that is none of ours, a REGISTER, to a private network.
+        let unproven = if allowed == Preloaded::Nobody { 403 } else { 407 };
+        net.send(&stranger, stranger.out("MESSAGE", "sip:alice@example.com", 3, &route));
+        net.expect(&stranger, unproven);
+        let within = alice.out("MESSAGE", "sip:bob@example.com", 4, &route);
+        net.send(&alice, within.replace("t: <sip:bob@example.com>", "t: <sip:bob@example.com>;tag=x"));
+        net.expect(&alice, 403);
+        net.send(&alice, alice.register(50, &route));
+        net.expect(&alice, 403);
+        net.send(&alice, alice.out("MESSAGE", "sip:bob@example.com", 5, &private));
+        net.expect(&alice, 403);
+        net.quiet();
+        assert_eq!(net.queries, []);
     }
 }
