@@ -188,10 +188,10 @@ impl Proxied {
                 path: "".into(),
                 hop: Some(Self::hop(CALLEE)),
             }])),
-            Question::Reach(RouteTarget::Address { remote, .. }) => {
+            Question::Reach(RouteTarget::Address { remote, .. }, _) => {
                 Answer::Reachable(Some(Self::hop(*remote)))
             }
-            Question::Reach(_) => Answer::Reachable(Some(Self::hop(CALLEE))),
+            Question::Reach(..) => Answer::Reachable(Some(Self::hop(CALLEE))),
             other => unreachable!("{other:?}"),
         }
     }

@@ -14,13 +14,14 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use parking_lot::Mutex;
-use sip_core::limits::{GRACE, HELD_REQUESTS};
-use sip_core::registrar::{self, Binding, BindingUpdate, Caps, Change, UpdateError};
-use sip_core::server::QuestionId;
+use sip_core::limits::{HELD_PER_REGISTRATION, HELD_REQUESTS};
+use sip_core::registrar::{self, Awaited, Binding, BindingUpdate, Caps, Change, UpdateError};
+use sip_core::server::{QuestionId, Wait};
 use sip_core::time::Instant;
 use sip_core::transport::{Hop, RegistrationKey};
 use smol_str::SmolStr;
 
+use crate::exchange::SHARDS;
 use crate::flows::Flows;
 use crate::store::Changes;
 use contacts::Contacts;
@@ -30,9 +31,11 @@ use watches::{Watchers, Watches, by_administrator};
 /// Locks, each over its share of the addresses-of-record.
 const LOCKS: usize = 64;
 
-/// Requests and callers that wait for the registrations of one address-of-record. Past it they are told at once that it
-/// cannot be reached: one account does not take the room of all.
-const WAITING_PER_AOR: usize = 100;
+/// Requests outside dialogs that wait for somebody to come back. Past it they are told at once that nobody is there.
+const CALLS: Room = Room { in_all: 1_000, per_aor: 100 };
+
+/// Requests within dialogs, which those that begin one leave their room: all that the shards may hold.
+const DIALOGS: Room = Room { in_all: SHARDS * HELD_REQUESTS, per_aor: SHARDS * HELD_PER_REGISTRATION };
 
 /// Registrations of one address-of-record that ended before their connection did and are still known.
 const LEFT_PER_AOR: usize = 10;
@@ -44,6 +47,21 @@ pub struct Waiter {
     pub shard: usize,
     /// Its question.
     pub question: QuestionId,
+}
+
+/// How many may wait.
+#[derive(Clone, Copy, Debug)]
+struct Room {
+    in_all: usize,
+    /// One account does not take the room of all.
+    per_aor: usize,
+}
+
+/// Those that wait and have a room of their own.
+#[derive(Debug)]
+struct Waiting {
+    now: AtomicUsize,
+    room: Room,
 }
 
 /// How to reach a registration.
@@ -77,8 +95,8 @@ pub struct Location {
     /// Bindings now.
     total: AtomicUsize,
     most: usize,
-    waiting: AtomicUsize,
-    most_waiting: usize,
+    calls: Waiting,
+    dialogs: Waiting,
     watchers: Watchers,
     /// Told of every change, if somebody writes them down.
     changes: Option<Arc<Changes>>,
@@ -89,7 +107,7 @@ struct Entry {
     bindings: Vec<Binding>,
     /// Registrations that ended while their connection stands: dialogs that began with them are still reached over it.
     left: Vec<(RegistrationKey, Hop)>,
-    waiters: Vec<(RegistrationKey, Instant, Waiter)>,
+    waiters: Vec<(Awaited, Wait, Waiter)>,
     /// Who is told of changes.
     watches: Option<Box<Watches>>,
 }
@@ -115,8 +133,8 @@ impl Location {
             contacts_per_aor,
             total: AtomicUsize::new(0),
             most,
-            waiting: AtomicUsize::new(0),
-            most_waiting: HELD_REQUESTS,
+            calls: Waiting::new(CALLS),
+            dialogs: Waiting::new(DIALOGS),
             watchers: Watchers::default(),
             changes,
         }
@@ -215,24 +233,27 @@ impl Location {
         (before.len(), told)
     }
 
-    /// The way to a registration, which may be away, or not be known yet since we have just started.
-    pub fn reach(&self, key: &RegistrationKey, waiter: Waiter, now: Instant, flows: &Flows) -> Reach {
-        let mut part = self.part(&key.aor).lock();
-        let entry = part.entry(key.aor.clone()).or_default();
+    /// The way to who may be away, or not be known yet since we have just started.
+    pub fn reach(&self, awaited: Awaited, wait: Wait, waiter: Waiter, now: Instant, flows: &Flows) -> Reach {
+        let aor = awaited.aor().clone();
+        let mut part = self.part(&aor).lock();
+        let entry = part.entry(aor.clone()).or_default();
         self.refresh(entry, now, flows);
-        if let Some(hop) = registrar::reach(&entry.bindings, key, now).or_else(|| entry.way_to_left(key)) {
+        let way = awaited.reach(&entry.bindings, now);
+        if let Some(hop) = way.or_else(|| entry.way_to_left(&awaited)) {
             return Reach::Now(hop);
         }
         self.forget(entry, now);
-        if self.waiting.load(Ordering::Relaxed) >= self.most_waiting || entry.waiters.len() >= WAITING_PER_AOR
-        {
+        let alike = entry.waiters.iter().filter(|(_, other, _)| other.within == wait.within).count();
+        let waiting = self.waiting(wait);
+        if alike >= waiting.room.per_aor || waiting.now.load(Ordering::Relaxed) >= waiting.room.in_all {
             if entry.is_empty() {
-                part.remove(&key.aor);
+                part.remove(&aor);
             }
             return Reach::Never;
         }
-        self.waiting.fetch_add(1, Ordering::Relaxed);
-        entry.waiters.push((key.clone(), now + GRACE, waiter));
+        waiting.now.fetch_add(1, Ordering::Relaxed);
+        entry.waiters.push((awaited, wait, waiter));
         Reach::Later
     }
 
@@ -290,22 +311,36 @@ impl Location {
     fn wake(&self, entry: &mut Entry, now: Instant) -> Vec<Woken> {
         let Entry { bindings, waiters, .. } = entry;
         let mut woken = Vec::new();
-        waiters.retain(|(key, _, waiter)| match registrar::reach(bindings, key, now) {
+        waiters.retain(|(awaited, wait, waiter)| match awaited.reach(bindings, now) {
             Some(hop) => {
+                self.waiting(*wait).now.fetch_sub(1, Ordering::Relaxed);
                 woken.push(Woken { waiter: *waiter, hop });
                 false
             }
             None => true,
         });
-        self.waiting.fetch_sub(woken.len(), Ordering::Relaxed);
         woken
     }
 
     /// The core has given those up itself.
     fn forget(&self, entry: &mut Entry, now: Instant) {
-        let before = entry.waiters.len();
-        entry.waiters.retain(|(_, until, _)| *until > now);
-        self.waiting.fetch_sub(before - entry.waiters.len(), Ordering::Relaxed);
+        entry.waiters.retain(|(_, wait, _)| {
+            let lasts = wait.until > now;
+            if !lasts {
+                self.waiting(*wait).now.fetch_sub(1, Ordering::Relaxed);
+            }
+            lasts
+        });
+    }
+
+    const fn waiting(&self, wait: Wait) -> &Waiting {
+        if wait.within { &self.dialogs } else { &self.calls }
+    }
+}
+
+impl Waiting {
+    const fn new(room: Room) -> Self {
+        Self { now: AtomicUsize::new(0), room }
     }
 }
 
@@ -335,7 +370,8 @@ impl Entry {
         }
     }
 
-    fn way_to_left(&self, key: &RegistrationKey) -> Option<Hop> {
+    fn way_to_left(&self, awaited: &Awaited) -> Option<Hop> {
+        let Awaited::Registration(key) = awaited else { return None };
         self.left.iter().find(|(left, _)| left == key).map(|(_, hop)| *hop)
     }
 

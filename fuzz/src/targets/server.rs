@@ -8,7 +8,7 @@ use bytes::Bytes;
 use sip_core::auth::{Replays, Secrets};
 use sip_core::entropy::SeededEntropy;
 use sip_core::message::{Message, Method};
-use sip_core::registrar::{self, Binding, Caps};
+use sip_core::registrar::{self, Awaited, Binding, Caps};
 use sip_core::server::{
     Answer, Config, Identity, Input, Output, Outward, Question, QuestionId, Server, WatchError, WatchId,
     Watched,
@@ -287,17 +287,22 @@ impl Bench {
                 let done = registrar::apply(bindings, &update, self.now, Caps::default());
                 Answer::Updated(done.map(|_| bindings.clone()))
             }
-            Question::Reach(RouteTarget::Registration(key)) => {
+            Question::Return { aor, contacts, .. } => {
+                let bindings = self.bindings.get(aor.as_str());
+                let awaited = Awaited::Contacts { aor: aor.clone(), contacts };
+                Answer::Reachable(bindings.and_then(|bindings| awaited.reach(bindings, self.now)))
+            }
+            Question::Reach(RouteTarget::Registration(key), _) => {
                 let bindings = self.bindings.get(key.aor.as_str());
                 Answer::Reachable(bindings.and_then(|bindings| registrar::reach(bindings, &key, self.now)))
             }
-            Question::Reach(RouteTarget::Address { remote, .. }) => {
+            Question::Reach(RouteTarget::Address { remote, .. }, _) => {
                 Answer::Reachable(self.peers.iter().map(|peer| peer.hop).find(|hop| hop.remote == remote))
             }
-            Question::Reach(RouteTarget::Flow(flow)) => {
+            Question::Reach(RouteTarget::Flow(flow), _) => {
                 Answer::Reachable(self.peers.iter().map(|peer| peer.hop).find(|hop| hop.flow == flow))
             }
-            Question::Reach(RouteTarget::Peer { .. }) => Answer::Reachable(None),
+            Question::Reach(RouteTarget::Peer { .. }, _) => Answer::Reachable(None),
             // Every name is one of the peers'.
             Question::Resolve(queries) => {
                 let addresses: Vec<_> = self.peers.iter().map(|peer| peer.hop.remote.ip()).collect();

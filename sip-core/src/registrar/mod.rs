@@ -8,6 +8,7 @@
 //!
 //! What it does not do: authenticate, keep bindings, or keep subscriptions.
 
+mod awaited;
 mod binding;
 mod gruu;
 mod read;
@@ -17,6 +18,7 @@ mod response;
 mod tests;
 mod update;
 
+pub use awaited::{Awaited, Contacts};
 pub use binding::{Binding, contact_key, is_there, reach};
 pub use gruu::{Gruus, Instance};
 pub use read::{Bounds, RULES, Refusal, read};

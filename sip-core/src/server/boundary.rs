@@ -10,7 +10,7 @@ use smol_str::SmolStr;
 
 use crate::auth::{NonceUse, Secrets};
 use crate::message::Method;
-use crate::registrar::{Binding, BindingUpdate, Ended, UpdateError};
+use crate::registrar::{Binding, BindingUpdate, Contacts, Ended, UpdateError};
 use crate::time::Duration;
 use crate::time::Instant;
 use crate::transport::framing::StreamError;
@@ -204,13 +204,31 @@ pub enum Question {
     Watch(Watch),
     /// A way to the peer a route token names; for a registration that is away the answer may come when it is
     /// back. Answer: [`Answer::Reachable`].
-    Reach(RouteTarget),
+    Reach(RouteTarget, Wait),
+    /// The first of these contacts that is there, now or later ([`crate::registrar::Awaited`]). Answer: [`Answer::Reachable`].
+    Return {
+        /// The address-of-record.
+        aor: SmolStr,
+        /// Which of its contacts.
+        contacts: Contacts,
+        /// How they are waited for.
+        wait: Wait,
+    },
     /// What DNS says to each of these. Answer: [`Answer::Resolved`].
     Resolve(Vec<Query>),
     /// A hop over the first of these ways that can be had, those that failed lately last: from a datagram socket of the
     /// right family, over a connection that exists and was verified for the way's domain, or a new one. Answer:
     /// [`Answer::Connected`].
     Connect(Vec<Way>),
+}
+
+/// How somebody who is away is waited for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Wait {
+    /// Until when. After that nobody wants the answer.
+    pub until: Instant,
+    /// Whether it is on behalf of a request within a dialog. Who begins calls may not take the room of those that stand.
+    pub within: bool,
 }
 
 /// Answers to [`Question`]s, in their order.

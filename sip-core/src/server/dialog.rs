@@ -7,7 +7,7 @@ use core::cmp::Ordering;
 
 use super::questions::{Arrival, Pending};
 use super::rule::Rule;
-use super::{Question, Server};
+use super::{Question, Server, Wait};
 use crate::message::Method;
 use crate::proxy::{Absence, Sender, Target};
 use crate::time::Instant;
@@ -31,9 +31,10 @@ impl Server {
             Sender::Proven => self.hold(now, arrival, sender, receiver),
             Sender::Other => self.wrong_sender(now, &arrival),
             Sender::Reached(key) => {
-                let question = Question::Reach(RouteTarget::Registration(key));
+                let wait = Wait { until: self.soon(now), within: true };
+                let question = Question::Reach(RouteTarget::Registration(key), wait);
                 let pending = Pending::Sender { arrival, sender, receiver };
-                self.ask_or_refuse(now, self.soon(now), question, pending);
+                self.ask_or_refuse(now, wait.until, question, pending);
             }
         }
     }
@@ -85,11 +86,11 @@ impl Server {
         }
         // The sender of a re-INVITE hears a 100, that of another request gives up after 32 s (RFC 4320 §4.2).
         let patient = matches!(arrival.request.method(), Method::Invite | Method::Ack);
-        let deadline = now + if patient { limits.grace } else { limits.hold };
+        let until = now + if patient { limits.grace } else { limits.hold };
         self.trying(now, &arrival);
-        let question = Question::Reach(receiver.clone());
+        let question = Question::Reach(receiver.clone(), Wait { until, within: true });
         let pending = Pending::Held { arrival, sender, receiver, since: now };
-        self.ask_or_refuse(now, deadline, question, pending);
+        self.ask_or_refuse(now, until, question, pending);
     }
 
     pub(super) fn release(&mut self, now: Instant, held: Pending, hop: Hop) {
@@ -105,13 +106,15 @@ impl Server {
     /// The flow of a receiver closed before it answered: it is waited for as if the request came now.
     pub(super) fn wait_again(&mut self, now: Instant, absence: Absence) {
         let limits = &self.config.limits;
-        let wait = match absence.method() {
-            Method::Invite if absence.is_within() => limits.grace,
+        let within = absence.is_within();
+        let time = match absence.method() {
+            Method::Invite if within => limits.grace,
             Method::Invite => limits.away,
             _ => limits.hold,
         };
-        let question = Question::Reach(absence.receiver().clone());
-        if let Err(pending) = self.ask(now + wait, question, Pending::Again(absence.into()))
+        let wait = Wait { until: now + time, within };
+        let question = Question::Reach(absence.receiver().clone(), wait);
+        if let Err(pending) = self.ask(wait.until, question, Pending::Again(absence.into()))
             && let Pending::Again(absence) = *pending
         {
             self.again(now, *absence, None);
@@ -133,8 +136,9 @@ impl Server {
             _ => return,
         };
         // At the cap nobody is told: the caller is given up a little later by itself.
-        let deadline = now + self.config.limits.hold;
-        let _ = self.ask(deadline, Question::Reach(sender), Pending::Caller { server });
+        let within = self.layer.server_request(server).is_some_and(|request| request.to_tag().is_some());
+        let wait = Wait { until: now + self.config.limits.hold, within };
+        let _ = self.ask(wait.until, Question::Reach(sender, wait), Pending::Caller { server });
     }
 
     /// It did: the latest response goes there, and all that follow.

@@ -10,11 +10,11 @@ use super::peers::Standing;
 use super::questions::{Aim, Arrival, Pending, Sought};
 use super::reply::Reply;
 use super::rule::Rule;
-use super::{Mode, Question, Server, stray};
+use super::{Mode, Question, Server, Wait, stray};
 use crate::message::typed::QValue;
 use crate::message::{HeaderName, NameAddr, Uri};
 use crate::proxy::{Diverter, Inbound, Target, Wanted};
-use crate::registrar::{Binding, Instance};
+use crate::registrar::{Binding, Contacts, Instance};
 use crate::time::Instant;
 use crate::transaction::ServerId;
 use crate::transport::{Hop, RegistrationKey, RouteTarget, Transport};
@@ -31,16 +31,10 @@ impl Server {
     ) {
         let sender = arrival.sender(username);
         let diverter = self.forwarding.of(&aor, &arrival).filter(|_| instance.is_none());
-        let pending = Pending::Lookup(Sought {
-            arrival,
-            sender,
-            instance,
-            routes,
-            waited: false,
-            aim: Aim::Address,
-            diverter,
-        });
-        self.ask_or_refuse(now, self.soon(now), Question::Lookup { aor }, pending);
+        let contacts = instance.map_or(Contacts::All, Contacts::Of);
+        let aim = Aim::Address;
+        let sought = Sought { arrival, sender, contacts, routes, until: None, aim, diverter };
+        self.ask_or_refuse(now, self.soon(now), Question::Lookup { aor }, Pending::Lookup(sought));
     }
 
     /// The same for a contact of `aor` that the Request-URI is.
@@ -52,8 +46,9 @@ impl Server {
         aor: SmolStr,
         routes: usize,
     ) {
-        let (aim, instance, diverter) = (Aim::Stray, None, None);
-        let sought = Sought { arrival, sender, instance, routes, waited: false, aim, diverter };
+        let (aim, diverter) = (Aim::Stray, None);
+        let contacts = Contacts::At(arrival.request.uri().into());
+        let sought = Sought { arrival, sender, contacts, routes, until: None, aim, diverter };
         self.ask_or_refuse(now, self.soon(now), Question::Lookup { aor }, Pending::Lookup(sought));
     }
 
@@ -65,48 +60,49 @@ impl Server {
         sender: RouteTarget,
         routes: usize,
     ) {
-        let uri = arrival.request.uri().into();
-        let (aim, instance, diverter) = (Aim::Contact, None, None);
-        let sought = Sought { arrival, sender, instance, routes, waited: false, aim, diverter };
+        let uri: SmolStr = arrival.request.uri().into();
+        let (contacts, aim, diverter) = (Contacts::At(uri.clone()), Aim::Contact, None);
+        let sought = Sought { arrival, sender, contacts, routes, until: None, aim, diverter };
         self.ask_or_refuse(now, self.soon(now), Question::Contact { uri }, Pending::Lookup(sought));
     }
 
     pub(super) fn found(&mut self, now: Instant, sought: Sought, bindings: Option<Vec<Binding>>) {
-        if sought.aim != Aim::Address {
-            let mut bindings = bindings.unwrap_or_default();
-            if let Some(Uri::Sip(uri)) = Uri::parse(sought.arrival.request.uri()) {
-                bindings.retain(|binding| stray::is_at(binding, &uri));
-                if sought.aim == Aim::Contact && self.leads_on(&uri) {
-                    bindings.retain(|binding| stray::is_there_alone(binding, &uri));
-                }
+        let stray = sought.aim != Aim::Address;
+        let mut bindings = match bindings {
+            Some(bindings) => bindings,
+            None if stray => Vec::new(),
+            None => {
+                let Sought { arrival, sender, routes, .. } = sought;
+                return self.nobody(now, arrival, sender, routes);
             }
-            if bindings.is_empty() {
-                return self.no_contact(now, sought);
-            }
-            return self.found_contacts(now, sought, bindings);
-        }
-        let Some(bindings) = bindings else {
-            let Sought { arrival, sender, routes, .. } = sought;
-            return self.nobody(now, arrival, sender, routes);
         };
-        self.found_contacts(now, sought, bindings);
+        // RFC 5627 §5.1: "will be rejected by the domain with a 404".
+        if let Contacts::Of(instance) = &sought.contacts
+            && !instance.is_valid(&bindings)
+        {
+            return self.refuse(now, &sought.arrival, Rule::GruuEnded.into());
+        }
+        bindings.retain(|binding| sought.contacts.has(binding));
+        if sought.aim == Aim::Contact
+            && let Some(Uri::Sip(uri)) = Uri::parse(sought.arrival.request.uri())
+            && self.leads_on(&uri)
+        {
+            bindings.retain(|binding| stray::is_there_alone(binding, &uri));
+        }
+        if stray && bindings.is_empty() {
+            return self.no_contact(now, sought);
+        }
+        self.found_contacts(now, sought, &bindings);
     }
 
-    fn found_contacts(&mut self, now: Instant, sought: Sought, mut bindings: Vec<Binding>) {
-        let Sought { arrival, sender, instance, routes, waited, aim, diverter } = sought;
-        if let Some(instance) = &instance {
-            // RFC 5627 §5.1: "will be rejected by the domain with a 404".
-            if !instance.is_valid(&bindings) {
-                return self.refuse(now, &arrival, Rule::GruuEnded.into());
-            }
-            bindings.retain(|binding| instance.has(binding));
-        }
-        let mut targets = targets(&bindings, now);
+    fn found_contacts(&mut self, now: Instant, sought: Sought, bindings: &[Binding]) {
+        let Sought { arrival, sender, contacts, routes, until, aim, diverter } = sought;
+        let mut targets = targets(bindings, now);
         if diverter.as_ref().is_some_and(|diverter| diverter.forwards.always.is_some()) {
             targets.clear();
         } else if targets.is_empty() {
-            let sought = Sought { arrival, sender, instance, routes, waited, aim, diverter };
-            return self.absent(now, sought, &bindings);
+            let sought = Sought { arrival, sender, contacts, routes, until, aim, diverter };
+            return self.absent(now, sought, bindings);
         }
         match (self.config.routing.mode, arrival.server) {
             (Mode::Redirect, _) => return self.redirect(now, &arrival, &targets),
@@ -119,7 +115,7 @@ impl Server {
             }
             _ => {}
         }
-        if !waited {
+        if until.is_none() {
             self.trying(now, &arrival);
         }
         self.forward(now, &arrival, sender, routes, targets, diverter);
@@ -127,10 +123,11 @@ impl Server {
 
     /// Nobody is there now. Whoever is away for a moment, a page on its way to a new socket perhaps, is waited for.
     fn absent(&mut self, now: Instant, sought: Sought, bindings: &[Binding]) {
-        let Sought { arrival, waited, diverter, .. } = &sought;
-        let away = bindings.iter().filter(|b| b.expires_at > now).max_by_key(|b| b.expires_at);
-        let Some(away) = away.filter(|_| !*waited) else {
-            if *waited {
+        let Sought { arrival, contacts, until: begun, diverter, .. } = &sought;
+        let away = bindings.iter().find(|binding| binding.expires_at > now);
+        let until = begun.unwrap_or(now + self.config.limits.away);
+        let Some(away) = away.filter(|_| until > now) else {
+            if begun.is_some() {
                 return self.callee_away(now, sought);
             }
             if diverter.is_some() {
@@ -139,11 +136,15 @@ impl Server {
             }
             return self.refuse(now, arrival, Rule::NotRegistered.into());
         };
-        self.trying(now, arrival);
-        let question = Question::Reach(RouteTarget::Registration(away.key.clone()));
+        if begun.is_none() {
+            self.trying(now, arrival);
+        }
+        // Whichever is back first: one of several is a page that was closed for good, perhaps.
         let aor = away.key.aor.clone();
-        let pending = Pending::Away { sought, aor };
-        self.ask_or_refuse(now, now + self.config.limits.away, question, pending);
+        let wait = Wait { until, within: arrival.request.to_tag().is_some() };
+        let question = Question::Return { aor: aor.clone(), contacts: contacts.clone(), wait };
+        let sought = Sought { until: Some(until), ..sought };
+        self.ask_or_refuse(now, until, question, Pending::Away { sought, aor });
     }
 
     /// It was waited for in vain.
@@ -156,8 +157,7 @@ impl Server {
 
     /// One of them is back: where it is now is looked up anew.
     pub(super) fn look_again(&mut self, now: Instant, sought: Sought, aor: SmolStr) {
-        let pending = Pending::Lookup(Sought { waited: true, ..sought });
-        self.ask_or_refuse(now, self.soon(now), Question::Lookup { aor }, pending);
+        self.ask_or_refuse(now, self.soon(now), Question::Lookup { aor }, Pending::Lookup(sought));
     }
 
     /// Forwards a request to its targets. `diverter`: its callee, if calls for it may go on to another address.

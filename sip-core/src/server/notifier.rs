@@ -16,7 +16,7 @@ use super::questions::{Arrival, Errand, Pending};
 use super::reply::Reply;
 use super::rule::Rule;
 use super::subscriptions::Subscription;
-use super::{Mode, Output, Question, Server, WatchId};
+use super::{Mode, Output, Question, Server, Wait, WatchId};
 use crate::body::reginfo::{ContactEvent, RegInfo};
 use crate::dialog::Dialog;
 use crate::events::{self, EventName, LEAST_LIFETIME, Notifier, Package, Reason, TooBrief};
@@ -272,10 +272,10 @@ impl Server {
             self.subscriptions.schedule(id);
             return self.seek(now, Errand::Notify { id, known }, next.into_iter().collect());
         }
-        let question = Question::Reach(found.way.clone());
+        let wait = Wait { until: now + self.config.limits.grace, within: true };
+        let question = Question::Reach(found.way.clone(), wait);
         self.subscriptions.schedule(id);
-        let deadline = now + self.config.limits.grace;
-        if self.ask(deadline, question, Pending::Notify { id }).is_err() {
+        if self.ask(wait.until, question, Pending::Notify { id }).is_err() {
             self.put_off(now, id);
         }
     }

@@ -16,7 +16,7 @@ use crate::auth::Credentials;
 use crate::message::Request;
 use crate::message::typed::QValue;
 use crate::proxy::{Absence, Diverter, Retry};
-use crate::registrar::Instance;
+use crate::registrar::Contacts;
 use crate::time::Instant;
 use crate::transaction::ServerId;
 use crate::transport::target::{Nowhere, Search, Way};
@@ -42,12 +42,12 @@ pub(super) struct Arrival {
 pub(super) struct Sought {
     pub(super) arrival: Arrival,
     pub(super) sender: RouteTarget,
-    /// Which of them, if the Request-URI is a GRUU.
-    pub(super) instance: Option<Instance>,
+    /// Which of them: all, or what the Request-URI names.
+    pub(super) contacts: Contacts,
     /// How many Routes were ours.
     pub(super) routes: usize,
-    /// It has waited for a callee that was away.
-    pub(super) waited: bool,
+    /// Until when it waits for its callee, once that was found to be away.
+    pub(super) until: Option<Instant>,
     /// What it is for of what they have.
     pub(super) aim: Aim,
     /// The callee, if its calls may be forwarded.

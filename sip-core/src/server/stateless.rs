@@ -4,7 +4,7 @@ use bytes::Bytes;
 
 use super::lookup::side;
 use super::questions::{Arrival, Pending};
-use super::{Question, Server};
+use super::{Question, Server, Wait};
 use crate::proxy::{Stateless, Target, Turn};
 use crate::time::Instant;
 use crate::transport::{RouteTarget, via};
@@ -37,7 +37,8 @@ impl Server {
     /// A response to such a request.
     pub(super) fn send_back(&mut self, now: Instant, target: RouteTarget, message: Bytes) {
         self.counters.responses_forwarded += 1;
+        let wait = Wait { until: self.soon(now), within: false };
         // At the cap it is lost as in the network, and the request comes again.
-        let _ = self.ask(self.soon(now), Question::Reach(target), Pending::Back { message });
+        let _ = self.ask(wait.until, Question::Reach(target, wait), Pending::Back { message });
     }
 }

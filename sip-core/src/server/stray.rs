@@ -90,8 +90,3 @@ pub(super) fn is_there_alone(binding: &Binding, uri: &SipUri<'_>) -> bool {
         }),
     }
 }
-
-/// Whether this is the contact that a request addresses (§19.1.4).
-pub(super) fn is_at(binding: &Binding, uri: &SipUri<'_>) -> bool {
-    matches!(Uri::parse(&binding.contact), Some(Uri::Sip(contact)) if contact.is_equivalent(uri))
-}

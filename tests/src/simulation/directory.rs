@@ -5,15 +5,12 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use sip_core::auth::{Replays, Secrets};
-use sip_core::registrar::{self, Binding, Caps};
-use sip_core::server::{Answer, Question, QuestionId, WatchError, Watched};
+use sip_core::registrar::{self, Awaited, Binding, Caps};
+use sip_core::server::{Answer, Question, QuestionId, Wait, WatchError, Watched};
 use sip_core::time::{Duration, Instant};
 use sip_core::transport::target::{Query, Records, Srv};
 use sip_core::transport::{FlowId, Hop, RegistrationKey, RouteTarget, Transport};
 use smol_str::{SmolStr, format_smolstr};
-
-/// How long somebody waits for a registration that is away; the server gives up as soon.
-const WAIT: Duration = Duration::from_secs(10);
 
 /// The UDP socket of a server.
 pub const SOCKET: FlowId = FlowId(1);
@@ -62,7 +59,7 @@ pub struct Directory {
     accounts: BTreeMap<SmolStr, Arc<Secrets>>,
     bindings: BTreeMap<SmolStr, Vec<Binding>>,
     replays: Replays,
-    waiters: Vec<(RegistrationKey, Instant, QuestionId)>,
+    waiters: Vec<(Awaited, Instant, QuestionId)>,
     /// Answers to those who waited.
     woken: Vec<(QuestionId, Hop)>,
 }
@@ -123,7 +120,7 @@ impl Directory {
                 // One name for the account and what is bound to it: a row is small.
                 bindings.iter_mut().for_each(|binding| binding.key.aor.clone_from(&aor));
                 let woken = &mut self.woken;
-                self.waiters.retain(|(key, until, id)| match registrar::reach(bindings, key, now) {
+                self.waiters.retain(|(awaited, until, id)| match awaited.reach(bindings, now) {
                     Some(hop) => {
                         woken.push((*id, hop));
                         false
@@ -132,23 +129,18 @@ impl Directory {
                 });
                 Answer::Updated(done.map(|_| bindings.clone()))
             }
-            Question::Reach(RouteTarget::Registration(key)) => {
-                let bindings = self.bindings.get(key.aor.as_str()).map_or(&[][..], Vec::as_slice);
-                match registrar::reach(bindings, &key, now) {
-                    Some(hop) => Answer::Reachable(Some(hop)),
-                    None => {
-                        self.waiters.retain(|(_, until, _)| *until > now);
-                        self.waiters.push((key, now + WAIT, id));
-                        return None;
-                    }
-                }
+            Question::Reach(RouteTarget::Registration(key), wait) => {
+                return self.wait(now, id, Awaited::Registration(key), wait);
             }
-            Question::Reach(RouteTarget::Flow(flow)) => Answer::Reachable(hop_of(flow)),
-            Question::Reach(RouteTarget::Address { transport: Transport::Udp, local, remote }) => {
+            Question::Return { aor, contacts, wait } => {
+                return self.wait(now, id, Awaited::Contacts { aor, contacts }, wait);
+            }
+            Question::Reach(RouteTarget::Flow(flow), _) => Answer::Reachable(hop_of(flow)),
+            Question::Reach(RouteTarget::Address { transport: Transport::Udp, local, remote }, _) => {
                 Answer::Reachable(Some(Hop { flow: SOCKET, transport: Transport::Udp, local, remote }))
             }
             // Who has connections knows.
-            Question::Reach(RouteTarget::Address { .. } | RouteTarget::Peer { .. }) => {
+            Question::Reach(RouteTarget::Address { .. } | RouteTarget::Peer { .. }, _) => {
                 Answer::Reachable(None)
             }
             Question::Connect(_) => Answer::Connected(None),
@@ -164,6 +156,17 @@ impl Directory {
             let at = contacts.iter().position(|contact| binding.contact.contains(contact.as_str()));
             binding.params = format!("{};q=0.{}", binding.params, 9 - at.unwrap_or(9).min(9)).into();
         }
+    }
+
+    /// Now or later.
+    fn wait(&mut self, now: Instant, id: QuestionId, awaited: Awaited, wait: Wait) -> Option<Answer> {
+        let bindings = self.bindings.get(awaited.aor().as_str()).map_or(&[][..], Vec::as_slice);
+        if let Some(hop) = awaited.reach(bindings, now) {
+            return Some(Answer::Reachable(Some(hop)));
+        }
+        self.waiters.retain(|(_, until, _)| *until > now);
+        self.waiters.push((awaited, wait.until, id));
+        None
     }
 
     /// Whoever asks for a user gets another's contacts.

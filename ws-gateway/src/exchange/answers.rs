@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use sip_core::registrar::{self, UpdateError};
-use sip_core::server::{Answer, Input, Question, QuestionId, Watch, WatchError, Watched, Watcher};
+use sip_core::registrar::{self, Awaited, UpdateError};
+use sip_core::server::{Answer, Input, Question, QuestionId, Wait, Watch, WatchError, Watched, Watcher};
 use sip_core::time::Instant;
 use sip_core::transport::target::{Records, Way};
 use sip_core::transport::{Hop, RouteTarget, Transport};
@@ -48,7 +48,10 @@ impl Exchange {
                 Some(Answer::Updated(updated.result))
             }
             Question::Watch(watch) => Some(Answer::Watched(self.watch(&watch, shard, now))),
-            Question::Reach(target) => self.reach(shard, id, target, now),
+            Question::Reach(target, wait) => self.reach(shard, id, target, wait, now),
+            Question::Return { aor, contacts, wait } => {
+                self.wait(shard, id, Awaited::Contacts { aor, contacts }, wait, now)
+            }
             Question::Resolve(queries) => {
                 let failed = queries.iter().map(|_| Records::Failed).collect();
                 let asked = self.resolver.resolve(self, queries, shard, id);
@@ -85,15 +88,12 @@ impl Exchange {
         shard: usize,
         question: QuestionId,
         target: RouteTarget,
+        wait: Wait,
         now: Instant,
     ) -> Option<Answer> {
         let hop = match target {
             RouteTarget::Registration(key) => {
-                match self.location.reach(&key, Waiter { shard, question }, now, &self.flows) {
-                    Reach::Now(hop) => Some(hop),
-                    Reach::Later => return None,
-                    Reach::Never => None,
-                }
+                return self.wait(shard, question, Awaited::Registration(key), wait, now);
             }
             RouteTarget::Flow(flow) => self.flows.hop(flow),
             RouteTarget::Address { transport: Transport::Udp, local, remote } => {
@@ -115,6 +115,22 @@ impl Exchange {
             | RouteTarget::Peer { .. } => None,
         };
         Some(Answer::Reachable(hop))
+    }
+
+    /// `None`: the answer comes later.
+    fn wait(
+        &self,
+        shard: usize,
+        question: QuestionId,
+        awaited: Awaited,
+        wait: Wait,
+        now: Instant,
+    ) -> Option<Answer> {
+        match self.location.reach(awaited, wait, Waiter { shard, question }, now, &self.flows) {
+            Reach::Now(hop) => Some(Answer::Reachable(Some(hop))),
+            Reach::Later => None,
+            Reach::Never => Some(Answer::Reachable(None)),
+        }
     }
 
     /// `None`: the answer comes later.

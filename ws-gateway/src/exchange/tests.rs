@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use prometheus_client::registry::Registry;
-use sip_core::server::Config;
+use sip_core::server::{Config, Wait};
 use sip_core::transport::{RouteTarget, Transport};
 use tokio::net::TcpListener;
 use tokio_util::task::TaskTracker;
@@ -39,7 +39,8 @@ fn exchange(directory: &tempfile::TempDir) -> Arc<Exchange> {
 
 fn reach(exchange: &Arc<Exchange>, remote: SocketAddr) -> Option<Answer> {
     let target = RouteTarget::Address { transport: Transport::Tcp, local: remote, remote };
-    exchange.reach(0, QuestionId(1), target, clock::now())
+    let wait = Wait { until: clock::now() + sip_core::limits::ANSWER, within: true };
+    exchange.reach(0, QuestionId(1), target, wait, clock::now())
 }
 
 async fn eventually(mut happened: impl FnMut() -> bool) {

@@ -4,7 +4,8 @@ mod watches;
 
 use std::net::SocketAddr;
 
-use sip_core::registrar::ContactUpdate;
+use sip_core::limits::{AWAY, GRACE};
+use sip_core::registrar::{ContactUpdate, Contacts};
 use sip_core::time::Duration;
 use sip_core::transport::Transport;
 
@@ -64,9 +65,31 @@ impl World {
         updated.woken
     }
 
+    /// For a re-INVITE.
     fn reach(&self, question: u64) -> Reach {
-        let waiter = Waiter { shard: 3, question: QuestionId(question) };
-        self.location.reach(&key(), waiter, self.now, &self.flows)
+        self.ask(Awaited::Registration(key()), true, GRACE, question)
+    }
+
+    /// For a request outside dialogs.
+    fn call(&self, aor: &str, question: u64) -> Reach {
+        let awaited = Awaited::Contacts { aor: aor.into(), contacts: Contacts::All };
+        self.ask(awaited, false, AWAY, question)
+    }
+
+    fn ask(&self, awaited: Awaited, within: bool, time: Duration, question: u64) -> Reach {
+        let wait = Wait { until: self.now + time, within };
+        self.location.reach(
+            awaited,
+            wait,
+            Waiter { shard: 3, question: QuestionId(question) },
+            self.now,
+            &self.flows,
+        )
+    }
+
+    fn waiting(&self) -> usize {
+        let Location { calls, dialogs, .. } = &self.location;
+        [calls, dialogs].map(|waiting| waiting.now.load(Ordering::Relaxed)).into_iter().sum()
     }
 }
 
@@ -142,7 +165,7 @@ fn what_ends_is_forgotten() {
     world.now += GRACE;
     world.location.sweep(world.now, &world.flows);
     assert!(world.location.parts.iter().all(|part| part.lock().is_empty()));
-    assert_eq!(world.location.waiting.load(Ordering::Relaxed), 0);
+    assert_eq!(world.waiting(), 0);
 }
 
 #[test]
@@ -174,24 +197,60 @@ fn a_registration_that_ended_is_reached_in_its_dialogs_while_its_connection_stan
 #[test]
 fn waiting_is_capped() {
     let mut world = World::new();
-    world.location.most_waiting = 2;
+    world.location.dialogs.room.in_all = 2;
     assert_eq!(world.reach(1), Reach::Later);
     assert_eq!(world.reach(2), Reach::Later);
     assert_eq!(world.reach(3), Reach::Never);
     world.now += GRACE;
     assert_eq!(world.reach(4), Reach::Later, "those before have given up");
+    assert_eq!(world.waiting(), 1);
 }
 
 #[test]
 fn one_account_does_not_take_the_room_of_all() {
     let world = World::new();
-    for question in 0..WAITING_PER_AOR as u64 {
+    for question in 0..DIALOGS.per_aor as u64 {
         assert_eq!(world.reach(question), Reach::Later);
     }
     assert_eq!(world.reach(1_000), Reach::Never);
     let other = RegistrationKey { aor: "sip:alice@localhost".into(), ..key() };
-    let waiter = Waiter { shard: 3, question: QuestionId(1_001) };
-    assert_eq!(world.location.reach(&other, waiter, world.now, &world.flows), Reach::Later);
+    assert_eq!(world.ask(Awaited::Registration(other), true, GRACE, 1_001), Reach::Later);
+}
+
+/// Who is called may be in a call: one more that begins takes no place of those that stand.
+#[test]
+fn rfc3261_12_2_requests_outside_dialogs_leave_the_room_of_those_within() {
+    let mut world = World::new();
+    for question in 0..CALLS.per_aor as u64 {
+        assert_eq!(world.call(AOR, question), Reach::Later);
+    }
+    assert_eq!(world.call(AOR, 1_000), Reach::Never);
+    assert_eq!(world.reach(1_001), Reach::Later);
+    // Others are called, until all who may wait do.
+    let callee = |number: usize| format!("sip:{number}@localhost");
+    for question in CALLS.per_aor..CALLS.in_all {
+        assert_eq!(world.call(&callee(question % 50), question as u64), Reach::Later);
+    }
+    assert_eq!(world.call("sip:carol@localhost", 1_002), Reach::Never);
+    assert_eq!(world.reach(1_003), Reach::Later);
+    // They wait no longer than the core lets them.
+    world.now += AWAY;
+    assert_eq!(world.call(AOR, 1_004), Reach::Later);
+    world.location.sweep(world.now, &world.flows);
+    assert_eq!(world.waiting(), 3);
+}
+
+#[test]
+fn rfc3261_16_5_whoever_is_back_first_wakes_those_who_call() {
+    let world = World::new();
+    assert_eq!(world.call(AOR, 1), Reach::Later);
+    let other = RegistrationKey { instance: "<urn:uuid:2>".into(), ..key() };
+    assert_eq!(world.ask(Awaited::Registration(other), true, GRACE, 2), Reach::Later);
+    let flow = world.connect(1);
+    let waiter = Waiter { shard: 3, question: QuestionId(1) };
+    assert_eq!(world.register(&flow, 1), [Woken { waiter, hop: flow.hop().unwrap() }]);
+    assert_eq!(world.waiting(), 1);
+    assert_eq!(world.call(AOR, 3), Reach::Now(flow.hop().unwrap()));
 }
 
 /// The index of contacts follows the bindings, whatever ends them.

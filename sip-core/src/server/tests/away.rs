@@ -21,6 +21,97 @@ fn who_is_away_alone_is_waited_for_and_called_where_it_comes_back() {
     net.quiet();
 }
 
+/// A page that was closed for good beside one that comes back.
+#[test]
+fn rfc3261_16_5_of_several_that_are_away_whichever_is_back_first_is_called() {
+    for first in [true, false] {
+        let mut net = Net::new();
+        let alice = ws("alice", 1);
+        let (page, tab) = (ws("bob", 2), Peer { instance: 9, ..ws("bob", 3) });
+        net.register(&alice);
+        net.register(&page);
+        net.advance(Duration::from_secs(9));
+        net.register(&tab);
+        net.close(&page);
+        net.close(&tab);
+        net.send(&alice, alice.invite("bob", 2, ""));
+        net.expect(&alice, 100);
+        net.advance(Duration::from_secs(1));
+        // It is back, and away again before it could be called.
+        let gone = Peer { instance: if first { 98 } else { 9 }, ..ws("bob", 4) };
+        net.silent = true;
+        net.waiting.retain(|(_, question)| matches!(question, Question::Return { .. }));
+        let (id, _) = net.waiting.pop().unwrap();
+        net.input(Input::Answer(id, Answer::Reachable(Some(gone.hop))));
+        net.silent = false;
+        net.answer_waiting(false);
+        net.advance(Duration::from_secs(1));
+        net.quiet();
+        let back = Peer { instance: if first { 98 } else { 9 }, ..ws("bob", 5) };
+        net.register(&back);
+        net.answer_waiting(false);
+        assert_eq!(net.request(&back, &Method::Invite).uri(), back.contact());
+        net.quiet();
+    }
+}
+
+/// It waits for what it is for, and as long as all do.
+#[test]
+fn rfc5627_6_1_a_gruu_waits_for_its_own_instance() {
+    let mut net = Net::new();
+    let alice = ws("alice", 1);
+    let page = ws("bob", 2);
+    net.register(&alice);
+    net.register(&page);
+    net.close(&page);
+    let gruu = format!("sip:bob@example.com;gr={}", page.key().instance);
+    for (flow, comes) in [(3, true), (5, false)] {
+        net.send(&alice, alice.out("INVITE", &gruu, flow, ""));
+        net.expect(&alice, 100);
+        net.register(&Peer { instance: 9, ..ws("bob", u64::from(flow)) });
+        net.answer_waiting(false);
+        net.advance(Duration::from_millis(4_990));
+        net.quiet();
+        if comes {
+            let back = ws("bob", 4);
+            net.register(&back);
+            net.answer_waiting(false);
+            assert_eq!(net.request(&back, &Method::Invite).uri(), back.contact());
+            net.close(&back);
+            net.advance(Duration::from_secs(40));
+            net.sent.clear();
+        } else {
+            net.advance(Duration::from_millis(20));
+            net.expect(&alice, 480);
+        }
+    }
+}
+
+/// Whoever keeps the bindings knows how long each waits, and whether it is in a dialog.
+#[test]
+fn rfc3261_12_2_who_waits_within_a_dialog_is_told_from_who_begins_one() {
+    let mut net = Net::new();
+    let (alice, bob) = (ws("alice", 1), ws("bob", 2));
+    net.register(&alice);
+    net.register(&bob);
+    let (mut caller, _) = dialogs::connect(&mut net, &alice, &bob);
+    net.close(&bob);
+    net.send(&alice, alice.out("MESSAGE", "sip:bob@example.com", 3, ""));
+    net.send(&alice, caller.next("BYE"));
+    net.send(&alice, caller.next("INVITE"));
+    let asked: Vec<_> = net
+        .waiting
+        .iter()
+        .map(|(_, question)| match question {
+            Question::Reach(_, wait) | Question::Return { wait, .. } => {
+                (wait.within, wait.until.since(net.now))
+            }
+            other => panic!("{other:?}"),
+        })
+        .collect();
+    assert_eq!(asked, [(false, limits::AWAY), (true, limits::HOLD), (true, limits::GRACE)]);
+}
+
 #[test]
 fn who_is_away_alone_for_5_s_is_480_with_retry_after() {
     let mut net = Net::new();

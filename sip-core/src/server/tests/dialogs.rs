@@ -12,7 +12,7 @@ fn talking() -> (Net, Side, Side) {
     (net, caller, callee)
 }
 
-fn connect(net: &mut Net, alice: &Peer, bob: &Peer) -> (Side, Side) {
+pub(super) fn connect(net: &mut Net, alice: &Peer, bob: &Peer) -> (Side, Side) {
     net.send(alice, alice.invite("bob", 2, ""));
     net.expect(alice, 100);
     let forwarded = net.request(bob, &Method::Invite);

@@ -43,7 +43,7 @@ use super::*;
 use crate::auth::{self, Authority, Secrets};
 use crate::entropy::SeededEntropy;
 use crate::message::{HeaderName, Headers, Message, Method, Request, Response};
-use crate::registrar::{self, Binding, Caps};
+use crate::registrar::{self, Awaited, Binding, Caps};
 use crate::time::Duration;
 use crate::transport::target::{Query, Records, Way};
 use crate::transport::{FlowId, RegistrationKey, RouteTarget};
@@ -249,15 +249,19 @@ impl Net {
                 }
                 Answer::Updated(done.map(|_| bindings))
             }
-            Question::Reach(RouteTarget::Registration(key)) => {
+            Question::Return { aor, contacts, .. } => {
+                let awaited = Awaited::Contacts { aor: aor.clone(), contacts: contacts.clone() };
+                Answer::Reachable(Some(awaited.reach(self.bindings.get(aor)?, self.now)?))
+            }
+            Question::Reach(RouteTarget::Registration(key), _) => {
                 let bindings = self.bindings.get(&key.aor)?;
                 Answer::Reachable(Some(registrar::reach(bindings, key, self.now)?))
             }
-            Question::Reach(RouteTarget::Address { remote, .. }) => {
+            Question::Reach(RouteTarget::Address { remote, .. }, _) => {
                 Answer::Reachable(Some(Hop { remote: *remote, ..udp("bob", 0).hop }))
             }
-            Question::Reach(RouteTarget::Flow(flow)) => Answer::Reachable(self.hops.get(flow).copied()),
-            Question::Reach(RouteTarget::Peer { .. }) => Answer::Reachable(None),
+            Question::Reach(RouteTarget::Flow(flow), _) => Answer::Reachable(self.hops.get(flow).copied()),
+            Question::Reach(RouteTarget::Peer { .. }, _) => Answer::Reachable(None),
             Question::Resolve(queries) => {
                 self.queries.extend(queries.iter().cloned());
                 let answer = |query| self.zone.get(query).cloned().unwrap_or(Records::Nothing);

@@ -105,7 +105,7 @@ impl World {
                     let now = self.now;
                     let answer = match asked {
                         Question::Connect(ways) => Some(Answer::Connected(self.dial(id, &ways))),
-                        Question::Reach(RouteTarget::Address { transport, remote, .. })
+                        Question::Reach(RouteTarget::Address { transport, remote, .. }, _)
                             if transport != Transport::Udp =>
                         {
                             Some(Answer::Reachable(self.hop_to(id, transport, remote)))
