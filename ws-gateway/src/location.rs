@@ -260,12 +260,8 @@ impl Location {
     /// Drops what has ended everywhere. To be called now and then.
     pub fn sweep(&self, now: Instant, flows: &Flows) {
         for part in &self.parts {
-            part.lock().retain(|aor, entry| {
-                let before = entry.bindings.len();
+            part.lock().retain(|_, entry| {
                 self.refresh(entry, now, flows);
-                if entry.bindings.len() < before {
-                    self.changed(aor);
-                }
                 self.forget(entry, now);
                 entry.watches.take_if(|watches| !watches.lasts(&self.watchers, now));
                 !entry.is_empty()
@@ -285,7 +281,10 @@ impl Location {
 
     fn refresh(&self, entry: &mut Entry, now: Instant, flows: &Flows) {
         let before = entry.bindings.len();
-        entry.refresh(now, flows, |ended| self.contacts.remove(&ended.key.aor, ended));
+        entry.refresh(now, flows, |ended| {
+            self.contacts.remove(&ended.key.aor, ended);
+            self.changed(&ended.key.aor);
+        });
         self.count(before, entry.bindings.len());
     }
 

@@ -283,3 +283,24 @@ fn whose_a_contact_is() {
     world.location.sweep(world.now, &world.flows);
     assert_eq!((world.location.len(), world.location.contacts.len()), (0, 0));
 }
+
+/// Whoever notices it first: the row goes.
+#[test]
+fn rfc3261_10_3_what_ends_is_noted_for_the_disk() {
+    let mut world = World::new();
+    let changes = Arc::<Changes>::default();
+    world.location = Location::new(10, 100, Some(Arc::clone(&changes)));
+    let flow = world.connect(1);
+    for (row, look) in [true, false].into_iter().enumerate() {
+        world.register(&flow, row as u32 + 1);
+        assert_eq!(changes.take(Duration::ZERO), Some(vec![AOR.into()]));
+        world.now += Duration::from_secs(61);
+        match look {
+            true => assert_eq!(world.location.lookup(AOR, world.now, &world.flows), []),
+            false => assert_eq!(world.reach(1), Reach::Now(flow.hop().unwrap())),
+        }
+        assert_eq!(changes.take(Duration::ZERO), Some(vec![AOR.into()]), "{look}");
+        world.location.sweep(world.now, &world.flows);
+        assert!(changes.is_empty());
+    }
+}

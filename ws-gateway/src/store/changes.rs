@@ -51,7 +51,7 @@ impl Changes {
 
     /// Waits for a change, and until `group` after it for others to come along: one that was noted while others were being
     /// written has waited for that long already. `None` after [`Self::close`], once nothing is left.
-    pub(super) fn take(&self, group: Duration) -> Option<Vec<SmolStr>> {
+    pub(crate) fn take(&self, group: Duration) -> Option<Vec<SmolStr>> {
         let mut state = self.state.lock();
         while state.changed.is_empty() {
             if state.closed {
