@@ -14,7 +14,7 @@ use super::Binding;
 use crate::entropy::Entropy;
 use crate::message::typed::Gruu;
 use crate::message::{SipUri, escape_param};
-use crate::transport::Seals;
+use crate::transport::{Seals, is_same_instance};
 
 /// What the user part of a temporary GRUU begins with. What follows is sealed.
 const PREFIX: &str = "gruu.";
@@ -81,9 +81,9 @@ impl Gruus {
 }
 
 impl Instance {
-    /// Whether a binding is the instance's. UUIDs in URNs have no case (RFC 4122 §3).
+    /// Whether a binding is the instance's.
     pub fn has(&self, binding: &Binding) -> bool {
-        binding.instance().is_some_and(|urn| urn.eq_ignore_ascii_case(&self.urn))
+        binding.instance().is_some_and(|urn| is_same_instance(&urn, &self.urn))
     }
 
     /// Whether the GRUU is valid, given the bindings of its address-of-record. A public one is as long as that is (§5.3);

@@ -68,7 +68,7 @@ fn updates_one_after_another() {
         // Fetch (§10.2.3), and a binding that has ended.
         (91, "b", 1, "", Ok(()), &["sip:a@h1 509", "sip:a@h3 3509"]),
         // A refresh with the same URI in another spelling (§19.1.4) keeps one binding.
-        (91, "a", 4, "Contact: <SIP:%61@H1>;q=0.5\r\n", Ok(()), &["SIP:%61@H1 3600", "sip:a@h3 3509"]),
+        (91, "a", 4, "Contact: <SIP:%61@H1>;q=0.5\r\n", Ok(()), &["sip:a@h3 3509", "SIP:%61@H1 3600"]),
         // A port and a transport make another URI.
         (
             91,
@@ -76,7 +76,7 @@ fn updates_one_after_another() {
             5,
             "Expires: 60\r\nContact: <sip:a@h1:5060>,<sip:a@h1;transport=tcp>\r\n",
             Ok(()),
-            &["SIP:%61@H1 3600", "sip:a@h3 3509", "sip:a@h1:5060 60", "sip:a@h1;transport=tcp 60"],
+            &["sip:a@h3 3509", "SIP:%61@H1 3600", "sip:a@h1:5060 60", "sip:a@h1;transport=tcp 60"],
         ),
         (
             91,
@@ -84,7 +84,7 @@ fn updates_one_after_another() {
             6,
             "Contact: <sip:a@h1:5060>;expires=0,<sip:a@h1;transport=TCP>;expires=0\r\n",
             Ok(()),
-            &["SIP:%61@H1 3600", "sip:a@h3 3509"],
+            &["sip:a@h3 3509", "SIP:%61@H1 3600"],
         ),
         // So do parameters of which both have one, and another password (§19.1.4).
         (
@@ -94,8 +94,8 @@ fn updates_one_after_another() {
             "Expires: 60\r\nContact: <sip:a@h4;line=1>,<sip:a@h4;line=2>,<sip:a:x@h4;line=1>\r\n",
             Ok(()),
             &[
-                "SIP:%61@H1 3600",
                 "sip:a@h3 3509",
+                "SIP:%61@H1 3600",
                 "sip:a@h4;line=1 60",
                 "sip:a@h4;line=2 60",
                 "sip:a:x@h4;line=1 60",
@@ -107,11 +107,11 @@ fn updates_one_after_another() {
             8,
             "Expires: 0\r\nContact: <sip:a@H4;line=1;x=y>,<sip:a@h4;LINE=2>,<sip:%61:x@h4;line=1>\r\n",
             Ok(()),
-            &["SIP:%61@H1 3600", "sip:a@h3 3509"],
+            &["sip:a@h3 3509", "SIP:%61@H1 3600"],
         ),
         // Out of order: same Call-ID, no higher CSeq (§10.3 step 7). Another Call-ID may.
-        (91, "a", 4, "Contact: <sip:a@h1>;expires=0\r\n", Err(500), &["SIP:%61@H1 3600", "sip:a@h3 3509"]),
-        (91, "a", 3, "Contact: *\r\nExpires: 0\r\n", Err(500), &["SIP:%61@H1 3600", "sip:a@h3 3509"]),
+        (91, "a", 4, "Contact: <sip:a@h1>;expires=0\r\n", Err(500), &["sip:a@h3 3509", "SIP:%61@H1 3600"]),
+        (91, "a", 3, "Contact: *\r\nExpires: 0\r\n", Err(500), &["sip:a@h3 3509", "SIP:%61@H1 3600"]),
         (91, "c", 1, "Contact: <sip:a@h1>;expires=0\r\n", Ok(()), &["sip:a@h3 3509"]),
         // Removing what is not there is no fault.
         (91, "c", 2, "Contact: <sip:a@nowhere>;expires=0\r\n", Ok(()), &["sip:a@h3 3509"]),
@@ -189,6 +189,47 @@ fn an_instance_and_reg_id_are_one_registration() {
     assert_eq!(register(4, &contact("sip:a@1.invalid", "")).len(), 3);
     // Zero is none (§4.2).
     assert_eq!(update("a", 5, &contact("sip:a@2.invalid", ";reg-id=0")).unwrap_err().status(), 400);
+}
+
+#[test]
+fn rfc5626_4_1_instances_are_compared_as_urns() {
+    let rows = [
+        (UUID, "URN:UUID:0A1B2C3D-0000-4000-8000-000000000001", 1),
+        (UUID, "urn:uuid:0a1b2c3d-0000-4000-8000-000000000002", 2),
+        ("urn:gsma:imei:90420156-025763-0", "URN:GSMA:imei:90420156-025763-0", 1),
+        ("urn:gsma:imei:90420156-025763-0", "urn:gsma:IMEI:90420156-025763-0", 2),
+        ("urn:gsma:a", "urn:gsmb:a", 2),
+        ("odd", "ODD", 2),
+        ("odd", "odd", 1),
+    ];
+    for (one, other, bound) in rows {
+        let mut bindings = Vec::new();
+        for (cseq, instance) in [(1, one), (2, other)] {
+            let contact =
+                format!("Contact: <sip:a@{cseq}.invalid>;+sip.instance=\"<{instance}>\";reg-id=1\r\n");
+            let update = update("a", cseq, &contact).unwrap();
+            apply(&mut bindings, &update, T0, Caps::default()).unwrap();
+        }
+        assert_eq!(bindings.len(), bound, "{one} {other}");
+        // The key that dialogs know stays, and is found by the other.
+        assert_eq!(bindings[0].key.instance, one);
+        let key = RegistrationKey { instance: other.into(), ..bindings[0].key.clone() };
+        assert_eq!(key.is_of_same_agent(&bindings[0].key), bound == 1);
+    }
+}
+
+#[test]
+fn rfc5627_6_1_bindings_stand_in_the_order_of_their_refreshes() {
+    let mut bindings = Vec::new();
+    for (cseq, contact, order) in [
+        (1, "<sip:a@h1>", &["sip:a@h1 3600"][..]),
+        (2, "<sip:a@h2>", &["sip:a@h1 3600", "sip:a@h2 3600"]),
+        (3, "<sip:a@h1>;expires=90", &["sip:a@h2 3600", "sip:a@h1 90"]),
+    ] {
+        let update = update("a", cseq, &format!("Contact: {contact}\r\n")).unwrap();
+        apply(&mut bindings, &update, T0, Caps::default()).unwrap();
+        assert_eq!(shown(&bindings, T0), order);
+    }
 }
 
 #[test]

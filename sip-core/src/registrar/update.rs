@@ -111,7 +111,8 @@ impl UpdateError {
 }
 
 /// Applies an update to all bindings of its address-of-record and gives them as they were before, or leaves them alone
-/// and says why. Bindings that have ended are dropped either way. For [`Change::Fetch`], which changes none, it gives none.
+/// and says why. They stand in the order in which they were refreshed, the latest last. Bindings that have ended are dropped
+/// either way. For [`Change::Fetch`], which changes none, it gives none.
 ///
 /// Whoever keeps the bindings calls this under the address-of-record's lock.
 pub fn apply(
@@ -146,8 +147,8 @@ pub fn apply(
                     (None, true) => {}
                     (Some(at), false) => {
                         // The first key stays: route tokens were made of it.
-                        let key = changed[at].key.clone();
-                        changed[at] = Binding { key, ..bind(update, contact, now) };
+                        let Binding { key, .. } = changed.remove(at);
+                        changed.push(Binding { key, ..bind(update, contact, now) });
                     }
                     (None, false) => {
                         if changed.len() >= caps.contacts_per_aor {

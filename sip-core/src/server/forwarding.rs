@@ -17,7 +17,7 @@ use super::questions::{Arrival, Errand, Goal, Sought};
 use crate::message::typed::QValue;
 use crate::message::{Uri, escape_user, unescape};
 use crate::proxy::{Diverter, Domain, Forwards};
-use crate::registrar::Binding;
+use crate::registrar::{Binding, Contacts};
 use crate::time::Instant;
 use crate::transaction::ServerId;
 
@@ -90,7 +90,7 @@ impl Server {
             return self.seek(now, Errand::Extend { server, q, goal }, uris);
         };
         let diverter = self.domain.aor(&parsed, local).and_then(|aor| self.forwarding.at(&aor));
-        self.extend_by(now, server, q, lookup::targets(&bindings, now), diverter);
+        self.extend_by(now, server, q, lookup::targets(&bindings, &Contacts::All, now), diverter);
     }
 
     /// A call was forwarded to another domain: no open relay, whoever calls.

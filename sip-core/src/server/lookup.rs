@@ -97,7 +97,7 @@ impl Server {
 
     fn found_contacts(&mut self, now: Instant, sought: Sought, bindings: &[Binding]) {
         let Sought { arrival, sender, contacts, routes, until, aim, diverter } = sought;
-        let mut targets = targets(bindings, now);
+        let mut targets = targets(bindings, &contacts, now);
         if diverter.as_ref().is_some_and(|diverter| diverter.forwards.always.is_some()) {
             targets.clear();
         } else if targets.is_empty() {
@@ -108,7 +108,11 @@ impl Server {
             (Mode::Redirect, _) => return self.redirect(now, &arrival, &targets),
             (_, None) => {
                 // §16.11: one target, and the same again for a retransmission.
-                if let Some(target) = targets.iter().rev().max_by_key(|target| target.q) {
+                // Whoever registers meanwhile changes their order and nothing else.
+                let first = |one: &&Target, other: &&Target| {
+                    one.q.cmp(&other.q).then_with(|| other.contact.cmp(&one.contact))
+                };
+                if let Some(target) = targets.iter().max_by(first) {
                     self.forward_stateless(now, &arrival, &sender, routes, target);
                 }
                 return;
@@ -233,7 +237,7 @@ impl Server {
 
     /// The contacts of an address-of-record that a request on its way goes to as well. `q` is that of the address.
     pub(super) fn extend(&mut self, now: Instant, server: ServerId, q: QValue, bindings: Vec<Binding>) {
-        self.extend_by(now, server, q, targets(&bindings, now), None);
+        self.extend_by(now, server, q, targets(&bindings, &Contacts::All, now), None);
     }
 
     /// The same with any targets.
@@ -251,26 +255,25 @@ impl Server {
     }
 }
 
-/// Everybody who is there, each instance once: over its newest flow, the others in reserve (RFC 5626 §7).
-pub(super) fn targets(bindings: &[Binding], now: Instant) -> Vec<Target> {
+/// Everybody who is there, each instance once: over its newest flow, the others in reserve (RFC 5626 §7). What a GRUU leads to is
+/// one instance, also without `reg-id`: then it was started anew, and is where it was heard of last (RFC 5627 §6.1).
+pub(super) fn targets(bindings: &[Binding], contacts: &Contacts, now: Instant) -> Vec<Target> {
+    let one = matches!(contacts, Contacts::Of(_));
     // It is away: the branch fails at once, the others ring.
     let there = bindings.iter().filter(|b| b.expires_at > now && b.hop.is_some());
     let mut chosen: Vec<(&Binding, Target)> = Vec::new();
     for binding in there {
         let Some(mut target) = target(binding) else { continue };
-        let same = |other: &Binding| {
-            binding.key.reg_id > 0 && other.key.reg_id > 0 && other.key.instance == binding.key.instance
-        };
-        let Some((known, first)) = chosen.iter_mut().find(|(other, _)| same(other)) else {
-            chosen.push((binding, target));
-            continue;
-        };
-        if known.expires_at < binding.expires_at {
-            *known = binding;
-            core::mem::swap(first, &mut target);
+        let same = |other: &Binding| one || other.key.is_of_same_agent(&binding.key);
+        match chosen.iter_mut().find(|(other, _)| same(other)) {
+            None => chosen.push((binding, target)),
+            // The latest stands last.
+            Some((_, first)) => {
+                core::mem::swap(first, &mut target);
+                first.spares.append(&mut target.spares);
+                first.spares.insert(0, target);
+            }
         }
-        first.spares.append(&mut target.spares);
-        first.spares.push(target);
     }
     chosen.into_iter().map(|(_, target)| target).collect()
 }

@@ -15,6 +15,6 @@ pub mod via;
 
 pub use flow::{FlowId, Hop, Transport};
 pub use household::household;
-pub use registration::RegistrationKey;
+pub use registration::{RegistrationKey, is_same_instance};
 pub use seal::Seals;
 pub use token::{DEFAULT_TOKEN_LIFETIME, RouteTarget, RouteTokens, Unopened};

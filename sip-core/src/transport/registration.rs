@@ -19,9 +19,9 @@ impl RegistrationKey {
     /// Whether both are of one user agent, over whichever of its flows (RFC 5626 §4.2): it goes on with its dialogs over
     /// another when one is lost.
     pub fn is_of_same_agent(&self, other: &Self) -> bool {
-        let flows =
-            self.aor == other.aor && self.instance == other.instance && self.reg_id > 0 && other.reg_id > 0;
-        flows || self.is_same(other)
+        let flows = self.reg_id > 0 && other.reg_id > 0;
+        (flows && self.aor == other.aor && is_same_instance(&self.instance, &other.instance))
+            || self.is_same(other)
     }
 
     /// Whether both name one registration: instance and `reg-id` are the same (RFC 5626 §6), or without them the
@@ -31,6 +31,32 @@ impl RegistrationKey {
             (Some(one), Some(two)) => one.is_equivalent(&two),
             _ => false,
         };
-        self == other || (self.aor == other.aor && self.reg_id == 0 && other.reg_id == 0 && equivalent())
+        let alike = || match self.reg_id {
+            0 => equivalent(),
+            _ => is_same_instance(&self.instance, &other.instance),
+        };
+        self == other || (self.aor == other.aor && self.reg_id == other.reg_id && alike())
     }
+}
+
+/// Whether two values of `+sip.instance` name one user agent (RFC 5626 §4.1), by the equality of URNs: scheme and namespace have
+/// no case (RFC 2141 §5), and a UUID has none at all (RFC 4122 §3).
+pub fn is_same_instance(one: &str, other: &str) -> bool {
+    const UUID: &str = "urn:uuid:";
+    let is_uuid = one.get(..UUID.len()).is_some_and(|head| head.eq_ignore_ascii_case(UUID));
+    if one == other || is_uuid {
+        return one.eq_ignore_ascii_case(other);
+    }
+    match (urn(one), urn(other)) {
+        (Some((namespace, name)), Some((other_namespace, other_name))) => {
+            namespace.eq_ignore_ascii_case(other_namespace) && name == other_name
+        }
+        _ => false,
+    }
+}
+
+/// Its namespace and what it names there.
+fn urn(text: &str) -> Option<(&str, &str)> {
+    let (scheme, rest) = text.split_once(':')?;
+    rest.split_once(':').filter(|_| scheme.eq_ignore_ascii_case("urn"))
 }

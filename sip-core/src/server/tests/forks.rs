@@ -196,3 +196,30 @@ fn one_instance_over_two_flows_is_one_branch() {
     net.expect(&alice, 100);
     net.request(&first, &Method::Invite);
 }
+
+#[test]
+fn rfc5626_7_of_three_flows_the_newest_is_tried_then_the_next() {
+    let mut net = Net::new();
+    let alice = ws("alice", 1);
+    net.register(&alice);
+    let flows = [2, 3, 4].map(|flow| ws("bob", flow));
+    for (at, reg_id) in [(0, 1), (2, 3), (1, 2), (2, 3)] {
+        let peer = &flows[at];
+        net.advance(Duration::from_secs(1));
+        let cseq = u32::try_from(net.now.as_secs() % 100_000).unwrap() * 10;
+        net.send_with_digest(peer, "bob", &|more, extra| {
+            let field = peer.contact_field().replace("reg-id=1", &format!("reg-id={reg_id}"));
+            peer.register(cseq + more, &format!("{field}{extra}"))
+        });
+        net.expect(peer, 200);
+    }
+    net.send(&alice, alice.invite("bob", 2, ""));
+    net.expect(&alice, 100);
+    for peer in [&flows[2], &flows[1], &flows[0]] {
+        let request = net.request(peer, &Method::Invite);
+        net.quiet();
+        net.send(peer, peer.answer(&request, 430));
+        net.request(peer, &Method::Ack);
+    }
+    net.expect(&alice, 480);
+}

@@ -49,6 +49,43 @@ fn rfc5627_5_a_gruu_leads_to_its_instance_alone() {
     net.expect(&alice, 480);
 }
 
+/// A phone that knows no `reg-id` was started anew, twice.
+#[test]
+fn rfc5627_6_1_without_reg_id_the_contact_refreshed_last_is_called() {
+    let mut net = Net::new();
+    let alice = ws("alice", 1);
+    net.register(&alice);
+    let [first, second, third] = [2, 3, 4].map(|flow| ws("bob", flow));
+    let register = |net: &mut Net, peer: &Peer, cseq: u32, expires: u32| {
+        net.send_with_digest(peer, "bob", &|more, extra| {
+            let contact = peer.contact_field().replace(";reg-id=1", &format!(";expires={expires}"));
+            let contact = contact.replace("pc.invalid", &format!("pc{}.invalid", peer.hop.flow.0));
+            peer.register(cseq + more, &format!("{contact}{extra}"))
+        });
+        net.expect(peer, 200);
+    };
+    register(&mut net, &second, 10, 3600);
+    register(&mut net, &third, 20, 3600);
+    register(&mut net, &first, 30, 3600);
+    // Refreshed last, for however short a time.
+    register(&mut net, &third, 40, 60);
+    assert_eq!(net.bindings["sip:bob@example.com"].len(), 3);
+    let gruu = format!("sip:bob@example.com;gr={}", first.key().instance);
+    // "if a request to this target fails with a 408 … or 430", the next: with another answer none.
+    for (cseq, answers, last) in [(2, &[430, 408, 486][..], 486), (3, &[486], 486), (4, &[430, 503], 500)] {
+        net.send(&alice, alice.out("INVITE", &gruu, cseq, ""));
+        net.expect(&alice, 100);
+        for (peer, status) in [&third, &first, &second].into_iter().zip(answers) {
+            let request = net.request(peer, &Method::Invite);
+            net.quiet();
+            net.send(peer, peer.answer(&request, *status));
+            net.request(peer, &Method::Ack);
+        }
+        net.expect(&alice, last);
+        net.quiet();
+    }
+}
+
 #[test]
 fn rfc5627_5_4_temporary_gruus_are_unlinkable_and_end_with_their_call_id() {
     let mut net = Net::new();
