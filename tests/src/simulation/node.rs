@@ -243,7 +243,9 @@ impl ServerNode {
         BoxedServer(Box::new(Server::new(Self::config(domain, key), Box::new(SeededEntropy(seed)))))
     }
 
+    /// Two domains have two data directories, and so other keys.
     fn config(domain: &str, key: u8) -> server::Config {
+        let key = domain.bytes().fold(key, |key, byte| key.rotate_left(1) ^ byte);
         let mut config = server::Config::new(domain, [7 ^ key; 32], [9 ^ key; 32]);
         config.outward = Outward::Anywhere;
         config

@@ -80,6 +80,9 @@ pub fn may_end(end: &End, strict: bool) -> Result<(), &'static str> {
         Cause::WrongPassword | Cause::AuthenticationUnsupported => Err("a right password is refused"),
         Cause::Forbidden => Err("a user is refused what is his"),
         Cause::NotAcceptable => Err("an offer everybody takes is refused"),
+        Cause::Rejected if strict && failure.status == Some(482) => {
+            Err("a call is refused as a loop, and nobody leads in circles")
+        }
         Cause::Timeout | Cause::NotAcknowledged | Cause::FlowLost | Cause::ServerError | Cause::Expired
             if strict =>
         {
