@@ -3,6 +3,7 @@
 mod support;
 
 use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use sip_core::server::Outward;
@@ -20,13 +21,15 @@ async fn alice(running: &Running) -> WsPeer {
     alice
 }
 
-/// Sends a MESSAGE to each of these and tells how many were refused at once, with 504, while the others waited.
-async fn refused_at_once(alice: &mut WsPeer, uris: &[String]) -> usize {
-    for (n, uri) in uris.iter().enumerate() {
-        alice
-            .send(&alice.request("MESSAGE", uri, ALICE, &format!("<{uri}>"), &format!("cap{n}"), 1, ""))
-            .await;
+/// Sends a MESSAGE to each of these and tells how many were refused at once, with 504, while the others waited: so many then,
+/// with those before.
+async fn refused_at_once(running: &Running, alice: &mut WsPeer, uris: &[String], waiting: u64) -> usize {
+    static MESSAGES: AtomicUsize = AtomicUsize::new(0);
+    for uri in uris {
+        let call_id = format!("cap{}", MESSAGES.fetch_add(1, Ordering::Relaxed));
+        alice.send(&alice.request("MESSAGE", uri, ALICE, &format!("<{uri}>"), &call_id, 1, "")).await;
     }
+    running.wait_for_metric("trapezoid_sip_questions_open", waiting).await;
     let mut refused = 0;
     while let Ok(answer) = timeout(Duration::from_millis(500), alice.receive_final()).await {
         assert_eq!(answer.status(), 504, "{}", answer.0);
@@ -50,13 +53,44 @@ async fn connections_being_opened() {
     });
     let mut alice = alice(&running).await;
     let uris: Vec<String> = (1..=70).map(|n| format!("sip:c@127.0.1.{n}:{port};transport=tls")).collect();
-    assert_eq!(refused_at_once(&mut alice, &uris).await, 6);
-    running.wait_for_metric("trapezoid_sip_questions_open", 64).await;
+    assert_eq!(refused_at_once(&running, &mut alice, &uris, 64).await, 6);
     for _ in 0..64 {
         assert_eq!(alice.receive_final().await.status(), 504);
     }
     running.wait_for_metric("trapezoid_sip_questions_open", 0).await;
-    assert_eq!(refused_at_once(&mut alice, &uris[..1]).await, 0);
+    assert_eq!(refused_at_once(&running, &mut alice, &uris[..1], 1).await, 0);
+}
+
+/// 1,000 requests wait for one connection and 4,096 for all together; the places come back.
+#[tokio::test]
+async fn requests_that_wait_for_connections() {
+    let silent = TcpListener::bind((Ipv4Addr::UNSPECIFIED, 0)).await.unwrap();
+    let port = silent.local_addr().unwrap().port();
+    let directory = tempfile::tempdir().unwrap();
+    let authority = Authority::new(directory.path());
+    let running = start_with(|config| {
+        config.outbound.to = Outward::Anywhere;
+        config.outbound.ca = Some(authority.file.clone());
+        config.timeouts.dial = Duration::from_secs(60);
+        // They are all refused in the end, and together.
+        config.limits.queued_bytes = 16 * 1_024 * 1_024;
+        config.limits.queued_messages = 5_000;
+    });
+    let mut alice = alice(&running).await;
+    let to = |n: usize| format!("sip:c@127.0.2.{n}:{port};transport=tls");
+    assert_eq!(refused_at_once(&running, &mut alice, &vec![to(1); 1_003], 1_000).await, 3);
+    let others: Vec<String> = (0..3_100).map(|n| to(2 + n % 4)).collect();
+    let (most, rest) = others.split_at(2_000);
+    assert_eq!(refused_at_once(&running, &mut alice, most, 3_000).await, 0);
+    assert_eq!(refused_at_once(&running, &mut alice, rest, 4_096).await, 4);
+    // Whom they wait for is gone.
+    drop(silent);
+    for _ in 0..4_096 {
+        assert_eq!(alice.receive_final().await.status(), 504);
+    }
+    running.wait_for_metric("trapezoid_sip_questions_open", 0).await;
+    let _silent = TcpListener::bind((Ipv4Addr::UNSPECIFIED, port)).await.unwrap();
+    assert_eq!(refused_at_once(&running, &mut alice, &vec![to(1); 1_003], 1_000).await, 3);
 }
 
 /// 256 questions are with DNS at a time; the places come back.
@@ -71,12 +105,11 @@ async fn questions_to_dns() {
     let mut alice = alice(&running).await;
     // With a port there is one question.
     let uris: Vec<String> = (0..260).map(|n| format!("sip:c@n{n}.example:5060;transport=udp")).collect();
-    assert_eq!(refused_at_once(&mut alice, &uris).await, 4);
-    running.wait_for_metric("trapezoid_sip_questions_open", 256).await;
+    assert_eq!(refused_at_once(&running, &mut alice, &uris, 256).await, 4);
     for _ in 0..256 {
         let answer = timeout(Duration::from_secs(10), alice.receive_final()).await.unwrap();
         assert_eq!(answer.status(), 504);
     }
     running.wait_for_metric("trapezoid_sip_questions_open", 0).await;
-    assert_eq!(refused_at_once(&mut alice, &uris[..1]).await, 0);
+    assert_eq!(refused_at_once(&running, &mut alice, &uris[..1], 1).await, 0);
 }
