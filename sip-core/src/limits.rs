@@ -243,6 +243,9 @@ pub const TARGETS: usize = 8;
 /// Addresses of one host that are tried. Past it the rest is left out.
 pub const TARGET_ADDRESSES: usize = 6;
 
+/// Domains of which it is remembered that they have TLS (RFC 3263 §7). Past it the one that said so longest ago is forgotten.
+pub const SECURED_DOMAINS: usize = 1_000;
+
 /// How long DNS may take for one step of a search. Past it: 504.
 pub const RESOLVE: Duration = Duration::from_secs(10);
 

@@ -189,6 +189,8 @@ pub struct Metrics {
     pub refused_servers: Counter,
     /// Questions that DNS did not answer.
     pub failed_lookups: Counter,
+    /// Domains whose NAPTR records named TLS before and do no longer.
+    pub lost_tls: Counter,
     peers: Family<[(&'static str, String); 1], Gauge>,
     /// Requests that waited for a registration which then came back.
     pub woken: Counter,
@@ -222,6 +224,7 @@ impl Metrics {
             m.refused_servers,
         );
         registry.register("failed_lookups", "Questions that DNS did not answer", m.failed_lookups);
+        registry.register("lost_tls", "Domains for which DNS has TLS no longer", m.lost_tls);
         registry.register("peer_alive", "Whether a peer of the configuration answers OPTIONS", m.peers);
         registry.register(
             "woken_requests",

@@ -14,13 +14,15 @@ use hickory_resolver::lookup::Lookup;
 use hickory_resolver::net::NetError;
 use hickory_resolver::net::runtime::TokioRuntimeProvider;
 use hickory_resolver::proto::rr::{RData, RecordType};
+use parking_lot::Mutex;
 use sip_core::server::{Answer, QuestionId};
-use sip_core::transport::target::{Naptr, Query, Records, Srv};
+use sip_core::transport::target::{Naptr, Query, Records, Secured, Srv};
 use smol_str::SmolStr;
 use tokio::sync::Semaphore;
 use tokio::time::timeout;
 use tokio_util::task::TaskTracker;
 
+use crate::clock;
 use crate::exchange::Exchange;
 
 /// Questions of the core that are being asked at a time. Past it: no answer, and the request fails or goes on without.
@@ -43,6 +45,7 @@ const KEPT_NOTHING: Duration = Duration::from_secs(60);
 #[derive(Debug)]
 pub struct Resolver {
     dns: TokioResolver,
+    secured: Arc<Mutex<Secured>>,
     searches: Arc<Semaphore>,
     tasks: TaskTracker,
 }
@@ -69,7 +72,7 @@ impl Resolver {
         options.negative_max_ttl = Some(KEPT_NOTHING);
         options.ip_strategy = hickory_resolver::config::LookupIpStrategy::Ipv4AndIpv6;
         let dns = builder.build().context("DNS")?;
-        Ok(Self { dns, searches: Arc::new(Semaphore::new(SEARCHES)), tasks })
+        Ok(Self { dns, secured: Arc::default(), searches: Arc::new(Semaphore::new(SEARCHES)), tasks })
     }
 
     /// Asks all of these at once, and then answers the question. `false`: too much is being asked.
@@ -82,11 +85,21 @@ impl Resolver {
     ) -> bool {
         let Ok(permit) = Arc::clone(&self.searches).try_acquire_owned() else { return false };
         let (dns, exchange) = (self.dns.clone(), Arc::clone(exchange));
+        let secured = Arc::clone(&self.secured);
         self.tasks.spawn(async move {
             let answers = join_all(queries.iter().map(|query| ask(&dns, query))).await;
             drop(permit);
             let failed = answers.iter().filter(|answer| **answer == Records::Failed).count();
             exchange.metrics.failed_lookups.inc_by(failed as u64);
+            for (query, answer) in queries.iter().zip(&answers) {
+                if secured.lock().note(query, answer, clock::now()) {
+                    exchange.metrics.lost_tls.inc();
+                    tracing::warn!(
+                        domain = %query.name(),
+                        "DNS had TLS for this domain and has it no longer; somebody may want its calls in the clear"
+                    );
+                }
+            }
             exchange.answer_later(shard, question, Answer::Resolved(answers));
         });
         true

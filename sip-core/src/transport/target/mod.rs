@@ -5,6 +5,7 @@
 
 mod locate;
 mod order;
+mod secured;
 #[cfg(test)]
 mod tests;
 
@@ -17,6 +18,7 @@ use super::Transport;
 
 pub use locate::{Located, Search, locate};
 pub(crate) use order::by_weight;
+pub use secured::Secured;
 
 /// What is asked of DNS. Names have no final dot.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

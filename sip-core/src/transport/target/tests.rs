@@ -375,3 +375,44 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn rfc3263_7_a_domain_that_offers_tls_no_longer_is_told_of() {
+    use crate::time::{Duration, Instant};
+    let record = |service: &str| Naptr {
+        order: 1,
+        preference: 1,
+        flags: "s".into(),
+        service: service.into(),
+        regexp: "".into(),
+        replacement: "x.example".into(),
+    };
+    let says = |services: &[&str]| Records::Naptr(services.iter().map(|service| record(service)).collect());
+    let asked = |name: &str| Query::Naptr(name.into());
+    let mut secured = Secured::default();
+    let mut now = Instant::from_micros(1_000_000);
+    // Who never had it, and who has it.
+    assert!(!secured.note(&asked("a.example"), &says(&["SIP+D2U"]), now));
+    assert!(!secured.note(&asked("b.example"), &says(&["SIP+D2U", "sips+d2t"]), now));
+    assert!(!secured.note(&asked("b.example"), &says(&["SIPS+D2T"]), now));
+    // No answer is none; one about others, or to another question, says nothing of it.
+    assert!(!secured.note(&asked("b.example"), &Records::Failed, now));
+    assert!(!secured.note(&asked("c.example"), &Records::Nothing, now));
+    assert!(!secured.note(&Query::Srv("b.example".into()), &Records::Nothing, now));
+    // Told once, until it has it again.
+    assert!(secured.note(&asked("b.example"), &says(&["SIP+D2T"]), now));
+    assert!(!secured.note(&asked("b.example"), &says(&["SIP+D2T"]), now));
+    secured.note(&asked("b.example"), &says(&["SIPS+D2T"]), now);
+    assert!(secured.note(&asked("b.example"), &Records::Nothing, now));
+    // After a week it is news no longer.
+    secured.note(&asked("b.example"), &says(&["SIPS+D2T"]), now);
+    now += Duration::from_secs(8 * 86_400);
+    assert!(!secured.note(&asked("b.example"), &Records::Nothing, now));
+    // The oldest makes room.
+    for n in 0..=limits::SECURED_DOMAINS {
+        now += Duration::from_secs(1);
+        secured.note(&asked(&format!("n{n}.example")), &says(&["SIPS+D2T"]), now);
+    }
+    assert!(!secured.note(&asked("n0.example"), &Records::Nothing, now));
+    assert!(secured.note(&asked("n1.example"), &Records::Nothing, now));
+}
