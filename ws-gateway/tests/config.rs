@@ -257,8 +257,12 @@ fn faults_name_file_line_key_and_what_is_accepted() {
             "gateway.toml:5: `proxy.follow_redirections` is \"yes\"; accepted: true, false",
         ),
         (
+            format!("{HTTP}[proxy]\nhistory = 1\n"),
+            "gateway.toml:5: `proxy.history` is 1; accepted: true, false",
+        ),
+        (
             format!("{HTTP}[proxy]\nrecurse = true\n"),
-            "gateway.toml:5: unknown key `proxy.recurse`; accepted here: mode, ring, follow_redirections",
+            "gateway.toml:5: unknown key `proxy.recurse`; accepted here: mode, ring, follow_redirections, history",
         ),
         (
             format!("{HTTP}[[forward]]\nto = \"sip:b@a\"\n"),

@@ -176,7 +176,7 @@ impl Proxy {
         if diverted.count >= limits::DIVERSIONS || diverted.has_been(&forward.to, &diverter.aor) {
             self.counters.diversions_over_cap += 1;
             // Without one sent on, nothing is said of it.
-            context.diverted = Some(diverted).filter(|diverted| diverted.is_begun());
+            context.diverted = Some(diverted).filter(|diverted| self.settings.history || diverted.is_begun());
             context.diverter = None;
             return false;
         }

@@ -68,7 +68,7 @@ pub(super) struct Story {
 }
 
 impl Diverted {
-    /// The request of a call for `aor`, of which there were so many copies: §9.1.
+    /// The request of a call for `aor`, whose host is our domain, and of which there were so many copies: §9.1.
     pub(super) fn of(request: &Request, aor: &str, copies: usize) -> Self {
         let headers = request.headers();
         let host = |uri: &str| match Uri::parse(uri) {
@@ -214,7 +214,9 @@ impl Story {
 
     /// Returns whether it kept what Privacy asks to be kept.
     pub(super) fn write(&self, rewrite: &mut Rewrite<'_>) -> bool {
-        rewrite.prepend(HeaderName::Diversion, &self.diversions);
+        if !self.diversions.is_empty() {
+            rewrite.prepend(HeaderName::Diversion, &self.diversions);
+        }
         rewrite.remove(HeaderName::HistoryInfo);
         rewrite.append(HeaderName::HistoryInfo, &self.history);
         self.served

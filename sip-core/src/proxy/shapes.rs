@@ -32,6 +32,8 @@ pub struct Settings {
     pub ring: Duration,
     /// Whether the contacts of a 3xx are tried here and not told to the caller (§16.7 step 4).
     pub recurse: bool,
+    /// Whether calls to contacts tell their way too (RFC 7044), and not only those that are forwarded.
+    pub history: bool,
     /// The session timer that it asks for, if it does.
     pub session_timer: Option<SessionTimer>,
     /// Whether servers of other domains may use our TLS connections in the other direction (RFC 5923).
@@ -51,6 +53,7 @@ impl Settings {
             breadth,
             ring,
             recurse: false,
+            history: false,
             session_timer: None,
             alias: false,
             server: None,

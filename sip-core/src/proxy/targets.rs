@@ -3,12 +3,14 @@
 
 use alloc::boxed::Box;
 use alloc::collections::VecDeque;
+use alloc::format;
 use alloc::vec::Vec;
 
 use super::again::Sent;
 use super::branch::{self, LoopMark};
 use super::context::{Branch, Context, State, TIMER_C, patience};
 use super::divert::Diverter;
+use super::history::Diverted;
 use super::shapes::{Inbound, Target, Turn};
 use super::table::Proxy;
 use super::{forward, record_route};
@@ -33,6 +35,7 @@ impl Proxy {
         let diverter = inbound.diverter.take();
         let mut context = Box::new(Context::new(inbound, mark, back, breadth));
         context.session = session;
+        context.diverted = self.told_from_the_start(&context.inbound.request, &targets);
         match breadth {
             // Not even one copy may leave (RFC 5393 §5.3.3).
             0 => context.branches.push(Branch::failed(440)),
@@ -110,6 +113,14 @@ impl Proxy {
         }
         // Likewise.
         context.waiting = VecDeque::new();
+    }
+
+    /// The story of a call that is for an address-of-record and goes to its contacts, where that is told (RFC 7044 §9.1).
+    fn told_from_the_start(&self, request: &Request, targets: &[Target]) -> Option<Box<Diverted>> {
+        let retargeted = targets.iter().any(|target| target.contact.is_some());
+        let begins = *request.method() == Method::Invite && request.to_tag().is_none();
+        let told = self.settings.history && retargeted && begins;
+        told.then(|| Box::new(Diverted::of(request, &format!("sip:{}", self.settings.agent), 0)))
     }
 
     fn send(&mut self, turn: &mut Turn<'_>, context: &mut Context, target: Target, breadth: u32) -> Branch {

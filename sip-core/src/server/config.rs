@@ -188,13 +188,16 @@ pub struct Routing {
     pub ring: Duration,
     /// Whether the contacts of a 3xx are tried (§16.7 step 4). Otherwise the caller is told of them.
     pub recurse: bool,
+    /// Whether a call to a contact tells by History-Info whom it was for (RFC 7044 §9); one that is forwarded does in any case.
+    pub history: bool,
     /// The session timer that calls are asked to have (RFC 4028 §8), if they are.
     pub session_timer: Option<SessionTimer>,
 }
 
 impl Default for Routing {
     fn default() -> Self {
-        Self { mode: Mode::default(), ring: Duration::from_secs(20), recurse: false, session_timer: None }
+        let (mode, ring) = (Mode::default(), Duration::from_secs(20));
+        Self { mode, ring, recurse: false, history: false, session_timer: None }
     }
 }
 

@@ -95,6 +95,7 @@ impl Server {
             breadth: config.limits.breadth,
             ring: config.routing.ring,
             recurse: config.routing.recurse,
+            history: config.routing.history,
             session_timer: config.routing.session_timer,
             alias: config.alias,
             server: config.server.clone(),

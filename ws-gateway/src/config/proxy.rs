@@ -36,6 +36,9 @@ pub(super) fn parse(mut section: Section<'_>) -> Result<Routing, ConfigError> {
     if let Some(value) = section.take("follow_redirections") {
         routing.recurse = value.boolean()?;
     }
+    if let Some(value) = section.take("history") {
+        routing.history = value.boolean()?;
+    }
     let interval = section.take("session_interval").map_or(Ok(0), |value| seconds(&value, INTERVAL))?;
     let least = section.take("least_session_interval");
     if interval > 0 {
