@@ -47,7 +47,8 @@ pub struct Flow {
     known: Mutex<Option<SmolStr>>,
     /// One bit for each shard that received over this flow or sent to it.
     shards: AtomicU64,
-    /// When the last message passed, in the core's microseconds.
+    opened: Instant,
+    /// When the last message passed, in the core's microseconds; when it was opened, if none has.
     last_message: AtomicU64,
 }
 
@@ -138,6 +139,11 @@ impl Flow {
     /// When the last message passed.
     pub fn last_message(&self) -> Instant {
         Instant::from_micros(self.last_message.load(Ordering::Relaxed))
+    }
+
+    /// Whether a message has passed.
+    pub fn has_spoken(&self) -> bool {
+        self.last_message() > self.opened
     }
 
     /// What finds this connection for further use. Over TLS, a phone was verified to be nobody.
@@ -391,6 +397,7 @@ impl Flows {
             identity: Mutex::new(None),
             known: Mutex::new(None),
             shards: AtomicU64::new(0),
+            opened: now,
             last_message: AtomicU64::new(now.as_micros()),
         })
     }

@@ -117,3 +117,30 @@ async fn keep_alives_of_strangers_keep_nothing() {
     timeout(Duration::from_secs(3), closed).await.expect("closed");
     assert_eq!(running.metric(IDLE_CLOSED).await, 1);
 }
+
+/// Who has never said anything has less time than who has.
+#[tokio::test]
+async fn a_connection_without_a_message_is_closed_early() {
+    let running = start_with(|config| {
+        config.timeouts.idle = Duration::from_secs(60);
+        config.timeouts.first_message = Duration::from_millis(600);
+    });
+    let addresses = running.gateway.addresses().clone();
+    let mut phone = TcpPeer::new(addresses.tcp.unwrap()).await;
+    let options = phone.request("OPTIONS", "sip:localhost", ALICE, "<sip:localhost>", "o", 1, "");
+    phone.send(&options).await;
+    phone.receive_final().await;
+    let (mut silent, mut page) =
+        (TcpPeer::new(addresses.tcp.unwrap()).await, WsPeer::new(addresses.http).await);
+    // Keep-alives are no messages.
+    silent.send_raw(b"\r\n\r\n").await;
+    page.send("\r\n\r\n").await;
+    let closed = async {
+        silent.closed().await;
+        while page.receive_message().await.is_some() {}
+    };
+    timeout(Duration::from_secs(3), closed).await.expect("closed");
+    assert_eq!(running.metric(IDLE_CLOSED).await, 2);
+    phone.send_raw(b"\r\n\r\n").await;
+    assert_eq!(phone.receive_bytes(2).await, b"\r\n");
+}

@@ -66,6 +66,10 @@ pub const QUEUED_BYTES: usize = 1_048_576;
 /// For an HTTP request's head, the WebSocket handshake included. Then the connection is closed.
 pub const HANDSHAKE: Duration = Duration::from_secs(10);
 
+/// From the begin of a connection to its first SIP message, but no longer than [`IDLE`]. Then the connection is closed and
+/// counted.
+pub const FIRST_MESSAGE: Duration = Duration::from_secs(60);
+
 /// Without a SIP message in either direction on a connection nobody has registered over; keep-alives count only from an
 /// account that has proven itself over it, as when it calls, and from a peer of the configuration.
 /// Then the connection is closed and counted. A connection with a registration may stay silent for ever:

@@ -264,6 +264,7 @@ fn timeouts(mut section: Section<'_>) -> Result<Timeouts, ConfigError> {
     };
     let timeouts = Timeouts {
         handshake: seconds("handshake", 1..=300, defaults::HANDSHAKE)?,
+        first_message: seconds("first_message", 1..=86_400, defaults::FIRST_MESSAGE)?,
         idle: seconds("idle", 1..=86_400, defaults::IDLE)?,
         ping: seconds("ping", 1..=86_400, defaults::PING)?,
         pong: seconds("pong", 1..=300, defaults::PONG)?,

@@ -187,6 +187,8 @@ pub struct Limits {
 pub struct Timeouts {
     /// An HTTP request's head, the WebSocket handshake included.
     pub handshake: Duration,
+    /// From the begin of a connection to its first SIP message.
+    pub first_message: Duration,
     /// Silence on a connection nobody has registered over.
     pub idle: Duration,
     /// Silence from a browser until it is pinged.
@@ -296,6 +298,7 @@ impl Default for Timeouts {
     fn default() -> Self {
         Self {
             handshake: defaults::HANDSHAKE,
+            first_message: defaults::FIRST_MESSAGE,
             idle: defaults::IDLE,
             ping: defaults::PING,
             pong: defaults::PONG,

@@ -61,7 +61,7 @@ impl Drop for OpenFlow {
 /// What a silent connection is due for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Due {
-    /// Nobody registered over it, and no message has passed for too long.
+    /// Nobody registered over it, and no message has passed for too long, or ever.
     Idle,
     /// A ping: nothing has come for a while.
     Ping,
@@ -86,7 +86,8 @@ struct Pings {
 impl Silence {
     fn new(timeouts: &Timeouts, pings: bool) -> Self {
         let now = Instant::now();
-        let first = if pings { timeouts.idle.min(timeouts.ping) } else { timeouts.idle };
+        let first = timeouts.idle.min(timeouts.first_message);
+        let first = if pings { first.min(timeouts.ping) } else { first };
         Self {
             timer: Box::pin(sleep_until(now + first)),
             pings: pings.then_some(Pings { heard: now, asked: false }),
@@ -105,7 +106,9 @@ impl Silence {
         loop {
             self.timer.as_mut().await;
             let now = clock::now();
-            let deadline = flow.last_message() + timeouts.idle;
+            let patience =
+                if flow.has_spoken() { timeouts.idle } else { timeouts.idle.min(timeouts.first_message) };
+            let deadline = flow.last_message() + patience;
             let next = match flow.identity() {
                 // Looked at again: the registration may end before the connection does.
                 Some(identity) if identity.expires_at > now => now + timeouts.idle,
