@@ -13,14 +13,28 @@ const AAAA: u16 = 28;
 const SRV: u16 = 33;
 const NAPTR: u16 = 35;
 
-/// Seconds that an answer may be kept.
-const TTL: u32 = 60;
+/// What a server knows.
+#[derive(Clone, Debug)]
+pub struct Zone {
+    /// The data of each record, by name and type.
+    records: BTreeMap<(String, u16), Vec<Vec<u8>>>,
+    /// Seconds that an answer may be kept.
+    ttl: u32,
+}
 
-/// What a server knows: the data of each record, by name and type.
-#[derive(Clone, Debug, Default)]
-pub struct Zone(BTreeMap<(String, u16), Vec<Vec<u8>>>);
+impl Default for Zone {
+    fn default() -> Self {
+        Self { records: BTreeMap::new(), ttl: 60 }
+    }
+}
 
 impl Zone {
+    /// The same with answers that may be kept for so many seconds, 60 otherwise.
+    #[must_use]
+    pub fn kept_for(self, ttl: u32) -> Self {
+        Self { ttl, ..self }
+    }
+
     /// Adds an address of a host.
     #[must_use]
     pub fn host(self, name: &str, address: IpAddr) -> Self {
@@ -51,7 +65,7 @@ impl Zone {
     }
 
     fn record(mut self, name: &str, kind: u16, data: Vec<u8>) -> Self {
-        self.0.entry((name.to_ascii_lowercase(), kind)).or_default().push(data);
+        self.records.entry((name.to_ascii_lowercase(), kind)).or_default().push(data);
         self
     }
 }
@@ -112,8 +126,8 @@ fn answer(zone: &Zone, query: &[u8]) -> Option<((String, u16), Vec<u8>)> {
     let kind = u16::from_be_bytes(rest.get(length..length + 2)?.try_into().ok()?);
     let question = &rest[..length + 4];
     let none = Vec::new();
-    let records = zone.0.get(&(name.clone(), kind)).unwrap_or(&none);
-    let known = zone.0.keys().any(|(other, _)| *other == name);
+    let records = zone.records.get(&(name.clone(), kind)).unwrap_or(&none);
+    let known = zone.records.keys().any(|(other, _)| *other == name);
     // Authoritative answer, recursion as it was asked for; 3 is NXDOMAIN.
     let flags = [0x84 | (header[2] & 1), if known { 0 } else { 3 }];
     let mut out = header[..2].to_vec();
@@ -127,7 +141,7 @@ fn answer(zone: &Zone, query: &[u8]) -> Option<((String, u16), Vec<u8>)> {
         out.extend([0xc0, 12]);
         out.extend(kind.to_be_bytes());
         out.extend([0, 1]);
-        out.extend(TTL.to_be_bytes());
+        out.extend(zone.ttl.to_be_bytes());
         out.extend((data.len() as u16).to_be_bytes());
         out.extend(data);
     }
