@@ -7,7 +7,7 @@ use std::fs;
 use std::net::SocketAddr;
 use std::path::Path;
 
-use crate::config::{Clients, Config, ConfigError, line_of};
+use crate::config::{Clients, Config, ConfigError, Listen, line_of};
 use crate::tls::{self, CertificateError, Certificates, Connector};
 
 const CHAIN: &str = "a PEM file of our certificate and those between it and its root";
@@ -88,8 +88,13 @@ impl File<'_> {
             let each = listeners.iter().enumerate();
             each.map(|(index, listener)| (section, Some(index), listener.listen.address)).collect()
         };
-        let mut streams = vec![("http", None, config.http.listen.address)];
-        streams.extend(config.https.map(|listen| ("https", None, listen.address)));
+        let plain = |section: &'static str, listens: &[Listen]| -> Vec<_> {
+            let each = listens.iter().enumerate();
+            each.map(|(index, listen)| (section, Some(index), listen.address)).collect()
+        };
+        let http: Vec<_> = [config.http.listen].into_iter().chain(config.http.also.iter().copied()).collect();
+        let mut streams = plain("http", &http);
+        streams.extend(plain("https", &config.https));
         streams.extend(of("tcp", &config.tcp));
         streams.extend(of("tls", &config.tls));
         for all in [streams, of("udp", &config.udp)] {

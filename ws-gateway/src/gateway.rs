@@ -19,7 +19,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::accounts::{self, Accounts};
 use crate::clock;
-use crate::config::{Clients, Config, Kept, Limits, SipListener};
+use crate::config::{Clients, Config, Kept, Limits, Listen, SipListener};
 use crate::data::DataDirectory;
 use crate::dialer::{Dialer, Locals};
 use crate::exchange::{Exchange, Network};
@@ -49,13 +49,13 @@ pub struct Gateway {
 /// Where a gateway is reached.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Addresses {
-    /// The HTTP port.
+    /// The first HTTP port.
     pub http: SocketAddr,
     /// The SIP WebSocket's URL.
     pub ws: String,
     /// The page's URL.
     pub page: String,
-    /// The HTTPS port.
+    /// The first HTTPS port.
     pub https: Option<SocketAddr>,
     /// The secure SIP WebSocket's URL.
     pub wss: Option<String>,
@@ -65,6 +65,10 @@ pub struct Addresses {
     pub tcp: Option<SocketAddr>,
     /// The first TLS port.
     pub tls: Option<SocketAddr>,
+    /// All HTTP ports.
+    pub all_http: Vec<SocketAddr>,
+    /// All HTTPS ports.
+    pub all_https: Vec<SocketAddr>,
     /// All UDP ports.
     pub all_udp: Vec<SocketAddr>,
     /// All TCP ports.
@@ -87,8 +91,11 @@ impl Gateway {
             tracing::warn!("there are no accounts for {}; add one with `user add NAME`", config.domain);
         }
 
-        let http_listener = bind_tcp(config.http.listen, "HTTP")?;
-        let http_address = http_listener.local_addr().context("HTTP")?;
+        let (first_http, http_address) = bind_http(config.http.listen, "HTTP")?;
+        let mut plain = vec![(first_http, http_address)];
+        for listen in &config.http.also {
+            plain.push(bind_http(*listen, "HTTP")?);
+        }
         let mut udp = Vec::new();
         for listener in &config.udp {
             let socket = bind_udp(listener.listen, "SIP over UDP")?;
@@ -97,18 +104,21 @@ impl Gateway {
         }
         let tcp = bind_streams(&config.tcp, "SIP over TCP")?;
         let tls = bind_streams(&config.tls, "SIP over TLS")?;
-        let https_listener = config.https.map(|listen| bind_tcp(listen, "HTTPS")).transpose()?;
-        let https = https_listener.as_ref().map(TcpListener::local_addr).transpose().context("HTTPS")?;
+        let https: Vec<_> =
+            config.https.iter().map(|listen| bind_http(*listen, "HTTPS")).collect::<anyhow::Result<_>>()?;
+        let first_https = https.first().map(|(_, bound)| *bound);
         let certificates = open_certificates(&config, &data)?;
         let addresses = Addresses {
             http: http_address,
             ws: format!("ws://{http_address}{WEBSOCKET_PATH}"),
             page: page_url(http_address),
-            https,
-            wss: https.map(|address| format!("wss://{address}{WEBSOCKET_PATH}")),
+            https: first_https,
+            wss: first_https.map(|address| format!("wss://{address}{WEBSOCKET_PATH}")),
             udp: udp.first().map(|(_, bound, _)| *bound),
             tcp: tcp.first().map(|(_, bound, _)| *bound),
             tls: tls.first().map(|(_, bound, _)| *bound),
+            all_http: plain.iter().map(|(_, bound)| *bound).collect(),
+            all_https: https.iter().map(|(_, bound)| *bound).collect(),
             all_udp: udp.iter().map(|(_, bound, _)| *bound).collect(),
             all_tcp: tcp.iter().map(|(_, bound, _)| *bound).collect(),
             all_tls: tls.iter().map(|(_, bound, _)| *bound).collect(),
@@ -124,9 +134,11 @@ impl Gateway {
         for (listener, (_, _, seen)) in config.tls.iter().zip(&tls) {
             add_listener(&mut core, Transport::Tls, *seen, &listener.digest);
         }
-        add_listener(&mut core, Transport::Ws, http_address, &config.http.digest);
-        if let Some(address) = https {
-            add_listener(&mut core, Transport::Wss, address, &config.http.digest);
+        for address in &addresses.all_http {
+            add_listener(&mut core, Transport::Ws, *address, &config.http.digest);
+        }
+        for address in &addresses.all_https {
+            add_listener(&mut core, Transport::Wss, *address, &config.http.digest);
         }
 
         let (tasks, stop) = (TaskTracker::new(), CancellationToken::new());
@@ -195,11 +207,16 @@ impl Gateway {
             stop: stop.clone(),
         });
 
-        if let Some((listener, certificates)) = https_listener.zip(certificates.clone()) {
+        if let Some(certificates) = certificates.clone() {
             let acceptor = tls::acceptor(certificates, &[b"http/1.1"], Clients::Anyone)?.current();
-            tasks.spawn(http::serve(listener, Some(acceptor), Arc::clone(&site), Arc::clone(&admission)));
+            for (listener, _) in https {
+                let (site, admission) = (Arc::clone(&site), Arc::clone(&admission));
+                tasks.spawn(http::serve(listener, Some(acceptor.clone()), site, admission));
+            }
         }
-        tasks.spawn(http::serve(http_listener, None, site, Arc::clone(&admission)));
+        for (listener, _) in plain {
+            tasks.spawn(http::serve(listener, None, Arc::clone(&site), Arc::clone(&admission)));
+        }
         for (flow, socket) in udp {
             tasks.spawn(serve_udp(socket, flow, Arc::clone(&exchange), stop.clone()));
         }
@@ -284,6 +301,13 @@ fn restore(
     Ok(())
 }
 
+/// Binds a port for browsers.
+fn bind_http(listen: Listen, what: &'static str) -> anyhow::Result<(TcpListener, SocketAddr)> {
+    let listener = bind_tcp(listen, what)?;
+    let bound = listener.local_addr().context(what)?;
+    Ok((listener, bound))
+}
+
 /// Binds ports for phones: each with the address it has and the one that peers see.
 fn bind_streams(
     listeners: &[SipListener],
@@ -299,7 +323,7 @@ fn bind_streams(
 
 /// The certificates of the configuration, or a development gateway's own; `None` if no port has TLS.
 fn open_certificates(config: &Config, data: &DataDirectory) -> anyhow::Result<Option<Arc<Certificates>>> {
-    if config.https.is_none() && config.tls.is_empty() {
+    if config.https.is_empty() && config.tls.is_empty() {
         return Ok(None);
     }
     let files = match config.certificates.as_slice() {

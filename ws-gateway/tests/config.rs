@@ -21,7 +21,7 @@ fn the_example_is_sound_and_shows_the_defaults() {
     assert_eq!(config.udp[0].digest, [Algorithm::Md5]);
     assert_eq!(config.tcp[0].advertise, Some("192.0.2.1".parse().unwrap()));
     assert_eq!(config.tls[0].listen.address.port(), 5061);
-    assert!(config.https.is_some());
+    assert_eq!(config.https.len(), 1);
     assert!(config.load_balancers.include("192.0.2.7".parse().unwrap()));
     assert_eq!(config.load_balancers.proxy_protocol, [Port::Tls]);
     assert_eq!(config.load_balancers.forwarded_for, [Port::Http]);
@@ -72,6 +72,24 @@ fn rfc8760_2_3_all_algorithms_that_accounts_keep_are_accepted() {
         "domain = \"a\"\n[http]\nlisten = \"127.0.0.1:0\"\ndigest = [\"SHA-512-256\", \"SHA-256\", \"MD5\"]\n",
     );
     assert_eq!(config.unwrap().http.digest, [Algorithm::Sha512_256, Algorithm::Sha256, Algorithm::Md5]);
+}
+
+#[test]
+fn several_ports_for_browsers() {
+    let further = "[[http]]\nlisten = \"[::1]:8088\"\n";
+    let https = "[[https]]\nlisten = \"127.0.0.1:8443\"\n[[https]]\nlisten = \"[::1]:8443\"\n";
+    let first = "development = true\n[[http]]\nlisten = \"127.0.0.1:8088\"\nmetrics = \"everyone\"\n";
+    let config = parse(&format!("{first}{further}{https}")).unwrap();
+    assert_eq!(config.http.metrics, Audience::Everyone);
+    let ports = |all: &[Listen]| all.iter().map(|listen| listen.address.to_string()).collect::<Vec<_>>();
+    assert_eq!(ports(&[config.http.listen]), ["127.0.0.1:8088"]);
+    assert_eq!(ports(&config.http.also), ["[::1]:8088"]);
+    assert_eq!(ports(&config.https), ["127.0.0.1:8443", "[::1]:8443"]);
+    // What the first says holds for all.
+    let said = parse(&format!("{first}{further}metrics = \"loopback\"\n")).unwrap_err();
+    assert!(said.contains("gateway.toml:7: unknown key `http.metrics`; accepted here: listen"), "{said}");
+    let said = parse("development = true\nhttp = []\n").unwrap_err();
+    assert!(said.contains("gateway.toml:2: `http` is []; accepted: a section, [http]"), "{said}");
 }
 
 #[test]
@@ -415,6 +433,7 @@ async fn every_sample_starts() {
         config.data = directory.path().join("data");
         let here = |listen: &mut Listen| listen.address = ([127, 0, 0, 1], 0).into();
         here(&mut config.http.listen);
+        config.http.also.iter_mut().for_each(here);
         config.https.iter_mut().for_each(here);
         let files = CertificateFiles { chain: chain.clone(), key };
         config.certificates.iter_mut().for_each(|certificate| *certificate = files.clone());

@@ -22,7 +22,7 @@ use ws_gateway::config::{CertificateFiles, Clients, Config, Port, SipListener};
 const ANY: ([u8; 4], u16) = ([127, 0, 0, 1], 0);
 
 fn with_tls(config: &mut Config) {
-    config.https = Some(SocketAddr::from(ANY).into());
+    config.https = vec![SocketAddr::from(ANY).into()];
     config.tls = vec![SipListener::at(SocketAddr::from(ANY).into())];
 }
 
@@ -109,6 +109,37 @@ async fn a_call_from_a_page_over_wss_to_a_phone_over_tls() {
     assert_eq!(bye.method(), "BYE");
     bob.send(&bye.response("200 OK", "b", "")).await;
     assert_eq!(alice.receive_final().await.status(), 200);
+}
+
+/// Pages come over each port of two address families, with TLS and without, and call each other.
+#[tokio::test]
+async fn several_ports_for_browsers() {
+    let running = start_with(|config| {
+        with_tls(config);
+        let v6: SocketAddr = "[::1]:0".parse().unwrap();
+        config.http.also = vec![v6.into()];
+        config.https.push(v6.into());
+    });
+    let addresses = running.gateway.addresses().clone();
+    let own = own_certificate(&running);
+    let (plain, secure) = (addresses.all_http[1], addresses.all_https[1]);
+    assert!(
+        addresses.http.is_ipv4() && addresses.https.unwrap().is_ipv4() && plain.is_ipv6() && secure.is_ipv6()
+    );
+    let mut alice = WsPeer::new(plain).await;
+    let mut bob = WsPeer::over(connect(secure, "localhost", &[&own]).await.unwrap(), secure, "WSS").await;
+    assert_eq!(alice.register("alice", &running.password("alice"), "pa", "").await.status(), 200);
+    assert_eq!(bob.register("bob", &running.password("bob"), "pb", "").await.status(), 200);
+    let (from, to) = ("sip:alice@localhost", "<sip:bob@localhost>");
+    alice.send(&alice.request("MESSAGE", "sip:bob@localhost", from, to, "ports", 1, "")).await;
+    let received = bob.receive().await;
+    assert_eq!(received.method(), "MESSAGE");
+    assert!(received.header("Via").starts_with(&format!("SIP/2.0/WSS {secure};")), "{}", received.0);
+    bob.send(&received.response("200 OK", "b", "")).await;
+    assert_eq!(alice.receive_final().await.status(), 200);
+    // The ports of before are there, too.
+    let mut page = WsPeer::new(addresses.http).await;
+    assert_eq!(page.register("alice", &running.password("alice"), "first", "").await.status(), 200);
 }
 
 /// What a load balancer says comes before the handshake.

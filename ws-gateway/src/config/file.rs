@@ -9,8 +9,8 @@ use sip_core::auth::Algorithm;
 
 use super::reader::{Section, Source, Value};
 use super::{
-    Audience, CertificateFiles, Clients, Config, ConfigError, HttpListener, Kept, Limits, LoadBalancers,
-    Memory, SipListener, Timeouts, defaults, load_balancers, next_hop,
+    Audience, CertificateFiles, Clients, Config, ConfigError, HttpListener, Kept, Limits, Listen,
+    LoadBalancers, Memory, SipListener, Timeouts, defaults, load_balancers, next_hop,
 };
 
 const ADDRESS: &str = "an IP address and port, as in \"192.0.2.1:5060\" or \"[::1]:0\" (0: any free port)";
@@ -72,15 +72,18 @@ pub(super) fn parse(path: &Path, text: &str) -> Result<Config, ConfigError> {
         Some(value) => value.text("a log filter, as in \"info\" or \"info,ws_gateway=debug\"", log_filter)?,
         None => defaults::LOG.into(),
     };
-    let http = http(top.section("http")?, development)?;
-    let https = match top.take("https") {
+    let (first, further) = match top.take("http") {
         Some(value) => {
-            let mut section = value.section()?;
-            let address = listen(section.require("listen", ADDRESS)?, development)?;
-            section.finish()?;
-            Some(address.into())
+            let mut sections = value.sections()?.into_iter();
+            (sections.next(), sections.collect())
         }
-        None => None,
+        None => (None, Vec::new()),
+    };
+    let mut http = http(first.unwrap_or_else(|| top.absent("http")), development)?;
+    http.also = addresses(further, development)?;
+    let https = match top.take("https") {
+        Some(value) => addresses(value.sections()?, development)?,
+        None => Vec::new(),
     };
     let udp = sip_listeners(top.take("udp"), development, false, "sections, [[udp]]")?;
     let tcp = sip_listeners(top.take("tcp"), development, false, "sections, [[tcp]]")?;
@@ -88,7 +91,7 @@ pub(super) fn parse(path: &Path, text: &str) -> Result<Config, ConfigError> {
     let certificates = match top.take("certificate") {
         Some(value) => certificates(value)?,
         // A development gateway makes its own.
-        None if development || (https.is_none() && tls.is_empty()) => Vec::new(),
+        None if development || (https.is_empty() && tls.is_empty()) => Vec::new(),
         None => certificates(top.require("certificate", CERTIFICATES)?)?,
     };
     let load_balancers = match top.take("load_balancer") {
@@ -171,6 +174,16 @@ fn http(mut section: Section<'_>, development: bool) -> Result<HttpListener, Con
     }
     section.finish()?;
     Ok(http)
+}
+
+/// Sections that say an address and no more.
+fn addresses(sections: Vec<Section<'_>>, development: bool) -> Result<Vec<Listen>, ConfigError> {
+    let address = |mut section: Section<'_>| {
+        let address = listen(section.require("listen", ADDRESS)?, development)?;
+        section.finish()?;
+        Ok(address.into())
+    };
+    sections.into_iter().map(address).collect()
 }
 
 fn sip_listeners(

@@ -48,7 +48,7 @@ pub struct Config {
     /// The HTTP port: page, SIP WebSocket, metrics.
     pub http: HttpListener,
     /// The same with TLS: HTTPS and secure WebSockets.
-    pub https: Option<Listen>,
+    pub https: Vec<Listen>,
     /// SIP over UDP.
     pub udp: Vec<SipListener>,
     /// SIP over TCP.
@@ -83,11 +83,13 @@ pub struct Config {
     pub log: String,
 }
 
-/// The port for browsers.
+/// The ports for browsers.
 #[derive(Clone, Debug)]
 pub struct HttpListener {
     /// Where it listens.
     pub listen: Listen,
+    /// Where it listens besides.
+    pub also: Vec<Listen>,
     /// The built page. `None`: a page that says how to build it.
     pub www: Option<PathBuf>,
     /// Origins, besides the gateway's own host, whose pages may open the SIP WebSocket, as in `https://example.com`.
@@ -221,7 +223,7 @@ impl Config {
             http: HttpListener::at(friendly(defaults::HTTP_PORT)),
             udp: vec![SipListener::at(friendly(defaults::SIP_PORT))],
             tcp: vec![SipListener::at(friendly(defaults::SIP_PORT))],
-            https: None,
+            https: Vec::new(),
             tls: Vec::new(),
             certificates: Vec::new(),
             load_balancers: LoadBalancers::default(),
@@ -257,6 +259,7 @@ impl HttpListener {
     pub fn at(listen: Listen) -> Self {
         Self {
             listen,
+            also: Vec::new(),
             www: None,
             allowed_origins: Vec::new(),
             metrics: Audience::Loopback,

@@ -56,14 +56,15 @@ impl<'a> Source<'a> {
     }
 }
 
-/// The line, counted from 1, of `key` in `[section]` or, with an index, in that one of `[[section]]`; of the file's begin if
-/// it is not there.
+/// The line, counted from 1, of `key` in `[section]`, or in that one of `[[section]]`, the first without an index; of the file's
+/// begin if it is not there.
 pub fn line_of(text: &str, section: &str, index: Option<usize>, key: &str) -> usize {
     let start = || -> Option<usize> {
         let table = DeTable::parse(text).ok()?;
         let mut value = table.get_ref().get(section)?.get_ref();
-        if let Some(index) = index {
-            value = value.as_array()?.get(index)?.get_ref();
+        // One of several may stand alone.
+        if let Some(all) = value.as_array() {
+            value = all.get(index.unwrap_or(0))?.get_ref();
         }
         Some(value.as_table()?.get(key)?.span().start)
     };
@@ -103,13 +104,18 @@ impl<'a> Section<'a> {
     pub(super) fn section(&mut self, key: &'static str) -> Result<Self, ConfigError> {
         match self.take(key) {
             Some(value) => value.section(),
-            None => Ok(Self {
-                source: self.source,
-                prefix: format!("{}{key}.", self.prefix),
-                span: 0..0,
-                table: DeTable::new(),
-                known: Vec::new(),
-            }),
+            None => Ok(self.absent(key)),
+        }
+    }
+
+    /// A sub-table that is not there.
+    pub(super) fn absent(&self, key: &'static str) -> Self {
+        Self {
+            source: self.source,
+            prefix: format!("{}{key}.", self.prefix),
+            span: 0..0,
+            table: DeTable::new(),
+            known: Vec::new(),
         }
     }
 
@@ -155,6 +161,14 @@ impl<'a> Value<'a> {
             table,
             known: Vec::new(),
         })
+    }
+
+    /// A table, or several: `[key]` or `[[key]]`. There is one at least.
+    pub(super) fn sections(self) -> Result<Vec<Section<'a>>, ConfigError> {
+        if self.value.as_array().is_none_or(|all| all.is_empty()) {
+            return Ok(vec![self.section()?]);
+        }
+        self.elements("")?.into_iter().map(Self::section).collect()
     }
 
     /// The elements of an array.
