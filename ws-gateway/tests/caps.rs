@@ -8,37 +8,60 @@ use std::time::Duration;
 
 use sip_core::server::Outward;
 use support::authority::Authority;
-use support::peers::{Peer, WsPeer};
-use support::{Running, start_with};
-use tokio::net::TcpListener;
+use support::peers::{Peer, TcpPeer, WsPeer};
+use support::{PATIENCE, Running, start_with};
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::time::timeout;
 
-const ALICE: &str = "sip:alice@localhost";
-
-async fn alice(running: &Running) -> WsPeer {
-    let mut alice = WsPeer::new(running.gateway.addresses().http).await;
-    assert_eq!(alice.register("alice", &running.password("alice"), "a", "").await.status(), 200);
-    alice
+/// A page of a user's, from an address of its own.
+async fn page(running: &Running, user: &str, from: &str) -> WsPeer {
+    let http = running.gateway.addresses().http;
+    let socket = TcpSocket::new_v4().unwrap();
+    socket.bind(SocketAddr::new(from.parse().unwrap(), 0)).unwrap();
+    let mut page = WsPeer::over(socket.connect(http).await.unwrap(), http, "WS").await;
+    assert_eq!(
+        page.register(user, &running.password(user), &format!("{user}{from}"), "").await.status(),
+        200
+    );
+    page
 }
 
-/// Sends a MESSAGE to each of these and tells how many were refused at once, with 504, while the others waited: so many then,
-/// with those before.
-async fn refused_at_once(running: &Running, alice: &mut WsPeer, uris: &[String], waiting: u64) -> usize {
+/// Sends a MESSAGE of a user's to each of these and tells how many were refused at once, with 504, while the others waited: so
+/// many then, with those before.
+async fn refused_at_once(
+    running: &Running,
+    page: &mut WsPeer,
+    user: &str,
+    uris: &[String],
+    waiting: u64,
+) -> usize {
     static MESSAGES: AtomicUsize = AtomicUsize::new(0);
+    let from = format!("sip:{user}@localhost");
     for uri in uris {
         let call_id = format!("cap{}", MESSAGES.fetch_add(1, Ordering::Relaxed));
-        alice.send(&alice.request("MESSAGE", uri, ALICE, &format!("<{uri}>"), &call_id, 1, "")).await;
+        page.send(&page.request("MESSAGE", uri, &from, &format!("<{uri}>"), &call_id, 1, "")).await;
     }
     running.wait_for_metric("trapezoid_sip_questions_open", waiting).await;
     let mut refused = 0;
-    while let Ok(answer) = timeout(Duration::from_millis(500), alice.receive_final()).await {
+    while let Ok(answer) = timeout(Duration::from_millis(500), page.receive_final()).await {
         assert_eq!(answer.status(), 504, "{}", answer.0);
         refused += 1;
     }
     refused
 }
 
-/// 64 connections are being opened at a time; the places come back.
+/// All that waited ends, and its places come back.
+async fn ends(running: &Running, waiting: &mut [(&mut WsPeer, usize)]) {
+    for (page, count) in waiting {
+        for _ in 0..*count {
+            let answer = timeout(Duration::from_secs(10), page.receive_final()).await.unwrap();
+            assert_eq!(answer.status(), 504);
+        }
+    }
+    running.wait_for_metric("trapezoid_sip_questions_open", 0).await;
+}
+
+/// 64 connections are being opened at a time, 32 for one address; the places come back.
 #[tokio::test]
 async fn connections_being_opened() {
     // It accepts, and never says anything in TLS. All of 127.0.0.0/8 leads to it.
@@ -49,19 +72,28 @@ async fn connections_being_opened() {
     let running = start_with(|config| {
         config.outbound.to = Outward::Anywhere;
         config.outbound.ca = Some(authority.file.clone());
-        config.timeouts.dial = Duration::from_secs(4);
+        config.timeouts.dial = Duration::from_secs(5);
     });
-    let mut alice = alice(&running).await;
-    let uris: Vec<String> = (1..=70).map(|n| format!("sip:c@127.0.1.{n}:{port};transport=tls")).collect();
-    assert_eq!(refused_at_once(&running, &mut alice, &uris, 64).await, 6);
-    for _ in 0..64 {
-        assert_eq!(alice.receive_final().await.status(), 504);
-    }
-    running.wait_for_metric("trapezoid_sip_questions_open", 0).await;
-    assert_eq!(refused_at_once(&running, &mut alice, &uris[..1], 1).await, 0);
+    let mut alice = page(&running, "alice", "127.0.0.21").await;
+    let mut bob = page(&running, "bob", "127.0.0.22").await;
+    let mut third = page(&running, "bob", "127.0.0.23").await;
+    let uris = |net: u8, count: u8| -> Vec<String> {
+        (1..=count).map(|n| format!("sip:c@127.0.{net}.{n}:{port};transport=tls")).collect()
+    };
+    assert_eq!(refused_at_once(&running, &mut alice, "alice", &uris(1, 38), 32).await, 6);
+    // Others go on: somebody there answers Bob.
+    let mut friend = TcpPeer::over(friend(&mut bob).await);
+    let received = friend.receive().await;
+    friend.send(&received.response("200 OK", "f", "")).await;
+    assert_eq!(bob.receive_final().await.status(), 200);
+    // There is an end to it for all together, too.
+    assert_eq!(refused_at_once(&running, &mut bob, "bob", &uris(2, 32), 64).await, 0);
+    assert_eq!(refused_at_once(&running, &mut third, "bob", &uris(3, 1), 64).await, 1);
+    ends(&running, &mut [(&mut alice, 32), (&mut bob, 32)]).await;
+    assert_eq!(refused_at_once(&running, &mut alice, "alice", &uris(1, 1), 1).await, 0);
 }
 
-/// 1,000 requests wait for one connection and 4,096 for all together; the places come back.
+/// 4,096 requests wait for connections, 2,048 from one address, whatever they wait for; the places come back.
 #[tokio::test]
 async fn requests_that_wait_for_connections() {
     let silent = TcpListener::bind((Ipv4Addr::UNSPECIFIED, 0)).await.unwrap();
@@ -76,24 +108,31 @@ async fn requests_that_wait_for_connections() {
         config.limits.queued_bytes = 16 * 1_024 * 1_024;
         config.limits.queued_messages = 5_000;
     });
-    let mut alice = alice(&running).await;
-    let to = |n: usize| format!("sip:c@127.0.2.{n}:{port};transport=tls");
-    assert_eq!(refused_at_once(&running, &mut alice, &vec![to(1); 1_003], 1_000).await, 3);
-    let others: Vec<String> = (0..3_100).map(|n| to(2 + n % 4)).collect();
-    let (most, rest) = others.split_at(2_000);
-    assert_eq!(refused_at_once(&running, &mut alice, most, 3_000).await, 0);
-    assert_eq!(refused_at_once(&running, &mut alice, rest, 4_096).await, 4);
+    let mut alice = page(&running, "alice", "127.0.0.21").await;
+    let mut bob = page(&running, "bob", "127.0.0.22").await;
+    let mut third = page(&running, "bob", "127.0.0.23").await;
+    let to = |n: usize| format!("sip:c@127.0.4.{n}:{port};transport=tls");
+    let many: Vec<String> = (0..2_051).map(|n| to(1 + n % 2)).collect();
+    assert_eq!(refused_at_once(&running, &mut alice, "alice", &many, 2_048).await, 3);
+    assert_eq!(refused_at_once(&running, &mut bob, "bob", &many, 4_096).await, 3);
+    assert_eq!(refused_at_once(&running, &mut third, "bob", &[to(1)], 4_096).await, 1);
     // Whom they wait for is gone.
     drop(silent);
-    for _ in 0..4_096 {
-        assert_eq!(alice.receive_final().await.status(), 504);
-    }
-    running.wait_for_metric("trapezoid_sip_questions_open", 0).await;
+    ends(&running, &mut [(&mut alice, 2_048), (&mut bob, 2_048)]).await;
     let _silent = TcpListener::bind((Ipv4Addr::UNSPECIFIED, port)).await.unwrap();
-    assert_eq!(refused_at_once(&running, &mut alice, &vec![to(1); 1_003], 1_000).await, 3);
+    assert_eq!(refused_at_once(&running, &mut alice, "alice", &many, 2_048).await, 3);
 }
 
-/// 256 questions are with DNS at a time; the places come back.
+/// Bob writes to somebody over TCP.
+async fn friend(bob: &mut WsPeer) -> TcpStream {
+    // Not where the gateway itself is.
+    let friend = TcpListener::bind((Ipv4Addr::new(127, 0, 0, 24), 0)).await.unwrap();
+    let uri = format!("sip:f@{};transport=tcp", friend.local_addr().unwrap());
+    bob.send(&bob.request("MESSAGE", &uri, "sip:bob@localhost", &format!("<{uri}>"), "friend", 1, "")).await;
+    timeout(PATIENCE, friend.accept()).await.expect("a connection").unwrap().0
+}
+
+/// 256 questions are with DNS at a time, 128 for one address; the places come back.
 #[tokio::test]
 async fn questions_to_dns() {
     let silent = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
@@ -102,14 +141,16 @@ async fn questions_to_dns() {
         config.outbound.to = Outward::Anywhere;
         config.dns = vec![address];
     });
-    let mut alice = alice(&running).await;
+    let mut alice = page(&running, "alice", "127.0.0.21").await;
+    let mut bob = page(&running, "bob", "127.0.0.22").await;
+    let mut third = page(&running, "bob", "127.0.0.23").await;
     // With a port there is one question.
-    let uris: Vec<String> = (0..260).map(|n| format!("sip:c@n{n}.example:5060;transport=udp")).collect();
-    assert_eq!(refused_at_once(&running, &mut alice, &uris, 256).await, 4);
-    for _ in 0..256 {
-        let answer = timeout(Duration::from_secs(10), alice.receive_final()).await.unwrap();
-        assert_eq!(answer.status(), 504);
-    }
-    running.wait_for_metric("trapezoid_sip_questions_open", 0).await;
-    assert_eq!(refused_at_once(&running, &mut alice, &uris[..1], 1).await, 0);
+    let uris = |who: &str, count: usize| -> Vec<String> {
+        (0..count).map(|n| format!("sip:c@{who}{n}.example:5060;transport=udp")).collect()
+    };
+    assert_eq!(refused_at_once(&running, &mut alice, "alice", &uris("a", 132), 128).await, 4);
+    assert_eq!(refused_at_once(&running, &mut bob, "bob", &uris("b", 128), 256).await, 0);
+    assert_eq!(refused_at_once(&running, &mut third, "bob", &uris("c", 1), 256).await, 1);
+    ends(&running, &mut [(&mut alice, 128), (&mut bob, 128)]).await;
+    assert_eq!(refused_at_once(&running, &mut alice, "alice", &uris("a", 1), 1).await, 0);
 }

@@ -304,7 +304,7 @@ impl Bench {
             }
             Question::Reach(RouteTarget::Peer { .. }, _) => Answer::Reachable(None),
             // Every name is one of the peers'.
-            Question::Resolve(queries) => {
+            Question::Resolve { queries, .. } => {
                 let addresses: Vec<_> = self.peers.iter().map(|peer| peer.hop.remote.ip()).collect();
                 let answer = |query| match query {
                     Query::Addresses(_) => Records::Addresses(addresses.clone()),
@@ -312,12 +312,14 @@ impl Bench {
                 };
                 Answer::Resolved(queries.into_iter().map(answer).collect())
             }
-            Question::Connect(ways) => Answer::Connected(ways.iter().enumerate().find_map(|(at, way)| {
-                let hops = self.peers.iter().map(|peer| peer.hop);
-                let mut hops = hops.filter(|hop| hop.transport == way.transport);
-                let hop = hops.find(|hop| way.addresses.iter().any(|a| a.ip() == hop.remote.ip()))?;
-                Some((at, hop))
-            })),
+            Question::Connect { ways, .. } => {
+                Answer::Connected(ways.iter().enumerate().find_map(|(at, way)| {
+                    let hops = self.peers.iter().map(|peer| peer.hop);
+                    let mut hops = hops.filter(|hop| hop.transport == way.transport);
+                    let hop = hops.find(|hop| way.addresses.iter().any(|a| a.ip() == hop.remote.ip()))?;
+                    Some((at, hop))
+                }))
+            }
         }
     }
 

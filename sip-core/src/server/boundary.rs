@@ -215,11 +215,22 @@ pub enum Question {
         wait: Wait,
     },
     /// What DNS says to each of these. Answer: [`Answer::Resolved`].
-    Resolve(Vec<Query>),
+    Resolve {
+        /// What is asked.
+        queries: Vec<Query>,
+        /// Where the request came from that it is for, so that nobody takes all the room there is for this; `None` for what is the
+        /// server's own.
+        source: Option<IpAddr>,
+    },
     /// A hop over the first of these ways that can be had, those that failed lately last: from a datagram socket of the
     /// right family, over a connection that exists and was verified for the way's domain, or a new one. Answer:
     /// [`Answer::Connected`].
-    Connect(Vec<Way>),
+    Connect {
+        /// In the order they are to be tried.
+        ways: Vec<Way>,
+        /// As in [`Self::Resolve`].
+        source: Option<IpAddr>,
+    },
 }
 
 /// How somebody who is away is waited for.

@@ -150,7 +150,8 @@ impl Server {
             Located::Ask(search, queries) => {
                 self.counters.resolutions += queries.len() as u64;
                 let deadline = now + self.config.limits.resolve;
-                let asked = self.ask(deadline, Question::Resolve(queries), Pending::Locate(quest, search));
+                let question = Question::Resolve { queries, source: self.source_of(&quest.errand) };
+                let asked = self.ask(deadline, question, Pending::Locate(quest, search));
                 if let Err(pending) = asked
                     && let Pending::Locate(quest, _) = *pending
                 {
@@ -237,12 +238,25 @@ impl Server {
 
     pub(super) fn connect(&mut self, now: Instant, errand: Errand, ways: Vec<Way>) {
         let deadline = now + self.config.limits.connect;
-        let question = Question::Connect(ways.clone());
+        let question = Question::Connect { ways: ways.clone(), source: self.source_of(&errand) };
         if let Err(pending) = self.ask(deadline, question, Pending::Connect(errand, ways))
             && let Pending::Connect(errand, _) = *pending
         {
             self.overwhelmed(now, errand);
         }
+    }
+
+    /// Whose request it is for.
+    fn source_of(&self, errand: &Errand) -> Option<IpAddr> {
+        let hop = match errand {
+            Errand::Forward(departure) => Some(departure.arrival.from),
+            Errand::Retry(retry) => self.layer.server_hop(retry.server),
+            Errand::Extend { server, .. } | Errand::Caller { server, .. } => self.layer.server_hop(*server),
+            // Whoever subscribed.
+            Errand::Notify { known, .. } => return known.addresses.first().map(SocketAddr::ip),
+            Errand::Probe { .. } => None,
+        };
+        hop.map(|hop| hop.remote.ip())
     }
 
     pub(super) fn connected(

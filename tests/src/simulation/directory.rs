@@ -143,8 +143,8 @@ impl Directory {
             Question::Reach(RouteTarget::Address { .. } | RouteTarget::Peer { .. }, _) => {
                 Answer::Reachable(None)
             }
-            Question::Connect(_) => Answer::Connected(None),
-            Question::Resolve(queries) => {
+            Question::Connect { .. } => Answer::Connected(None),
+            Question::Resolve { queries, .. } => {
                 Answer::Resolved(queries.iter().map(|query| dns.answer(query)).collect())
             }
         })

@@ -7,7 +7,7 @@ mod race;
 
 use std::collections::HashMap;
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
 use parking_lot::Mutex;
@@ -26,13 +26,11 @@ use crate::connection::{Line, serve_stream};
 use crate::exchange::Exchange;
 use crate::flows::Flow;
 use crate::listener::{Admission, keep_alive};
+use crate::places::{Place, Places};
 use crate::tls::Connector;
 
-/// Connections being opened at a time. Past it: there is no way to the peer, and the request fails.
+/// Connections being opened at a time, half of them for one address. Past it: there is no way to the peer, and the request fails.
 const DIALS: usize = 64;
-
-/// Requests that wait for one connection. Past it: as above.
-const WAITERS: usize = 1_000;
 
 /// Opens connections, one at a time to any one peer.
 #[derive(Debug)]
@@ -40,7 +38,9 @@ pub struct Dialer {
     locals: Locals,
     /// `None`: nobody is reached over TLS.
     connector: Option<Arc<Connector>>,
+    /// Who waits for each: whoever asks is one of a bounded number.
     pending: Mutex<HashMap<Key, Vec<oneshot::Sender<Option<Hop>>>>>,
+    dials: Arc<Places>,
     admission: Arc<Admission>,
     tasks: TaskTracker,
     stop: CancellationToken,
@@ -73,7 +73,8 @@ impl Dialer {
         tasks: TaskTracker,
         stop: CancellationToken,
     ) -> Self {
-        Self { locals, connector, pending: Mutex::default(), admission, tasks, stop }
+        let (pending, dials) = (Mutex::default(), Places::new(DIALS));
+        Self { locals, connector, pending, dials, admission, tasks, stop }
     }
 
     /// What waits for others, as a task of the gateway.
@@ -81,26 +82,22 @@ impl Dialer {
         &self.tasks
     }
 
-    /// Opens a connection. `None`: it cannot be had, or too many are being opened.
-    pub async fn open(&self, exchange: &Arc<Exchange>, way: &Way) -> Option<Hop> {
+    /// Opens a connection for a request that came from `source`. `None`: it cannot be had, or too many are being opened.
+    pub async fn open(&self, exchange: &Arc<Exchange>, way: &Way, source: Option<IpAddr>) -> Option<Hop> {
         if !matches!(way.transport, Transport::Tcp | Transport::Tls) {
             return None;
         }
         let (sender, receiver) = oneshot::channel();
         {
             let mut pending = self.pending.lock();
-            let open = pending.len();
             let waiters = match pending.get_mut(&key(way)) {
                 Some(waiters) => waiters,
-                None if open >= DIALS => return None,
                 None => {
-                    self.tasks.spawn(connect(Arc::clone(exchange), way.clone()));
+                    let place = self.dials.take(source)?;
+                    self.tasks.spawn(connect(Arc::clone(exchange), way.clone(), place));
                     pending.entry(key(way)).or_default()
                 }
             };
-            if waiters.len() >= WAITERS {
-                return None;
-            }
             waiters.push(sender);
         }
         receiver.await.ok().flatten()
@@ -150,7 +147,7 @@ fn verified(way: &Way) -> smol_str::SmolStr {
     if way.transport == Transport::Tls { way.domain.clone() } else { Default::default() }
 }
 
-async fn connect(exchange: Arc<Exchange>, way: Way) {
+async fn connect(exchange: Arc<Exchange>, way: Way, place: Place) {
     let dialer = exchange.dialer();
     let transport = way.transport;
     // All of them are one host, so that any of its addresses stands for it.
@@ -163,6 +160,7 @@ async fn connect(exchange: Arc<Exchange>, way: Way) {
         }
     };
     let reached = timeout(exchange.timeouts.dial, dialer.reach(&exchange, &way)).await;
+    drop(place);
     let (stream, bound, remote) = match reached.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into())) {
         Ok(reached) => reached,
         Err(error) => {

@@ -1,5 +1,6 @@
 //! Answers to the core's questions: at once where they are known, later where the network must be asked.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use sip_core::registrar::{self, Awaited, UpdateError};
@@ -52,12 +53,12 @@ impl Exchange {
             Question::Return { aor, contacts, wait } => {
                 self.wait(shard, id, Awaited::Contacts { aor, contacts }, wait, now)
             }
-            Question::Resolve(queries) => {
+            Question::Resolve { queries, source } => {
                 let failed = queries.iter().map(|_| Records::Failed).collect();
-                let asked = self.resolver.resolve(self, queries, shard, id);
+                let asked = self.resolver.resolve(self, queries, source, shard, id);
                 (!asked).then_some(Answer::Resolved(failed))
             }
-            Question::Connect(ways) => self.connect(shard, id, ways, now),
+            Question::Connect { ways, source } => self.connect(shard, id, ways, source, now),
         };
         let Some(answer) = answer else { return };
         work.push_back((shard, Input::Answer(id, answer)));
@@ -104,7 +105,8 @@ impl Exchange {
                 let way =
                     Way { transport: Transport::Tcp, addresses, domain: Default::default(), free: false };
                 let at_once = self.at_once(&way);
-                if at_once.is_none() && self.connect_later(shard, question, vec![way], vec![0], reachable) {
+                let ways = Ways { ways: vec![way], order: vec![0], source: None };
+                if at_once.is_none() && self.connect_later(shard, question, ways, reachable) {
                     return None;
                 }
                 at_once
@@ -139,6 +141,7 @@ impl Exchange {
         shard: usize,
         question: QuestionId,
         ways: Vec<Way>,
+        source: Option<IpAddr>,
         now: Instant,
     ) -> Option<Answer> {
         let order = self.targets.order(&ways, now);
@@ -147,21 +150,19 @@ impl Exchange {
         {
             return Some(Answer::Connected(Some((*first, hop))));
         }
-        let later = self.connect_later(shard, question, ways, order, Answer::Connected);
+        let later = self.connect_later(shard, question, Ways { ways, order, source }, Answer::Connected);
         (!later).then_some(Answer::Connected(None))
     }
 
-    /// Opens a connection along the first of the ways, in this order, along which one can be had. `false`: too many wait
-    /// for connections.
+    /// Opens a connection along the first of the ways along which one can be had. `false`: too many wait for connections.
     fn connect_later(
         self: &Arc<Self>,
         shard: usize,
         question: QuestionId,
-        ways: Vec<Way>,
-        order: Vec<usize>,
+        Ways { ways, order, source }: Ways,
         answer: fn(Option<(usize, Hop)>) -> Answer,
     ) -> bool {
-        let Ok(permit) = Arc::clone(&self.connecting).try_acquire_owned() else { return false };
+        let Some(place) = self.connecting.take(source) else { return false };
         let exchange = Arc::clone(self);
         self.dialer.tasks().spawn(async move {
             let mut found = None;
@@ -169,14 +170,14 @@ impl Exchange {
                 let way = &ways[at];
                 let hop = match exchange.at_once(way) {
                     Some(hop) => Some(hop),
-                    None => exchange.dialer.open(&exchange, way).await,
+                    None => exchange.dialer.open(&exchange, way, source).await,
                 };
                 if let Some(hop) = hop {
                     found = Some((at, hop));
                     break;
                 }
             }
-            drop(permit);
+            drop(place);
             exchange.answer_later(shard, question, answer(found));
         });
         true
@@ -189,6 +190,13 @@ impl Exchange {
             transport => self.flows.connected(transport, *address, &way.domain),
         })
     }
+}
+
+/// What is to be tried for a connection, and for whom.
+struct Ways {
+    ways: Vec<Way>,
+    order: Vec<usize>,
+    source: Option<IpAddr>,
 }
 
 fn reachable(found: Option<(usize, Hop)>) -> Answer {

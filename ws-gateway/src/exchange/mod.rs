@@ -21,7 +21,7 @@ use sip_core::transport::framing::StreamError;
 use sip_core::transport::{FlowId, Hop};
 use siphasher::sip::SipHasher13;
 use smol_str::SmolStr;
-use tokio::sync::{Notify, Semaphore};
+use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
 use crate::accounts::Accounts;
@@ -34,6 +34,7 @@ use crate::entropy::{OsEntropy, random};
 use crate::flows::{Flow, Flows, MAX_SHARDS};
 use crate::location::{Location, Told};
 use crate::metrics::Metrics;
+use crate::places::Places;
 use crate::resolver::Resolver;
 use crate::shard::Shard;
 use crate::targets::Targets;
@@ -45,7 +46,7 @@ use refusal_log::{Line, RefusalLog};
 pub const SHARDS: usize = 32;
 const _: () = assert!(SHARDS <= MAX_SHARDS);
 
-/// Requests that wait for a connection to be opened. Past it: there is no way, and the request fails.
+/// Requests that wait for a connection to be opened, half of them from one address. Past it: there is no way, and the request fails.
 const CONNECTING: usize = 4_096;
 
 /// Bits of randomness in the Call-ID of a request of our own.
@@ -82,7 +83,7 @@ pub struct Exchange {
     dialer: Dialer,
     resolver: Resolver,
     /// Requests that wait for a connection to be opened.
-    connecting: Arc<Semaphore>,
+    connecting: Arc<Places>,
     shards: Vec<Shard>,
     /// Unknown outside: nobody can aim all their Call-IDs at one shard.
     hash_key: (u64, u64),
@@ -131,7 +132,7 @@ impl Exchange {
             guard: Guard::new(Patience::default(), clock::now()),
             dialer: network.dialer,
             resolver: network.resolver,
-            connecting: Arc::new(Semaphore::new(CONNECTING)),
+            connecting: Places::new(CONNECTING),
             shards: (0..SHARDS).map(shard).collect(),
             hash_key: (key as u64, (key >> 64) as u64),
             alarm: AtomicU64::new(u64::MAX),

@@ -18,14 +18,14 @@ use parking_lot::Mutex;
 use sip_core::server::{Answer, QuestionId};
 use sip_core::transport::target::{Naptr, Query, Records, Secured, Srv};
 use smol_str::SmolStr;
-use tokio::sync::Semaphore;
 use tokio::time::timeout;
 use tokio_util::task::TaskTracker;
 
 use crate::clock;
 use crate::exchange::Exchange;
+use crate::places::Places;
 
-/// Questions of the core that are being asked at a time. Past it: no answer, and the request fails or goes on without.
+/// Questions of the core that are being asked at a time, half of them for one address. Past it: no answer, and the request fails or goes on without.
 const SEARCHES: usize = 256;
 
 /// Answers kept, of all kinds. Past it the least used are forgotten.
@@ -46,7 +46,7 @@ const KEPT_NOTHING: Duration = Duration::from_secs(60);
 pub struct Resolver {
     dns: TokioResolver,
     secured: Arc<Mutex<Secured>>,
-    searches: Arc<Semaphore>,
+    searches: Arc<Places>,
     tasks: TaskTracker,
 }
 
@@ -72,7 +72,7 @@ impl Resolver {
         options.negative_max_ttl = Some(KEPT_NOTHING);
         options.ip_strategy = hickory_resolver::config::LookupIpStrategy::Ipv4AndIpv6;
         let dns = builder.build().context("DNS")?;
-        Ok(Self { dns, secured: Arc::default(), searches: Arc::new(Semaphore::new(SEARCHES)), tasks })
+        Ok(Self { dns, secured: Arc::default(), searches: Places::new(SEARCHES), tasks })
     }
 
     /// Asks all of these at once, and then answers the question. `false`: too much is being asked.
@@ -80,15 +80,16 @@ impl Resolver {
         &self,
         exchange: &Arc<Exchange>,
         queries: Vec<Query>,
+        source: Option<IpAddr>,
         shard: usize,
         question: QuestionId,
     ) -> bool {
-        let Ok(permit) = Arc::clone(&self.searches).try_acquire_owned() else { return false };
+        let Some(place) = self.searches.take(source) else { return false };
         let (dns, exchange) = (self.dns.clone(), Arc::clone(exchange));
         let secured = Arc::clone(&self.secured);
         self.tasks.spawn(async move {
             let answers = join_all(queries.iter().map(|query| ask(&dns, query))).await;
-            drop(permit);
+            drop(place);
             let failed = answers.iter().filter(|answer| **answer == Records::Failed).count();
             exchange.metrics.failed_lookups.inc_by(failed as u64);
             for (query, answer) in queries.iter().zip(&answers) {

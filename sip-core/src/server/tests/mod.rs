@@ -262,12 +262,12 @@ impl Net {
             }
             Question::Reach(RouteTarget::Flow(flow), _) => Answer::Reachable(self.hops.get(flow).copied()),
             Question::Reach(RouteTarget::Peer { .. }, _) => Answer::Reachable(None),
-            Question::Resolve(queries) => {
+            Question::Resolve { queries, .. } => {
                 self.queries.extend(queries.iter().cloned());
                 let answer = |query| self.zone.get(query).cloned().unwrap_or(Records::Nothing);
                 Answer::Resolved(queries.iter().map(answer).collect())
             }
-            Question::Connect(ways) => Answer::Connected(self.connect(ways)),
+            Question::Connect { ways, .. } => Answer::Connected(self.connect(ways)),
         })
     }
 

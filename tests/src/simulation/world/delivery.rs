@@ -104,7 +104,7 @@ impl World {
                 server::Output::Ask(question, asked) => {
                     let now = self.now;
                     let answer = match asked {
-                        Question::Connect(ways) => Some(Answer::Connected(self.dial(id, &ways))),
+                        Question::Connect { ways, .. } => Some(Answer::Connected(self.dial(id, &ways))),
                         Question::Reach(RouteTarget::Address { transport, remote, .. }, _)
                             if transport != Transport::Udp =>
                         {
