@@ -43,7 +43,7 @@ impl Writer {
     /// has none; pass `None` for 100.
     pub fn response(request: &Request, status: u16, reason: &str, to_tag: Option<&str>) -> Self {
         let to_tag = to_tag.filter(|_| request.to_tag().is_none());
-        let writer = Self::status(status, reason).echo(request.headers(), to_tag);
+        let writer = Self::status(status, reason).echo(request.headers(), to_tag, None);
         if status == 100 {
             // §8.2.6.1: a Timestamp goes back in the 100.
             if let Some(timestamp) = request.headers().named("Timestamp") {
@@ -55,14 +55,20 @@ impl Writer {
 
     /// The answer to a request that was refused while parsing, from whatever of it can be told.
     pub fn refusal(headers: &Headers, rejection: &Rejection, to_tag: &str) -> Bytes {
-        Self::refusal_because(headers, rejection, to_tag, "")
+        Self::refusal_because(headers, rejection, to_tag, "", None)
     }
 
-    /// The same with a Warning, if there is one.
-    pub fn refusal_because(headers: &Headers, rejection: &Rejection, to_tag: &str, warning: &str) -> Bytes {
+    /// The same with a Warning, if there is one, and with its top Via as `via` has it.
+    pub fn refusal_because(
+        headers: &Headers,
+        rejection: &Rejection,
+        to_tag: &str,
+        warning: &str,
+        via: Option<&str>,
+    ) -> Bytes {
         let to = headers.first(HeaderName::To).and_then(NameAddr::parse);
         let to_tag = Some(to_tag).filter(|_| to.is_none_or(|to| to.tag().is_none()));
-        let mut writer = Self::status(rejection.status, &rejection.to_string()).echo(headers, to_tag);
+        let mut writer = Self::status(rejection.status, &rejection.to_string()).echo(headers, to_tag, via);
         if !warning.is_empty() {
             writer = writer.header(HeaderName::Warning, warning);
         }
@@ -72,10 +78,19 @@ impl Writer {
         }
     }
 
-    /// What an answer repeats of a request. `to_tag` is added to its To.
-    fn echo(mut self, headers: &Headers, to_tag: Option<&str>) -> Self {
-        for via in headers.all(HeaderName::Via) {
-            self = self.repeat(HeaderName::Via, via).end_line();
+    /// What an answer repeats of a request. `to_tag` is added to its To, and `top` takes the place of its top Via.
+    fn echo(mut self, headers: &Headers, to_tag: Option<&str>, top: Option<&str>) -> Self {
+        match top {
+            None => {
+                for via in headers.all(HeaderName::Via) {
+                    self = self.repeat(HeaderName::Via, via).end_line();
+                }
+            }
+            Some(top) => {
+                for via in core::iter::once(top).chain(headers.list(HeaderName::Via).skip(1)) {
+                    self = self.repeat(HeaderName::Via, via).end_line();
+                }
+            }
         }
         for name in [HeaderName::From, HeaderName::To, HeaderName::CallId, HeaderName::CSeq] {
             let Some(value) = headers.first(name) else { continue };

@@ -60,9 +60,11 @@ impl Server {
                 let (explained, advice) = (rejection.to_string(), rejection.defect.advice());
                 let explained = format!("{explained}: {advice}");
                 let warning = proxy::warning(&self.config.domain, &explained, &tag);
-                let via = headers.list(HeaderName::Via).next().and_then(Via::parse);
-                let back = via.map_or(from, |via| via::response_hop(&from, &via));
-                self.transmit(back, Writer::refusal_because(headers, &rejection, &tag, &warning));
+                let top = headers.list(HeaderName::Via).next();
+                let back = top.and_then(Via::parse).map_or(from, |via| via::response_hop(&from, &via));
+                let stamped = top.and_then(|via| via::stamped(via, &from));
+                let stamped = stamped.as_deref();
+                self.transmit(back, Writer::refusal_because(headers, &rejection, &tag, &warning, stamped));
                 let token = headers.start_line().split(' ').next().unwrap_or_default();
                 self.emit(Output::Refused {
                     peer: from,

@@ -132,7 +132,20 @@ fn rfc3261_18_2_2_what_is_malformed_is_answered_where_its_via_says() {
     let malformed = listens.out("OPTIONS", "sip:example.com", 5, "").replace("5 OPTIONS", "5 BYE");
     net.send(&phone, malformed.clone());
     net.expect(&listens, 400);
-    // RFC 3581 §4.
-    net.send(&phone, malformed.replace(";branch", ";rport;branch"));
-    net.expect(&phone, 400);
+    // RFC 3581 §4; and every other Via as it came.
+    let others = "Via: SIP/2.0/UDP a;branch=z9hG4bK1 , SIP/2.0/TCP b\r\n";
+    let asks = malformed
+        .replace(";branch", ";rport;branch")
+        .replace("max-forwards", &format!("{others}max-forwards"));
+    net.send(&phone, asks);
+    let answer = net.expect(&phone, 400);
+    let vias: Vec<&str> = answer.headers().list(HeaderName::Via).collect();
+    assert_eq!(
+        vias,
+        [
+            "SIP/2.0/UDP 203.0.113.9:5060;branch=z9hG4bKOPTIONS5;received=203.0.113.9;rport=40404",
+            "SIP/2.0/UDP a;branch=z9hG4bK1",
+            "SIP/2.0/TCP b"
+        ]
+    );
 }
