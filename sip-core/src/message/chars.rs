@@ -71,20 +71,24 @@ fn all(text: &str, class: u8) -> bool {
 /// Index of the first byte from `at` on that is not of `class`, or the length.
 #[inline]
 fn skip(bytes: &[u8], mut at: usize, class: u8) -> usize {
-    let (quads, _) = bytes.get(at..).unwrap_or_default().as_chunks::<4>();
+    let ends = |byte: &u8| TABLE[usize::from(*byte)] & class == 0;
+    let (quads, rest) = bytes.get(at..).unwrap_or_default().as_chunks::<4>();
     for [a, b, c, d] in quads {
-        let both = |one: &u8, two: &u8| TABLE[usize::from(*one)] & TABLE[usize::from(*two)];
-        if both(a, b) & both(c, d) & class == 0 {
-            break;
+        if ends(a) {
+            return at;
+        }
+        if ends(b) {
+            return at + 1;
+        }
+        if ends(c) {
+            return at + 2;
+        }
+        if ends(d) {
+            return at + 3;
         }
         at += 4;
     }
-    while let Some(byte) = bytes.get(at)
-        && TABLE[usize::from(*byte)] & class != 0
-    {
-        at += 1;
-    }
-    at
+    at + rest.iter().position(ends).unwrap_or(rest.len())
 }
 
 /// `token`, not empty.

@@ -3,7 +3,8 @@
 use bytes::Bytes;
 use bytestring::ByteString;
 
-use super::index::{Field, Index, Span, stray_nul};
+use super::index::{Index, Span, stray_nul};
+use super::indexed::Field;
 use super::value::next_element;
 use super::{HeaderName, ParseError, chars};
 
@@ -20,16 +21,34 @@ pub struct Headers {
 impl Headers {
     /// Indexes a message. Checks line ends, field names, counts and the body's length; the values are for others.
     pub(crate) fn index(bytes: Bytes) -> Result<Self, ParseError> {
-        let (index, head) = Index::read(&bytes)?;
-        let end = index.body_end(&head, bytes.len())?;
-        Ok(Self::new(bytes, head, index, end))
+        let mut headers = Self::unread(bytes);
+        headers.read()?;
+        let end = headers.index.body_end(&headers.head, headers.bytes.len())?;
+        headers.end_at(end);
+        Ok(headers)
+    }
+
+    /// A message that is still to be indexed: [`Headers::read`].
+    #[inline]
+    pub(super) fn unread(bytes: Bytes) -> Self {
+        Self { bytes, head: ByteString::new(), index: Index::new() }
+    }
+
+    /// Fills in the index. (It is large enough to be better not moved.)
+    pub(super) fn read(&mut self) -> Result<(), ParseError> {
+        self.head = self.index.read(&self.bytes)?;
+        Ok(())
+    }
+
+    /// The index, and the text it is of.
+    pub(super) fn indexed(&self) -> (&Index, &str) {
+        (&self.index, &self.head)
     }
 
     /// Surplus bytes past the body's `end` (§18.3) must not be forwarded: in a stream they would be a message of their
     /// own.
-    pub(crate) fn new(mut bytes: Bytes, head: ByteString, index: Index, end: usize) -> Self {
-        bytes.truncate(end);
-        Self { bytes, head, index }
+    pub(super) fn end_at(&mut self, end: usize) {
+        self.bytes.truncate(end);
     }
 
     /// What can be told of a message that [`Headers::index`] refuses, to answer it: the lines that are header fields,
@@ -37,7 +56,7 @@ impl Headers {
     pub(crate) fn salvage(bytes: Bytes) -> Option<Self> {
         let (index, end) = Index::salvage(&bytes)?;
         let head = ByteString::try_from(bytes.slice(..end)).unwrap_or_default();
-        Some(Self::new(bytes, head, index, end))
+        Some(Self { bytes: bytes.slice(..end), head, index })
     }
 
     /// The whole message as it came.
@@ -62,17 +81,17 @@ impl Headers {
 
     /// Every field with its value as it stands, in message order.
     pub fn values(&self) -> impl Iterator<Item = (HeaderName, &str)> {
-        self.fields().iter().map(|field| (field.name, self.slice(field.value)))
+        self.fields().iter().map(|field| (field.name, self.slice(field.value())))
     }
 
     /// A field's value as it stands, folds included.
     pub fn value_of(&self, field: &Field) -> &str {
-        self.slice(field.value)
+        self.slice(field.value())
     }
 
     /// A field's name as it stands.
     pub fn name_of(&self, field: &Field) -> &str {
-        let line = self.slice(field.line);
+        let line = self.slice(field.line());
         line.split_once(':').map_or("", |(name, _)| chars::trim(name))
     }
 
@@ -83,12 +102,12 @@ impl Headers {
 
     /// The value of the first field of this name.
     pub fn first(&self, name: HeaderName) -> Option<&str> {
-        self.fields_of(name).next().map(|f| self.slice(f.value))
+        self.index.first(name).map(|f| self.slice(f.value()))
     }
 
     /// The values of all fields of this name, one a field.
     pub fn all(&self, name: HeaderName) -> impl Iterator<Item = &str> {
-        self.fields_of(name).map(|f| self.slice(f.value))
+        self.fields_of(name).map(|f| self.slice(f.value()))
     }
 
     /// The fields of this name.
@@ -114,7 +133,7 @@ impl Headers {
     pub fn named(&self, name: &str) -> Option<&str> {
         let known = HeaderName::from_bytes(name.as_bytes());
         let same = |f: &&Field| known != HeaderName::Other || self.name_of(f).eq_ignore_ascii_case(name);
-        self.fields_of(known).find(same).map(|f| self.slice(f.value))
+        self.fields_of(known).find(same).map(|f| self.slice(f.value()))
     }
 
     /// Whether `option` stands in a list of tokens such as Require or Supported.
@@ -124,8 +143,8 @@ impl Headers {
 
     /// Whether an answer can repeat a field of a message that was refused: its bytes are text.
     pub(crate) fn is_text(&self, field: &Field) -> bool {
-        let line = self.bytes.get(field.line.range()).unwrap_or_default();
-        core::str::from_utf8(line).is_ok() && stray_nul(&self.bytes[field.value.range()]).is_none()
+        let line = self.bytes.get(field.line().range()).unwrap_or_default();
+        core::str::from_utf8(line).is_ok() && stray_nul(&self.bytes[field.value().range()]).is_none()
     }
 
     /// Spans lie on the borders of fields and characters, so this never is empty by failure where the head is text.

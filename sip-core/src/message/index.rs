@@ -1,16 +1,12 @@
 //! The index: where each header field of a message lies.
 
-use alloc::vec::Vec;
-
 use bytes::Bytes;
 use bytestring::ByteString;
 
+use super::indexed::{Field, FieldList};
 use super::name::NameSet;
 use super::{Fault, HeaderName, ParseError, chars};
 use crate::limits;
-
-/// Fields the index has room for from the start: one allocation for nearly every message.
-const USUAL_FIELDS: usize = 32;
 
 /// A byte range of the message.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -36,21 +32,10 @@ impl Span {
     }
 }
 
-/// One header field of the index.
-#[derive(Clone, Copy, Debug)]
-pub struct Field {
-    /// Which one.
-    pub name: HeaderName,
-    /// The whole field: name, colon, value with folds, CRLF.
-    pub(crate) line: Span,
-    /// The value without surrounding white space.
-    pub(crate) value: Span,
-}
-
 /// Where everything lies.
 #[derive(Clone, Debug)]
 pub(crate) struct Index {
-    fields: Vec<Field>,
+    fields: FieldList,
     /// Length of the start line without CRLF.
     start_line: u32,
     /// Where the body begins; it ends with the message.
@@ -71,9 +56,9 @@ const _: () = assert!(SEATS <= u16::BITS as usize, "a bit for each seat");
 const NO_SEAT: u8 = u8::MAX;
 
 impl Index {
-    const fn new() -> Self {
+    pub(super) const fn new() -> Self {
         Self {
-            fields: Vec::new(),
+            fields: FieldList::new(),
             start_line: 0,
             body: 0,
             present: NameSet::EMPTY,
@@ -82,14 +67,12 @@ impl Index {
         }
     }
 
-    /// Indexes a message, all of whose rest is its body. Also gives the head: start line and fields.
-    pub(crate) fn read(bytes: &Bytes) -> Result<(Self, ByteString), ParseError> {
+    /// Indexes a message, all of whose rest is its body, in an index that is new. Gives the head: start line and fields.
+    pub(super) fn read(&mut self, bytes: &Bytes) -> Result<ByteString, ParseError> {
         if bytes.len() > limits::MESSAGE_BYTES {
             return Err(ParseError::new(Fault::TooLarge, limits::MESSAGE_BYTES));
         }
-        let mut index = Self::new();
-        index.fields.reserve(USUAL_FIELDS);
-        let (end, nul) = match index.read_lines(bytes) {
+        let (end, nul) = match self.read_lines(bytes) {
             Ok(read) => read,
             // Of two faults the first is told.
             Err((error, seen)) => return Err(line_fault(bytes, seen).unwrap_or(error)),
@@ -98,16 +81,14 @@ impl Index {
             if let Some(fault) = line_fault(bytes, end) {
                 return Err(fault);
             }
-            for Field { value, .. } in &index.fields {
+            for value in self.fields().iter().map(Field::value) {
                 if let Some(at) = stray_nul(&bytes[value.range()]) {
                     return Err(ParseError::new(Fault::Nul, value.start as usize + at));
                 }
             }
         }
-        match ByteString::try_from(bytes.slice(..end)) {
-            Ok(head) => Ok((index, head)),
-            Err(error) => Err(ParseError::new(Fault::NotUtf8, error.valid_up_to())),
-        }
+        ByteString::try_from(bytes.slice(..end))
+            .map_err(|error| ParseError::new(Fault::NotUtf8, error.valid_up_to()))
     }
 
     /// Takes in the lines up to the empty one, and says where the body begins and whether a NUL stands before it; or what
@@ -134,6 +115,10 @@ impl Index {
             } else if start == stop {
                 self.body = end as u32;
                 return Ok((end, nul));
+            } else if let Some((name, colon)) = HeaderName::usual(&bytes[start..])
+                && self.fields.len() < limits::HEADER_FIELDS
+            {
+                self.push(name, Span::new(start, end), trimmed(bytes, start + colon + 1, stop));
             } else {
                 self.push_line(bytes, start, stop, end).map_err(|error| (error, stop))?;
             }
@@ -146,10 +131,10 @@ impl Index {
         if !self.has(HeaderName::ContentLength) {
             return Ok(len);
         }
-        let field = self.single(HeaderName::ContentLength)?;
-        let at = field.value.start as usize;
+        let value = self.single(HeaderName::ContentLength)?.value();
+        let at = value.start as usize;
         let malformed = ParseError::new(Fault::Malformed(HeaderName::ContentLength), at);
-        let length = chars::number(&head[field.value.range()]).ok_or(malformed)?;
+        let length = chars::number(&head[value.range()]).ok_or(malformed)?;
         match usize::try_from(length).ok().and_then(|length| head.len().checked_add(length)) {
             Some(end) if end <= len => Ok(end),
             _ => Err(ParseError::new(Fault::BodyTooShort, at)),
@@ -180,7 +165,7 @@ impl Index {
 
     /// The fields, in message order.
     pub(super) fn fields(&self) -> &[Field] {
-        &self.fields
+        self.fields.as_slice()
     }
 
     /// Where the body begins.
@@ -204,27 +189,48 @@ impl Index {
         // Most names that are asked for are not there, and most others once.
         let fields = match (self.has(name), self.seats.get(name as usize)) {
             (false, _) => &[],
-            (true, None | Some(&NO_SEAT)) => &self.fields[..],
+            (true, None | Some(&NO_SEAT)) => self.fields(),
             (true, Some(seat)) if self.repeated & (1 << name as usize) != 0 => {
-                &self.fields[usize::from(*seat)..]
+                &self.fields()[usize::from(*seat)..]
             }
-            (true, Some(seat)) => &self.fields[usize::from(*seat)..][..1],
+            (true, Some(seat)) => &self.fields()[usize::from(*seat)..][..1],
         };
         fields.iter().filter(move |f| f.name == name)
     }
 
+    /// The first field of a name.
+    #[inline]
+    pub(crate) fn first(&self, name: HeaderName) -> Option<&Field> {
+        match self.seats.get(name as usize) {
+            Some(&NO_SEAT) | None => self.fields_of(name).next(),
+            Some(seat) => self.fields().get(usize::from(*seat)),
+        }
+    }
+
     /// The field of a name that must stand exactly once.
     pub(crate) fn single(&self, name: HeaderName) -> Result<&Field, ParseError> {
+        // As a rule it does.
+        if let Some(seat) = self.seats.get(name as usize)
+            && *seat != NO_SEAT
+            && self.repeated & (1 << name as usize) == 0
+            && let Some(field) = self.fields().get(usize::from(*seat))
+        {
+            return Ok(field);
+        }
+        self.single_of_many(name)
+    }
+
+    #[cold]
+    fn single_of_many(&self, name: HeaderName) -> Result<&Field, ParseError> {
         let mut fields = self.fields_of(name);
         let field = fields.next().ok_or(ParseError::new(Fault::Missing(name), 0))?;
         match fields.next() {
-            Some(second) => Err(ParseError::new(Fault::Duplicate(name), second.line.start as usize)),
+            Some(second) => Err(ParseError::new(Fault::Duplicate(name), second.line().start as usize)),
             None => Ok(field),
         }
     }
 
     /// Takes in the line `start..stop`, which ends with its line end at `end`.
-    #[inline]
     fn push_line(&mut self, text: &[u8], start: usize, stop: usize, end: usize) -> Result<(), ParseError> {
         if matches!(text[start], b' ' | b'\t') {
             return self.fold(text, start, stop, end);
@@ -237,25 +243,31 @@ impl Index {
             None => field_name(&text[start..stop])
                 .map_err(|stray| ParseError::new(Fault::FieldName, start + stray))?,
         };
+        self.push(name, Span::new(start, end), trimmed(text, start + colon + 1, stop));
+        Ok(())
+    }
+
+    #[inline]
+    fn push(&mut self, name: HeaderName, line: Span, value: Span) {
+        let position = self.fields.len();
         if let Some(seat) = self.seats.get_mut(name as usize) {
             if self.present.has(name) {
                 self.repeated |= 1 << name as usize;
             } else {
-                *seat = u8::try_from(self.fields.len()).unwrap_or(NO_SEAT);
+                *seat = u8::try_from(position).unwrap_or(NO_SEAT);
             }
         }
         self.present.insert(name);
-        let value = trimmed(text, start + colon + 1, stop);
-        self.fields.push(Field { name, line: Span::new(start, end), value });
-        Ok(())
+        self.fields.push(Field::new(name, line, value));
     }
 
     /// Lines that begin with white space continue the one before (§7.3.1).
     #[cold]
     fn fold(&mut self, text: &[u8], start: usize, stop: usize, end: usize) -> Result<(), ParseError> {
-        let Some(Field { line, value, .. }) = self.fields.last_mut() else {
+        let Some(field) = self.fields.last_mut() else {
             return Err(ParseError::new(Fault::FieldName, start));
         };
+        let (line, mut value) = (field.line(), field.value());
         let more = trimmed(text, start, stop);
         if more.start < more.end {
             if value.start == value.end {
@@ -263,7 +275,7 @@ impl Index {
             }
             value.end = more.end;
         }
-        line.end = end as u32;
+        *field = Field::new(field.name, Span { end: end as u32, ..line }, value);
         Ok(())
     }
 }

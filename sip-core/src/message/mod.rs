@@ -6,7 +6,7 @@
 //! Everything here takes time linear in the message's size, whatever the message: the index is one walk over the head,
 //! a view is one walk over its value for each parameter it knows, a rewrite is one copy (and sorts its few edits). What
 //! would compare each with each — parameters of URIs, of `tel` numbers, of credentials — has a cap. Parsing allocates
-//! the index once, with room for 32 fields, and again for each doubling of that; views allocate nothing, but for a
+//! once, and again for the index of a message of more than 24 fields; views allocate nothing, but for a
 //! method's name of more than 23 bytes, and while an IPv6 address with three colons is read (RFC 5118 §4.10).
 //!
 //! What it does not do: look into bodies, or decide what a message means.
@@ -17,6 +17,7 @@ mod error;
 mod fields;
 mod headers;
 mod index;
+mod indexed;
 mod method;
 mod name;
 mod params;
@@ -41,7 +42,7 @@ pub use error::{Fault, ParseError};
 pub use fields::{FieldError, Fields};
 pub(crate) use fields::{check as check_field, is_the_cores};
 pub use headers::Headers;
-pub use index::Field;
+pub use indexed::Field;
 pub use method::Method;
 pub use name::HeaderName;
 pub use params::{Params, quote, unquote};

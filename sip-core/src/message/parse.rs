@@ -36,23 +36,24 @@ pub struct Refused {
 impl Message {
     /// Parses one whole message: what a datagram or WebSocket frame held, or what the stream framer cut out.
     pub fn parse(bytes: Bytes) -> Result<Self, Refused> {
-        let (index, head) = match Index::read(&bytes) {
-            Ok(read) => read,
+        let mut headers = Headers::unread(bytes);
+        if let Err(error) = headers.read() {
             // The fault may stand beside all that an answer needs.
-            Err(error) => {
-                let whole = Headers::salvage(bytes).filter(|h| ECHOED.iter().all(|name| h.has(*name)));
-                return Err(match whole {
-                    Some(headers) => Refused::of(headers, error),
-                    None => Refused { error, request: None },
-                });
-            }
-        };
+            let whole = Headers::salvage(headers.bytes().clone());
+            return Err(match whole.filter(|h| ECHOED.iter().all(|name| h.has(*name))) {
+                Some(headers) => Refused::of(headers, error),
+                None => Refused { error, request: None },
+            });
+        }
+        let (index, head) = headers.indexed();
         // §18.3: a request whose body is not what its Content-Length says gets a 400.
-        let len = bytes.len();
-        let read = index.body_end(&head, len).and_then(|end| Ok((end, Content::read(&index, &head)?)));
-        match read {
-            Ok((end, content)) => Ok(content.with(Headers::new(bytes, head, index, end))),
-            Err(error) => Err(Refused::of(Headers::new(bytes, head, index, len), error)),
+        let end = index.body_end(head, headers.bytes().len());
+        match end.and_then(|end| Ok((end, Content::read(index, head)?))) {
+            Ok((end, content)) => {
+                headers.end_at(end);
+                Ok(content.with(headers))
+            }
+            Err(error) => Err(Refused::of(headers, error)),
         }
     }
 }
@@ -77,6 +78,7 @@ impl Content {
         Ok(Self { start, essentials })
     }
 
+    #[inline]
     fn with(self, headers: Headers) -> Message {
         let Self { start, essentials } = self;
         match start {
@@ -119,13 +121,19 @@ fn start_request(line: &str) -> Result<Start, ParseError> {
     if !chars::is_token(method) || method.len() > limits::IDENTIFIER_BYTES {
         return Err(ParseError::new(Fault::Method, 0));
     }
-    let (uri, version) = rest.rsplit_once(' ').ok_or(ParseError::new(Fault::StartLine, method.len()))?;
-    if !version.eq_ignore_ascii_case("SIP/2.0") {
-        return Err(malformed(
-            if names_version(version) { Fault::Version } else { Fault::StartLine },
-            version,
-        ));
-    }
+    let uri = match rest.strip_suffix(" SIP/2.0") {
+        Some(uri) => uri,
+        // Another version, or small letters.
+        None => {
+            let (uri, version) =
+                rest.rsplit_once(' ').ok_or(ParseError::new(Fault::StartLine, method.len()))?;
+            if !version.eq_ignore_ascii_case("SIP/2.0") {
+                let fault = if names_version(version) { Fault::Version } else { Fault::StartLine };
+                return Err(malformed(fault, version));
+            }
+            uri
+        }
+    };
     if uri.len() > limits::REQUEST_URI_BYTES {
         return Err(malformed(Fault::RequestUriTooLong, uri));
     }
@@ -140,11 +148,20 @@ fn start_request(line: &str) -> Result<Start, ParseError> {
 
 /// `Status-Line = SIP-Version SP Status-Code SP Reason-Phrase` (§7.2); an absent phrase is taken as empty.
 fn start_response(line: &str) -> Result<Start, ParseError> {
-    let (version, rest) = line.split_once(' ').unwrap_or((line, ""));
-    if !version.eq_ignore_ascii_case("SIP/2.0") {
-        return Err(ParseError::new(Fault::Version, 0));
-    }
-    let (code, reason) = rest.split_once(' ').unwrap_or((rest, &rest[rest.len()..]));
+    let rest = match line.strip_prefix("SIP/2.0 ") {
+        Some(rest) => rest,
+        None => {
+            let (version, rest) = line.split_once(' ').unwrap_or((line, ""));
+            if !version.eq_ignore_ascii_case("SIP/2.0") {
+                return Err(ParseError::new(Fault::Version, 0));
+            }
+            rest
+        }
+    };
+    let (code, reason) = match rest.as_bytes() {
+        [_, _, _, b' ', ..] => (&rest[..3], &rest[4..]),
+        _ => rest.split_once(' ').unwrap_or((rest, &rest[rest.len()..])),
+    };
     let status = (code.len() == 3).then(|| chars::number(code)).flatten();
     match status.and_then(|s| u16::try_from(s).ok()) {
         Some(status @ 100..=699) => Ok(Start::Response(status, Span::of(line.as_bytes(), reason))),
@@ -172,7 +189,7 @@ impl Essentials {
     /// Reads and checks Via, From, To, Call-ID, CSeq (§8.1.1) and, if there, Max-Forwards.
     fn read(index: &Index, head: &str, method: Option<&Method>) -> Result<Self, ParseError> {
         let whole = head.as_bytes();
-        let value = |field: &Field| &head[field.value.range()];
+        let value = |field: &Field| &head[field.value().range()];
         let single = |name| index.single(name).map(value);
         let limited = |name: HeaderName, part: Option<&str>| match part {
             Some(text) if text.len() > limits::IDENTIFIER_BYTES => {

@@ -3,7 +3,7 @@
 use core::net::IpAddr;
 
 use super::index::Span;
-use super::uri::{read_port, skip_uri_params};
+use super::uri::{labels, read_port, skip_uri_params};
 use super::value::{ViaMarks, read_display};
 use super::{Host, NameAddr, Params, SipUri, Uri, Via, chars};
 
@@ -75,6 +75,21 @@ impl HostPlace {
         }
     }
 
+    /// Of the host that stands at `start`; also where it ends.
+    #[inline]
+    fn read(value: &str, start: usize) -> Option<(Self, usize)> {
+        let bytes = value.as_bytes();
+        let is_letter = |at: usize| bytes.get(at).is_some_and(u8::is_ascii_alphabetic);
+        if is_letter(start) {
+            let (top, end) = labels(bytes, start)?;
+            if is_letter(top) {
+                return Some((Self::Name(Place::new(start, end)), end));
+            }
+        }
+        let (host, end) = Host::read(value, start)?;
+        Some((Self::of(value, &host), end))
+    }
+
     fn within(self, value: &str) -> Host<'_> {
         match self {
             Self::Name(name) => Host::Name(name.text(value)),
@@ -135,14 +150,13 @@ impl SipPlaces {
             Some(b'>' | b':') => (Place::NOWHERE, start),
             _ => return None,
         };
-        let (host, mut at) = Host::read(value, at)?;
+        let (host, mut at) = HostPlace::read(value, at)?;
         let mut port = None;
         if bytes.get(at) == Some(&b':') {
             let (number, end) = read_port(value, at + 1)?;
             (port, at) = (Some(number), end);
         }
         let end = skip_uri_params(bytes, at)?;
-        let host = HostPlace::of(value, &host);
         let uri = Self { secure: false, user, host, port, params: Place::new(at, end) };
         (bytes.get(end) == Some(&b'>')).then_some((uri, end))
     }

@@ -29,6 +29,7 @@ struct Parts<S> {
 }
 
 impl Request {
+    #[inline]
     pub(super) fn new(headers: Headers, start: (Method, Span, UriPlaces), essentials: Essentials) -> Self {
         Self(Arc::new(Parts { headers, start, essentials }))
     }
@@ -67,6 +68,7 @@ impl Request {
 }
 
 impl Response {
+    #[inline]
     pub(super) fn new(headers: Headers, status: u16, reason: Span, essentials: Essentials) -> Self {
         Self(Arc::new(Parts { headers, start: (status, reason), essentials }))
     }
@@ -99,10 +101,14 @@ impl Response {
 
     /// Whether there is a Via below the topmost.
     pub(crate) fn has_next_via(&self) -> bool {
-        let mut fields = self.headers().fields_of(HeaderName::Via).skip(1);
-        // As a rule each stands in a field of its own.
-        fields.next().is_some_and(|field| has_value(self.headers().value_of(field)))
-            || self.next_via().is_some()
+        self.vias_are_fields() || self.next_via().is_some()
+    }
+
+    /// Whether the topmost Via and the one below it stand in fields of their own, as is the rule.
+    pub(crate) fn vias_are_fields(&self) -> bool {
+        let mut fields = self.headers().fields_of(HeaderName::Via);
+        fields.next().is_some_and(|first| first.value() == self.0.essentials.via.span())
+            && fields.next().is_some_and(|second| has_value(self.headers().value_of(second)))
     }
 
     /// The Via below the topmost: whom it is for next.
@@ -111,7 +117,7 @@ impl Response {
         let mut fields = headers.fields_of(HeaderName::Via);
         let (first, top) = (fields.next()?, self.0.essentials.via.span());
         // As a rule each stands in a field of its own.
-        if top.end == first.value.end {
+        if top.end == first.value().end {
             let next = fields.map(|field| headers.value_of(field));
             return next.flat_map(split_list).next();
         }

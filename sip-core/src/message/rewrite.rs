@@ -31,7 +31,7 @@ impl<'m> Rewrite<'m> {
     /// Begins with no edits.
     pub fn new(headers: &'m Headers) -> Self {
         let end_of_fields =
-            headers.fields().last().map_or(headers.start_line().len() + 2, |f| f.line.end as usize);
+            headers.fields().last().map_or(headers.start_line().len() + 2, |f| f.line().end as usize);
         Self { headers, edits: Vec::with_capacity(12), text: String::new(), end_of_fields }
     }
 
@@ -67,7 +67,7 @@ impl<'m> Rewrite<'m> {
             .headers
             .fields_of(name)
             .next()
-            .map_or_else(|| self.headers.start_line().len() + 2, |f| f.line.start as usize);
+            .map_or_else(|| self.headers.start_line().len() + 2, |f| f.line().start as usize);
         self.edit(Span::new(at, at), line(name, value));
     }
 
@@ -80,10 +80,10 @@ impl<'m> Rewrite<'m> {
     /// Replaces the value of the first field of this name, or appends the field.
     pub fn set(&mut self, name: HeaderName, value: &str) {
         match self.headers.fields_of(name).next() {
-            Some(field) if field.value.start == field.value.end => {
-                self.edit(field.line, line(name, |text| text.push_str(value)));
+            Some(field) if field.value().range().is_empty() => {
+                self.edit(field.line(), line(name, |text| text.push_str(value)));
             }
-            Some(field) => self.edit(field.value, |text| text.push_str(value)),
+            Some(field) => self.edit(field.value(), |text| text.push_str(value)),
             None => self.append(name, value),
         }
     }
@@ -91,7 +91,7 @@ impl<'m> Rewrite<'m> {
     /// Removes every field of this name.
     pub fn remove(&mut self, name: HeaderName) {
         for field in self.headers.fields_of(name) {
-            self.cut(field.line);
+            self.cut(field.line());
         }
     }
 
@@ -99,7 +99,7 @@ impl<'m> Rewrite<'m> {
     pub fn remove_if(&mut self, name: HeaderName, unwanted: impl Fn(&str) -> bool) {
         for field in self.headers.fields_of(name) {
             if unwanted(self.headers.value_of(field)) {
-                self.cut(field.line);
+                self.cut(field.line());
             }
         }
     }
@@ -114,6 +114,13 @@ impl<'m> Rewrite<'m> {
         }
     }
 
+    /// Removes the first field of this name.
+    pub(crate) fn remove_first_field(&mut self, name: HeaderName) {
+        if let Some(field) = self.headers.fields_of(name).next() {
+            self.cut(field.line());
+        }
+    }
+
     /// Removes the first `count` values of a list header, wherever its fields break, and fields without a value up to the
     /// next: what was second is topmost.
     pub fn remove_first_values(&mut self, name: HeaderName, count: usize) {
@@ -125,7 +132,7 @@ impl<'m> Rewrite<'m> {
                 && text.starts_with('<')
                 && chars::find_byte(text.as_bytes(), 0, b'>') == text.len() - 1
             {
-                self.cut(field.line);
+                self.cut(field.line());
                 left -= 1;
                 continue;
             }
@@ -144,10 +151,10 @@ impl<'m> Rewrite<'m> {
             }
             // Commas that are left are no list.
             if !text.get(at..).is_some_and(has_value) {
-                self.cut(field.line);
+                self.cut(field.line());
             } else {
                 at += text[at..].len() - text[at..].trim_start_matches([' ', '\t', '\r', '\n']).len();
-                let start = field.value.start as usize;
+                let start = field.value().start as usize;
                 self.cut(Span::new(start, start + at));
             }
         }
@@ -165,11 +172,11 @@ impl<'m> Rewrite<'m> {
             at += element.end + 1;
         }
         if kept == 0 {
-            self.cut(field.line);
+            self.cut(field.line());
         } else {
             // The comma before it, too.
-            let end = field.value.end as usize;
-            self.cut(Span::new(field.value.start as usize + kept - 1, end));
+            let end = field.value().end as usize;
+            self.cut(Span::new(field.value().start as usize + kept - 1, end));
         }
     }
 

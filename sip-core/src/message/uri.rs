@@ -74,7 +74,9 @@ impl<'a> Host<'a> {
             };
             return Some((Self::Ip(address.ok()?.into()), close + 1));
         }
-        if let Some((ip, end)) = read_ipv4(bytes, start) {
+        if bytes.get(start).is_some_and(u8::is_ascii_digit)
+            && let Some((ip, end)) = read_ipv4(bytes, start)
+        {
             return Some((Self::Ip(ip.into()), end));
         }
         let (top, end) = labels(bytes, start)?;
@@ -143,7 +145,7 @@ fn read_ipv4(bytes: &[u8], start: usize) -> Option<(Ipv4Addr, usize)> {
 
 /// The labels of the name that stands at `start`: where the last one begins, and the end, past the root's dot. None is
 /// empty or has a hyphen at its edge (§25.1 `domainlabel`).
-fn labels(bytes: &[u8], start: usize) -> Option<(usize, usize)> {
+pub(super) fn labels(bytes: &[u8], start: usize) -> Option<(usize, usize)> {
     let (mut label, mut at) = (start, start);
     loop {
         let end = chars::skip_label(bytes, at);

@@ -200,8 +200,17 @@ impl CSeq {
     /// Parses the value.
     pub fn parse(text: &str) -> Option<Self> {
         let text = chars::trim(text);
-        let end = text.bytes().position(chars::is_lws)?;
-        let number = u32::try_from(chars::number(&text[..end])?).ok().filter(|n| *n < 1 << 31)?;
+        let bytes = text.as_bytes();
+        let (mut number, mut end) = (0u64, 0);
+        while let Some(digit @ b'0'..=b'9') = bytes.get(end) {
+            // What is too large stays so.
+            number = (number * 10 + u64::from(digit - b'0')).min(1 << 31);
+            end += 1;
+        }
+        let number = u32::try_from(number).ok().filter(|n| *n < 1 << 31)?;
+        if end == 0 || !chars::is_lws(*bytes.get(end)?) {
+            return None;
+        }
         let method = chars::trim(&text[end..]);
         chars::is_token(method).then(|| Self { number, method: Method::from_token(method) })
     }

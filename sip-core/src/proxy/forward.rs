@@ -193,7 +193,11 @@ fn without_our_via(response: &Response) -> Option<Rewrite<'_>> {
         return None;
     }
     let mut rewrite = Rewrite::new(response.headers());
-    rewrite.remove_first_values(HeaderName::Via, 1);
+    if response.vias_are_fields() {
+        rewrite.remove_first_field(HeaderName::Via);
+    } else {
+        rewrite.remove_first_values(HeaderName::Via, 1);
+    }
     Some(rewrite)
 }
 

@@ -73,10 +73,11 @@ impl Gruus {
     }
 
     fn open(&self, user: &str) -> Option<(SmolStr, Instance)> {
-        let plain = self.seals.open(user.strip_prefix(PREFIX)?, BOUND)?;
-        let (call_id, names) = plain.split_first_chunk()?;
-        let (aor, urn) = core::str::from_utf8(names).ok()?.split_once('\0')?;
-        Some((aor.into(), Instance { urn: urn.into(), call_id: Some(*call_id) }))
+        self.seals.open(user.strip_prefix(PREFIX)?, BOUND, |plain| {
+            let (call_id, names) = plain.split_first_chunk()?;
+            let (aor, urn) = core::str::from_utf8(names).ok()?.split_once('\0')?;
+            Some((aor.into(), Instance { urn: urn.into(), call_id: Some(*call_id) }))
+        })
     }
 }
 

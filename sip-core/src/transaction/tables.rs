@@ -4,7 +4,7 @@
 //! is keyed with the endpoint's randomness, so that nobody makes messages that meet in it.
 
 use alloc::collections::BTreeMap;
-use core::hash::Hasher as _;
+use core::hash::{Hash as _, Hasher as _};
 use core::net::IpAddr;
 
 use hashbrown::HashTable;
@@ -65,9 +65,9 @@ impl Hashing {
         let [first, second] = self.keys;
         let mut hash = SipHasher13::new_with_keys(first, second);
         hash.write(branch.as_bytes());
-        // No branch has a space.
-        hash.write_u8(b' ');
-        hash.write(method.as_str().as_bytes());
+        // No branch has such a byte.
+        hash.write_u8(0xff);
+        method.hash(&mut hash);
         hash
     }
 }

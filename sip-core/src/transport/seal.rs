@@ -17,6 +17,8 @@ use crate::entropy::Entropy;
 
 const NONCE: usize = 12;
 const TAG: usize = 16;
+/// Most of what is sealed takes fewer characters, and no allocation.
+const SMALL: usize = 192;
 /// What stands before the ciphertext.
 const PREFIX: usize = 1 + NONCE;
 
@@ -70,13 +72,21 @@ impl Seals {
         BASE64URL.encode_string(&sealed, out);
     }
 
-    /// What was sealed. `None`: not ours, changed, or bound to something else.
-    pub fn open(&self, sealed: &str, bound: &str) -> Option<Vec<u8>> {
+    /// What `read` makes of what was sealed. `None`: not ours, changed, or bound to something else.
+    pub fn open<T>(&self, sealed: &str, bound: &str, read: impl FnOnce(&[u8]) -> Option<T>) -> Option<T> {
         // Most of what is looked at is the name of a user.
         if sealed.len() < (PREFIX + TAG) * 4 / 3 {
             return None;
         }
-        let mut bytes = BASE64URL.decode(sealed).ok()?;
+        let (mut small, mut large);
+        let bytes = if sealed.len() <= SMALL {
+            small = [0; SMALL / 4 * 3];
+            let len = BASE64URL.decode_slice(sealed, &mut small).ok()?;
+            &mut small[..len]
+        } else {
+            large = BASE64URL.decode(sealed).ok()?;
+            &mut large[..]
+        };
         let (&id, rest) = bytes.split_first()?;
         let (&nonce, rest) = rest.split_first_chunk::<NONCE>()?;
         let (_, &tag) = rest.split_last_chunk::<TAG>()?;
@@ -89,9 +99,7 @@ impl Seals {
             opened.is_ok()
         };
         self.keys.iter().filter(|key| key.id == id).find(&mut opens)?;
-        bytes.truncate(end);
-        bytes.drain(..PREFIX);
-        Some(bytes)
+        read(&bytes[PREFIX..end])
     }
 }
 

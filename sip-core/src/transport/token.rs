@@ -120,12 +120,12 @@ impl RouteTokens {
 
     /// Where a token leads.
     pub fn open(&self, token: &str, call_id: &str, now: Instant) -> Result<RouteTarget, Unopened> {
-        let plain = self.seals.open(token, call_id).ok_or(Unopened::Foreign)?;
-        let (expiry, target) = plain.split_first_chunk().ok_or(Unopened::Foreign)?;
-        if now.as_secs() > u64::from(u32::from_be_bytes(*expiry)) {
-            return Err(Unopened::Expired);
-        }
-        decode(target).ok_or(Unopened::Foreign)
+        let opened = self.seals.open(token, call_id, |plain| {
+            let (expiry, target) = plain.split_first_chunk()?;
+            let alive = now.as_secs() <= u64::from(u32::from_be_bytes(*expiry));
+            if alive { decode(target).map(Ok) } else { Some(Err(Unopened::Expired)) }
+        });
+        opened.unwrap_or(Err(Unopened::Foreign))
     }
 }
 
