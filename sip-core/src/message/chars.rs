@@ -132,6 +132,11 @@ pub(crate) fn skip_label(bytes: &[u8], at: usize) -> usize {
     skip(bytes, at, LABEL)
 }
 
+/// Whether a byte may stand in a label of a host name.
+pub(crate) const fn is_in_label(byte: u8) -> bool {
+    TABLE[byte as usize] & LABEL != 0
+}
+
 /// `callid = word [ "@" word ]`.
 pub(crate) fn is_call_id(text: &str) -> bool {
     skip_call_id(text.as_bytes(), 0) == Some(text.len())

@@ -32,6 +32,9 @@ impl<'a> Params<'a> {
         mut met: impl FnMut(&str),
     ) -> Option<Read<'a>> {
         let bytes = text.as_bytes();
+        if at == text.len() {
+            return Some(Read { params: Self(&text[at..]), wanted: None, end: at });
+        }
         let start = chars::skip_lws(bytes, at);
         let (mut at, mut end) = (start, start);
         let mut found = None;

@@ -7,7 +7,7 @@ use bytes::Bytes;
 use super::index::{Index, Span};
 use super::places::{AddressPlaces, Place, UriPlaces, ViaPlaces};
 use super::value::{CSeq, NameAddr, Via, split_list};
-use super::{Fault, Field, HeaderName, Headers, Method, ParseError, Request, Response, Uri, chars};
+use super::{Fault, Field, HeaderName, Headers, Method, ParseError, Request, Response, chars};
 use crate::limits;
 
 /// The fields an answer repeats (§8.2.6.2).
@@ -137,12 +137,8 @@ fn start_request(line: &str) -> Result<Start, ParseError> {
     if uri.len() > limits::REQUEST_URI_BYTES {
         return Err(malformed(Fault::RequestUriTooLong, uri));
     }
-    // A Request-URI has no headers part (§19.1.1, table 1) and no white space or brackets.
-    let parsed = Uri::parse(uri).ok_or(malformed(Fault::RequestUri, uri))?;
-    if parsed.sip().is_some_and(|sip| sip.headers.is_some()) {
-        return Err(malformed(Fault::RequestUri, uri));
-    }
-    let places = UriPlaces::of(uri, &parsed);
+    // A Request-URI has no white space or brackets either.
+    let places = UriPlaces::read(uri).ok_or_else(|| malformed(Fault::RequestUri, uri))?;
     Ok(Start::Request(Method::from_token(method), Span::of(line.as_bytes(), uri), places))
 }
 

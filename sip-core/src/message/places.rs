@@ -135,19 +135,19 @@ impl SipPlaces {
         }
     }
 
-    /// Reads the URI that stands at `start` between angle brackets, in one walk; also where the closing one is. `None`: it is
+    /// Reads the URI that stands at `start`, in one walk; also where it ends, which is for the caller to judge. `None`: it is
     /// not as URIs usually are, and has to be looked at more closely.
     fn read(value: &str, start: usize) -> Option<(Self, usize)> {
         let bytes = value.as_bytes();
         let start = start + 4;
-        if bytes.get(start - 5) != Some(&b'<') || bytes.get(start - 4..start) != Some(b"sip:") {
+        if bytes.get(start - 4..start) != Some(b"sip:") {
             return None;
         }
         let end = chars::skip_user(bytes, start);
         // Neither escapes nor a password. No `@` at all is no user part.
         let (user, at) = match bytes.get(end) {
             Some(b'@') if end > start => (Place::new(start, end), end + 1),
-            Some(b'>' | b':') => (Place::NOWHERE, start),
+            None | Some(b'>' | b':') => (Place::NOWHERE, start),
             _ => return None,
         };
         let (host, mut at) = HostPlace::read(value, at)?;
@@ -157,8 +157,11 @@ impl SipPlaces {
             (port, at) = (Some(number), end);
         }
         let end = skip_uri_params(bytes, at)?;
-        let uri = Self { secure: false, user, host, port, params: Place::new(at, end) };
-        (bytes.get(end) == Some(&b'>')).then_some((uri, end))
+        // What follows a question mark is no parameter.
+        if at < end && bytes[at..end].contains(&b'?') {
+            return None;
+        }
+        Some((Self { secure: false, user, host, port, params: Place::new(at, end) }, end))
     }
 
     /// The URI in the same `value`.
@@ -180,9 +183,17 @@ impl SipPlaces {
 pub(super) struct UriPlaces(Option<SipPlaces>);
 
 impl UriPlaces {
-    /// Of a URI that was read from `text`.
-    pub(super) fn of(text: &str, uri: &Uri<'_>) -> Self {
-        Self(SipPlaces::of(text, uri))
+    /// Reads a URI, which may not have a part with headers (§19.1.1, table 1). `None`: it is none.
+    pub(super) fn read(text: &str) -> Option<Self> {
+        if text.len() < usize::from(u16::MAX)
+            && let Some((places, end)) = SipPlaces::read(text, 0)
+            && end == text.len()
+        {
+            return Some(Self(Some(places)));
+        }
+        let uri = Uri::parse(text)?;
+        let headers = uri.sip().is_some_and(|sip| sip.headers.is_some());
+        (!headers).then(|| Self(SipPlaces::of(text, &uri)))
     }
 
     /// The URI in the same `text`.
@@ -203,7 +214,13 @@ impl AddressPlaces {
         }
         // A name that is not in quotes is looked at more closely.
         let (display, open) = read_display(value).filter(|(len, _)| *len == 0 || value.starts_with('"'))?;
+        if value.as_bytes().get(open) != Some(&b'<') {
+            return None;
+        }
         let (sip, close) = SipPlaces::read(value, open + 1)?;
+        if value.as_bytes().get(close) != Some(&b'>') {
+            return None;
+        }
         let read = Params::read(value, close + 1, "tag").filter(|read| read.end == value.len())?;
         let address = Self {
             display: Place::new(0, display),

@@ -130,7 +130,7 @@ impl<'m> Rewrite<'m> {
             // A list of one address.
             if left > 0
                 && text.starts_with('<')
-                && chars::find_byte(text.as_bytes(), 0, b'>') == text.len() - 1
+                && memchr::memchr(b'>', text.as_bytes()) == Some(text.len() - 1)
             {
                 self.cut(field.line());
                 left -= 1;

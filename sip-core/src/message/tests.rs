@@ -360,6 +360,31 @@ fn uris_fall_into_their_parts() {
 }
 
 #[test]
+fn rfc3261_19_1_1_headers_follow_parameters_in_brackets_too() {
+    for (text, params, headers) in [
+        (
+            "<sip:bob@h;transport=tcp?Replaces=1%3Bto-tag%3D2>",
+            ";transport=tcp",
+            Some("Replaces=1%3Bto-tag%3D2"),
+        ),
+        ("<sip:bob@h:5060;lr?a=b>;tag=1", ";lr", Some("a=b")),
+        ("<sip:h?a=b>", "", Some("a=b")),
+        ("<sip:h;x=y>", ";x=y", None),
+    ] {
+        let Some(Some(Uri::Sip(uri))) = NameAddr::parse(text).map(|a| a.parsed_uri()) else {
+            panic!("{text}")
+        };
+        assert_eq!((uri.params_text, uri.headers), (params, headers), "{text}");
+        let line = format!("INVITE {} SIP/2.0\r\n", &text[1..text.find('>').unwrap_or(0)]);
+        let whole = format!(
+            "{line}Via: SIP/2.0/UDP h;branch=z9hG4bK1\r\nFrom: <sip:a@h>;tag=1\r\nTo: {text}\r\nCall-ID: 1\r\nCSeq: 1 INVITE\r\n\r\n"
+        );
+        let refused = parse(whole.as_bytes()).err().map(|error| error.fault);
+        assert_eq!(refused, headers.map(|_| Fault::RequestUri), "{text}");
+    }
+}
+
+#[test]
 fn lists_split_at_top_level_commas_only() {
     let list: Vec<&str> = split_list(r#""a, \"b" <sip:x,y@h>;q=1 ,, <sip:z@h>"#).collect();
     assert_eq!(list, [r#""a, \"b" <sip:x,y@h>;q=1"#, "<sip:z@h>"]);

@@ -118,29 +118,33 @@ impl<'a> Host<'a> {
 /// Reads the IPv4 address that stands at `start` and is no name's beginning; also where it ends. What is none by its look
 /// alone is left to who reads names.
 fn read_ipv4(bytes: &[u8], start: usize) -> Option<(Ipv4Addr, usize)> {
-    let (mut octets, mut at) = ([0u8; 4], start);
-    for (i, octet) in octets.iter_mut().enumerate() {
-        if i > 0 {
+    let digit = |at: usize| bytes.get(at).map(|byte| byte.wrapping_sub(b'0')).filter(|digit| *digit < 10);
+    let (mut address, mut at) = (0u32, start);
+    for octet in 0..4 {
+        if octet > 0 {
             if bytes.get(at) != Some(&b'.') {
                 return None;
             }
             at += 1;
         }
-        let (first, mut value) = (at, 0u16);
-        while let Some(digit @ b'0'..=b'9') = bytes.get(at)
-            && at < first + 3
-        {
-            value = value * 10 + u16::from(digit - b'0');
+        let mut value = u32::from(digit(at)?);
+        at += 1;
+        for _ in 0..2 {
+            let Some(next) = digit(at) else { break };
+            // A zero before others might mean octal.
+            if value == 0 {
+                return None;
+            }
+            value = value * 10 + u32::from(next);
             at += 1;
         }
-        // A zero before others might mean octal.
-        if at == first || (at > first + 1 && bytes[first] == b'0') {
+        if value > 255 {
             return None;
         }
-        *octet = u8::try_from(value).ok()?;
+        address = address << 8 | value;
     }
-    let ends = bytes.get(at) != Some(&b'.') && chars::skip_label(bytes, at) == at;
-    ends.then(|| (Ipv4Addr::from(octets), at))
+    let ends = bytes.get(at).is_none_or(|byte| *byte != b'.' && !chars::is_in_label(*byte));
+    ends.then(|| (Ipv4Addr::from_bits(address), at))
 }
 
 /// The labels of the name that stands at `start`: where the last one begins, and the end, past the root's dot. None is
@@ -295,8 +299,19 @@ impl<'a> SipUri<'a> {
     }
 }
 
-/// The parameters that say where and how a request goes (§19.1.1).
-const STEERING: [&[u8]; 6] = [b"lr", b"ttl", b"user", b"maddr", b"method", b"transport"];
+/// The parameters that say where and how a request goes (§19.1.1), and a bit for each.
+const fn steering(len: usize) -> Option<(&'static [u8], u8)> {
+    // No two are of one length.
+    match len {
+        2 => Some((b"lr", 1)),
+        3 => Some((b"ttl", 2)),
+        4 => Some((b"user", 4)),
+        5 => Some((b"maddr", 8)),
+        6 => Some((b"method", 16)),
+        9 => Some((b"transport", 32)),
+        _ => None,
+    }
+}
 
 /// `uri-parameters`. An empty value ("lr=") is none by the grammar, yet some elements send it. No
 /// name may stand twice: of those that steer, two elements that took different ones would send a request two ways; with
@@ -314,11 +329,13 @@ pub(super) fn skip_uri_params(bytes: &[u8], mut at: usize) -> Option<usize> {
             return None;
         }
         let name = &bytes[at + 1..end];
-        if let Some(which) = STEERING.iter().position(|known| known.eq_ignore_ascii_case(name)) {
-            if steered & 1 << which != 0 {
+        if let Some((known, bit)) = steering(name.len())
+            && known.eq_ignore_ascii_case(name)
+        {
+            if steered & bit != 0 {
                 return None;
             }
-            steered |= 1 << which;
+            steered |= bit;
         }
         at = if bytes.get(end) == Some(&b'=') { chars::skip_uri_param(bytes, end + 1) } else { end };
     }

@@ -254,9 +254,10 @@ pub(crate) fn list_element_len(text: &str) -> usize {
                 None => return bytes.len(),
             },
             // Neither commas nor quotes count inside brackets; an open one swallows the rest.
-            Some(_) => match chars::find_byte(bytes, at, b'>') {
-                close if close < bytes.len() => close + 1,
-                _ => return bytes.len(),
+            // (Addresses of ours are long.)
+            Some(_) => match memchr::memchr(b'>', &bytes[at..]) {
+                Some(close) => at + close + 1,
+                None => return bytes.len(),
             },
         };
     }
