@@ -68,17 +68,17 @@ fn message(fields: usize) -> Bytes {
 }
 
 #[test]
-fn parsing_allocates_the_index_and_what_clones_share() {
+fn parsing_allocates_what_clones_share_and_a_list_of_many_fields() {
     for fields in 6..=limits::HEADER_FIELDS {
         let bytes = message(fields);
         let (calls, size, parsed) = counted(|| Message::parse(bytes.clone()));
         let Ok(Message::Request(request)) = parsed else { panic!("a request with {fields} fields") };
         assert_eq!(request.headers().fields().len(), fields);
-        // Past 32 fields the index grows by doubling.
-        let growths = fields.div_ceil(32).next_power_of_two().ilog2() as usize;
-        assert_eq!(calls, 2 + growths, "{fields} fields");
-        let room = 32 << growths;
-        assert!(size <= 2 * room * 24, "{size} bytes for {fields} fields");
+        // Past 24 fields they are in a list with room for 48, which grows by doubling.
+        let growths = fields.div_ceil(48).next_power_of_two().ilog2() as usize;
+        let (lists, room) = if fields <= 24 { (0, 0) } else { (1 + growths, 48 << growths) };
+        assert_eq!(calls, 1 + lists, "{fields} fields");
+        assert!(size <= 1024 + 2 * room * 10, "{size} bytes for {fields} fields");
     }
 }
 
