@@ -2,7 +2,7 @@
 //!
 //! What to do with a message is decided in the core; nothing here looks at a header or a body. Read in the order a
 //! message passes: [`listener`] and [`http`] → [`connection`] → [`exchange`] → [`shard`] → the core → [`flows`] →
-//! the writer of the other [`connection`]. [`location`], kept on disk by [`store`], [`accounts`], [`resolver`] and [`dialer`]
+//! the writer of the other [`connection`]. [`location`], kept on disk by [`store`], [`accounts`], `resolver` and [`dialer`]
 //! answer the core's questions; [`targets`] remembers which servers failed.
 
 pub mod accounts;
