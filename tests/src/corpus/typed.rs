@@ -94,6 +94,7 @@ typed_fields!(
     ReferSub<'_>,
     ReferTo<'_>,
     ReferredBy<'_>,
+    RemotePartyId<'_>,
     RejectContact<'_>,
     Replaces<'_>,
     ReplyTo<'_>,
