@@ -1,5 +1,7 @@
 //! One contact bound to an address-of-record.
 
+use alloc::vec::Vec;
+
 use smol_str::{SmolStr, format_smolstr};
 
 use crate::message::typed::QValue;
@@ -59,6 +61,19 @@ pub fn contact_key(contact: &str) -> Option<SmolStr> {
     };
     let user = uri.user.map(unescape).unwrap_or_default();
     Some(format_smolstr!("{}@{host}:{}", escape_user(&user), uri.port.unwrap_or_default()))
+}
+
+/// The bindings of the only address-of-record with such a contact, for whoever keeps no index. `None`: nobody has it, or several
+/// do, and nobody can say whose it is.
+pub fn holder<'a>(
+    contact: &str,
+    mut all: impl Iterator<Item = &'a Vec<Binding>>,
+) -> Option<&'a Vec<Binding>> {
+    let key = contact_key(contact)?;
+    let has =
+        |bindings: &&Vec<Binding>| bindings.iter().any(|b| contact_key(&b.contact).as_ref() == Some(&key));
+    let only = all.find(has)?;
+    all.find(has).is_none().then_some(only)
 }
 
 /// The hop of a registration, if it is there and not away; otherwise that of another flow of the same user agent

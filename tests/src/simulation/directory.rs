@@ -100,15 +100,7 @@ impl Directory {
                 Answer::Watched(watched.ok_or(WatchError::UnknownAor))
             }
             Question::Contact { uri } => {
-                let key = registrar::contact_key(&uri);
-                let has = |bindings: &&Vec<Binding>| {
-                    key.is_some() && bindings.iter().any(|b| registrar::contact_key(&b.contact) == key)
-                };
-                let mut holders = self.bindings.values().filter(has);
-                Answer::Bindings(match (holders.next(), holders.next()) {
-                    (Some(only), None) => Some(only.clone()),
-                    _ => None,
-                })
+                Answer::Bindings(registrar::holder(&uri, self.bindings.values()).cloned())
             }
             Question::Update(update) => {
                 let Some(aor) = self.bindings.get_key_value(update.aor.as_str()).map(|(aor, _)| aor.clone())

@@ -9,6 +9,7 @@ mod forks;
 mod forwarding;
 mod gruus;
 mod guard;
+mod history;
 mod hostile;
 mod identity;
 mod loops;
@@ -228,15 +229,7 @@ impl Net {
             }
             Question::Watch(watch) => Answer::Watched(self.watch(watch)),
             Question::Contact { uri } => {
-                let key = registrar::contact_key(uri);
-                let has = |bindings: &&Vec<Binding>| {
-                    key.is_some() && bindings.iter().any(|b| registrar::contact_key(&b.contact) == key)
-                };
-                let mut holders = self.bindings.values().filter(has);
-                Answer::Bindings(match (holders.next(), holders.next()) {
-                    (Some(only), None) => Some(only.clone()),
-                    _ => None,
-                })
+                Answer::Bindings(registrar::holder(uri, self.bindings.values()).cloned())
             }
             Question::Update(update) => {
                 let bindings = self.bindings.entry(update.aor.clone()).or_default();
