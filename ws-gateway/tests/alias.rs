@@ -315,3 +315,28 @@ async fn rfc3263_5_a_response_whose_connection_is_gone_goes_to_the_address_in_it
     assert!(refused.header("Via").starts_with(&listening), "{}", refused.0);
     assert_eq!(alice.receive().await.method(), "ACK");
 }
+
+/// RFC 3261 §18.2.2: the gateway itself answers when alice, who is away, has not come back for five seconds.
+#[tokio::test]
+async fn rfc3261_18_2_2_an_answer_of_the_gateways_own_whose_connection_is_gone_goes_to_the_port_in_its_via() {
+    let scene = Scene::new(|_| {}).await;
+    drop(scene.alice().await);
+    scene.running.wait_for_metric("trapezoid_flows{transport=\"ws\"}", 0).await;
+    let mut caller = TcpPeer::new(scene.running.gateway.addresses().tcp.unwrap()).await;
+    let message =
+        caller.request("MESSAGE", ALICE, "sip:x@example.com", "<sip:alice@localhost>", "gone", 1, "");
+    let listening = format!("SIP/2.0/TCP 127.0.0.1:{}", scene.port());
+    caller.send(&message.replace(&format!("SIP/2.0/TCP {}", caller.host()), &listening)).await;
+    // It has been read when this is answered.
+    let own = caller.request("OPTIONS", "sip:localhost", "sip:x@example.com", "<sip:localhost>", "o", 1, "");
+    caller.send(&own).await;
+    assert_eq!(caller.receive().await.status(), 200);
+    drop(caller);
+    // Meanwhile it is waited for alice.
+    scene.is_not_dialled().await;
+    tokio::time::sleep(Duration::from_secs(3)).await;
+    let mut again = TcpPeer::over(scene.is_dialled().await);
+    let refused = again.receive_final().await;
+    assert_eq!(refused.status(), 480);
+    assert!(refused.header("Via").starts_with(&listening), "{}", refused.0);
+}

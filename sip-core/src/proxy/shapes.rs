@@ -93,6 +93,14 @@ pub struct Inbound {
     pub diverter: Option<Box<Diverter>>,
 }
 
+impl Inbound {
+    /// Its sender, whose flow is gone.
+    pub(super) fn lost(&self) -> Lost {
+        let ours = matches!(self.asserted, Asserted::Ours(_));
+        Lost { server: self.server, sender: self.sender.clone(), ours }
+    }
+}
+
 /// Where a copy of a request goes.
 #[derive(Clone, Debug)]
 pub struct Target {
@@ -125,6 +133,17 @@ impl Target {
     pub(super) const fn may_alias(&self) -> bool {
         matches!(self.hop.transport, Transport::Tls) && matches!(self.receiver, RouteTarget::Peer { .. })
     }
+}
+
+/// A request whose sender's flow is gone, and who is to have its answers over another (§18.2.2).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Lost {
+    /// Its server transaction.
+    pub server: ServerId,
+    /// Who sent it.
+    pub sender: RouteTarget,
+    /// Whether that is one of our accounts, which proved itself.
+    pub ours: bool,
 }
 
 /// A URI that a request on its way is to go to as well. Whoever drives the proxy finds its targets and calls

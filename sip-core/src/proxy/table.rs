@@ -16,7 +16,7 @@ use super::failover::{Failure, Retry};
 use super::forward::{self, Trust};
 use super::identity::Asserted;
 use super::refusal::{Ended, ending, trace, warning};
-use super::shapes::{Counters, Settings, Turn, Wanted};
+use super::shapes::{Counters, Lost, Settings, Turn, Wanted};
 use crate::entropy;
 use crate::message::typed::Contact;
 use crate::message::{HeaderName, Response, Uri, Writer, reason_phrase};
@@ -38,8 +38,8 @@ pub struct Proxy {
     pub(super) absences: VecDeque<Absence>,
     /// Requests that came to nothing, to be told.
     ended: VecDeque<Ended>,
-    /// Answers to peers whose connection was lost before, and whose domain they are of.
-    homeless: VecDeque<(ServerId, SmolStr)>,
+    /// Answers whose receivers' connection was lost before.
+    homeless: VecDeque<Lost>,
     /// Targets that failed, to be told.
     pub(super) failures: VecDeque<Failure>,
     pub(super) counters: Counters,
@@ -90,16 +90,16 @@ impl Proxy {
     /// The flow of a pending request's sender is gone. Unless it repeats its request over another or
     /// [`Layer::set_server_hop`](crate::transaction::Layer::set_server_hop) moves it, it is given up after a while.
     ///
-    /// Returns who the sender is.
-    pub fn caller_lost(&mut self, turn: &mut Turn<'_>, server: ServerId) -> Option<RouteTarget> {
+    /// `None`: it is not on its way here.
+    pub fn caller_lost(&mut self, turn: &mut Turn<'_>, server: ServerId) -> Option<Lost> {
         let mut context = self.contexts.remove(&server)?;
-        let sender = context.inbound.sender.clone();
+        let lost = context.inbound.lost();
         if !context.answered {
             let flow = turn.layer.server_hop(server).map(|hop| hop.flow);
             context.lost = flow.map(|flow| (turn.now + LOST_CALLER, flow));
         }
         self.settle(turn, server, context);
-        Some(sender)
+        Some(lost)
     }
 
     /// What the layer tells of the branches.
@@ -264,11 +264,8 @@ impl Proxy {
             context.deadline = next;
         }
         if context.is_over() {
-            if !context.is_invite()
-                && let RouteTarget::Peer { domain, .. } = &context.inbound.sender
-                && turn.layer.has_lost_flow(server)
-            {
-                self.homeless.push_back((server, domain.clone()));
+            if !context.is_invite() && turn.layer.has_lost_flow(server) {
+                self.homeless.push_back(context.inbound.lost());
             }
             for client in context.branches.iter().filter_map(|branch| branch.client) {
                 self.clients.remove(&client);
@@ -340,9 +337,8 @@ impl Proxy {
         self.ended.pop_front()
     }
 
-    /// An answer to another request than INVITE that found no flow (§18.2.2): its transaction, and the domain of the peer that it is
-    /// for. Of INVITE [`Proxy::caller_lost`] is called in time.
-    pub fn poll_homeless(&mut self) -> Option<(ServerId, SmolStr)> {
+    /// An answer to another request than INVITE that found no flow (§18.2.2). Of INVITE [`Proxy::caller_lost`] is called in time.
+    pub fn poll_homeless(&mut self) -> Option<Lost> {
         self.homeless.pop_front()
     }
 

@@ -5,11 +5,12 @@
 
 use core::cmp::Ordering;
 
+use super::peers::Standing;
 use super::questions::{Arrival, Pending};
 use super::rule::Rule;
 use super::{Question, Server, Wait};
 use crate::message::Method;
-use crate::proxy::{Absence, Sender, Target};
+use crate::proxy::{Absence, Lost, Sender, Target};
 use crate::time::Instant;
 use crate::transaction::ServerId;
 use crate::transport::target::Way;
@@ -127,13 +128,33 @@ impl Server {
         proxy.again(&mut turn, absence, hop);
     }
 
-    /// The flow of a pending request's sender closed. A registration may come back over another.
+    /// The flow of a request's sender closed before all was said to it.
     pub(super) fn caller_lost(&mut self, now: Instant, server: ServerId) {
         let (proxy, mut turn) = self.turn(now);
-        let sender = match proxy.caller_lost(&mut turn, server) {
-            Some(sender @ RouteTarget::Registration(_)) => sender,
-            Some(RouteTarget::Peer { domain, .. }) => return self.return_to(now, server, domain),
-            _ => return,
+        if let Some(lost) = proxy.caller_lost(&mut turn, server) {
+            self.find_caller(now, lost);
+        }
+    }
+
+    /// The same, if it did so while something was being found out about the request, which is answered now.
+    pub(super) fn answered_late(&mut self, now: Instant, arrival: &Arrival) {
+        let Some(server) = arrival.server.filter(|server| self.layer.has_lost_flow(*server)) else { return };
+        let username = match &arrival.standing {
+            Standing::Account { username } => Some(&**username),
+            _ => None,
+        };
+        let ours = username.is_some() || arrival.identity.is_some();
+        self.find_caller(now, Lost { server, sender: arrival.sender(username), ours });
+    }
+
+    /// Where the answers to a request go whose flow is gone. A registration may come back over another.
+    pub(super) fn find_caller(&mut self, now: Instant, lost: Lost) {
+        let server = lost.server;
+        let sender = match lost.sender {
+            sender @ RouteTarget::Registration(_) => sender,
+            RouteTarget::Peer { domain, .. } => return self.return_to(now, server, Some(domain), lost.ours),
+            RouteTarget::Flow(_) => return self.return_to(now, server, None, lost.ours),
+            RouteTarget::Address { .. } => return,
         };
         // At the cap nobody is told: the caller is given up a little later by itself.
         let within = self.layer.server_request(server).is_some_and(|request| request.to_tag().is_some());

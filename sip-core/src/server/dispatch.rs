@@ -63,7 +63,10 @@ impl Server {
     /// Answers a request with other than success. An ACK is never answered.
     pub(super) fn refuse(&mut self, now: Instant, arrival: &Arrival, reply: Reply) {
         match arrival.server {
-            Some(server) => self.reply(now, server, &arrival.request, reply),
+            Some(server) => {
+                self.reply(now, server, &arrival.request, reply);
+                self.answered_late(now, arrival);
+            }
             None if arrival.is_ack() => self.counters.acks_dropped += 1,
             None => {
                 let back = via::response_hop(&arrival.from, &arrival.request.via());

@@ -192,6 +192,10 @@ impl Server {
         };
         let (proxy, mut turn) = self.turn(now);
         proxy.fork(&mut turn, inbound, targets);
+        // It closed while its callee was being looked for. Of others than INVITE that is told when they are answered.
+        if arrival.is_invite() && self.layer.has_lost_flow(server) {
+            self.caller_lost(now, server);
+        }
     }
 
     /// §8.3: the contacts, the preferred first. One that only a connection of ours leads to says nothing to another.

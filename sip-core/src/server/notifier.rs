@@ -203,6 +203,7 @@ impl Server {
         }
         self.count(200);
         self.layer.respond(now, server, 200, writer.finish());
+        self.answered_late(now, arrival);
     }
 
     /// Where requests within a subscription come to. A page sends over its connection whatever this says, and what TLS verifies is

@@ -86,20 +86,34 @@ impl Server {
         self.seek(now, Errand::Extend { server, q, goal }, [uri].into());
     }
 
-    /// The connection of a peer's pending request is gone: §18.2.2 has the responses go to `received` and the port of
-    /// `sent-by`, over a new one; and if there is none to be had, RFC 3263 §5 to where `sent-by` leads.
-    pub(super) fn return_to(&mut self, now: Instant, server: ServerId, domain: SmolStr) {
+    /// The connection that a request came over is gone: §18.2.2 has the responses go to `received` and the port of
+    /// `sent-by`, over a new one; and if there is none to be had, RFC 3263 §5 to where `sent-by` leads. `domain`: that of the peer, if
+    /// it said more than its Via. A stranger says which port it likes: what cannot be reached by a request is reached by no response,
+    /// but over TLS, where whoever is there shows first that it is `domain`.
+    pub(super) fn return_to(&mut self, now: Instant, server: ServerId, domain: Option<SmolStr>, ours: bool) {
         let (Some(hop), Some(request)) = (self.layer.server_hop(server), self.layer.server_request(server))
         else {
             return;
         };
+        let Hop { transport, remote, .. } = hop;
+        // Nobody listens there (RFC 7118).
+        if transport.is_websocket() {
+            return;
+        }
         let via = request.via();
-        let port = via.port.unwrap_or(if hop.transport == Transport::Tls { 5061 } else { 5060 });
-        let addresses = [SocketAddr::new(hop.remote.ip(), port)].into();
-        let way = Way { transport: hop.transport, addresses, domain, free: false };
-        let elsewhere = via.host.ip() != Some(hop.remote.ip());
-        let sent_by = elsewhere.then(|| sent_by(&via, hop.transport));
-        self.connect(now, Errand::Caller { server, sent_by }, [way].into());
+        let domain = domain.unwrap_or_else(|| match via.host {
+            Host::Name(name) => name.into(),
+            Host::Ip(ip) => format_smolstr!("{ip}"),
+        });
+        let port = via.port.unwrap_or(if transport == Transport::Tls { 5061 } else { 5060 });
+        let sent_by = (via.host.ip() != Some(remote.ip())).then(|| sent_by(&via, transport));
+        if transport == Transport::Tls || ours || self.may_reach(remote.ip(), None, false) {
+            let addresses = [SocketAddr::new(remote.ip(), port)].into();
+            let way = Way { transport, addresses, domain, free: false };
+            self.connect(now, Errand::Caller { server, sent_by }, [way].into());
+        } else if let Some(uri) = sent_by {
+            self.seek(now, Errand::Caller { server, sent_by: None }, [uri].into());
+        }
     }
 
     /// What the proxy cannot do by itself.
@@ -112,8 +126,8 @@ impl Server {
             let Ended { peer, trace, status, reason, method, call_id } = ended;
             self.emit(Output::Refused { peer, trace, status, reason, method, call_id });
         }
-        while let Some((server, domain)) = self.proxy.poll_homeless() {
-            self.return_to(now, server, domain);
+        while let Some(lost) = self.proxy.poll_homeless() {
+            self.find_caller(now, lost);
         }
         while let Some(absence) = self.proxy.poll_absence() {
             self.wait_again(now, absence);

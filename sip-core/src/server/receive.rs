@@ -170,7 +170,7 @@ impl Server {
         if let Some(pending) = self.questions.remove_of(invite)
             && let Some(arrival) = pending.into_arrival()
         {
-            self.reply(now, invite, &arrival.request, Reply::new(487));
+            self.refuse(now, &arrival, Reply::new(487));
         }
     }
 }

@@ -73,6 +73,7 @@ impl Server {
         };
         let message = registrar::accept(&arrival.request, &bindings, now, &answer, &mut *self.entropy);
         self.count(200);
+        // If its flow is gone, so is the contact's, and no other has this answer: who waits for it in vain registers anew.
         self.layer.respond(now, server, 200, message);
     }
 

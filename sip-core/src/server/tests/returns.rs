@@ -195,3 +195,171 @@ fn rfc3261_18_2_2_the_answer_to_other_requests_than_invite_finds_a_peer_again_to
         net.quiet();
     }
 }
+
+/// Alice, who is away, and the words that somebody wants to say to her over TCP before its connection is lost.
+fn to_nobody(net: &mut Net, sender: &Peer, method: &str, from: &str, fields: &str) {
+    let alice = ws("alice", 1);
+    net.register(&alice);
+    net.close(&alice);
+    let send = |net: &mut Net, cseq: u32, extra: &str| {
+        let message = sender
+            .out(method, "sip:alice@example.com", cseq, &format!("{fields}{extra}"))
+            .replace("bob@example.com", from);
+        let told = format!("{};branch", SocketAddr::new(sender.hop.remote.ip(), 5081));
+        let message = message.replace(&format!("{};branch", sender.hop.remote), &told);
+        net.send(sender, message.clone());
+        message
+    };
+    let known = sender.hop.transport.is_websocket() && net.identities.contains_key(&sender.hop.flow);
+    if from.ends_with("@example.com") && !known {
+        let first = send(net, 2, "");
+        let challenge = net.expect(sender, 407);
+        if method == "INVITE" {
+            net.send(sender, ack_to_failure(&first, &challenge));
+        }
+        let request = Request::parse(first.into()).unwrap();
+        let extra = digest(sender.name, sender.name, &challenge, request.method(), request.uri());
+        send(net, 3, &extra);
+    } else {
+        send(net, 2, "");
+    }
+    if method == "INVITE" {
+        net.expect(sender, 100);
+    }
+    net.quiet();
+    net.close(sender);
+    net.sent.clear();
+}
+
+#[test]
+fn rfc3261_18_2_2_answers_of_our_own_find_a_peer_whose_connection_is_gone() {
+    for method in ["MESSAGE", "INVITE"] {
+        let mut net = Net::with(|config| {
+            config.callers = Callers::Peers;
+            let sources = ["198.18.0.7".parse().unwrap()].into();
+            let uri = "sip:198.18.0.7".into();
+            config.peers = [super::super::Peer { name: "b".into(), uri, sources, trusted: false }].into();
+        });
+        let bob = elsewhere(Transport::Tcp, "198.18.0.7:40404");
+        to_nobody(&mut net, &bob, method, "bob@b.example", "");
+        net.advance(Duration::from_secs(6));
+        net.expect(&server(Transport::Tcp, 5081), 480);
+        net.quiet();
+    }
+}
+
+#[test]
+fn rfc3261_18_2_2_answers_of_our_own_find_a_phone_of_ours_whose_connection_is_gone() {
+    for outward in [Outward::Nowhere, Outward::Public] {
+        let mut net = Net::with(|config| config.outward = outward);
+        let phone = Peer { hop: elsewhere(Transport::Tcp, "10.0.0.9:40404").hop, ..tcp("carol", 40_404) };
+        to_nobody(&mut net, &phone, "MESSAGE", "carol@example.com", "");
+        net.advance(Duration::from_secs(6));
+        net.expect(&elsewhere(Transport::Tcp, "10.0.0.9:5081"), 480);
+        net.quiet();
+    }
+}
+
+#[test]
+fn answers_of_our_own_wait_for_who_registered() {
+    for (phone, back) in [(ws("bob", 2), ws("bob", 3)), (tcp("bob", 2), tcp("bob", 3))] {
+        let mut net = Net::with(|config| config.limits.away = Duration::from_secs(2));
+        net.register(&phone);
+        to_nobody(&mut net, &phone, "MESSAGE", "bob@example.com", "");
+        net.advance(Duration::from_secs(3));
+        net.quiet();
+        net.register(&back);
+        net.answer_waiting(false);
+        net.expect(&back, 480);
+        net.quiet();
+    }
+}
+
+#[test]
+fn rfc7118_nobody_is_called_back_over_a_websocket() {
+    let mut net = Net::with(|config| config.outward = Outward::Anywhere);
+    to_nobody(&mut net, &ws("carol", 2), "MESSAGE", "carol@example.com", "");
+    net.advance(Duration::from_secs(120));
+    net.quiet();
+    assert_eq!(net.server.load(), (0, 0, 0));
+}
+
+#[test]
+fn a_stranger_has_no_connection_opened_where_its_requests_could_not_go() {
+    for (address, outward, told) in [
+        ("203.0.113.9", Outward::Public, true),
+        ("203.0.113.9", Outward::Nowhere, false),
+        ("10.0.0.9", Outward::Public, false),
+        ("127.0.0.1", Outward::Public, false),
+    ] {
+        // The second is a proxy's that wants to stay in the way.
+        for (method, fields) in [("MESSAGE", ""), ("INVITE", "Record-Route: <sip:b.example;lr>\r\n")] {
+            let mut net = Net::with(|config| config.outward = outward);
+            let dave = elsewhere(Transport::Tcp, &format!("{address}:40404"));
+            to_nobody(&mut net, &dave, method, "dave@b.example", fields);
+            net.advance(Duration::from_secs(6));
+            if told {
+                net.expect(&elsewhere(Transport::Tcp, &format!("{address}:5081")), 480);
+            }
+            net.quiet();
+        }
+    }
+}
+
+/// It closed while its callee was being looked for.
+#[test]
+fn rfc3261_18_2_2_a_call_whose_caller_is_lost_early_finds_it_again_or_ends() {
+    for there in [true, false] {
+        let mut net = Net::with(|config| config.outward = Outward::Anywhere);
+        let alice = ws("alice", 1);
+        net.register(&alice);
+        let bob = elsewhere(Transport::Tcp, "198.18.0.7:40404");
+        let invite = bob.invite("alice", 2, "").replace("bob@example.com", "bob@b.example");
+        net.silent = true;
+        net.send(&bob, invite.replace("198.18.0.7:40404;branch", "198.18.0.7:5081;branch"));
+        net.close(&bob);
+        net.silent = false;
+        let back = server(Transport::Tcp, 5081);
+        if !there {
+            net.dead.insert(back.hop.remote);
+        }
+        net.answer_waiting(false);
+        let mut forwarded = None;
+        while let Some((to, message)) = net.sent.pop_front() {
+            match Message::parse(message).unwrap() {
+                Message::Request(request) => forwarded = Some(request),
+                Message::Response(response) => assert_eq!((to, response.status()), (back.hop, 100)),
+            }
+        }
+        let forwarded = forwarded.unwrap();
+        net.send(&alice, alice.answer(&forwarded, 180));
+        if there {
+            net.expect(&back, 180);
+            net.advance(Duration::from_secs(60));
+            net.quiet();
+        } else {
+            net.advance(Duration::from_secs(11));
+            net.request(&alice, &Method::Cancel);
+        }
+    }
+}
+
+#[test]
+fn a_registration_whose_connection_is_gone_is_not_confirmed_over_another() {
+    let mut net = Net::with(|config| config.outward = Outward::Anywhere);
+    let phone = tcp("bob", 6000);
+    net.silent = true;
+    net.send(&phone, phone.register(1, &phone.contact_field()));
+    net.silent = false;
+    net.answer_waiting(false);
+    let challenge = net.expect(&phone, 401);
+    let extra = digest("bob", "bob", &challenge, &Method::Register, "sip:example.com");
+    net.silent = true;
+    net.send(&phone, phone.register(2, &format!("{}{extra}", phone.contact_field())));
+    net.close(&phone);
+    net.silent = false;
+    net.answer_waiting(false);
+    net.answer_waiting(false);
+    net.quiet();
+    assert_eq!(net.server.counters().registered, 1);
+}
