@@ -3,10 +3,10 @@
 use alloc::borrow::Cow;
 use alloc::format;
 use alloc::string::String;
-use core::hash::Hasher as _;
+use core::hash::Hasher;
 use core::net::IpAddr;
 
-use siphasher::sip128::{Hasher128 as _, SipHasher24};
+use siphasher::sip128::Hasher128 as _;
 
 use crate::entropy::{self, Entropy, SeededEntropy};
 use crate::message::{HeaderName, Host, Method, Request};
@@ -26,18 +26,15 @@ impl LoopMark {
     /// §16.6 step 8: Request-URI, tags, Call-ID, CSeq number, Route and Proxy-Require. With a key of our own: to another proxy that
     /// does as we do and hands the request on unchanged, its mark is nothing. So no sent-by need be compared (RFC 5393 §4.2.2).
     pub(super) fn of(request: &Request, tokens: &RouteTokens) -> Self {
-        let mut hash = Fields(tokens.fingerprint());
-        // The length of no branch, so that it is the hash of nothing else.
-        hash.0.write_u64(u64::MAX);
-        hash.add(request.uri());
-        hash.add(request.from_tag().unwrap_or_default());
-        hash.add(request.to_tag().unwrap_or_default());
-        hash.add(request.call_id());
-        request.headers().list(HeaderName::Route).for_each(|value| hash.add(value));
-        request.headers().list(HeaderName::ProxyRequire).for_each(|value| hash.add(value));
+        let mut hash = Fields(tokens.loops());
+        let (from, to) = (request.from_tag().unwrap_or_default(), request.to_tag().unwrap_or_default());
+        hash.all([request.uri(), from, to, request.call_id()]);
+        // As they stand: whoever writes them otherwise does it no second time round.
+        request.headers().all(HeaderName::Route).for_each(|values| hash.add(values));
+        request.headers().all(HeaderName::ProxyRequire).for_each(|values| hash.add(values));
         hash.number(request.cseq().number);
         let mut mark = [0; MARK];
-        text(&hash.0.finish128().as_bytes(), &mut mark);
+        text(&hash.0.finish().to_le_bytes(), &mut mark);
         Self(mark)
     }
 
@@ -122,11 +119,17 @@ fn push(mut bits: u128, out: &mut String) {
 }
 
 /// A hash over fields that cannot run into each other.
-struct Fields(SipHasher24);
+struct Fields<H>(H);
 
-impl Fields {
+impl<H: Hasher> Fields<H> {
     fn add(&mut self, text: &str) {
         self.bytes(text.as_bytes());
+    }
+
+    /// Their lengths as one number: no message has 64 KiB of one of these.
+    fn all(&mut self, texts: [&str; 4]) {
+        self.0.write_u64(texts.iter().fold(0, |lengths, text| lengths << 16 | text.len() as u64));
+        texts.iter().for_each(|text| self.0.write(text.as_bytes()));
     }
 
     fn bytes(&mut self, bytes: &[u8]) {

@@ -7,6 +7,8 @@ use crate::message::digits::push_socket;
 use crate::message::{Method, Request};
 use crate::transport::{Hop, RouteTarget};
 
+/// What stands before the token.
+const BEFORE: &str = "<sip:";
 /// Room for a value: most take less.
 const VALUE_BYTES: usize = 192;
 
@@ -24,7 +26,7 @@ pub(super) fn records(request: &Request, routes: usize) -> bool {
 /// there, which says nothing but where to find us: whom it leads to is sealed.
 pub(super) fn value(turn: &mut Turn<'_>, target: &RouteTarget, call_id: &str, hop: &Hop) -> String {
     let mut out = String::with_capacity(VALUE_BYTES);
-    out.push_str("<sip:");
+    out.push_str(BEFORE);
     turn.tokens.seal_into(&mut out, target, call_id, turn.now, turn.entropy);
     out.push('@');
     push_socket(&mut out, &hop.local);
@@ -32,4 +34,10 @@ pub(super) fn value(turn: &mut Turn<'_>, target: &RouteTarget, call_id: &str, ho
     out.push_str(hop.transport.uri_token());
     out.push_str(";lr>");
     out
+}
+
+/// What stands in a Route where [`value`] has its token, if it is written as that writes it.
+pub(super) fn token(route: &str) -> Option<&str> {
+    let rest = route.strip_prefix(BEFORE)?;
+    Some(&rest[..memchr::memchr(b'@', rest.as_bytes())?])
 }

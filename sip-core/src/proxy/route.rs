@@ -4,7 +4,7 @@ use alloc::format;
 use alloc::string::String;
 use core::fmt::Write as _;
 
-use super::{Domain, Refusal};
+use super::{Domain, Refusal, record_route};
 use crate::message::typed::Route;
 use crate::message::{Fault, HeaderName, Host, NameAddr, Refused, Request, Rewrite, Uri};
 use crate::time::Instant;
@@ -61,23 +61,31 @@ impl Path {
         tokens: &RouteTokens,
         now: Instant,
     ) -> Result<Self, Refusal> {
+        let open = |token| match tokens.open(token, request.call_id(), now) {
+            Ok(target) => Ok(Some(target)),
+            Err(Unopened::Expired) => Err(Refusal::Expired),
+            Err(Unopened::Foreign) => Ok(None),
+        };
+        let headers = request.headers();
         let mut routes = 0;
         let mut sender = None;
-        for route in request.headers().typed_all::<Route<'_>>() {
-            let Some(Uri::Sip(uri)) = route?.parsed_uri() else {
-                return Err(Refusal::Invalid(Fault::Malformed(HeaderName::Route).into()));
-            };
-            let target = match uri.user.map(|token| tokens.open(token, request.call_id(), now)) {
-                Some(Ok(target)) => Some(target),
-                Some(Err(Unopened::Expired)) => return Err(Refusal::Expired),
-                Some(Err(Unopened::Foreign)) | None => None,
-            };
-            match (target, sender.take()) {
+        for value in headers.list(HeaderName::Route) {
+            // What opens is ours, whatever else the address says: most are not read further.
+            let mut target = record_route::token(value).map_or(Ok(None), open)?;
+            let mut uri = None;
+            if target.is_none() {
+                let Some(Uri::Sip(read)) = headers.typed_value::<Route<'_>>(value)?.parsed_uri() else {
+                    return Err(Refusal::Invalid(Fault::Malformed(HeaderName::Route).into()));
+                };
+                target = read.user.map_or(Ok(None), open)?;
+                uri = Some(read);
+            }
+            match (target, sender.take(), uri) {
                 // Only a dialog has tokens, and there stands nothing of ours before them.
-                (Some(target), None) if routes == 0 && request.to_tag().is_some() => sender = Some(target),
-                (Some(receiver), Some(sender)) => return Ok(Self::Dialog { sender, receiver }),
-                (Some(_), None) | (None, Some(_)) => return Err(Refusal::RouteSet),
-                (None, None) if !domain.names(&uri, from.local.ip()) => {
+                (Some(target), None, _) if routes == 0 && request.to_tag().is_some() => sender = Some(target),
+                (Some(receiver), Some(sender), _) => return Ok(Self::Dialog { sender, receiver }),
+                (Some(_), None, _) | (None, Some(_), _) => return Err(Refusal::RouteSet),
+                (None, None, Some(uri)) if !domain.names(&uri, from.local.ip()) => {
                     return match request.to_tag() {
                         None => Ok(Self::Preloaded { routes }),
                         Some(_) => Err(Refusal::ForeignRoute),
@@ -85,10 +93,10 @@ impl Path {
                 }
                 // It is ours by its host and has a user part: in a dialog, a token of another call. To
                 // follow the Request-URI past it would be to relay.
-                (None, None) if request.to_tag().is_some() && uri.user.is_some() => {
+                (None, None, Some(uri)) if request.to_tag().is_some() && uri.user.is_some() => {
                     return Err(Refusal::RouteSet);
                 }
-                (None, None) => routes += 1,
+                (None, None, _) => routes += 1,
             }
         }
         match sender {

@@ -52,7 +52,8 @@ impl Headers {
         core::iter::from_fn(next)
     }
 
-    fn typed_value<'a, T: TypedHeader<'a>>(&'a self, text: &'a str) -> Result<T, ParseError> {
+    /// A value of a list, read by itself.
+    pub(crate) fn typed_value<'a, T: TypedHeader<'a>>(&'a self, text: &'a str) -> Result<T, ParseError> {
         T::parse(text).map_err(|error| {
             ParseError::new(Fault::Malformed(T::NAME), self.offset_of(text) + error.offset())
         })
