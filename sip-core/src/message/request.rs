@@ -113,15 +113,7 @@ impl Response {
 
     /// The Via below the topmost: whom it is for next.
     pub fn next_via(&self) -> Option<&str> {
-        let headers = self.headers();
-        let mut fields = headers.fields_of(HeaderName::Via);
-        let (first, top) = (fields.next()?, self.0.essentials.via.span());
-        // As a rule each stands in a field of its own.
-        if top.end == first.value().end {
-            let next = fields.map(|field| headers.value_of(field));
-            return next.flat_map(split_list).next();
-        }
-        headers.list(HeaderName::Via).nth(1)
+        self.next_vias().next()
     }
 
     /// 2xx.
@@ -165,6 +157,18 @@ macro_rules! essentials {
             /// The topmost Via's branch.
             pub fn branch(&self) -> Option<&str> {
                 self.0.essentials.branch.within(self.0.headers.slice(self.0.essentials.via.span()))
+            }
+
+            /// The Vias below the topmost.
+            pub(crate) fn next_vias(&self) -> impl Iterator<Item = &str> {
+                let (headers, top) = (&self.0.headers, self.0.essentials.via.span());
+                let fields = headers.fields_of(HeaderName::Via);
+                // As a rule each stands in a field of its own, and nothing behind the topmost in its.
+                fields.skip_while(move |field| field.value().end < top.end).flat_map(move |field| {
+                    let start = field.value().start;
+                    let start = if start <= top.end { top.end } else { start };
+                    split_list(headers.slice(Span { start, end: field.value().end }))
+                })
             }
 
             /// From.

@@ -93,21 +93,23 @@ const CHARACTERS: usize = 24;
 
 fn of_transaction(request: &Request, from: Option<IpAddr>, tokens: &RouteTokens) -> u128 {
     let via = request.via();
+    let method = match request.method() {
+        Method::Ack | Method::Cancel => Method::Invite.as_str(),
+        other => other.as_str(),
+    };
     let mut hash = Fields(tokens.fingerprint());
-    hash.add(request.branch().unwrap_or_default());
+    hash.all([
+        request.branch().unwrap_or_default(),
+        request.call_id(),
+        request.from_tag().unwrap_or_default(),
+        method,
+    ]);
+    hash.0.write_u64(u64::from(request.cseq().number) << 32 | via.port.map_or(0, u64::from));
     match via.host {
         Host::Name(name) => hash.add(name),
         Host::Ip(ip) => hash.address(ip),
     }
-    hash.number(via.port.map_or(0, u32::from));
     from.into_iter().for_each(|ip| hash.address(ip));
-    hash.add(request.call_id());
-    hash.add(request.from_tag().unwrap_or_default());
-    hash.number(request.cseq().number);
-    hash.add(match request.method() {
-        Method::Ack | Method::Cancel => Method::Invite.as_str(),
-        other => other.as_str(),
-    });
     hash.0.finish128().as_u128()
 }
 

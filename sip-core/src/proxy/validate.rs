@@ -3,7 +3,7 @@
 use super::branch::LoopMark;
 use super::{Refusal, privacy};
 use crate::message::validate::{Role, Rules};
-use crate::message::{HeaderName, Request, Via};
+use crate::message::{Request, Via};
 use crate::transport::RouteTokens;
 
 /// What this proxy takes. `sips` would promise TLS on every hop, which no flow here can (RFC 5630 §3.1.1); in Proxy-Require
@@ -15,7 +15,7 @@ pub const RULES: Rules<'_> =
 pub fn validate(request: &Request, tokens: &RouteTokens) -> Result<(), Refusal> {
     RULES.request(request)?;
     // Step 4. Branches that cannot have a mark are nearly all, so that almost no request pays for the hash.
-    let others = request.headers().list(HeaderName::Via).skip(1).filter_map(Via::parse);
+    let others = request.next_vias().filter_map(Via::parse);
     let branches = request.branch().into_iter().chain(others.filter_map(|via| via.branch()));
     let mut marked = branches.filter(|branch| LoopMark::is_in(branch)).peekable();
     if marked.peek().is_some() {

@@ -81,20 +81,20 @@ impl Server {
 
     fn receive_response(&mut self, now: Instant, from: Hop, response: Response) {
         self.counters.responses += 1;
+        // A transaction knows where its response goes, whatever stands in the next Via.
+        if self.layer.receive_response(now, response.clone()) {
+            return;
+        }
         if let Err(dropped) = proxy::RULES.response(&response) {
             return self.counters.dropped(dropped);
         }
-        let via = response.via();
-        let sent_by = via.host.ip().map(|ip| SocketAddr::new(ip, via.port.unwrap_or(5060)));
         let ours = self.config.routing.mode == Mode::Stateless;
         if ours && let Some((target, message)) = proxy::back(&response, &self.tokens, now) {
             return self.send_back(now, target, message);
         }
-        if self.layer.receive_response(now, response) {
-            return;
-        }
         // §18.1.2: "MUST be silently discarded" if sent-by is not what this transport inserts.
-        match sent_by {
+        let via = response.via();
+        match via.host.ip().map(|ip| SocketAddr::new(ip, via.port.unwrap_or(5060))) {
             Some(sent_by) if sent_by == from.local => self.counters.stray_responses += 1,
             _ => self.counters.dropped(Dropped::Misrouted),
         }

@@ -151,17 +151,35 @@ fn responses_that_are_not_ours_are_dropped() {
     // §18.1.2: another's Via, and one that says nothing of us.
     let sent_by = forwarded.via().host.to_string();
     let misrouted = [stray.replacen(&sent_by, "192.0.2.77", 1), stray.replacen(&sent_by, "a.invalid", 1)];
-    // RFC 4475 §3.3.10: to whom a transaction is known, and to whom none is.
-    let alices = forwarded.headers().list(HeaderName::Via).nth(1).unwrap();
-    let broadcast = |text: &str| text.replacen(alices, "SIP/2.0/UDP 255.255.255.255", 1);
-    let nowhere = [broadcast(&stray), broadcast(&bob.answer(&forwarded, 200))];
-    for response in [stray].into_iter().chain(misrouted).chain(nowhere) {
+    // RFC 4475 §3.3.10.
+    let nowhere = broadcast(&forwarded, &stray);
+    for response in [stray].into_iter().chain(misrouted).chain([nowhere]) {
         net.send(&bob, response);
     }
     net.quiet();
     let counters = net.server.counters();
     assert_eq!((counters.stray_responses, counters.responses_misrouted), (1, 2));
-    assert_eq!((counters.responses_to_no_host, counters.responses), (2, 5));
+    assert_eq!((counters.responses_to_no_host, counters.responses), (1, 4));
+}
+
+/// A response to `request` whose next Via names no one host.
+fn broadcast(request: &Request, response: &str) -> String {
+    let next = request.headers().list(HeaderName::Via).nth(1).unwrap();
+    response.replacen(next, "SIP/2.0/UDP 255.255.255.255", 1)
+}
+
+#[test]
+fn rfc3261_17_2_the_response_of_a_transaction_goes_where_that_says_and_not_its_via() {
+    let mut net = Net::new();
+    let (alice, bob) = (ws("alice", 1), udp("bob", 5));
+    net.register(&alice);
+    net.register(&bob);
+    net.send(&alice, alice.invite("bob", 2, ""));
+    net.expect(&alice, 100);
+    let forwarded = net.request(&bob, &Method::Invite);
+    net.send(&bob, broadcast(&forwarded, &bob.answer(&forwarded, 180)));
+    net.expect(&alice, 180);
+    net.quiet();
 }
 
 /// §20.43: text that a quoted string takes as it is.
