@@ -61,7 +61,7 @@ async fn ends(running: &Running, waiting: &mut [(&mut WsPeer, usize)]) {
     running.wait_for_metric("trapezoid_sip_questions_open", 0).await;
 }
 
-/// 64 connections are being opened at a time, 32 for one address; the places come back.
+/// 64 connections are being opened at a time, 32 for one address and for one account; the places come back.
 #[tokio::test]
 async fn connections_being_opened() {
     // It accepts, and never says anything in TLS. All of 127.0.0.0/8 leads to it.
@@ -80,7 +80,9 @@ async fn connections_being_opened() {
     let uris = |net: u8, count: u8| -> Vec<String> {
         (1..=count).map(|n| format!("sip:c@127.0.{net}.{n}:{port};transport=tls")).collect()
     };
+    let mut elsewhere = page(&running, "alice", "127.0.0.25").await;
     assert_eq!(refused_at_once(&running, &mut alice, "alice", &uris(1, 38), 32).await, 6);
+    assert_eq!(refused_at_once(&running, &mut elsewhere, "alice", &uris(5, 1), 32).await, 1);
     // Others go on: somebody there answers Bob.
     let mut friend = TcpPeer::over(friend(&mut bob).await);
     let received = friend.receive().await;
@@ -132,7 +134,7 @@ async fn friend(bob: &mut WsPeer) -> TcpStream {
     timeout(PATIENCE, friend.accept()).await.expect("a connection").unwrap().0
 }
 
-/// 256 questions are with DNS at a time, 128 for one address; the places come back.
+/// 256 questions are with DNS at a time, 128 for one address and for one account; the places come back.
 #[tokio::test]
 async fn questions_to_dns() {
     let silent = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
@@ -148,7 +150,9 @@ async fn questions_to_dns() {
     let uris = |who: &str, count: usize| -> Vec<String> {
         (0..count).map(|n| format!("sip:c@{who}{n}.example:5060;transport=udp")).collect()
     };
+    let mut elsewhere = page(&running, "alice", "127.0.0.25").await;
     assert_eq!(refused_at_once(&running, &mut alice, "alice", &uris("a", 132), 128).await, 4);
+    assert_eq!(refused_at_once(&running, &mut elsewhere, "alice", &uris("d", 1), 128).await, 1);
     assert_eq!(refused_at_once(&running, &mut bob, "bob", &uris("b", 128), 256).await, 0);
     assert_eq!(refused_at_once(&running, &mut third, "bob", &uris("c", 1), 256).await, 1);
     ends(&running, &mut [(&mut alice, 128), (&mut bob, 128)]).await;

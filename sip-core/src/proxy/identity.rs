@@ -18,6 +18,16 @@ pub enum Asserted {
     Theirs,
 }
 
+impl Asserted {
+    /// The address-of-record that proved itself here.
+    pub fn account(&self) -> Option<SmolStr> {
+        match self {
+            Self::Ours(aor) => Some(aor.clone()),
+            Self::Nobody | Self::Theirs => None,
+        }
+    }
+}
+
 /// The identity in a request. `trusted`: whom it goes to is of our trust domain. Returns whether it was kept from it.
 pub(super) fn in_request(
     rewrite: &mut Rewrite<'_>,

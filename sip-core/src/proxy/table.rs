@@ -87,6 +87,11 @@ impl Proxy {
         self.contexts.get(&server).map(|context| &context.inbound.sender)
     }
 
+    /// Whose identity a request asserts that is on its way.
+    pub fn asserted(&self, server: ServerId) -> Option<&Asserted> {
+        self.contexts.get(&server).map(|context| &context.inbound.asserted)
+    }
+
     /// The flow of a pending request's sender is gone. Unless it repeats its request over another or
     /// [`Layer::set_server_hop`](crate::transaction::Layer::set_server_hop) moves it, it is given up after a while.
     ///

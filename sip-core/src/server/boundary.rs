@@ -218,9 +218,8 @@ pub enum Question {
     Resolve {
         /// What is asked.
         queries: Vec<Query>,
-        /// Where the request came from that it is for, so that nobody takes all the room there is for this; `None` for what is the
-        /// server's own.
-        source: Option<IpAddr>,
+        /// Whose request it is for, so that nobody takes all the room there is for this; `None` for what is the server's own.
+        source: Option<Source>,
     },
     /// A hop over the first of these ways that can be had, those that failed lately last: from a datagram socket of the
     /// right family, over a connection that exists and was verified for the way's domain, or a new one. Answer:
@@ -229,8 +228,17 @@ pub enum Question {
         /// In the order they are to be tried.
         ways: Vec<Way>,
         /// As in [`Self::Resolve`].
-        source: Option<IpAddr>,
+        source: Option<Source>,
     },
+}
+
+/// Whose request something is done for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Source {
+    /// Where it came from.
+    pub address: IpAddr,
+    /// The address-of-record of the account that proved itself, if one did: it may have many addresses.
+    pub account: Option<SmolStr>,
 }
 
 /// How somebody who is away is waited for.

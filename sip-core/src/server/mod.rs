@@ -35,8 +35,8 @@ mod tests;
 
 pub use crate::proxy::{Forward, Forwards, Occasion};
 pub use boundary::{
-    Answer, Health, Hold, Identity, Input, Output, Question, QuestionId, Wait, Watch, WatchError, WatchId,
-    Watched, Watcher,
+    Answer, Health, Hold, Identity, Input, Output, Question, QuestionId, Source, Wait, Watch, WatchError,
+    WatchId, Watched, Watcher,
 };
 pub use config::{Callers, Config, ForwardRule, Limits, Mode, Outward, Preloaded, Routing, WatchedUsers};
 pub use counters::Counters;

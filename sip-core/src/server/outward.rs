@@ -10,12 +10,12 @@ use smol_str::{SmolStr, format_smolstr};
 use super::questions::{Arrival, Departure, Errand, Goal, Pending, Quest};
 use super::reply::Reply;
 use super::rule::Rule;
-use super::{Health, Output, Question, Server};
+use super::{Health, Output, Question, Server, Source};
 use crate::entropy::{Entropy, SeededEntropy};
 use crate::limits;
 use crate::message::typed::{QValue, Route};
 use crate::message::{Host, Request, Uri, Via, escape_user, unescape};
-use crate::proxy::{self, Detours, Ended, Failure, Target};
+use crate::proxy::{self, Asserted, Detours, Ended, Failure, Target};
 use crate::time::Instant;
 use crate::transaction::ServerId;
 use crate::transport::target::{Located, Nowhere, Records, Search, Way, for_length, locate};
@@ -261,16 +261,25 @@ impl Server {
     }
 
     /// Whose request it is for.
-    fn source_of(&self, errand: &Errand) -> Option<IpAddr> {
-        let hop = match errand {
-            Errand::Forward(departure) => Some(departure.arrival.from),
-            Errand::Retry(retry) => self.layer.server_hop(retry.server),
-            Errand::Extend { server, .. } | Errand::Caller { server, .. } => self.layer.server_hop(*server),
+    fn source_of(&self, errand: &Errand) -> Option<Source> {
+        let server = match errand {
+            Errand::Forward(departure) => {
+                let arrival = &departure.arrival;
+                return Some(Source {
+                    address: arrival.from.remote.ip(),
+                    account: self.asserted(arrival).account(),
+                });
+            }
+            Errand::Retry(retry) => retry.server,
+            Errand::Extend { server, .. } | Errand::Caller { server, .. } => *server,
             // Whoever subscribed.
-            Errand::Notify { known, .. } => return known.addresses.first().map(SocketAddr::ip),
-            Errand::Probe { .. } => None,
+            Errand::Notify { known, .. } => {
+                return Some(Source { address: known.addresses.first()?.ip(), account: None });
+            }
+            Errand::Probe { .. } => return None,
         };
-        hop.map(|hop| hop.remote.ip())
+        let address = self.layer.server_hop(server)?.remote.ip();
+        Some(Source { address, account: self.proxy.asserted(server).and_then(Asserted::account) })
     }
 
     pub(super) fn connected(

@@ -7,11 +7,11 @@ mod race;
 
 use std::collections::HashMap;
 use std::io;
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use parking_lot::Mutex;
-use sip_core::server::Health;
+use sip_core::server::{Health, Source};
 use sip_core::transport::target::Way;
 use sip_core::transport::{Hop, Transport};
 use tokio::net::TcpStream;
@@ -29,7 +29,7 @@ use crate::listener::{Admission, keep_alive};
 use crate::places::{Place, Places};
 use crate::tls::Connector;
 
-/// Connections being opened at a time, half of them for one address. Past it: there is no way to the peer, and the request fails.
+/// Connections being opened at a time, half of them for one address and for one account. Past it: there is no way to the peer, and the request fails.
 const DIALS: usize = 64;
 
 /// Opens connections, one at a time to any one peer.
@@ -82,8 +82,8 @@ impl Dialer {
         &self.tasks
     }
 
-    /// Opens a connection for a request that came from `source`. `None`: it cannot be had, or too many are being opened.
-    pub async fn open(&self, exchange: &Arc<Exchange>, way: &Way, source: Option<IpAddr>) -> Option<Hop> {
+    /// Opens a connection for a request of `source`. `None`: it cannot be had, or too many are being opened.
+    pub async fn open(&self, exchange: &Arc<Exchange>, way: &Way, source: Option<&Source>) -> Option<Hop> {
         if !matches!(way.transport, Transport::Tcp | Transport::Tls) {
             return None;
         }

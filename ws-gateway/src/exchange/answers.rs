@@ -1,10 +1,11 @@
 //! Answers to the core's questions: at once where they are known, later where the network must be asked.
 
-use std::net::IpAddr;
 use std::sync::Arc;
 
 use sip_core::registrar::{self, Awaited, UpdateError};
-use sip_core::server::{Answer, Input, Question, QuestionId, Wait, Watch, WatchError, Watched, Watcher};
+use sip_core::server::{
+    Answer, Input, Question, QuestionId, Source, Wait, Watch, WatchError, Watched, Watcher,
+};
 use sip_core::time::Instant;
 use sip_core::transport::target::{Records, Way};
 use sip_core::transport::{Hop, RouteTarget, Transport};
@@ -55,7 +56,7 @@ impl Exchange {
             }
             Question::Resolve { queries, source } => {
                 let failed = queries.iter().map(|_| Records::Failed).collect();
-                let asked = self.resolver.resolve(self, queries, source, shard, id);
+                let asked = self.resolver.resolve(self, queries, source.as_ref(), shard, id);
                 (!asked).then_some(Answer::Resolved(failed))
             }
             Question::Connect { ways, source } => self.connect(shard, id, ways, source, now),
@@ -141,7 +142,7 @@ impl Exchange {
         shard: usize,
         question: QuestionId,
         ways: Vec<Way>,
-        source: Option<IpAddr>,
+        source: Option<Source>,
         now: Instant,
     ) -> Option<Answer> {
         let order = self.targets.order(&ways, now);
@@ -162,7 +163,7 @@ impl Exchange {
         Ways { ways, order, source }: Ways,
         answer: fn(Option<(usize, Hop)>) -> Answer,
     ) -> bool {
-        let Some(place) = self.connecting.take(source) else { return false };
+        let Some(place) = self.connecting.take(source.as_ref()) else { return false };
         let exchange = Arc::clone(self);
         self.dialer.tasks().spawn(async move {
             let mut found = None;
@@ -170,7 +171,7 @@ impl Exchange {
                 let way = &ways[at];
                 let hop = match exchange.at_once(way) {
                     Some(hop) => Some(hop),
-                    None => exchange.dialer.open(&exchange, way, source).await,
+                    None => exchange.dialer.open(&exchange, way, source.as_ref()).await,
                 };
                 if let Some(hop) = hop {
                     found = Some((at, hop));
@@ -196,7 +197,7 @@ impl Exchange {
 struct Ways {
     ways: Vec<Way>,
     order: Vec<usize>,
-    source: Option<IpAddr>,
+    source: Option<Source>,
 }
 
 fn reachable(found: Option<(usize, Hop)>) -> Answer {

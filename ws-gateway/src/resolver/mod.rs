@@ -15,7 +15,7 @@ use hickory_resolver::net::NetError;
 use hickory_resolver::net::runtime::TokioRuntimeProvider;
 use hickory_resolver::proto::rr::{RData, RecordType};
 use parking_lot::Mutex;
-use sip_core::server::{Answer, QuestionId};
+use sip_core::server::{Answer, QuestionId, Source};
 use sip_core::transport::target::{Naptr, Query, Records, Secured, Srv};
 use smol_str::SmolStr;
 use tokio::time::timeout;
@@ -25,7 +25,7 @@ use crate::clock;
 use crate::exchange::Exchange;
 use crate::places::Places;
 
-/// Questions of the core that are being asked at a time, half of them for one address. Past it: no answer, and the request fails or goes on without.
+/// Questions of the core that are being asked at a time, half of them for one address and for one account. Past it: no answer, and the request fails or goes on without.
 const SEARCHES: usize = 256;
 
 /// Answers kept, of all kinds. Past it the least used are forgotten.
@@ -80,7 +80,7 @@ impl Resolver {
         &self,
         exchange: &Arc<Exchange>,
         queries: Vec<Query>,
-        source: Option<IpAddr>,
+        source: Option<&Source>,
         shard: usize,
         question: QuestionId,
     ) -> bool {

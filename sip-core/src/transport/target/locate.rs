@@ -180,6 +180,8 @@ impl Search {
     fn after_naptr(self, answers: Vec<Records>) -> Located {
         let mut records = match answers.into_iter().next() {
             Some(Records::Naptr(records)) => records,
+            // Nor if nobody could say: there are DNS servers that know no such records and say SERVFAIL, and SRV records lead
+            // no less to the domain, which "MUST maintain SRV records for the domain of the original query".
             _ => Vec::new(),
         };
         order::naptr(&mut records);

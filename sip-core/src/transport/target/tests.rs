@@ -185,10 +185,19 @@ fn rfc3263_4_1_without_naptr_each_transport_is_tried() {
         zone.asked,
         ["NAPTR example.com", "SRV _sip._udp.example.com", "SRV _sip._tcp.example.com", "A one.example.com"]
     );
-    // A silent server is as good as no record, as long as there is another way.
-    let mut zone = example().silent(Query::Naptr("example.com".into()));
+}
+
+#[test]
+fn rfc3263_4_1_where_naptr_is_not_answered_the_records_of_the_domain_itself_count() {
+    let naptr = || Query::Naptr("example.com".into());
+    let mut zone = example().silent(naptr()).srv("_sip._tcp.example.com", &[(0, 0, 5070, "one.example.com")]);
+    zone.expect("sip:a@example.com", &["TCP 192.0.2.1:5070"]);
+    let mut zone = example().silent(naptr());
     zone.expect("sip:a@example.com", &["UDP 192.0.2.9:5060"]);
     zone.expect("sips:a@example.com", &["TLS 192.0.2.9:5061"]);
+    // Neither is answered.
+    let mut zone = example().silent(naptr()).silent(Query::Srv("_sips._tcp.example.com".into()));
+    assert_eq!(zone.locate("sips:a@example.com"), Err(Nowhere::NoAnswer));
 }
 
 #[test]
