@@ -99,11 +99,6 @@ impl Response {
         self.status() < 200
     }
 
-    /// Whether there is a Via below the topmost.
-    pub(crate) fn has_next_via(&self) -> bool {
-        self.vias_are_fields() || self.next_via().is_some()
-    }
-
     /// Whether the topmost Via and the one below it stand in fields of their own, as is the rule.
     pub(crate) fn vias_are_fields(&self) -> bool {
         let mut fields = self.headers().fields_of(HeaderName::Via);

@@ -189,15 +189,13 @@ pub(super) fn response(response: &Response, trust: Trust, session: Option<Asked>
 }
 
 fn without_our_via(response: &Response) -> Option<Rewrite<'_>> {
-    if !response.has_next_via() {
-        return None;
-    }
     let mut rewrite = Rewrite::new(response.headers());
     if response.vias_are_fields() {
         rewrite.remove_first_field(HeaderName::Via);
-    } else {
-        rewrite.remove_first_values(HeaderName::Via, 1);
+        return Some(rewrite);
     }
+    response.next_via()?;
+    rewrite.remove_first_values(HeaderName::Via, 1);
     Some(rewrite)
 }
 

@@ -42,7 +42,7 @@ pub(super) fn asks(headers: &Headers, level: &str) -> bool {
 /// Serves what a request asks for, and takes what was served from what it asks.
 pub(super) fn in_request(rewrite: &mut Rewrite<'_>, request: &Request, served: Served) {
     let headers = request.headers();
-    let user = is_nobody(request.from());
+    let user = || is_nobody(request.from());
     // §5: "the privacy service MUST also remove any 'privacy' option-tag from the Proxy-Require header field".
     if serve(rewrite, headers, served, user) && headers.lists(HeaderName::ProxyRequire, OPTION) {
         let others: Vec<&str> = headers
@@ -58,11 +58,11 @@ pub(super) fn in_request(rewrite: &mut Rewrite<'_>, request: &Request, served: S
 
 /// The same in a response, whose To its receiver has written.
 pub(super) fn in_response(rewrite: &mut Rewrite<'_>, response: &Response, served: Served) {
-    serve(rewrite, response.headers(), served, true);
+    serve(rewrite, response.headers(), served, || true);
 }
 
 /// Returns whether all was served. `user`: with the informational fields gone, nothing says who the user is.
-fn serve(rewrite: &mut Rewrite<'_>, headers: &Headers, served: Served, user: bool) -> bool {
+fn serve(rewrite: &mut Rewrite<'_>, headers: &Headers, served: Served, user: impl Fn() -> bool) -> bool {
     let Ok(Some(privacy)) = headers.typed::<Privacy<'_>>() else { return false };
     // "privacy services MUST NOT perform any privacy function and MUST NOT remove or modify the Privacy header".
     if privacy.has("none") {
@@ -75,7 +75,7 @@ fn serve(rewrite: &mut Rewrite<'_>, headers: &Headers, served: Served, user: boo
     let is_served = |value: &str| match () {
         () if value.eq_ignore_ascii_case("id") => served.id,
         () if value.eq_ignore_ascii_case("history") => served.history,
-        () => asked && user && value.eq_ignore_ascii_case("user"),
+        () => asked && value.eq_ignore_ascii_case("user") && user(),
     };
     let left: Vec<&str> = privacy.values().filter(|value| !is_served(value)).collect();
     if left.len() == privacy.values().count() {

@@ -225,7 +225,7 @@ impl Server {
     /// Asks, unless too much is being asked: then what would have waited comes back.
     fn ask(&mut self, deadline: Instant, question: Question, pending: Pending) -> Result<(), Box<Pending>> {
         let pending = Box::new(pending);
-        if self.questions.len() >= self.config.limits.questions {
+        if self.questions.is_full(self.config.limits.questions) {
             self.counters.questions_full += 1;
             return Err(pending);
         }

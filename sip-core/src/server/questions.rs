@@ -7,6 +7,7 @@ use alloc::vec::Vec;
 use core::cmp::Ordering;
 
 use bytes::Bytes;
+use slab::Slab;
 use smol_str::SmolStr;
 
 use super::notifier::Application;
@@ -230,19 +231,54 @@ impl Errand {
 #[derive(Debug, Default)]
 pub(super) struct Questions {
     last: u64,
-    pending: BTreeMap<QuestionId, (Instant, Box<Pending>)>,
+    /// Each where its id says.
+    pending: Slab<Waiting>,
     deadlines: BTreeSet<(Instant, QuestionId)>,
-    /// What is held for each receiver, in the order it came. (Large keys and values are in boxes: a node of a map is
-    /// often all there is of it, and allocators are slow to give and take one of several kilobytes.)
-    held: BTreeMap<Box<RouteTarget>, VecDeque<QuestionId>>,
+    /// What is held for each receiver. (Large keys and values are in boxes: a node of a map is often all there is of it, and
+    /// allocators are slow to give and take one of several kilobytes.)
+    held: BTreeMap<Box<RouteTarget>, Queue>,
     held_total: usize,
     /// Of all that waits, what no transaction counts.
     bytes: usize,
 }
 
+#[derive(Debug)]
+struct Waiting {
+    id: QuestionId,
+    deadline: Instant,
+    pending: Box<Pending>,
+}
+
+/// In the order they came. Nearly always there is no second.
+#[derive(Debug)]
+struct Queue {
+    first: QuestionId,
+    others: VecDeque<QuestionId>,
+}
+
+/// Bits of an id that say where it is kept; above them are those that say when it was asked.
+const PLACE: u32 = 24;
+
+impl QuestionId {
+    const fn place(self) -> usize {
+        (self.0 & ((1 << PLACE) - 1)) as usize
+    }
+}
+
+impl Queue {
+    fn iter(&self) -> impl Iterator<Item = QuestionId> {
+        core::iter::once(self.first).chain(self.others.iter().copied())
+    }
+}
+
 impl Questions {
     pub(super) fn len(&self) -> usize {
         self.pending.len()
+    }
+
+    /// Whether there is no room for one more than `most`.
+    pub(super) fn is_full(&self, most: usize) -> bool {
+        self.len() >= most.min(1 << PLACE)
     }
 
     /// Whether there is no room for so many bytes more that no transaction counts.
@@ -256,50 +292,63 @@ impl Questions {
     }
 
     pub(super) fn held_for(&self, receiver: &RouteTarget) -> usize {
-        self.held.get(receiver).map_or(0, VecDeque::len)
+        self.held.get(receiver).map_or(0, |queue| 1 + queue.others.len())
+    }
+
+    fn of(&self, id: QuestionId) -> Option<&Pending> {
+        self.pending.get(id.place()).filter(|waiting| waiting.id == id).map(|waiting| &*waiting.pending)
     }
 
     /// The ACK of the same dialog that is held already, and what it is to this one: the same, whose 2xx was retransmitted
     /// meanwhile, or an older or newer one.
     pub(super) fn held_ack(&self, receiver: &RouteTarget, ack: &Request) -> Option<(QuestionId, Ordering)> {
-        self.held.get(receiver)?.iter().find_map(|id| {
-            match self.pending.get(id).map(|(_, pending)| &**pending) {
-                Some(Pending::Held { arrival, .. }) => {
-                    let held = &arrival.request;
-                    let same = arrival.server.is_none()
-                        && held.method() == ack.method()
-                        && held.call_id() == ack.call_id()
-                        && held.from_tag() == ack.from_tag()
-                        && held.to_tag() == ack.to_tag();
-                    same.then(|| (*id, held.cseq().number.cmp(&ack.cseq().number)))
-                }
-                _ => None,
+        self.held.get(receiver)?.iter().find_map(|id| match self.of(id) {
+            Some(Pending::Held { arrival, .. }) => {
+                let held = &arrival.request;
+                let same = arrival.server.is_none()
+                    && held.method() == ack.method()
+                    && held.call_id() == ack.call_id()
+                    && held.from_tag() == ack.from_tag()
+                    && held.to_tag() == ack.to_tag();
+                same.then(|| (id, held.cseq().number.cmp(&ack.cseq().number)))
             }
+            _ => None,
         })
     }
 
     pub(super) fn insert(&mut self, deadline: Instant, pending: Box<Pending>) -> QuestionId {
         self.last += 1;
-        let id = QuestionId(self.last);
+        let seat = self.pending.vacant_entry();
+        let id = QuestionId(self.last << PLACE | seat.key() as u64);
         if let Pending::Held { receiver, .. } = &*pending {
-            self.held.entry(Box::new(receiver.clone())).or_default().push_back(id);
+            match self.held.get_mut(receiver) {
+                Some(queue) => queue.others.push_back(id),
+                None => {
+                    let queue = Queue { first: id, others: VecDeque::new() };
+                    self.held.insert(Box::new(receiver.clone()), queue);
+                }
+            }
             self.held_total += 1;
         }
         self.bytes += pending.bytes();
         self.deadlines.insert((deadline, id));
-        self.pending.insert(id, (deadline, pending));
+        seat.insert(Waiting { id, deadline, pending });
         id
     }
 
     pub(super) fn remove(&mut self, id: QuestionId) -> Option<Box<Pending>> {
-        let (deadline, pending) = self.pending.remove(&id)?;
+        self.of(id)?;
+        let Waiting { deadline, pending, .. } = self.pending.remove(id.place());
         self.deadlines.remove(&(deadline, id));
         self.bytes -= pending.bytes();
         if let Pending::Held { receiver, .. } = &*pending {
             self.held_total -= 1;
             if let Some(queue) = self.held.get_mut(receiver) {
-                queue.retain(|held| *held != id);
-                if queue.is_empty() {
+                if queue.first != id {
+                    queue.others.retain(|held| *held != id);
+                } else if let Some(next) = queue.others.pop_front() {
+                    queue.first = next;
+                } else {
                     self.held.remove(receiver);
                 }
             }
@@ -310,15 +359,14 @@ impl Questions {
     /// What this question's answer lets go: all that is held for its receiver up to it, in the order it came. `None`:
     /// it holds nothing.
     pub(super) fn held_through(&self, id: QuestionId) -> Option<Vec<QuestionId>> {
-        let (_, pending) = self.pending.get(&id)?;
-        let Pending::Held { receiver, .. } = &**pending else { return None };
-        Some(self.held.get(receiver)?.iter().copied().filter(|other| *other <= id).collect())
+        let Some(Pending::Held { receiver, .. }) = self.of(id) else { return None };
+        Some(self.held.get(receiver)?.iter().filter(|other| *other <= id).collect())
     }
 
     /// What waits on behalf of a transaction.
     pub(super) fn remove_of(&mut self, server: ServerId) -> Option<Box<Pending>> {
-        let id = self.pending.iter().find(|(_, (_, pending))| pending.server() == Some(server));
-        let id = *id?.0;
+        let mut all = self.pending.iter();
+        let id = all.find(|(_, waiting)| waiting.pending.server() == Some(server))?.1.id;
         self.remove(id)
     }
 
