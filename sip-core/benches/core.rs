@@ -191,6 +191,7 @@ impl Proxied {
                 expires_at: self.now + Duration::from_secs(600),
                 call_id: "registration".into(),
                 cseq: 1,
+                first_cseq: 1,
                 path: "".into(),
                 hop: Some(Self::hop(CALLEE)),
             }])),

@@ -117,6 +117,7 @@ impl Bench {
             expires_at,
             call_id: "r".into(),
             cseq: 1,
+            first_cseq: 1,
             path: "".into(),
             hop: Some(hop),
         });

@@ -24,6 +24,8 @@ pub struct Binding {
     pub call_id: SmolStr,
     /// CSeq of that REGISTER.
     pub cseq: u32,
+    /// The lowest CSeq of a REGISTER of this Call-ID whose temporary GRUU is still valid (RFC 5627 §5.1).
+    pub first_cseq: u32,
     /// The Path of that REGISTER (RFC 3327): the Routes of what is forwarded; empty if it came straight here.
     pub path: SmolStr,
     /// The hop that REGISTER came over, and the only one the contact is reached over. `None` while the user agent
@@ -34,8 +36,7 @@ pub struct Binding {
 impl Binding {
     /// `+sip.instance` without quotes and brackets (RFC 5626 §4.1).
     pub fn instance(&self) -> Option<SmolStr> {
-        let value = Params::parse(&self.params)?.text("+sip.instance")?;
-        Some(value.strip_prefix('<')?.strip_suffix('>')?.into())
+        instance(&self.params)
     }
 
     /// Its weight among the contacts of its address-of-record (§20.10); 1 unless it says otherwise.
@@ -48,6 +49,12 @@ impl Binding {
     pub const fn remaining(&self, now: Instant) -> Duration {
         self.expires_at.since(now)
     }
+}
+
+/// The same in the parameters of any contact.
+pub(super) fn instance(params: &str) -> Option<SmolStr> {
+    let value = Params::parse(params)?.text("+sip.instance")?;
+    Some(value.strip_prefix('<')?.strip_suffix('>')?.into())
 }
 
 /// What equivalent contacts (§19.1.4) have in common, for whoever keeps an index of them. `None`: its host is a domain's name, and

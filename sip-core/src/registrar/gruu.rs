@@ -1,8 +1,8 @@
 //! Globally routable user agent URIs (RFC 5627 §5.4): public ones name their instance, temporary ones hide it.
 //!
-//! A temporary GRUU is sealed, so nobody tells whether two belong together, and there is nothing to keep: it names the
-//! address-of-record, the instance, and the registration's Call-ID. As long as the instance is registered under that
-//! Call-ID it is valid, which is just what §5.1 and §5.3 ask for.
+//! A temporary GRUU is sealed, so nobody tells whether two belong together, and none of them is kept: it names the
+//! address-of-record, the instance, and Call-ID and CSeq of the REGISTER it was given for. It is valid as long as the instance is
+//! registered under that Call-ID, and has been since that CSeq without an end ([`Binding::first_cseq`]): §5.1, §5.3.
 
 use alloc::format;
 use alloc::string::String;
@@ -34,8 +34,8 @@ pub struct Gruus {
 pub struct Instance {
     /// `+sip.instance` without quotes and brackets.
     urn: SmolStr,
-    /// Of a temporary one: a hash of the Call-ID it was made under.
-    call_id: Option<[u8; 8]>,
+    /// Of a temporary one: a hash of the Call-ID that it was made under, and the CSeq.
+    made: Option<([u8; 8], u32)>,
 }
 
 impl Gruus {
@@ -53,6 +53,7 @@ impl Gruus {
     pub fn temporary(&self, binding: &Binding, urn: &str, entropy: &mut dyn Entropy) -> String {
         let sealed = self.seals.seal(BOUND, entropy, |plain| {
             plain.extend_from_slice(&hash(&binding.call_id));
+            plain.extend_from_slice(&binding.cseq.max(binding.first_cseq).to_be_bytes());
             plain.extend_from_slice(binding.key.aor.as_bytes());
             // Neither has one.
             plain.push(0);
@@ -65,18 +66,18 @@ impl Gruus {
     /// `gr`. `None`: it is no GRUU. `Some(None)`: it is none of ours, or not any more.
     pub fn resolve(&self, uri: &SipUri<'_>, aor: &SmolStr) -> Option<Option<(SmolStr, Instance)>> {
         match uri.gruu()? {
-            Gruu::Public(urn) => {
-                Some(Some((aor.clone(), Instance { urn: SmolStr::new(&urn), call_id: None })))
-            }
+            Gruu::Public(urn) => Some(Some((aor.clone(), Instance { urn: SmolStr::new(&urn), made: None }))),
             Gruu::Temporary => Some(self.open(uri.user?)),
         }
     }
 
     fn open(&self, user: &str) -> Option<(SmolStr, Instance)> {
         self.seals.open(user.strip_prefix(PREFIX)?, BOUND, |plain| {
-            let (call_id, names) = plain.split_first_chunk()?;
+            let (call_id, rest) = plain.split_first_chunk()?;
+            let (cseq, names) = rest.split_first_chunk()?;
+            let made = Some((*call_id, u32::from_be_bytes(*cseq)));
             let (aor, urn) = core::str::from_utf8(names).ok()?.split_once('\0')?;
-            Some((aor.into(), Instance { urn: urn.into(), call_id: Some(*call_id) }))
+            Some((aor.into(), Instance { urn: urn.into(), made }))
         })
     }
 }
@@ -88,10 +89,11 @@ impl Instance {
     }
 
     /// Whether the GRUU is valid, given the bindings of its address-of-record. A public one is as long as that is (§5.3);
-    /// a temporary one while the instance is registered under the Call-ID it was given out under.
+    /// a temporary one while the instance is registered under the Call-ID that it was given out under, since then without an end.
     pub fn is_valid(&self, bindings: &[Binding]) -> bool {
-        let Some(call_id) = &self.call_id else { return true };
-        bindings.iter().any(|binding| self.has(binding) && hash(&binding.call_id) == *call_id)
+        let Some((call_id, cseq)) = &self.made else { return true };
+        let made = |binding: &Binding| *cseq >= binding.first_cseq && hash(&binding.call_id) == *call_id;
+        bindings.iter().any(|binding| self.has(binding) && made(binding))
     }
 }
 

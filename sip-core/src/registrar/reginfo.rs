@@ -13,6 +13,7 @@ use super::{Binding, BindingUpdate, Change, Gruus};
 use crate::body::dialog_info::Extent;
 use crate::body::reginfo::{Contact, ContactEvent, ContactState, RegInfo, Registration, RegistrationState};
 use crate::body::xml::Element;
+use crate::entropy::Entropy;
 use crate::message::Params;
 use crate::time::Instant;
 use crate::transport::RegistrationKey;
@@ -63,17 +64,19 @@ pub struct Report<'a> {
     pub ended: &'a [Ended],
     /// Makes their GRUUs.
     pub gruus: &'a Gruus,
+    /// Whether whoever is told is the user whose they are: temporary GRUUs hide that from everybody else (RFC 5627 §3.1.2).
+    pub own: bool,
 }
 
 impl Report<'_> {
     /// The whole state, and what ended since the last document (§4.7.2).
-    pub fn full(&self, now: Instant) -> RegInfo {
-        self.document(now, Extent::Full, self.contacts(now, true))
+    pub fn full(&self, now: Instant, entropy: &mut dyn Entropy) -> RegInfo {
+        self.document(now, Extent::Full, self.contacts(now, true, entropy))
     }
 
     /// The contacts whose state has changed (§4.7.2), if there are any.
-    pub fn partial(&self, now: Instant) -> Option<RegInfo> {
-        let contacts = self.contacts(now, false);
+    pub fn partial(&self, now: Instant, entropy: &mut dyn Entropy) -> Option<RegInfo> {
+        let contacts = self.contacts(now, false, entropy);
         (!contacts.is_empty()).then(|| self.document(now, Extent::Partial, contacts))
     }
 
@@ -100,7 +103,7 @@ impl Report<'_> {
         }
     }
 
-    fn contacts(&self, now: Instant, all: bool) -> Vec<Contact> {
+    fn contacts(&self, now: Instant, all: bool, entropy: &mut dyn Entropy) -> Vec<Contact> {
         let told = self.told.unwrap_or_default();
         let there = self.bindings.iter().filter(|binding| binding.expires_at > now);
         let there = there.filter_map(|binding| {
@@ -108,18 +111,20 @@ impl Report<'_> {
             let event = match known {
                 None => ContactEvent::Registered,
                 Some(known) if has_changed(known, binding) => ContactEvent::Refreshed,
+                // RFC 5627 §5.1: another flow ended its temporary GRUUs, of which its user agent is to know.
+                Some(known) if self.own && known.first_cseq != binding.first_cseq => ContactEvent::Registered,
                 // §5.1: what brought it into its state, in which it stays while it is refreshed.
                 Some(_) if all => ContactEvent::Registered,
                 Some(_) => return None,
             };
-            Some(self.contact(binding, event, now))
+            Some((binding, event))
         });
         let lasts = |old: &Binding| {
             self.bindings.iter().any(|binding| is_same_row(old, binding) && binding.expires_at > now)
         };
         let gone = told.iter().filter(|old| !lasts(old));
-        let gone = gone.map(|old| self.contact(old, self.end_of(old, now), now));
-        there.chain(gone).collect()
+        let gone = gone.map(|old| (old, self.end_of(old, now)));
+        there.chain(gone).map(|(binding, event)| self.contact(binding, event, now, entropy)).collect()
     }
 
     fn end_of(&self, old: &Binding, now: Instant) -> ContactEvent {
@@ -132,14 +137,28 @@ impl Report<'_> {
         }
     }
 
-    fn contact(&self, binding: &Binding, event: ContactEvent, now: Instant) -> Contact {
+    fn contact(
+        &self,
+        binding: &Binding,
+        event: ContactEvent,
+        now: Instant,
+        entropy: &mut dyn Entropy,
+    ) -> Contact {
         let active = matches!(event, ContactEvent::Registered | ContactEvent::Refreshed);
         let params = Params::parse(&binding.params).unwrap_or_default();
         let left = binding.remaining(now).as_millis().div_ceil(1000);
         let unknown = params.iter().filter(|(name, _)| !name.eq_ignore_ascii_case("q"));
-        let gruu = binding.instance().filter(|_| active).map(|urn| {
-            Element::new(GRUU_NAMESPACE, "pub-gruu").with("uri", self.gruus.public(&binding.key.aor, &urn))
-        });
+        let mut gruus = Vec::new();
+        if let Some(urn) = binding.instance().filter(|_| active) {
+            let public = self.gruus.public(&binding.key.aor, &urn);
+            gruus.push(Element::new(GRUU_NAMESPACE, "pub-gruu").with("uri", public));
+            if self.own {
+                let temporary = self.gruus.temporary(binding, &urn, entropy);
+                let since = binding.first_cseq.to_string();
+                let element = Element::new(GRUU_NAMESPACE, "temp-gruu").with("uri", temporary);
+                gruus.push(element.with("first-cseq", since));
+            }
+        }
         Contact {
             id: row(binding),
             state: if active { ContactState::Active } else { ContactState::Terminated },
@@ -155,7 +174,7 @@ impl Report<'_> {
             unknown_params: unknown
                 .map(|(name, value)| (name.into(), value.unwrap_or_default().into()))
                 .collect(),
-            extensions: gruu.into_iter().collect(),
+            extensions: gruus,
         }
     }
 }

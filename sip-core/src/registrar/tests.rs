@@ -385,3 +385,54 @@ fn rfc5627_5_1_no_contact_is_the_address_itself() {
         update("a", 1, &format!("Contact: <{contact}>\r\n")).unwrap();
     }
 }
+
+#[test]
+fn rfc5627_5_1_another_call_id_ends_the_temporary_gruus_of_its_instance() {
+    let other = UUID.replace("0001", "0002");
+    let contact = |uri: &str, urn: &str, more: &str| {
+        format!("Contact: <{uri}>;+sip.instance=\"<{urn}>\"{more}\r\nSupported: outbound, path\r\n")
+    };
+    let flow = |n: u8| contact(&format!("sip:a@h{n};ob"), UUID, &format!(";reg-id={n}"));
+    let mut bindings = Vec::new();
+    let mut now = T0;
+    /// Seconds from the start, Call-ID, CSeq, the contact; and the lowest valid CSeq of each contact, the latest last.
+    type Row = (u64, &'static str, u32, String, &'static [(&'static str, u32)]);
+    let rows: [Row; 14] = [
+        (0, "a", 5, flow(1), &[("sip:a@h1;ob", 5)]),
+        (0, "a", 6, flow(1), &[("sip:a@h1;ob", 5)]),
+        // Another flow has a Call-ID of its own.
+        (0, "b", 9, flow(2), &[("sip:a@h1;ob", 5), ("sip:a@h2;ob", 9)]),
+        (0, "b", 10, flow(2), &[("sip:a@h1;ob", 5), ("sip:a@h2;ob", 9)]),
+        (0, "c", 1, flow(1), &[("sip:a@h2;ob", 11), ("sip:a@h1;ob", 1)]),
+        (0, "b", 12, flow(2), &[("sip:a@h1;ob", 1), ("sip:a@h2;ob", 11)]),
+        // Another instance is not concerned, nor one without.
+        (
+            0,
+            "d",
+            3,
+            contact("sip:x@h", &other, ""),
+            &[("sip:a@h1;ob", 1), ("sip:a@h2;ob", 11), ("sip:x@h", 3)],
+        ),
+        (
+            0,
+            "e",
+            3,
+            "Contact: <sip:y@h>\r\n".into(),
+            &[("sip:a@h1;ob", 1), ("sip:a@h2;ob", 11), ("sip:x@h", 3), ("sip:y@h", 3)],
+        ),
+        // All have ended: so have their GRUUs, whatever the Call-ID.
+        (3_600, "c", 2, flow(1), &[("sip:a@h1;ob", 2)]),
+        (7_200, "d", 4, contact("sip:x@h", UUID, ""), &[("sip:x@h", 4)]),
+        // Without reg-id it may have another URI.
+        (7_200, "d", 5, contact("sip:z@h", UUID, ""), &[("sip:x@h", 4), ("sip:z@h", 4)]),
+        (7_200, "e", 1, contact("sip:w@h", UUID, ""), &[("sip:x@h", 5), ("sip:z@h", 6), ("sip:w@h", 1)]),
+        (7_200, "e", 2, contact("sip:x@h", UUID, ""), &[("sip:z@h", 6), ("sip:w@h", 1), ("sip:x@h", 1)]),
+        (7_200, "f", 7, contact("sip:w@h", UUID, ""), &[("sip:z@h", 6), ("sip:x@h", 3), ("sip:w@h", 7)]),
+    ];
+    for (at, call_id, cseq, fields, expected) in rows {
+        now = now.max(T0 + Duration::from_secs(at));
+        apply(&mut bindings, &update(call_id, cseq, &fields).unwrap(), now, Caps::default()).unwrap();
+        let first: Vec<(&str, u32)> = bindings.iter().map(|b| (&*b.contact, b.first_cseq)).collect();
+        assert_eq!(first, expected, "{call_id} {cseq} {fields}");
+    }
+}

@@ -6,9 +6,10 @@ use smol_str::SmolStr;
 use thiserror::Error;
 
 use super::Binding;
+use super::binding::instance;
 use crate::limits;
 use crate::time::{Duration, Instant};
-use crate::transport::{Hop, RegistrationKey};
+use crate::transport::{Hop, RegistrationKey, is_same_instance};
 
 /// What one REGISTER asks for.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -146,15 +147,17 @@ pub fn apply(
                     }
                     (None, true) => {}
                     (Some(at), false) => {
+                        let first_cseq = first_cseq(&mut changed, update, contact);
                         // The first key stays: route tokens were made of it.
                         let Binding { key, .. } = changed.remove(at);
-                        changed.push(Binding { key, ..bind(update, contact, now) });
+                        changed.push(Binding { key, first_cseq, ..bind(update, contact, now) });
                     }
                     (None, false) => {
+                        let first_cseq = first_cseq(&mut changed, update, contact);
                         if changed.len() >= caps.contacts_per_aor {
                             make_room(&mut changed)?;
                         }
-                        changed.push(bind(update, contact, now));
+                        changed.push(Binding { first_cseq, ..bind(update, contact, now) });
                     }
                 }
             }
@@ -166,6 +169,27 @@ pub fn apply(
             Ok(core::mem::replace(bindings, changed))
         }
     }
+}
+
+/// From which REGISTER on the temporary GRUUs of a contact's instance are valid. RFC 5627 §5.1: if the contact of its flow that was
+/// "most recently registered" has another Call-ID, all that were given to the instance before, over whichever flow, are so no longer.
+fn first_cseq(bindings: &mut [Binding], update: &BindingUpdate, contact: &ContactUpdate) -> u32 {
+    let of_flow = |b: &&Binding| b.key.reg_id > 0 && b.key.is_same(&contact.key);
+    if let Some(known) = bindings.iter().find(of_flow).filter(|known| known.call_id == update.call_id) {
+        return known.first_cseq;
+    }
+    let Some(urn) = instance(&contact.params) else { return update.cseq };
+    let is_its = |b: &Binding| b.instance().is_some_and(|other| is_same_instance(&other, &urn));
+    match bindings.iter().rev().find(|b| b.key.reg_id == contact.key.reg_id && is_its(b)) {
+        Some(last) if last.call_id == update.call_id => return last.first_cseq,
+        Some(_) => {
+            for binding in bindings.iter_mut().filter(|binding| is_its(binding)) {
+                binding.first_cseq = binding.cseq.saturating_add(1);
+            }
+        }
+        None => {}
+    }
+    update.cseq
 }
 
 /// Gives up the user agent that is away and would be longest gone: every closed tab leaves a binding behind, and nobody
@@ -185,6 +209,7 @@ fn bind(update: &BindingUpdate, contact: &ContactUpdate, now: Instant) -> Bindin
         expires_at: now + contact.expires,
         call_id: update.call_id.clone(),
         cseq: update.cseq,
+        first_cseq: update.cseq,
         path: update.path.clone(),
         hop: Some(update.hop),
     }

@@ -336,9 +336,11 @@ impl Server {
             bindings: &watched.bindings,
             ended: &watched.ended,
             gruus: &self.gruus,
+            own: matches!(&found.watcher, Watcher::Account(name) if self.domain.address(name) == found.aor),
         };
+        let entropy = &mut *self.entropy;
         let full = found.full || found.machine.is_terminated();
-        let document = if full { Some(report.full(now)) } else { report.partial(now) };
+        let document = if full { Some(report.full(now, entropy)) } else { report.partial(now, entropy) };
         let (Some(mut document), Some(notice)) = (document, found.machine.due(now)) else {
             found.told = Some(watched.bindings);
             found.machine.nothing_new();

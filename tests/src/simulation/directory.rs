@@ -178,9 +178,17 @@ impl Directory {
         let (expires_at, call_id) = (now + Duration::from_secs(3_600), "moved".into());
         let hop = SocketAddr::from(([192, 0, 2, 1], 5060));
         let hop = Some(Hop { flow: SOCKET, transport: Transport::Udp, local: hop, remote: hop });
-        let (params, path) = (Default::default(), Default::default());
-        let binding =
-            Binding { key, contact: contact.into(), params, expires_at, call_id, cseq: 1, path, hop };
+        let binding = Binding {
+            key,
+            contact: contact.into(),
+            params: Default::default(),
+            expires_at,
+            call_id,
+            cseq: 1,
+            first_cseq: 1,
+            path: Default::default(),
+            hop,
+        };
         self.bindings.insert(aor.into(), vec![binding]);
     }
 

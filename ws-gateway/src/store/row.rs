@@ -43,6 +43,9 @@ struct Stored<'a> {
     #[serde(borrow)]
     call_id: Cow<'a, str>,
     cseq: u32,
+    /// Not there in rows of gateways that did not write it.
+    #[serde(default)]
+    first_cseq: u32,
     /// Not there in rows of gateways that knew no Path.
     #[serde(borrow, default)]
     path: Cow<'a, str>,
@@ -68,6 +71,7 @@ pub(super) fn write(kept: &Registrations) -> Result<Vec<u8>, serde_json::Error> 
         expires_at: binding.expires_at.as_micros(),
         call_id: binding.call_id.as_str().into(),
         cseq: binding.cseq,
+        first_cseq: binding.first_cseq,
         path: binding.path.as_str().into(),
         peer: binding.hop.map(|hop| Peer {
             transport: hop.transport.via_token().into(),
@@ -93,6 +97,7 @@ pub(super) fn read(
         expires_at: Instant::from_micros(stored.expires_at),
         call_id: stored.call_id.into(),
         cseq: stored.cseq,
+        first_cseq: stored.first_cseq,
         path: stored.path.into(),
         hop: stored
             .peer

@@ -125,6 +125,27 @@ fn rfc5627_5_4_temporary_gruus_are_unlinkable_and_end_with_their_call_id() {
 }
 
 #[test]
+fn rfc5627_5_3_temporary_gruus_end_with_the_last_contact_though_their_call_id_comes_again() {
+    let mut net = Net::new();
+    let (alice, bob) = (ws("alice", 1), ws("bob", 2));
+    net.register(&alice);
+    let (_, first) = gruus(&mut net, &bob, "one", 10);
+    net.advance(Duration::from_secs(3_601));
+    net.register(&Peer { hop: ws("alice", 4).hop, ..alice.clone() });
+    let alice = ws("alice", 4);
+    let (_, second) = gruus(&mut net, &bob, "one", 20);
+    for (cseq, gruu, there) in [(30, &first, false), (31, &second, true)] {
+        net.send(&alice, alice.out("MESSAGE", gruu, cseq, ""));
+        if there {
+            net.request(&bob, &Method::Message);
+        } else {
+            net.expect(&alice, 404);
+        }
+        net.quiet();
+    }
+}
+
+#[test]
 fn rfc5627_5_2_gruus_are_for_who_supports_them() {
     let mut net = Net::new();
     let bob = ws("bob", 2);

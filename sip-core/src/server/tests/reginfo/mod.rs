@@ -226,7 +226,7 @@ fn rfc5628_the_document_has_the_gruu_and_the_parameters_of_a_contact() {
     let info = reginfo(&notified(&mut net, &alice));
     let contact = &info.registrations[0].contacts[0];
     let urn = "urn:uuid:00000000-0000-4000-8000-000000000061";
-    let [gruu] = &contact.extensions[..] else { panic!("{contact:?}") };
+    let [gruu, _] = &contact.extensions[..] else { panic!("{contact:?}") };
     assert!(gruu.name.is("urn:ietf:params:xml:ns:gruuinfo", "pub-gruu"));
     assert_eq!(gruu.attribute("uri"), Some(&*format!("sip:alice@example.com;gr={urn}")));
     let params: Vec<(&str, &str)> =
@@ -239,6 +239,92 @@ fn rfc5628_the_document_has_the_gruu_and_the_parameters_of_a_contact() {
         ("description", "\"<PC & \\\"x\\\">\""),
     ];
     assert_eq!(params, expected);
+}
+
+#[test]
+fn rfc5628_a_user_is_told_its_temporary_gruus_and_from_which_register_on_they_are_valid() {
+    let mut net = Net::with(|config| {
+        let all = WatchedUsers::All;
+        config.watchers.insert(Watcher::Account("bob".into()), all);
+    });
+    let (alice, bob) = (ws("alice", 1), ws("bob", 2));
+    net.register(&alice);
+    net.register(&bob);
+    // Who else may watch is told no GRUU that hides whose it is.
+    net.send(&bob, subscribe(&bob, "alice", 2, "").replace("Call-ID: call", "Call-ID: bobs"));
+    net.expect(&bob, 200);
+    let info = reginfo(&notified(&mut net, &bob));
+    let [public] = &info.registrations[0].contacts[0].extensions[..] else { panic!("{info:?}") };
+    assert!(public.name.is("urn:ietf:params:xml:ns:gruuinfo", "pub-gruu"));
+    net.send(&alice, subscribe(&alice, "alice", 2, ""));
+    net.expect(&alice, 200);
+    let temporary = |info: &RegInfo| {
+        let [_, gruu] = &info.registrations[0].contacts[0].extensions[..] else { panic!("{info:?}") };
+        assert!(gruu.name.is("urn:ietf:params:xml:ns:gruuinfo", "temp-gruu"));
+        let attribute = |name: &str| gruu.attribute(name).unwrap().to_string();
+        (attribute("uri"), attribute("first-cseq"))
+    };
+    let (first, since) = temporary(&reginfo(&notified(&mut net, &alice)));
+    assert_eq!(since, "12");
+    // A refresh adds one, another Call-ID ends all before it.
+    net.advance(SECONDS(5));
+    let register = |net: &mut Net, call_id: &str, cseq: u32| {
+        net.send_with_digest(&alice, "alice", &|more, extra| {
+            let register = alice.register(cseq + more, &format!("{}{extra}", alice.contact_field()));
+            register.replace("Call-ID: reg", &format!("Call-ID: {call_id}"))
+        });
+        net.expect(&alice, 200);
+        notified(net, &bob);
+        temporary(&reginfo(&notified(net, &alice)))
+    };
+    let (second, since) = register(&mut net, "reg", 20);
+    assert_eq!(since, "12");
+    let leads = |net: &mut Net, gruu: &str, cseq: u32| {
+        net.send(&bob, bob.out("MESSAGE", gruu, cseq, ""));
+        let (_, message) = net.sent.pop_front().unwrap();
+        let there = match Message::parse(message).unwrap() {
+            Message::Request(request) => {
+                net.send(&alice, alice.answer(&request, 200));
+                net.expect(&bob, 200);
+                true
+            }
+            Message::Response(response) => {
+                assert_eq!(response.status(), 404);
+                false
+            }
+        };
+        net.quiet();
+        there
+    };
+    assert!(leads(&mut net, &first, 30) && leads(&mut net, &second, 31));
+    net.advance(SECONDS(5));
+    let (third, since) = register(&mut net, "new", 1);
+    assert_eq!(since, "3");
+    assert!(!leads(&mut net, &second, 32) && leads(&mut net, &third, 33));
+}
+
+#[test]
+fn rfc5628_who_has_two_flows_hears_that_one_has_ended_the_temporary_gruus_of_the_other() {
+    let (mut net, alice, _) = watching();
+    let second = ws("alice", 3);
+    let register = |net: &mut Net, call_id: &str, cseq: u32, reg_id: &str| {
+        net.send_with_digest(&second, "alice", &|more, extra| {
+            let contact = second.contact_field().replace("reg-id=1", reg_id);
+            let register = second.register(cseq + more, &format!("{contact}{extra}"));
+            register.replace("Call-ID: reg", &format!("Call-ID: {call_id}"))
+        });
+        net.expect(&second, 200);
+    };
+    net.advance(SECONDS(5));
+    register(&mut net, "two", 40, "reg-id=2");
+    let info = reginfo(&notified(&mut net, &alice));
+    assert_eq!(events(&info), [("alice97", ContactEvent::Registered)]);
+    net.advance(SECONDS(5));
+    register(&mut net, "three", 50, "reg-id=2");
+    let info = reginfo(&notified(&mut net, &alice));
+    let since = |contact: &Contact| contact.extensions[1].attribute("first-cseq").unwrap().to_string();
+    let told: Vec<_> = info.registrations[0].contacts.iter().map(|c| (c.event, since(c))).collect();
+    assert_eq!(told, [(ContactEvent::Registered, "13".into()), (ContactEvent::Refreshed, "52".into())]);
 }
 
 #[test]
