@@ -77,6 +77,8 @@ impl Proxy {
         if context.is_settled() {
             context.waiting.clear();
             context.ring = None;
+            // What an answered call leaves stays for half a minute.
+            context.back = None;
         }
         while let Some(next) = context.waiting.front() {
             let ringing = context.branches.iter().any(|b| b.is_pending() && !b.given_up);
