@@ -163,7 +163,7 @@ impl Proxy {
         let timer_c = (*request.method() == Method::Invite).then(|| turn.now + TIMER_C);
         let Target { contact, receiver, spares, detours, trusted, .. } = target;
         // Within a dialog the Request-URI is the caller's.
-        let within = contact.is_none();
+        let within = contact.is_none() || request.to_tag().is_some();
         let waits = (within || timer_c.is_some()) && matches!(receiver, RouteTarget::Registration(_));
         let again = waits.then_some(Sent {
             receiver,

@@ -3,14 +3,18 @@
 //! A receiver that is away for a moment — a page on its way to a new socket, or everybody after a restart — costs
 //! a request some seconds and not its life.
 
+use alloc::vec::Vec;
 use core::cmp::Ordering;
+
+use smol_str::SmolStr;
 
 use super::peers::Standing;
 use super::questions::{Arrival, Pending};
 use super::rule::Rule;
 use super::{Question, Server, Wait};
-use crate::message::Method;
+use crate::message::{HeaderName, Method, Uri};
 use crate::proxy::{Absence, Lost, Sender, Target};
+use crate::registrar::{Binding, Instance};
 use crate::time::Instant;
 use crate::transaction::ServerId;
 use crate::transport::target::Way;
@@ -97,11 +101,48 @@ impl Server {
     pub(super) fn release(&mut self, now: Instant, held: Pending, hop: Hop) {
         let Pending::Held { arrival, sender, receiver, since } = held else { return };
         self.count_wait(now, since);
-        let target = Target::new(None, hop, receiver);
-        if arrival.server.is_none() {
-            return self.forward_stateless(now, &arrival, &sender, TOKENS, &target);
+        let Some((aor, instance)) = self.gruu_of(&arrival) else {
+            return self.deliver(now, &arrival, sender, Target::new(None, hop, receiver));
+        };
+        let pending = Pending::Named { arrival, sender, receiver, hop, instance };
+        self.ask_or_refuse(now, self.soon(now), Question::Lookup { aor }, pending);
+    }
+
+    /// What a request's GRUU names, if its Request-URI is one of ours.
+    fn gruu_of(&self, arrival: &Arrival) -> Option<(SmolStr, Instance)> {
+        // Most have none.
+        if !arrival.request.uri().contains(";gr") {
+            return None;
         }
-        self.forward(now, &arrival, sender, TOKENS, [target].into(), None);
+        let Some(Uri::Sip(uri)) = arrival.request.parsed_uri() else { return None };
+        let aor = self.domain.aor(&uri, arrival.from.local.ip())?;
+        self.gruus.resolve(&uri, &aor)?
+    }
+
+    /// RFC 5627 §6.1: a GRUU is replaced by the contact also where Routes lead to it: a proxy in between, which is not of this
+    /// domain, would send it here again. The contact's Path is for requests without further Routes, which would lead there twice.
+    pub(super) fn named(&mut self, now: Instant, named: Pending, bindings: Option<Vec<Binding>>) {
+        let Pending::Named { arrival, sender, receiver, hop, instance } = named else { return };
+        let mut target = Target::new(None, hop, receiver);
+        let is_there = |binding: &&Binding| {
+            let at = |own: Hop| own.flow == hop.flow && own.remote == hop.remote;
+            binding.hop.is_some_and(at) && instance.has(binding)
+        };
+        if let Some(binding) = bindings.iter().flatten().rev().find(is_there) {
+            target.contact = Some(binding.contact.clone());
+            if arrival.request.headers().list(HeaderName::Route).nth(TOKENS).is_none() {
+                target.path = binding.path.clone();
+            }
+        }
+        self.deliver(now, &arrival, sender, target);
+    }
+
+    /// Sends on what is within a dialog.
+    fn deliver(&mut self, now: Instant, arrival: &Arrival, sender: RouteTarget, target: Target) {
+        if arrival.server.is_none() {
+            return self.forward_stateless(now, arrival, &sender, TOKENS, &target);
+        }
+        self.forward(now, arrival, sender, TOKENS, [target].into(), None);
     }
 
     /// The flow of a receiver closed before it answered: it is waited for as if the request came now.

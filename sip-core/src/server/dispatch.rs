@@ -138,6 +138,7 @@ impl Server {
             (Pending::Sender { arrival, sender, receiver }, Answer::Reachable(hop)) => {
                 self.sender_reached(now, arrival, sender, receiver, hop);
             }
+            (named @ Pending::Named { .. }, Answer::Bindings(bindings)) => self.named(now, named, bindings),
             (Pending::Back { message }, Answer::Reachable(Some(hop))) => self.transmit(hop, message),
             (Pending::Again(absence), Answer::Reachable(hop)) => self.again(now, *absence, hop),
             (Pending::Caller { server }, Answer::Reachable(hop)) => self.caller_back(server, hop),
@@ -177,6 +178,7 @@ impl Server {
                 self.counters.held_timed_out += 1;
                 self.refuse(now, &arrival, Rule::DialogAway.into());
             }
+            named @ Pending::Named { .. } => self.named(now, named, None),
             Pending::Caller { .. } => {}
             Pending::Again(absence) => self.again(now, *absence, None),
             Pending::Away { sought, .. } => self.callee_away(now, sought),

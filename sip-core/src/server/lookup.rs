@@ -105,7 +105,10 @@ impl Server {
             return self.absent(now, sought, bindings);
         }
         match (self.config.routing.mode, arrival.server) {
-            (Mode::Redirect, _) => return self.redirect(now, &arrival, &targets),
+            // RFC 5627 §6.1: "a request sent to a GRUU SHOULD NOT be redirected".
+            (Mode::Redirect, _) if !matches!(contacts, Contacts::Of(_)) => {
+                return self.redirect(now, &arrival, &targets);
+            }
             (_, None) => {
                 // §16.11: one target, and the same again for a retransmission.
                 // Whoever registers meanwhile changes their order and nothing else.

@@ -17,7 +17,7 @@ use crate::auth::Credentials;
 use crate::message::Request;
 use crate::message::typed::QValue;
 use crate::proxy::{Absence, Diverter, Retry};
-use crate::registrar::Contacts;
+use crate::registrar::{Contacts, Instance};
 use crate::time::Instant;
 use crate::transaction::ServerId;
 use crate::transport::target::{Nowhere, Search, Way};
@@ -89,6 +89,8 @@ pub(super) enum Pending {
     Sender { arrival: Arrival, sender: RouteTarget, receiver: RouteTarget },
     /// The way of an in-dialog request.
     Held { arrival: Arrival, sender: RouteTarget, receiver: RouteTarget, since: Instant },
+    /// The contact that its GRUU is replaced by.
+    Named { arrival: Arrival, sender: RouteTarget, receiver: RouteTarget, hop: Hop, instance: Instance },
     /// The new flow of a pending request's sender, whose flow was lost.
     Caller { server: ServerId },
     /// The new flow of a receiver, whose flow was lost with a request.
@@ -186,7 +188,8 @@ impl Pending {
             | Self::Update { arrival, .. }
             | Self::Subscribe { arrival, .. }
             | Self::Sender { arrival, .. }
-            | Self::Held { arrival, .. } => Some(arrival),
+            | Self::Held { arrival, .. }
+            | Self::Named { arrival, .. } => Some(arrival),
             Self::Caller { .. } | Self::Again(_) | Self::Extend { .. } | Self::Back { .. } => None,
             Self::Notify { .. } | Self::Tell { .. } => None,
             Self::Locate(quest, _) => quest.errand.arrival(),

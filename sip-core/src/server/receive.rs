@@ -231,7 +231,8 @@ impl Pending {
             | Self::Update { arrival, .. }
             | Self::Subscribe { arrival, .. }
             | Self::Sender { arrival, .. }
-            | Self::Held { arrival, .. } => Some(arrival),
+            | Self::Held { arrival, .. }
+            | Self::Named { arrival, .. } => Some(arrival),
             Self::Caller { .. } | Self::Again(_) | Self::Extend { .. } | Self::Back { .. } => None,
             Self::Notify { .. } | Self::Tell { .. } => None,
             Self::Locate(quest, _) => quest.errand.into_arrival(),

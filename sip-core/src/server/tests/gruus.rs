@@ -145,6 +145,111 @@ fn rfc5627_5_3_temporary_gruus_end_with_the_last_contact_though_their_call_id_co
     }
 }
 
+/// A call of Alice's to Bob, who answers through `edge` with `contact`: the caller's side of it.
+fn call_to(net: &mut Net, edge: &Peer, contact: &str, recorded: &str, number: u32) -> Side {
+    let alice = ws("alice", 1);
+    net.send(&alice, alice.invite("bob", 2 + number, ""));
+    net.expect(&alice, 100);
+    let invite = net.request(edge, &Method::Invite);
+    let answer = edge.answer(&invite, 200).replace(&format!("<{}>", edge.contact()), &format!("<{contact}>"));
+    net.send(edge, answer.replacen("Record-Route: ", &format!("{recorded}Record-Route: "), 1));
+    Side { cseq: 100 * number + 10, ..Side::caller(&alice, &net.expect(&alice, 200)) }
+}
+
+/// An edge proxy that kept its Path but not its Record-Route, or both.
+#[test]
+fn rfc5627_6_1_in_a_dialog_a_gruu_is_replaced_by_the_contact_and_a_path_that_was_recorded_left_out() {
+    const PATH: &str = "<sip:token@edge.example.net;lr;ob>";
+    const RECORDED: &str = "<sip:edge.example.net;lr>";
+    for edge in [ws("bob", 2), tcp("bob", 6000), udp("bob", 5)] {
+        let mut net = Net::new();
+        let alice = ws("alice", 1);
+        net.register(&alice);
+        let urn = edge.key().instance;
+        net.send_with_digest(&edge, "bob", &|cseq, extra| {
+            let contact = format!("Contact: <sip:bob@10.0.0.7>;+sip.instance=\"<{urn}>\";reg-id=1\r\n");
+            let supported = "Supported: path, outbound, gruu\r\n";
+            edge.register(cseq, &format!("Path: {PATH}\r\n{contact}{supported}{extra}"))
+        });
+        let ok = net.expect(&edge, 200);
+        let own = ok.headers().first(HeaderName::Contact).unwrap();
+        let value = |name: &str| own.split(&format!("{name}=\"")).nth(1).unwrap().split('"').next().unwrap();
+        let mut number = 0;
+        for gruu in [value("pub-gruu"), value("temp-gruu")] {
+            for (recorded, expected) in [(RECORDED, RECORDED), ("", PATH)] {
+                let field =
+                    if recorded.is_empty() { "" } else { "Record-Route: <sip:edge.example.net;lr>\r\n" };
+                let mut side = call_to(&mut net, &edge, gruu, field, number);
+                number += 1;
+                for (method, known) in
+                    [("ACK", Method::Ack), ("INFO", Method::Info), ("INVITE", Method::Invite)]
+                {
+                    net.send(&alice, side.next(method));
+                    net.sent.retain(|(to, _)| to.flow == edge.hop.flow);
+                    let forwarded = net.request(&edge, &known);
+                    assert_eq!(forwarded.uri(), "sip:bob@10.0.0.7", "{method} {gruu}");
+                    let routes: Vec<&str> = forwarded.headers().list(HeaderName::Route).collect();
+                    assert_eq!(routes, [expected], "{method}");
+                    if known != Method::Ack {
+                        net.send(&edge, edge.answer(&forwarded, 488));
+                    }
+                    net.sent.clear();
+                }
+            }
+        }
+        // What is another's GRUU, or none, stays what it is, and needs no Path.
+        for uri in
+            ["sip:carol@example.com;gr=urn:uuid:1", "sip:bob@example.com;gr=urn:uuid:1", "sip:x@10.0.0.7"]
+        {
+            let mut side = call_to(&mut net, &edge, uri, "", number);
+            number += 1;
+            net.send(&alice, side.next("INFO"));
+            let forwarded = net.request(&edge, &Method::Info);
+            assert_eq!((forwarded.uri(), forwarded.headers().has(HeaderName::Route)), (uri, false));
+            net.send(&edge, edge.answer(&forwarded, 200));
+            net.sent.clear();
+        }
+    }
+}
+
+#[test]
+fn rfc5627_6_1_in_a_dialog_a_gruu_leads_to_where_its_user_agent_is_back() {
+    let mut net = Net::new();
+    let (alice, page) = (ws("alice", 1), ws("bob", 2));
+    net.register(&alice);
+    let (public, _) = gruus(&mut net, &page, "one", 10);
+    let mut side = call_to(&mut net, &page, &public, "", 0);
+    net.close(&page);
+    net.send(&alice, side.next("BYE"));
+    net.quiet();
+    // Loaded anew, it has another contact.
+    let back = ws("bob", 3);
+    let contact = back.contact_field().replace("pc.invalid", "new.invalid");
+    net.send_with_digest(&back, "bob", &|cseq, extra| back.register(cseq + 40, &format!("{contact}{extra}")));
+    net.expect(&back, 200);
+    net.answer_waiting(false);
+    let bye = net.request(&back, &Method::Bye);
+    assert!(bye.uri().contains("@new.invalid"), "{}", bye.uri());
+    net.send(&back, back.answer(&bye, 200));
+    net.expect(&alice, 200);
+    net.quiet();
+    assert_eq!(net.server.load().2, 0);
+}
+
+#[test]
+fn rfc5627_6_1_a_gruu_is_not_redirected() {
+    let mut net = Net::with(|config| config.routing.mode = Mode::Redirect);
+    let (alice, phone) = (ws("alice", 1), tcp("bob", 6000));
+    net.register(&alice);
+    let (public, _) = gruus(&mut net, &phone, "one", 10);
+    net.send(&alice, alice.out("MESSAGE", "sip:bob@example.com", 2, ""));
+    net.expect(&alice, 302);
+    net.send(&alice, alice.out("MESSAGE", &public, 3, ""));
+    let message = net.request(&phone, &Method::Message);
+    net.send(&phone, phone.answer(&message, 200));
+    net.expect(&alice, 200);
+}
+
 #[test]
 fn rfc5627_5_2_gruus_are_for_who_supports_them() {
     let mut net = Net::new();
