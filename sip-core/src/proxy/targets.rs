@@ -77,7 +77,9 @@ impl Proxy {
         if context.is_settled() {
             context.waiting.clear();
             context.ring = None;
-            // What an answered call leaves stays for half a minute.
+        }
+        if context.answered {
+            // What an answered call leaves stays for half a minute. (One that somebody declined may go on.)
             context.back = None;
         }
         while let Some(next) = context.waiting.front() {

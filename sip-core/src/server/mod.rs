@@ -105,9 +105,9 @@ impl Server {
         let layer = Layer::new(config.timers, &mut *entropy).capped(config.limits.transactions);
         Self {
             forwarding: Forwarding::new(&config.forwarding, &domain),
+            tokens: RouteTokens::new(config.route_key, &config.previous_route_keys).named(names(&config)),
             domain,
             challenger: Challenger::new(&config.realm, config.nonce_key),
-            tokens: RouteTokens::new(config.route_key, &config.previous_route_keys),
             gruus: Gruus::new(
                 config.domain.clone(),
                 Seals::new(config.route_key, &config.previous_route_keys),
@@ -275,4 +275,9 @@ impl Server {
         }
         self.outputs.push_back(output);
     }
+}
+
+/// What it is called by those who send it requests.
+fn names(config: &Config) -> impl Iterator<Item = &str> {
+    core::iter::once(&config.domain).chain(&config.aliases).map(|name| &**name)
 }

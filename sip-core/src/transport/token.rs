@@ -5,6 +5,7 @@
 
 use alloc::string::String;
 use alloc::vec::Vec;
+use core::hash::Hasher as _;
 use core::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV6};
 
 use sha2::{Digest as _, Sha256};
@@ -83,6 +84,23 @@ impl RouteTokens {
             hashing: SipHasher24::new_with_key(&hashing),
             loops: SipHasher13::new_with_key(&loops),
         }
+    }
+
+    /// The same for a server of these names: another one with the same key, of a copied directory perhaps, knows no marks of this one
+    /// ([`Self::loops`]).
+    #[must_use]
+    pub fn named<'n>(mut self, names: impl Iterator<Item = &'n str>) -> Self {
+        let mut hash = self.loops;
+        for name in names {
+            hash.write_u64(name.len() as u64);
+            hash.write(name.as_bytes());
+        }
+        let mut key = [0; 16];
+        key[..8].copy_from_slice(&hash.finish().to_le_bytes());
+        hash.write_u8(0);
+        key[8..].copy_from_slice(&hash.finish().to_le_bytes());
+        self.loops = SipHasher13::new_with_key(&key);
+        self
     }
 
     /// Another lifetime than [`DEFAULT_TOKEN_LIFETIME`]. A call that is longer cannot be hung up by the peer.
