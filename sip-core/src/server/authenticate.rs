@@ -313,15 +313,19 @@ impl Server {
                 return self.own(now, &arrival);
             }
             let sender = arrival.sender(username.as_deref());
-            if let Some(aor) = self.stray(&arrival) {
+            let proven = Self::may_stray(&arrival.standing) || arrival.standing.may_be_ours();
+            if let Some(aor) = self.stray(&arrival).filter(|_| proven) {
                 return self.lookup_stray(now, arrival, sender, aor, routes);
             }
             let contact = match arrival.request.parsed_uri() {
                 Some(Uri::Sip(uri)) => Self::may_be_contact(&arrival, &uri),
                 _ => false,
             };
-            if contact && arrival.standing.is_ours() {
+            if contact && arrival.standing.may_be_ours() {
                 return self.lookup_contact(now, arrival, sender, routes);
+            }
+            if arrival.server.is_none() {
+                return self.no_relay(now, &arrival);
             }
             return self.depart(now, arrival, sender, routes);
         }

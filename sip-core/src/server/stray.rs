@@ -46,12 +46,9 @@ impl Server {
         self.authorized(now, arrival, None, routes);
     }
 
-    /// Whether a request outside dialogs may be for a contact that somebody registered: in a transaction, so that its CANCEL finds it.
+    /// Whether a request outside dialogs may be for a contact that somebody registered.
     pub(super) fn may_be_contact(arrival: &Arrival, uri: &SipUri<'_>) -> bool {
-        arrival.server.is_some()
-            && *arrival.request.method() != Method::Register
-            && !uri.is_nobody()
-            && is_no_domain(uri)
+        *arrival.request.method() != Method::Register && !uri.is_nobody() && is_no_domain(uri)
     }
 
     /// No contact of who To names, or of anybody, is what the request addresses.

@@ -86,8 +86,7 @@ impl RouteTokens {
         }
     }
 
-    /// The same for a server of these names: another one with the same key, of a copied directory perhaps, knows no marks of this one
-    /// ([`Self::loops`]).
+    /// The same for a server of these names: another one with the same key, of a copied directory perhaps, knows no marks of this one.
     #[must_use]
     pub fn named<'n>(mut self, names: impl Iterator<Item = &'n str>) -> Self {
         let mut hash = self.loops;

@@ -156,6 +156,77 @@ fn rfc3261_8_2_7_answers_without_transaction_are_alike() {
     net.quiet();
 }
 
+/// Bob's phone has no GRUU: it is called by its contact, and a dialog whose Record-Route it forgot goes on by that.
+#[test]
+fn rfc3261_16_11_requests_for_a_registered_contact_find_it() {
+    for outward in [Outward::Nowhere, Outward::Anywhere] {
+        let mut net = Net::with(|config| {
+            config.routing.mode = Mode::Stateless;
+            config.outward = outward;
+        });
+        let (alice, bob, phone) = (ws("alice", 1), udp("bob", 5), udp("carol", 6));
+        for peer in [&alice, &bob, &phone] {
+            net.register(peer);
+        }
+        let with = |invite: &str, method: &str| {
+            invite.replace("INVITE sip", &format!("{method} sip")).replace(" INVITE", &format!(" {method}"))
+        };
+        let invite = alice.out("INVITE", &bob.contact(), 2, "");
+        net.send(&alice, invite.clone());
+        let forwarded = net.request(&bob, &Method::Invite);
+        for (method, known) in [("CANCEL", Method::Cancel), ("ACK", Method::Ack)] {
+            net.send(&alice, with(&invite, method));
+            let followed = net.request(&bob, &known);
+            assert_eq!((followed.branch(), followed.uri()), (forwarded.branch(), &*bob.contact()));
+        }
+        // A phone's CANCEL and ACK, which nobody can challenge.
+        net.send_with_digest(&phone, "carol", &|cseq, extra| {
+            phone.out("INVITE", &bob.contact(), cseq + 20, extra)
+        });
+        net.request(&bob, &Method::Invite);
+        for (method, known) in [("CANCEL", Method::Cancel), ("ACK", Method::Ack)] {
+            net.send(&phone, with(&phone.out("INVITE", &bob.contact(), 22, ""), method));
+            net.request(&bob, &known);
+        }
+        // Within a dialog, without our Routes.
+        let within = |method: &str, cseq: u32| {
+            let to = format!("t: <{}>", bob.contact());
+            alice.out(method, &bob.contact(), cseq, "").replace(&to, "t: <sip:bob@example.com>;tag=b")
+        };
+        for (method, known) in [("ACK", Method::Ack), ("BYE", Method::Bye)] {
+            net.send(&alice, within(method, 30));
+            net.request(&bob, &known);
+        }
+        // Not for strangers, whatever they send, nor where nobody registered.
+        let foreign = |text: String| text.replace("carol@example.com", "carol@b.example");
+        let stranger = udp("carol", 9);
+        for (method, status) in
+            [("ACK", None), ("CANCEL", Some(403)), ("INVITE", Some(403)), ("MESSAGE", Some(403))]
+        {
+            for uri in [&*bob.contact(), "sip:bob@203.0.113.77:5060", "sip:bob@b.invalid"] {
+                net.send(&stranger, foreign(stranger.out(method, uri, 40, "")));
+                let tagged = foreign(stranger.out(method, uri, 41, ""));
+                net.send(
+                    &stranger,
+                    tagged.replacen(&format!("t: <{uri}>"), "t: <sip:bob@example.com>;tag=b", 1),
+                );
+                for _ in 0..2 {
+                    status.map(|status| net.expect(&stranger, status));
+                }
+                net.quiet();
+            }
+        }
+        for method in ["ACK", "CANCEL", "MESSAGE"] {
+            net.send(&alice, alice.out(method, "sip:bob@203.0.113.77:5060", 50, ""));
+            if method != "ACK" {
+                net.expect(&alice, 403);
+            }
+            net.quiet();
+        }
+        assert!(net.queries.is_empty());
+    }
+}
+
 #[test]
 fn rfc3261_16_11_a_response_that_is_not_ours_goes_nowhere() {
     let (mut net, alice, bob) = stateless();
