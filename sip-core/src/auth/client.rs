@@ -99,6 +99,8 @@ struct Session {
     challenge: Challenge,
     ha1: HexDigest,
     uses: u32,
+    /// The nonce is a challenge's, and not one that an answer named and time may have made stale.
+    challenged: bool,
     /// With `-sess`: the key, and the cnonce it was made with, which then stays.
     key: Option<(HexDigest, SmolStr)>,
 }
@@ -153,7 +155,7 @@ impl Client {
             attempt.sent.push(Sent {
                 authority: session.authority,
                 realm: session.challenge.realm.clone(),
-                first_use: session.uses == 1,
+                first_use: session.challenged && session.uses == 1,
                 token: None,
             });
             let value = session.credentials(&self.username, method, uri, body, entropy).to_string();
@@ -262,9 +264,10 @@ impl Client {
         let Some(nonce) = info.text("nextnonce").filter(|nonce| !nonce.is_empty()) else { return };
         let asked = |session: &&mut Session| session.scope.as_deref() == Some(uri);
         for session in self.sessions.iter_mut().filter(asked) {
+            // The key of `-sess` stays: only a challenge begins another authentication session (§3.4.2, §3.6).
             session.challenge.nonce = nonce.as_ref().into();
             session.uses = 0;
-            session.key = None;
+            session.challenged = false;
         }
     }
 
@@ -330,7 +333,15 @@ impl Client {
         if self.sessions.len() == limits::AUTH_CHALLENGES {
             self.sessions.remove(0);
         }
-        self.sessions.push(Session { authority, scope, challenge, ha1, uses: 0, key: None });
+        self.sessions.push(Session {
+            authority,
+            scope,
+            challenge,
+            ha1,
+            uses: 0,
+            challenged: true,
+            key: None,
+        });
     }
 }
 

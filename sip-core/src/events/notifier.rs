@@ -47,6 +47,8 @@ pub struct Notifier {
     state: NotifierState,
     expires_at: Instant,
     content: Option<Content>,
+    /// Leave was given: whoever waits for it is told nothing, at the end either.
+    granted: bool,
     /// Something is to be told.
     news: bool,
     in_flight: bool,
@@ -92,6 +94,7 @@ impl Notifier {
         expires: Duration,
     ) -> Self {
         let expires_at = now + expires;
+        let granted = state == NotifierState::Active;
         Self {
             event,
             id,
@@ -99,6 +102,7 @@ impl Notifier {
             state,
             expires_at,
             content: None,
+            granted,
             news: false,
             in_flight: false,
             drop_at: None,
@@ -127,6 +131,7 @@ impl Notifier {
         if matches!(self.state, NotifierState::Waiting | NotifierState::Pending) {
             self.state = NotifierState::Active;
         }
+        self.granted = true;
         self.content = content;
         self.news |= self.state == NotifierState::Active;
     }
@@ -168,7 +173,7 @@ impl Notifier {
                 if let Some(retry_after) = retry_after {
                     state = format_smolstr!("{state};retry-after={}", retry_after.as_secs());
                 }
-                (state, *reason != Reason::Rejected)
+                (state, self.granted && *reason != Reason::Rejected)
             }
         };
         Some(Notice { state, content: self.content.clone().filter(|_| tells) })

@@ -6,7 +6,7 @@ use alloc::vec::Vec;
 
 use bytes::Bytes;
 
-use super::call::{Call, Direction};
+use super::call::{Call, Direction, Unpracked};
 use super::checks;
 use super::credentials::Wanted;
 use super::farewell::Farewell;
@@ -76,6 +76,8 @@ pub struct UserAgent {
     pub(super) next_message: u64,
     pub(super) farewells: Vec<Farewell>,
     pub(super) next_farewell: u64,
+    /// Reliable provisional responses to INVITEs that were refused since.
+    pub(super) unpracked: Vec<Unpracked>,
     /// Header fields that the running command adds to what it sends; none between commands.
     pub(super) adding: Fields,
     /// How the running command presents us.
@@ -146,6 +148,7 @@ impl UserAgent {
             next_message: 0,
             farewells: Vec::new(),
             next_farewell: 0,
+            unpracked: Vec::new(),
             adding: Fields::new(),
             presenting: None,
             register_fields: Fields::new(),
@@ -377,6 +380,7 @@ impl UserAgent {
             E::ServerTerminated { server } => {
                 self.ongoing.forget(server);
                 self.server_terminated(server);
+                self.unpracked_terminated(server);
             }
             E::AckTimedOut { .. } => {}
         }

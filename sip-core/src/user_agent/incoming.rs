@@ -251,6 +251,7 @@ impl UserAgent {
         end: End,
     ) {
         let session = self.calls.get(&id).map(Call::session).unwrap_or_default();
+        self.leave_unpracked(id);
         if let Some(incoming) = self.calls.get_mut(&id).and_then(Call::incoming) {
             let phrase = phrase.filter(|p| !p.is_empty()).unwrap_or(reason_phrase(status));
             let response = Writer::response(&incoming.request, status, phrase, Some(&incoming.tag));

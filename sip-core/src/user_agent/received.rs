@@ -132,6 +132,7 @@ impl UserAgent {
             return match request.method() {
                 Method::Notify => self.notified(now, server, request, dialog, false),
                 Method::Subscribe => self.resubscribed(now, server, request, dialog),
+                Method::Prack => self.pracked_late(now, server, request, dialog),
                 _ => Err(Refusal::of(481)),
             };
         };
@@ -154,6 +155,9 @@ impl UserAgent {
             if *request.method() == Method::Notify {
                 // What is told of a REFER outlives the call (RFC 5057 §4.1).
                 return self.notified(now, server, request, dialog, true);
+            }
+            if *request.method() == Method::Prack {
+                return self.pracked_late(now, server, request, dialog);
             }
             return Err(Refusal::of(481));
         }

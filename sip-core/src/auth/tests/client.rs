@@ -97,6 +97,37 @@ fn rfc7616_3_5_the_next_nonce_is_used_from_its_first_count() {
     assert_eq!((said.nonce.as_str(), said.protection.unwrap().nonce_count), ("n2", 1));
 }
 
+/// Only a challenge begins another authentication session, and with it another key (§3.4.2, §3.6).
+#[test]
+fn rfc7616_3_4_2_the_session_key_outlives_the_nonce() {
+    let mut client = Client::new("alice", "wonderland");
+    let challenge = "Digest realm=\"r\", nonce=\"n1\", algorithm=SHA-256-sess, qop=\"auth\"";
+    let first = told(&mut client, challenge, "REGISTER", &[]).protection.unwrap();
+    client.informed(URI, info("nextnonce=\"n2\"").0);
+    let fields = client.authorize(&mut Attempt::default(), "REGISTER", URI, &[], &mut SeededEntropy(99));
+    let next = Credentials::parse(&fields[0].value).unwrap();
+    assert_eq!((next.nonce.as_str(), next.protection.as_ref().unwrap().nonce_count), ("n2", 1));
+    let a1 = Algorithm::Sha256.hash(&["alice", "r", "wonderland"]);
+    let key = Algorithm::Sha256.hash(&[a1.as_str(), "n1", &first.cnonce]);
+    assert_eq!(next.digest(&key, "REGISTER", &[]).as_str(), next.response);
+}
+
+/// A nonce that an answer named is as old as that answer: who refuses it says nothing of the password, with or without
+/// `stale`.
+#[test]
+fn rfc7616_3_5_a_next_nonce_that_is_refused_is_no_wrong_password() {
+    let mut client = Client::new("alice", "wonderland");
+    told(&mut client, "Digest realm=\"r\", nonce=\"n1\", qop=\"auth\"", "REGISTER", &[]);
+    client.informed(URI, info("nextnonce=\"n2\"").0);
+    let mut attempt = Attempt::default();
+    client.authorize(&mut attempt, "REGISTER", URI, &[], &mut entropy());
+    let again = [(Authority::Server, "Digest realm=\"r\", nonce=\"n3\", qop=\"auth\"")];
+    assert_eq!(client.challenged(&mut attempt, URI, again), Ok(()));
+    client.authorize(&mut attempt, "REGISTER", URI, &[], &mut entropy());
+    let again = [(Authority::Server, "Digest realm=\"r\", nonce=\"n4\", qop=\"auth\"")];
+    assert_eq!(client.challenged(&mut attempt, URI, again), Err(ClientError::Rejected("r".into())));
+}
+
 #[test]
 fn the_server_refuses_what_it_did_not_offer() {
     let server = challenger();

@@ -270,6 +270,7 @@ impl UserAgent {
         let Some(usage) = self.usage_mut(id, dialog) else { return false };
         let Some(mut change) = usage.change.take() else { return false };
         let (terms, timer) = (usage.terms, usage.timer);
+        let asks_packages = usage.info_packages.is_none();
         let writer = usage.dialog.request(&change.method, via);
         let uri = SmolStr::new(usage.dialog.request_uri());
         let writer = writer
@@ -277,6 +278,11 @@ impl UserAgent {
             .header(HeaderName::Allow, &self.local.allow)
             .header(HeaderName::Supported, &self.local.within)
             .header(HeaderName::UserAgent, &self.config.user_agent);
+        // RFC 6086 §5.2.3: who is asked answers. A restored call knows nothing of it, and another run may take others.
+        let writer = match asks_packages {
+            true => writer.header(HeaderName::RecvInfo, self.config.recv_info()),
+            false => writer,
+        };
         let writer = terms.write(writer, timer.as_ref()).fields(&change.fields);
         let body = change.offer.as_deref().unwrap_or_default();
         let writer = self.authorize(writer, &mut change.attempt, &change.method, &uri, body);

@@ -21,7 +21,7 @@ pub(crate) use change::Wish;
 pub(crate) use prack::RackOf;
 pub use redirection::Redirection;
 pub(crate) use redirection::Targets;
-pub(crate) use reliable::{Reliable, Taken};
+pub(crate) use reliable::{Reliable, Taken, Unpracked};
 pub(crate) use session_timer::{Grant, Terms};
 pub(crate) use success::ack;
 pub(crate) use usage::Usage;

@@ -1,6 +1,7 @@
 //! Reliable provisional responses (RFC 3262): ours, retransmitted until their PRACK comes, and the PRACK to theirs.
 
 use alloc::collections::VecDeque;
+use alloc::vec::Vec;
 
 use bytes::Bytes;
 
@@ -126,6 +127,16 @@ impl Reliable {
             |sent: &Sent| rack.method == Method::Invite && rack.cseq == invite && rack.rseq == sent.rseq;
         self.sent.as_ref().is_some_and(named)
     }
+}
+
+/// A reliable provisional response whose PRACK may still come, though its INVITE was refused.
+#[derive(Debug)]
+pub(crate) struct Unpracked {
+    /// The INVITE's transaction: with that it is forgotten.
+    server: ServerId,
+    dialog: DialogId,
+    rseq: u32,
+    invite: u32,
 }
 
 impl Sent {
@@ -268,6 +279,47 @@ impl UserAgent {
         };
         self.go_on_after_prack(now, id);
         outcome
+    }
+
+    /// Its INVITE is refused: §3, the user agent "MUST be prepared to process PRACK requests for those outstanding
+    /// responses".
+    pub(crate) fn leave_unpracked(&mut self, id: CallId) {
+        let Some(call) = self.calls.get_mut(&id) else { return };
+        let dialog = call.usage.as_ref().map(|usage| usage.dialog.id().clone());
+        let Some(incoming) = call.incoming() else { return };
+        let invite = incoming.request.cseq().number;
+        if let (Some(server), Some(dialog), Some(sent)) =
+            (incoming.server, dialog, incoming.reliable.sent.take())
+        {
+            self.unpracked.push(Unpracked { server, dialog, rseq: sent.rseq, invite });
+        }
+    }
+
+    /// A PRACK of a call that is over: 200 to one that crossed the refusal.
+    pub(crate) fn pracked_late(
+        &mut self,
+        now: Instant,
+        server: ServerId,
+        request: &Request,
+        dialog: &DialogId,
+    ) -> Result<(), Refusal> {
+        let rack = request.headers().typed::<RAck>().ok().flatten().ok_or(Refusal::of(481))?;
+        let named = |left: &Unpracked| {
+            left.dialog == *dialog
+                && rack.method == Method::Invite
+                && (rack.rseq, rack.cseq) == (left.rseq, left.invite)
+        };
+        let at = self.unpracked.iter().position(named).ok_or(Refusal::of(481))?;
+        self.unpracked.remove(at);
+        self.respond(now, server, request, 200, &[]);
+        Ok(())
+    }
+
+    pub(crate) fn unpracked_terminated(&mut self, invite: ServerId) {
+        self.unpracked.retain(|left| left.server != invite);
+        if self.unpracked.is_empty() {
+            self.unpracked = Vec::new();
+        }
     }
 
     /// §5: a PRACK may bring the next offer.

@@ -81,6 +81,38 @@ fn rfc3262_3_retransmitted_until_the_prack() {
     assert_eq!(solo.ua.session(call).unwrap().local().unwrap(), ANSWER.as_bytes());
 }
 
+/// "It MUST be prepared to process PRACK requests for those outstanding responses": one that crosses the refusal.
+#[test]
+fn rfc3262_3_a_prack_that_crosses_the_refusal() {
+    let (mut solo, call) = offered("Require: 100rel", OFFER);
+    solo.ua.ring(solo.now, call).unwrap();
+    solo.drain();
+    let ringing = solo.response(180);
+    let number = rseq(&ringing);
+    solo.ua.reject(solo.now, call, 486, None).unwrap();
+    solo.drain();
+    solo.response(486);
+    prack(&mut solo, &ringing, 11, &format!("{} 10 INVITE", number + 1), "");
+    solo.response(481);
+    prack(&mut solo, &ringing, 12, &format!("{number} 10 INVITE"), "");
+    solo.response(200);
+    prack(&mut solo, &ringing, 13, &format!("{number} 10 INVITE"), "");
+    solo.response(481);
+    // With the INVITE's transaction that is over.
+    let (mut solo, call) = offered("Require: 100rel", OFFER);
+    solo.ua.ring(solo.now, call).unwrap();
+    solo.ua.reject(solo.now, call, 486, None).unwrap();
+    solo.drain();
+    let ringing = solo.response(180);
+    solo.response(486);
+    let to = format!("To: {}", ringing.headers().first(HeaderName::To).unwrap());
+    let lines = [INVITE[0], &*to, INVITE[2], "CSeq: 10 ACK"];
+    let branch = format!("z9hG4bKsolo{}", solo.serial);
+    solo.send_branch("ACK", &branch, &lines, "");
+    prack(&mut solo, &ringing, 11, &format!("{} 10 INVITE", rseq(&ringing)), "");
+    solo.response(481);
+}
+
 #[test]
 fn rfc3262_3_nobody_acknowledges() {
     let (mut solo, call) = offered("Supported: 100rel", OFFER);

@@ -108,6 +108,32 @@ fn a_snapshot_is_told_for_every_cseq_and_description_and_has_no_secrets() {
     assert_eq!(solo.ua.snapshot(solo.now, call), None);
 }
 
+/// What the other side takes is not kept: it is asked, and this run may take something else.
+#[test]
+fn rfc6086_5_2_2_the_info_packages_of_a_restored_call_are_asked_for() {
+    let (solo, call, _) = established();
+    let snapshot = solo.ua.snapshot(solo.now, call).unwrap();
+    let mut config = noting();
+    config.info_packages = vec!["foo".into()];
+    let mut next = Solo::with(config, Transport::Wss);
+    next.now = solo.now + secs(20);
+    next.register();
+    let call = next.ua.restore(next.now, &snapshot, Continuation::Offer(FRESH)).unwrap();
+    next.drain();
+    let reinvite = next.request(&Method::Invite);
+    assert_eq!(reinvite.headers().first(HeaderName::RecvInfo), Some("foo"));
+    let answer = TAKEN.replace("99 1 ", "99 2 ") + "m=application 0 UDP/DTLS/SCTP webrtc-datachannel\r\n";
+    next.reply(&reinvite, 200, "Contact: <sip:bob@192.0.2.7>\r\nRecv-Info: bar\r\n", &answer);
+    next.request(&Method::Ack);
+    next.ua.info_package(next.now, call, "bar", None).unwrap();
+    next.drain();
+    next.request(&Method::Info);
+    // Once it is known, nobody asks again.
+    next.ua.solicit(next.now, call).unwrap();
+    next.drain();
+    assert!(!next.request(&Method::Invite).headers().has(HeaderName::RecvInfo));
+}
+
 #[test]
 fn rfc3261_14_1_a_restored_call_goes_on_with_an_offerless_reinvite() {
     let (solo, call, ack) = established();

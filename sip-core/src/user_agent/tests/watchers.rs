@@ -9,7 +9,7 @@ use super::solo::Solo;
 use crate::body::Content;
 use crate::events::{EventName, NotifierState, Package, Reason};
 use crate::limits;
-use crate::message::{HeaderName, Method, Request, Response};
+use crate::message::{HeaderName, Message, Method, Request, Response};
 use crate::time::Duration;
 use crate::transport::Transport;
 use crate::user_agent::{Event, EventsError, WatcherEnd, WatcherId, WatcherUpdate};
@@ -139,6 +139,39 @@ fn rfc6665_4_2_1_1_nobody_waits_for_a_person() {
     solo.ua.accept_watcher(solo.now, watcher, Some(pidf("one"))).unwrap();
     solo.drain();
     assert_eq!(notify(&mut solo, "active;expires=3540").body(), b"one");
+}
+
+/// Whoever tells all watchers tells those who wait as well: they hear nothing of it, however they leave (RFC 3856 §6.7).
+#[test]
+fn rfc6665_4_2_2_who_leaves_without_leave_is_told_no_state() {
+    for ends in ["left", "expired", "terminated", "shut down"] {
+        let mut solo = watched();
+        ask(&mut solo, "presence", &["Expires: 3600"]);
+        let watcher = asked(&mut solo);
+        solo.ua.defer_watcher(solo.now, watcher).unwrap();
+        solo.drain();
+        let ok = solo.response(200);
+        let pending = notify(&mut solo, "pending;expires=3600");
+        solo.reply(&pending, 200, "", "");
+        solo.ua.notify(solo.now, watcher, Some(pidf("secret"))).unwrap();
+        match ends {
+            "left" => within(&mut solo, &ok, 2, &["Event: presence", "Expires: 0"]),
+            "expired" => solo.advance(secs(3600)),
+            "terminated" => {
+                solo.ua.terminate_watcher(solo.now, watcher, Reason::NoResource, None).unwrap();
+            }
+            _ => solo.ua.shutdown(solo.now),
+        }
+        solo.drain();
+        let notify = solo.sent.iter().find_map(|(.., message)| match message {
+            Message::Request(request) if *request.method() == Method::Notify => Some(request),
+            _ => None,
+        });
+        let notify = notify.unwrap_or_else(|| panic!("{ends}: no NOTIFY"));
+        let state = notify.headers().first(HeaderName::SubscriptionState).unwrap();
+        assert!(state.starts_with("terminated"), "{ends}: {state}");
+        assert!(notify.body().is_empty(), "{ends}: {:?}", notify.body());
+    }
 }
 
 #[test]
