@@ -15,7 +15,9 @@ use super::reply::Reply;
 use super::rule::Rule;
 use super::{Config, Identity, Mode, Output, Server};
 use crate::message::validate::Dropped;
-use crate::message::{HeaderName, Message, Method, Refused, Request, Response, Uri, Via, Writer};
+use crate::message::{
+    HeaderName, Host, Message, Method, NameAddr, Refused, Request, Response, Uri, Via, Writer,
+};
 use crate::proxy::{self, Domain, Proxy};
 use crate::time::Instant;
 use crate::transaction::{Layer, Received, ServerId};
@@ -200,7 +202,8 @@ fn is_senders_own(
 }
 
 /// A peer has many connections, and where one was lost there is another by now (§18.2.2): its own is what comes from the same host over
-/// the same transport, where the configuration knows that host or a certificate names the domain that the `first` request is of.
+/// the same transport, where the configuration knows that host or a certificate names the domain that the `first` request is of: by
+/// its Via or its From, or by the proxy that recorded itself.
 fn is_peers_own(
     layer: &Layer,
     config: &Config,
@@ -214,10 +217,21 @@ fn is_peers_own(
     if from.transport.is_websocket() || hop.transport != from.transport || there != from.remote.ip() {
         return false;
     }
-    let shows =
-        |domain: &SmolStr| certified.unwrap_or_default().iter().any(|name| name.eq_ignore_ascii_case(domain));
-    config.peer_at(there).is_some()
-        || matches!(proxy.sender(first), Some(RouteTarget::Peer { domain, .. }) if shows(domain))
+    if config.peer_at(there).is_some() {
+        return true;
+    }
+    let Some(certified) = certified else { return false };
+    let shows = |domain: &str| certified.iter().any(|name| name.eq_ignore_ascii_case(domain));
+    let named = |host: Host<'_>| matches!(host, Host::Name(name) if shows(name));
+    matches!(proxy.sender(first), Some(RouteTarget::Peer { domain, .. }) if shows(domain))
+        || layer.server_request(first).is_some_and(|first| {
+            let uri = |address: NameAddr<'_>| match address.parsed_uri() {
+                Some(Uri::Sip(uri)) => named(uri.host),
+                _ => false,
+            };
+            let recorded = first.headers().list(HeaderName::RecordRoute).next().and_then(NameAddr::parse);
+            named(first.via().host) || uri(first.from()) || recorded.is_some_and(uri)
+        })
 }
 
 impl Pending {

@@ -173,6 +173,67 @@ fn rfc5922_7_4_who_shows_the_same_certificate_cancels_over_another_connection() 
     net.request(&alice, &Method::Cancel);
 }
 
+/// A domain that no configuration names, known by its certificate alone; with a proxy that stays in the way, and without one.
+#[test]
+fn rfc5922_7_who_shows_the_certificate_of_its_domain_cancels_over_another_connection() {
+    let tls = |port| elsewhere(Transport::Tls, &format!("198.18.0.7:{port}"));
+    let domain = |name: &str| -> Arc<[SmolStr]> { [name.into()].into() };
+    let bob = tls(40_404);
+    let invite = bob.invite("alice", 2, "").replace("bob@example.com", "bob@b.example");
+    for (fields, sent_by, names) in [
+        ("", "198.18.0.7:40404", &["b.example"][..]),
+        ("", "proxy.b.example", &["b.example", "proxy.b.example"]),
+        ("Record-Route: <sip:edge.b.example;lr>\r\n", "198.18.0.7:40404", &["b.example", "edge.b.example"]),
+    ] {
+        for (name, looked_for) in names.iter().flat_map(|name| [(name, false), (name, true)]) {
+            let mut net = Net::new();
+            let alice = ws("alice", 1);
+            net.register(&alice);
+            net.certified.insert(bob.hop.flow, domain(name));
+            let via = |text: &str| text.replace("198.18.0.7:40404;branch", &format!("{sent_by};branch"));
+            net.silent = looked_for;
+            net.send(&bob, via(&invite).replace("c: app", &format!("{fields}c: app")));
+            if !looked_for {
+                net.expect(&bob, 100);
+                let forwarded = net.request(&alice, &Method::Invite);
+                net.send(&alice, alice.answer(&forwarded, 180));
+                net.expect(&bob, 180);
+            }
+            net.sent.clear();
+            let cancel = |peer: &Peer| {
+                let text = invite.replace("INVITE sip", "CANCEL sip").replace(" INVITE", " CANCEL");
+                via(&text.replace(&bob.hop.remote.to_string(), &peer.hop.remote.to_string()))
+                    .replace(&peer.hop.remote.to_string(), sent_by)
+            };
+            // Nobody, somebody else, and the same from elsewhere or over another transport.
+            let (other, away, plain) = (
+                tls(40_406),
+                elsewhere(Transport::Tls, "198.18.0.9:40407"),
+                elsewhere(Transport::Tcp, "198.18.0.7:40409"),
+            );
+            net.certified.insert(other.hop.flow, domain("c.example"));
+            for peer in [&away, &plain] {
+                net.certified.insert(peer.hop.flow, domain(name));
+            }
+            for thief in [tls(40_405), other, away, plain] {
+                net.send(&thief, cancel(&thief));
+                net.expect(&thief, 481);
+                net.quiet();
+            }
+            let again = tls(40_408);
+            net.certified.insert(again.hop.flow, domain(name));
+            net.send(&again, cancel(&again));
+            net.expect(&again, 200);
+            if looked_for {
+                net.expect(&bob, 487);
+            } else {
+                net.request(&alice, &Method::Cancel);
+            }
+            net.quiet();
+        }
+    }
+}
+
 #[test]
 fn rfc3261_18_2_2_the_answer_to_other_requests_than_invite_finds_a_peer_again_too() {
     for late in [false, true] {
