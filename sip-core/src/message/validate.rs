@@ -16,8 +16,10 @@ use super::typed::{
     Replaces, To, TypedHeader,
 };
 use super::{
-    Fault, HeaderName, Headers, Method, ParseError, Refused, Request, Response, Uri, Via, split_list,
+    Fault, HeaderName, Headers, Method, NameAddr, ParseError, Refused, Request, Response, Uri, Via, chars,
+    split_list,
 };
+use crate::limits;
 
 /// What kind of element judges.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -145,9 +147,23 @@ impl Dropped {
 impl Rules<'_> {
     /// Judges a request that could be parsed. The order is §8.2's, or §16.3's.
     pub fn request(&self, request: &Request) -> Result<(), Rejection> {
+        if !self.wants_more(request)? {
+            return Ok(());
+        }
+        if self.role == Role::Registrar { registration(request).map(drop) } else { self.user_agent(request) }
+    }
+
+    /// Judges a REGISTER as a registrar, and gives its Contacts, which have been read for it: as many as a registrar takes, and
+    /// one more if there are more.
+    pub fn register<'m>(&self, request: &'m Request) -> Result<Vec<Contact<'m>>, Rejection> {
+        if self.wants_more(request)? { registration(request) } else { Ok(Vec::new()) }
+    }
+
+    /// What holds for all roles; and whether that is not all.
+    fn wants_more(&self, request: &Request) -> Result<bool, Rejection> {
         // An ACK is never answered (§17.1.1.3); what is wrong with one ends where its INVITE's transaction does.
         if *request.method() == Method::Ack {
-            return Ok(());
+            return Ok(false);
         }
         let headers = request.headers();
         let scheme = request.uri().split(':').next().unwrap_or_default();
@@ -168,16 +184,15 @@ impl Rules<'_> {
         }
         // §8.2.2.3 and §16.3 step 5 do not hold for CANCEL, which has no body either (§9.1).
         if *request.method() == Method::Cancel {
-            return Ok(());
+            return Ok(false);
         }
         if self.role == Role::Proxy {
-            return self.extensions(headers, HeaderName::ProxyRequire);
+            return self.extensions(headers, HeaderName::ProxyRequire).map(|()| false);
         }
-        // That a tag stands once, the parser saw to; that it is a token matters to who keeps dialogs.
-        one::<From<'_>>(headers)?;
-        one::<To<'_>>(headers)?;
+        tagged::<From<'_>>(headers, request.from(), request.from_tag())?;
+        tagged::<To<'_>>(headers, request.to(), request.to_tag())?;
         self.extensions(headers, HeaderName::Require)?;
-        if self.role == Role::Registrar { registration(request) } else { self.user_agent(request) }
+        Ok(true)
     }
 
     /// Judges a response.
@@ -326,30 +341,50 @@ const fn is_nowhere(ip: IpAddr) -> bool {
     }
 }
 
-/// §10.3.
-fn registration(request: &Request) -> Result<(), Rejection> {
+/// §10.3; the Contacts of a REGISTER.
+fn registration(request: &Request) -> Result<Vec<Contact<'_>>, Rejection> {
     let headers = request.headers();
+    let mut contacts = Vec::new();
     if *request.method() != Method::Register {
-        return Ok(());
+        return Ok(contacts);
     }
     // RFC 4475 §3.3.4.
     if !matches!(request.to().parsed_uri(), Some(Uri::Sip(_))) {
         return Err(Rejection::of(400, Defect::AddressOfRecord));
     }
-    let mut contacts = 0usize;
     let mut wildcard = false;
     for contact in headers.typed_all::<Contact<'_>>() {
-        contacts += 1;
-        wildcard |= contact.map_err(|error| syntax(error.fault))? == Contact::Any;
+        let contact = contact.map_err(|error| syntax(error.fault))?;
+        wildcard |= contact == Contact::Any;
+        // Most have one: room for more would be made for nothing.
+        match contacts.len() {
+            0 => contacts.reserve_exact(1),
+            len if len > limits::CONTACTS_PER_REGISTER => continue,
+            _ => {}
+        }
+        contacts.push(contact);
     }
     // An empty field is no list of contacts, and no wish to know them either.
-    if contacts == 0 && headers.has(HeaderName::Contact) {
+    if contacts.is_empty() && headers.has(HeaderName::Contact) {
         return Err(syntax(Fault::Malformed(HeaderName::Contact)));
     }
-    if wildcard && (contacts > 1 || headers.typed::<Expires>().ok().flatten() != Some(Expires(0))) {
+    if wildcard && (contacts.len() > 1 || headers.typed::<Expires>().ok().flatten() != Some(Expires(0))) {
         return Err(Rejection::of(400, Defect::Wildcard));
     }
-    Ok(())
+    Ok(contacts)
+}
+
+/// That From and To are addresses, and have one tag at most, the parser saw to; that it is a token matters to who keeps dialogs.
+fn tagged<'a, T: TypedHeader<'a>>(
+    headers: &'a Headers,
+    address: NameAddr<'a>,
+    tag: Option<&str>,
+) -> Result<(), Rejection> {
+    match tag {
+        Some(tag) if chars::is_token(tag) => Ok(()),
+        None if address.params.as_str().is_empty() => Ok(()),
+        _ => one::<T>(headers).map(drop),
+    }
 }
 
 /// The one value of a field, or what is wrong with it.

@@ -131,14 +131,17 @@ impl Writer {
 
     /// Adds a field.
     #[must_use]
-    pub fn header(self, name: HeaderName, value: impl Display) -> Self {
-        self.field(name.as_str(), value)
+    pub fn header(mut self, name: HeaderName, value: impl Display) -> Self {
+        self.begin(name);
+        let _ = write!(self, "{value}");
+        self.end_line()
     }
 
     /// Adds a field by any name.
     #[must_use]
     pub fn field(mut self, name: &str, value: impl Display) -> Self {
-        self.begin(name);
+        self.push(name);
+        self.out.extend_from_slice(b": ");
         let _ = write!(self, "{value}");
         self.end_line()
     }
@@ -146,14 +149,25 @@ impl Writer {
     /// Adds a field whose value is these parts, one behind the other.
     #[must_use]
     pub fn joined(mut self, name: HeaderName, parts: &[&str]) -> Self {
-        self.begin(name.as_str());
-        parts.iter().for_each(|part| self.push(part));
+        self.begin(name);
+        let start = self.out.len();
+        parts.iter().for_each(|part| self.out.extend_from_slice(part.as_bytes()));
+        self.blank(start);
         self.end_line()
     }
 
-    fn begin(&mut self, name: &str) {
-        self.push(name);
+    /// The name of a field is one we know, or was read as a token.
+    fn begin(&mut self, name: HeaderName) {
+        self.out.extend_from_slice(name.as_str().as_bytes());
         self.out.extend_from_slice(b": ");
+    }
+
+    /// From `start` on there is nothing that would end the line.
+    fn blank(&mut self, start: usize) {
+        let text = &mut self.out[start..];
+        if memchr::memchr3(b'\r', b'\n', 0, text).is_some() {
+            text.iter_mut().filter(|b| matches!(b, b'\r' | b'\n' | 0)).for_each(|b| *b = b' ');
+        }
     }
 
     fn push(&mut self, text: &str) {
@@ -193,10 +207,7 @@ impl Write for Writer {
     fn write_str(&mut self, text: &str) -> fmt::Result {
         let start = self.out.len();
         self.out.extend_from_slice(text.as_bytes());
-        if memchr::memchr3(b'\r', b'\n', 0, text.as_bytes()).is_some() {
-            let smuggled = self.out[start..].iter_mut().filter(|b| matches!(b, b'\r' | b'\n' | 0));
-            smuggled.for_each(|b| *b = b' ');
-        }
+        self.blank(start);
         Ok(())
     }
 }

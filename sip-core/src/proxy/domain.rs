@@ -34,7 +34,11 @@ impl Domain {
     /// Whether `host` is us for a request that came to `local`.
     pub fn is(&self, host: Host<'_>, local: IpAddr) -> bool {
         match host {
-            Host::Name(_) => self.names.iter().any(|name| Host::Name(name).matches(host)),
+            // Nearly all write it as it is written here.
+            Host::Name(other) => {
+                let same = |name: &SmolStr| name == other || Host::Name(name).matches(host);
+                self.names.iter().any(same)
+            }
             // Of a socket for both, an IPv4 peer's address is one in IPv6.
             Host::Ip(ip) => ip.to_canonical() == local.to_canonical() || self.addresses.contains(&ip),
         }

@@ -1,11 +1,13 @@
 //! One contact bound to an address-of-record.
 
+use alloc::borrow::Cow;
 use alloc::vec::Vec;
+use core::net::IpAddr;
 
-use smol_str::{SmolStr, format_smolstr};
+use smol_str::SmolStr;
 
 use crate::message::typed::QValue;
-use crate::message::{Host, Params, Uri, escape_user, unescape};
+use crate::message::{Host, Params, Uri, unescape};
 use crate::time::{Duration, Instant};
 use crate::transport::{Hop, RegistrationKey};
 
@@ -57,17 +59,35 @@ pub(super) fn instance(params: &str) -> Option<SmolStr> {
     Some(value.strip_prefix('<')?.strip_suffix('>')?.into())
 }
 
-/// What equivalent contacts (§19.1.4) have in common, for whoever keeps an index of them. `None`: its host is a domain's name, and
-/// nobody looks for it.
-pub fn contact_key(contact: &str) -> Option<SmolStr> {
-    let Some(Uri::Sip(uri)) = Uri::parse(contact) else { return None };
-    let host: SmolStr = match uri.host {
-        Host::Name(name) if uri.host.is_invalid() => name.to_ascii_lowercase().into(),
-        Host::Name(_) => return None,
-        Host::Ip(ip) => format_smolstr!("{ip}"),
-    };
-    let user = uri.user.map(unescape).unwrap_or_default();
-    Some(format_smolstr!("{}@{host}:{}", escape_user(&user), uri.port.unwrap_or_default()))
+/// What equivalent contacts (§19.1.4) have in common, for whoever keeps an index of them.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct ContactKey<'a> {
+    user: Cow<'a, str>,
+    host: KeyHost<'a>,
+    port: Option<u16>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+enum KeyHost<'a> {
+    /// In lower case.
+    Name(Cow<'a, str>),
+    Ip(IpAddr),
+}
+
+impl<'a> ContactKey<'a> {
+    /// That of a contact. `None`: its host is a domain's name, and nobody looks for it.
+    pub fn of(contact: &'a str) -> Option<Self> {
+        let Some(Uri::Sip(uri)) = Uri::parse(contact) else { return None };
+        let host = match uri.host {
+            Host::Name(_) if !uri.host.is_invalid() => return None,
+            Host::Name(name) if name.bytes().any(|byte| byte.is_ascii_uppercase()) => {
+                KeyHost::Name(name.to_ascii_lowercase().into())
+            }
+            Host::Name(name) => KeyHost::Name(name.into()),
+            Host::Ip(ip) => KeyHost::Ip(ip),
+        };
+        Some(Self { user: uri.user.map(unescape).unwrap_or_default(), host, port: uri.port })
+    }
 }
 
 /// The bindings of the only address-of-record with such a contact, for whoever keeps no index. `None`: nobody has it, or several
@@ -76,9 +96,9 @@ pub fn holder<'a>(
     contact: &str,
     mut all: impl Iterator<Item = &'a Vec<Binding>>,
 ) -> Option<&'a Vec<Binding>> {
-    let key = contact_key(contact)?;
+    let key = ContactKey::of(contact)?;
     let has =
-        |bindings: &&Vec<Binding>| bindings.iter().any(|b| contact_key(&b.contact).as_ref() == Some(&key));
+        |bindings: &&Vec<Binding>| bindings.iter().any(|b| ContactKey::of(&b.contact).as_ref() == Some(&key));
     let only = all.find(has)?;
     all.find(has).is_none().then_some(only)
 }

@@ -121,8 +121,7 @@ impl Refusal {
 /// What a REGISTER that came over `from` asks for. `aor` is the canonical form of its To, which the caller has
 /// found to be the sender's own.
 pub fn read(request: &Request, aor: SmolStr, from: Hop, bounds: &Bounds) -> Result<BindingUpdate, Refusal> {
-    RULES.request(request)?;
-    let mut change = change(request, &aor, bounds)?;
+    let mut change = change(request, RULES.register(request)?, &aor, bounds)?;
     if let Change::Contacts(contacts) = &mut change {
         outbound(request, contacts, &aor)?;
     }
@@ -137,27 +136,25 @@ pub fn read(request: &Request, aor: SmolStr, from: Hop, bounds: &Bounds) -> Resu
     })
 }
 
-fn change(request: &Request, aor: &SmolStr, bounds: &Bounds) -> Result<Change, Refusal> {
-    let headers = request.headers();
-    let header_expires = headers.first(HeaderName::Expires);
-    let mut contacts = Vec::new();
-    let mut wildcard = false;
-    for value in headers.typed_all::<Contact<'_>>() {
-        if contacts.len() == limits::CONTACTS_PER_REGISTER {
-            return Err(Refusal::TooManyContacts);
-        }
-        match value.map_err(Rejection::from)? {
-            Contact::Any => wildcard = true,
-            Contact::Address(address) => {
-                contacts.push(contact(&address, aor, header_expires, bounds)?);
-            }
+fn change(
+    request: &Request,
+    read: Vec<Contact<'_>>,
+    aor: &SmolStr,
+    bounds: &Bounds,
+) -> Result<Change, Refusal> {
+    if read.len() > limits::CONTACTS_PER_REGISTER {
+        return Err(Refusal::TooManyContacts);
+    }
+    let header_expires = request.headers().first(HeaderName::Expires);
+    let mut contacts = Vec::with_capacity(read.len());
+    for value in &read {
+        match value {
+            // Alone, as the rules have it.
+            Contact::Any => return Ok(Change::RemoveAll),
+            Contact::Address(address) => contacts.push(contact(address, aor, header_expires, bounds)?),
         }
     }
-    Ok(match (contacts.is_empty(), wildcard) {
-        (true, true) => Change::RemoveAll,
-        (true, false) => Change::Fetch,
-        (false, _) => Change::Contacts(contacts),
-    })
+    Ok(if contacts.is_empty() { Change::Fetch } else { Change::Contacts(contacts) })
 }
 
 /// RFC 3327 §5.3: what other proxies have put between us and the contacts, topmost first. A user agent that does not say it
@@ -232,11 +229,8 @@ fn contact(
     let dropped =
         |name: &str| ["expires", "pub-gruu", "temp-gruu"].iter().any(|n| n.eq_ignore_ascii_case(name));
     for (name, value) in address.params.iter().filter(|(name, _)| !dropped(name)) {
-        // Writing to a String cannot fail.
-        let _ = match value {
-            Some(value) => write!(params, ";{name}={value}"),
-            None => write!(params, ";{name}"),
-        };
+        params.extend([";", name]);
+        params.extend(value.into_iter().flat_map(|value| ["=", value]));
     }
     Ok(ContactUpdate {
         key: key(aor, address.uri, instance.filter(|text| !text.is_empty()), reg_id),
@@ -249,7 +243,8 @@ fn contact(
 /// §19.1.4: parameters that one of the two lacks do not count, so this sees a public GRUU as well.
 fn is_own_address(contact: &SipUri<'_>, aor: &str) -> bool {
     // The host tells nearly all of them apart.
-    let host = aor.rsplit_once('@').and_then(|(_, host)| Host::parse(host));
+    let at = aor.bytes().rposition(|byte| byte == b'@');
+    let host = at.and_then(|at| Host::parse(&aor[at + 1..]));
     host.is_some_and(|host| host.matches(contact.host))
         && matches!(Uri::parse(aor), Some(Uri::Sip(aor)) if contact.is_equivalent(&aor))
 }

@@ -50,7 +50,7 @@ pub fn accept(
         let left = binding.remaining(now).as_millis().div_ceil(1000);
         let (contact, params) = (&binding.contact, &binding.params);
         // RFC 5627 §5.2.
-        let gruus = match binding.instance().filter(|_| gruu) {
+        let gruus = match gruu.then(|| binding.instance()).flatten() {
             Some(urn) => {
                 let public = answer.gruus.public(&binding.key.aor, &urn);
                 let temporary = answer.gruus.temporary(binding, &urn, entropy);

@@ -134,7 +134,9 @@ pub fn apply(
             Ok(core::mem::take(bindings))
         }
         Change::Contacts(contacts) => {
-            let mut changed = bindings.clone();
+            // As many as there mostly are afterwards, so that none are moved.
+            let mut changed = Vec::with_capacity(bindings.len().max(contacts.len()));
+            changed.extend_from_slice(bindings);
             for contact in contacts {
                 let known = changed.iter().position(|b| b.key.is_same(&contact.key));
                 // A contact that stands twice in one REGISTER is compared with what was before.

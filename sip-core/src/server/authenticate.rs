@@ -263,8 +263,8 @@ impl Server {
 
     /// The sender is the account `username`: it may speak for its own address only.
     fn proven(&mut self, now: Instant, mut arrival: Arrival, username: SmolStr, routes: usize) {
-        let own = self.domain.address(&username);
-        if *arrival.request.method() != Method::Register && !self.may_speak_as(&arrival, &own) {
+        let register = *arrival.request.method() == Method::Register;
+        if !register && !self.may_speak_as(&arrival, &self.domain.address(&username)) {
             return self.refuse(now, &arrival, Rule::NotYourFrom.into());
         }
         arrival.standing = Standing::Account { username: username.clone() };

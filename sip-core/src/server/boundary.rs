@@ -191,7 +191,7 @@ pub enum Question {
         /// In canonical form, `sip:user@domain`.
         aor: SmolStr,
     },
-    /// The contacts of the one address-of-record that registered this URI, whose key ([`crate::registrar::contact_key`]) is the
+    /// The contacts of the one address-of-record that registered this URI, whose key ([`crate::registrar::ContactKey`]) is the
     /// same. Answer: [`Answer::Bindings`]; `None` if there is none, or more than one.
     Contact {
         /// As the request has it.

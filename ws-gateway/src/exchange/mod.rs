@@ -17,6 +17,7 @@ use sip_core::auth::Patience;
 use sip_core::entropy::token;
 use sip_core::message::scan_call_id;
 use sip_core::server::{Answer, Counters, Health, Input, Output, QuestionId, Server, Watcher};
+use sip_core::time::Instant;
 use sip_core::transport::framing::StreamError;
 use sip_core::transport::{FlowId, Hop};
 use siphasher::sip::SipHasher13;
@@ -157,11 +158,12 @@ impl Exchange {
     pub fn receive_with(self: &Arc<Self>, flow: &Flow, from: Hop, message: Bytes, datagrams: &mut Datagrams) {
         self.metrics.received(from.transport);
         log("received", &from, &message);
-        flow.touch(clock::now());
+        let now = clock::now();
+        flow.touch(now);
         let shard = self.shard_of(&message);
         flow.used_by(shard);
         let (identity, certified) = (flow.identity(), flow.certified());
-        self.turn_with(shard, Input::Received { from, identity, certified, message }, datagrams);
+        self.turn_with(now, shard, Input::Received { from, identity, certified, message }, datagrams);
     }
 
     /// What came over `flow` ceased to be messages: whoever sent it is told, if that is possible.
@@ -279,21 +281,22 @@ impl Exchange {
         (hasher.finish() % SHARDS as u64) as usize
     }
 
-    /// Feeds one input and does all that follows from it.
+    /// Feeds one input and does all that follows from it at once.
     fn turn(self: &Arc<Self>, shard: usize, input: Input) {
         let mut datagrams = Datagrams::default();
-        self.turn_with(shard, input, &mut datagrams);
+        self.turn_with(clock::now(), shard, input, &mut datagrams);
         datagrams.flush(&self.metrics);
     }
 
-    fn turn_with(self: &Arc<Self>, shard: usize, input: Input, datagrams: &mut Datagrams) {
+    fn turn_with(self: &Arc<Self>, now: Instant, shard: usize, input: Input, datagrams: &mut Datagrams) {
         let mut work = Work::from([(shard, input)]);
+        // One bit for each.
+        let mut fed = 0u64;
         let mut outputs = Vec::new();
         let mut gone: Vec<(usize, FlowId)> = Vec::new();
         while let Some((shard, input)) = work.pop_front() {
-            let now = clock::now();
             self.shards[shard].feed(now, input, &mut outputs);
-            self.set_alarm(shard);
+            fed |= 1 << shard;
             for output in outputs.drain(..) {
                 match output {
                     Output::Transmit { to, message } => {
@@ -330,6 +333,11 @@ impl Exchange {
                     Output::Ask(id, question) => self.ask(shard, id, question, now, &mut work),
                 }
             }
+        }
+        // At the end, for a question that was answered at once is due no more.
+        while fed != 0 {
+            self.set_alarm(fed.trailing_zeros() as usize);
+            fed &= fed - 1;
         }
     }
 

@@ -2,6 +2,7 @@
 
 use std::io::{self, IoSliceMut};
 use std::net::{SocketAddr, UdpSocket};
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -38,13 +39,16 @@ pub async fn serve(
         }
     };
     let mut answers = Datagrams::default();
+    // Made once: it waits in a list of all that are told.
+    let mut stopping = pin!(stop.cancelled());
     loop {
         tokio::select! {
+            biased;
+            () = stopping.as_mut() => break,
             read = batch.read(&readable) => if let Err(error) = read {
                 tracing::debug!(%error, "datagrams not received");
                 tokio::time::sleep(PAUSE).await;
             },
-            () = stop.cancelled() => break,
         }
         for (datagram, remote) in batch.datagrams() {
             take(&socket, &flow, &exchange, datagram, remote, &mut answers);

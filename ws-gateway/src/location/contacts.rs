@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::hash::{BuildHasher as _, RandomState};
 
 use parking_lot::Mutex;
-use sip_core::registrar::{Binding, contact_key};
+use sip_core::registrar::{Binding, ContactKey};
 use smol_str::SmolStr;
 
 /// The addresses-of-record of all contacts that are looked for. There are never more entries than bindings.
@@ -31,7 +31,9 @@ impl Contacts {
         }
         for new in after.iter().filter(|new| lacks(before, new)) {
             if let Some(hash) = self.hash(&new.contact) {
-                self.part(hash).lock().entry(hash).or_default().push(aor.clone());
+                // Most have one holder.
+                let mut part = self.part(hash).lock();
+                part.entry(hash).or_insert_with(|| Vec::with_capacity(1)).push(aor.clone());
             }
         }
     }
@@ -64,7 +66,7 @@ impl Contacts {
     }
 
     fn hash(&self, contact: &str) -> Option<u64> {
-        Some(self.hasher.hash_one(contact_key(contact)?))
+        Some(self.hasher.hash_one(ContactKey::of(contact)?))
     }
 
     fn part(&self, hash: u64) -> &Mutex<HashMap<u64, Vec<SmolStr>>> {
