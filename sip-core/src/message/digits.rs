@@ -45,6 +45,17 @@ pub(crate) fn push_socket(out: &mut String, address: &SocketAddr) {
     }
 }
 
+/// Appends an address as it prints.
+pub(crate) fn push_ip(out: &mut String, ip: IpAddr) {
+    match ip {
+        IpAddr::V4(ip) => push_ipv4(out, ip),
+        // Writing to a String cannot fail.
+        IpAddr::V6(ip) => {
+            let _ = write!(out, "{ip}");
+        }
+    }
+}
+
 /// Appends an IPv4 address.
 fn push_ipv4(out: &mut String, ip: Ipv4Addr) {
     for (i, octet) in ip.octets().into_iter().enumerate() {
@@ -78,7 +89,8 @@ mod tests {
             let address = SocketAddr::new(ip, port);
             let mut text = String::from("at ");
             push_socket(&mut text, &address);
-            prop_assert_eq!(text, alloc::format!("at {address}"));
+            push_ip(&mut text, ip);
+            prop_assert_eq!(text, alloc::format!("at {address}{ip}"));
         }
     }
 

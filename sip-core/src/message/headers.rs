@@ -1,5 +1,7 @@
 //! A message's header fields by name, as text: one immutable buffer and its index.
 
+use alloc::vec::Vec;
+
 use bytes::Bytes;
 use bytestring::ByteString;
 
@@ -7,6 +9,7 @@ use super::index::{Index, Span, stray_nul};
 use super::indexed::Field;
 use super::value::next_element;
 use super::{HeaderName, ParseError, chars};
+use crate::limits;
 
 /// A message's bytes and the index of its header fields, in order.
 #[derive(Clone, Debug)]
@@ -49,6 +52,26 @@ impl Headers {
     /// own.
     pub(super) fn end_at(&mut self, end: usize) {
         self.bytes.truncate(end);
+    }
+
+    /// Puts `text` in the place of what lies at `place`, within a field's value, where it means as many fields and values. `false`:
+    /// that would be too long, and nothing was done.
+    pub(super) fn put(&mut self, place: Span, text: &str) -> bool {
+        let range = place.range();
+        let grown = |len: usize| len - range.len() + text.len();
+        // The place of every part, up to the end, fits into 16 bits.
+        if grown(self.bytes.len()) >= limits::MESSAGE_BYTES {
+            return false;
+        }
+        let mut bytes = Vec::with_capacity(grown(self.bytes.len()));
+        bytes.extend_from_slice(&self.bytes[..range.start]);
+        bytes.extend_from_slice(text.as_bytes());
+        bytes.extend_from_slice(&self.bytes[range.end..]);
+        let bytes = Bytes::from(bytes);
+        let Ok(head) = ByteString::try_from(bytes.slice(..grown(self.head.len()))) else { return false };
+        (self.bytes, self.head) = (bytes, head);
+        self.index.moved(place, text.len());
+        true
     }
 
     /// What can be told of a message that [`Headers::index`] refuses, to answer it: the lines that are header fields,

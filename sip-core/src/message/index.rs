@@ -30,6 +30,13 @@ impl Span {
     pub(crate) const fn range(self) -> core::ops::Range<usize> {
         self.start as usize..self.end as usize
     }
+
+    /// Where this is once what lies at `place`, within it or beside it, has the length `len`.
+    pub(super) const fn moved(self, place: Self, len: usize) -> Self {
+        let end = place.start + len as u32;
+        let start = if self.start >= place.end { self.start - place.end + end } else { self.start };
+        Self { start, end: if self.end >= place.end { self.end - place.end + end } else { self.end } }
+    }
 }
 
 /// Where everything lies.
@@ -161,6 +168,12 @@ impl Index {
         }
         index.body = at as u32;
         Some((index, at))
+    }
+
+    /// What lies at `place`, within a field's value, has another length now, `len`.
+    pub(super) fn moved(&mut self, place: Span, len: usize) {
+        self.fields.moved(place, len);
+        self.body = Span::new(0, self.body()).moved(place, len).end;
     }
 
     /// The fields, in message order.

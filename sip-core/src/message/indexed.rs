@@ -47,6 +47,11 @@ impl Field {
     pub(crate) const fn value(&self) -> Span {
         self.value.span()
     }
+
+    const fn moved(&mut self, place: Span, len: usize) {
+        let (line, value) = (self.line().moved(place, len), self.value().moved(place, len));
+        *self = Self::new(self.name, line, value);
+    }
 }
 
 /// As many as nearly every message has, which stand in the index itself: a list is one allocation more, and a message that
@@ -97,6 +102,12 @@ impl FieldList {
     #[inline]
     pub(super) fn as_slice(&self) -> &[Field] {
         self.usual.get(..self.len()).unwrap_or(&self.list)
+    }
+
+    /// What lies at `place`, within a value, has another length now, `len`.
+    pub(super) fn moved(&mut self, place: Span, len: usize) {
+        let usual = self.usual.iter_mut().take(usize::from(self.len));
+        usual.chain(&mut self.list).for_each(|field| field.moved(place, len));
     }
 
     pub(super) fn last_mut(&mut self) -> Option<&mut Field> {

@@ -259,6 +259,23 @@ impl Essentials {
     }
 }
 
+impl Essentials {
+    /// The same with another topmost Via. `None`: it is none, or more than one.
+    pub(super) fn with_via(&self, value: &str) -> Option<Self> {
+        let (text, via_places, branch) = first_via(value)?;
+        let (place, len) = (self.via.span(), value.len());
+        (text.len() == len).then(|| Self {
+            via: self.via.moved(place, len),
+            via_places,
+            branch: Place::maybe(text, branch),
+            from: self.from.moved(place, len),
+            to: self.to.moved(place, len),
+            call_id: self.call_id.moved(place, len),
+            ..self.clone()
+        })
+    }
+}
+
 /// The topmost Via of a field: its text, where its parts are, and its branch.
 fn first_via(field: &str) -> Option<(&str, ViaPlaces, Option<&str>)> {
     // Empty list elements count for nothing, but nobody sends them.

@@ -44,6 +44,12 @@ impl Place {
         self.within(value).unwrap_or_default()
     }
 
+    /// See [`Span::moved`].
+    pub(super) const fn moved(self, place: Span, len: usize) -> Self {
+        let span = self.span().moved(place, len);
+        Self { start: span.start as u16, end: span.end as u16 }
+    }
+
     /// The same as a span of the message.
     pub(super) const fn span(self) -> Span {
         Span::new(self.start as usize, self.end as usize)

@@ -9,7 +9,8 @@ use super::parse::Essentials;
 use super::places::UriPlaces;
 use super::rewrite::has_value;
 use super::{
-    CSeq, HeaderName, Headers, Message, Method, NameAddr, ParseError, Refused, Uri, Via, chars, split_list,
+    CSeq, HeaderName, Headers, Message, Method, NameAddr, ParseError, Refused, Rewrite, Uri, Via, chars,
+    split_list,
 };
 
 /// A request whose Via, From, To, Call-ID and CSeq were read and are sound. Cloning shares it.
@@ -21,7 +22,7 @@ pub struct Request(Arc<Parts<(Method, Span, UriPlaces)>>);
 pub struct Response(Arc<Parts<(u16, Span)>>);
 
 /// What was read of a message. `S`: what its start line says.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct Parts<S> {
     headers: Headers,
     start: S,
@@ -43,6 +44,26 @@ impl Request {
                 Err(Refused { error, request: None })
             }
         }
+    }
+
+    /// The same request with `value`, a Via's, as its topmost Via. Nothing else of it is read again.
+    pub(crate) fn with_top_via(mut self, value: &str) -> Result<Self, Refused> {
+        let place = self.0.essentials.via.span();
+        if let Some(essentials) = self.0.essentials.with_via(value) {
+            let parts = Arc::make_mut(&mut self.0);
+            if parts.headers.put(place, value) {
+                parts.essentials = essentials;
+                return Ok(self);
+            }
+        }
+        let mut rewrite = Rewrite::new(self.headers());
+        rewrite.replace_first_value(HeaderName::Via, value);
+        Self::parse(rewrite.finish())
+    }
+
+    /// The topmost Via as it stands.
+    pub(crate) fn via_text(&self) -> &str {
+        self.headers().slice(self.0.essentials.via.span())
     }
 
     /// The method.

@@ -3,28 +3,20 @@
 //! What it does not do: add or remove our own Via; that is the transaction user's.
 
 use alloc::string::String;
-use core::fmt::Write as _;
 use core::net::SocketAddr;
 
 use super::Hop;
-use crate::message::{HeaderName, Refused, Request, Rewrite, Via};
+use crate::message::digits::{self, Decimal};
+use crate::message::{Refused, Request, Via};
 
 /// The request with its top Via as [`stamped`] has it: the form in which everything above the transport layer sees
 /// it, so that responses carry the stamp back (§18.2.1).
 ///
 /// The error is a message that its stamp makes larger than [`crate::limits::MESSAGE_BYTES`].
 pub fn stamp(request: Request, from: &Hop) -> Result<Request, Refused> {
-    if is_stamped(&request.via(), from) {
-        return Ok(request);
-    }
-    let stamped = request.headers().list(HeaderName::Via).next().and_then(|via| stamped(via, from));
-    match stamped {
+    match stamped_as(request.via_text(), &request.via(), from) {
         None => Ok(request),
-        Some(via) => {
-            let mut rewrite = Rewrite::new(request.headers());
-            rewrite.replace_first_value(HeaderName::Via, &via);
-            Request::parse(rewrite.finish())
-        }
+        Some(via) => request.with_top_via(&via),
     }
 }
 
@@ -34,17 +26,20 @@ pub fn stamp(request: Request, from: &Hop) -> Result<Request, Refused> {
 /// A `received` or a valued `rport` that the sender wrote itself is replaced: it must not say where responses go.
 /// `None`: the Via stays as it is.
 pub fn stamped(via: &str, from: &Hop) -> Option<String> {
-    let parsed = Via::parse(via)?;
+    stamped_as(via, &Via::parse(via)?, from)
+}
+
+fn stamped_as(text: &str, via: &Via<'_>, from: &Hop) -> Option<String> {
     // A dual-stack socket shows IPv4 peers as ::ffff:a.b.c.d.
     let source = from.remote.ip().to_canonical();
-    let rport = parsed.marks.rport;
-    if is_stamped(&parsed, from) {
+    let marked = via.marks.rport || via.marks.received;
+    if !marked && via.host.ip().map(|ip| ip.to_canonical()) == Some(source) {
         return None;
     }
-    let sent_by = via.split(';').next().unwrap_or(via);
-    let mut out = String::with_capacity(via.len() + 64);
+    let sent_by = text.split(';').next().unwrap_or(text);
+    let mut out = String::with_capacity(text.len() + 64);
     out.push_str(sent_by.trim_end_matches([' ', '\t', '\r', '\n']));
-    for (name, value) in parsed.params.iter() {
+    for (name, value) in via.params.iter() {
         if name.eq_ignore_ascii_case("received") || name.eq_ignore_ascii_case("rport") {
             continue;
         }
@@ -55,19 +50,14 @@ pub fn stamped(via: &str, from: &Hop) -> Option<String> {
             out.push_str(value);
         }
     }
-    // Writing to a String cannot fail. An IPv6 address has no brackets here (§25.1 via-received).
-    let _ = write!(out, ";received={source}");
-    if rport {
-        let _ = write!(out, ";rport={}", from.remote.port());
+    // An IPv6 address has no brackets here (§25.1 via-received).
+    out.push_str(";received=");
+    digits::push_ip(&mut out, source);
+    if via.marks.rport {
+        out.push_str(";rport=");
+        out.push_str(Decimal::new(from.remote.port().into()).as_str());
     }
     Some(out)
-}
-
-/// Whether there is nothing to add or to replace.
-fn is_stamped(via: &Via<'_>, from: &Hop) -> bool {
-    let source = from.remote.ip().to_canonical();
-    let marked = via.marks.rport || via.marks.received;
-    !marked && via.host.ip().map(|ip| ip.to_canonical()) == Some(source)
 }
 
 /// Where the response to a request goes that came from `from` with this top Via (§18.2.2).
@@ -94,7 +84,7 @@ mod tests {
 
     use super::*;
     use crate::limits;
-    use crate::message::split_list;
+    use crate::message::{HeaderName, Method, split_list};
     use crate::transport::{FlowId, Transport};
 
     fn hop(transport: Transport, remote: &str) -> Hop {
@@ -224,6 +214,40 @@ mod tests {
         // A second stamp says the same.
         let again = stamp(after.clone(), &from).unwrap();
         assert_eq!(again.bytes(), after.bytes());
+    }
+
+    /// What is not read again of a stamped request is as if it were.
+    #[test]
+    fn a_stamped_request_is_as_its_bytes_are_read() {
+        let from = hop(Transport::Ws, "192.0.2.1:9988");
+        let many: String = (0..30).map(|n| format!("X-{n}: {n}\r\n")).collect();
+        let vias = [
+            "SIP/2.0/WS x.invalid;branch=z9hG4bK1;rport",
+            "SIP/2.0/WS x.invalid ; branch = z9hG4bK1",
+            "SIP/2.0/WS x.invalid;branch=z9hG4bK1;rport , SIP/2.0/UDP i;rport",
+            "SIP/2.0/WS 192.0.2.1;received=203.0.113.255.invalid.example;branch=z9hG4bK1;rport=1",
+            ", SIP/2.0/WS x.invalid;rport",
+            "SIP/2.0/WS\r\n x.invalid;rport",
+            "SIP/2.0/WS x.invalid",
+        ];
+        for (via, more) in vias.iter().flat_map(|via| [(via, ""), (via, "Supported: path\r\n"), (via, &many)])
+        {
+            for (before, after) in [(more, ""), ("", more)] {
+                let text = format!(
+                    "INVITE sip:b@example.com SIP/2.0\r\n{before}Max-Forwards: 70\r\nFrom: <sip:a@b>;tag=1\r\nv: {via}\r\n{after}Via: \
+                     SIP/2.0/UDP other;rport\r\nTo: \"B\" <sip:b@b>;tag=2\r\nCall-ID: c\r\nCSeq: 1 INVITE\r\n\r\nbody"
+                );
+                let request = Request::parse(Bytes::from(text)).unwrap();
+                let shared = request.clone();
+                let stamped = stamp(request, &from).unwrap();
+                let read = Request::parse(stamped.bytes().clone()).unwrap();
+                assert_eq!(format!("{stamped:?}"), format!("{read:?}"), "{via}");
+                assert_eq!(stamped.body(), b"body");
+                assert!(stamped.via().marks.received && *stamped.method() == Method::Invite);
+                // Whoever shares the request sees it as it came.
+                assert!(shared.bytes().len() < stamped.bytes().len() || via.contains("203"));
+            }
+        }
     }
 
     #[test]
