@@ -26,6 +26,7 @@ mod shapes;
 mod stateless;
 mod table;
 mod targets;
+mod telephone;
 mod validate;
 
 pub use again::Absence;
@@ -41,4 +42,5 @@ pub use session_timer::{LEAST as LEAST_SESSION_INTERVAL, SessionTimer};
 pub use shapes::{Counters, Inbound, Lost, Settings, Target, Turn, Wanted};
 pub use stateless::{Stateless, back, settled, stateless_tag};
 pub use table::Proxy;
+pub use telephone::{number_as_user, number_in};
 pub use validate::{RULES, validate};

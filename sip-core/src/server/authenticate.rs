@@ -198,12 +198,15 @@ impl Server {
         routes: usize,
     ) {
         let request = &arrival.request;
+        // Whoever asks for a number says so.
+        let number = proxy::number_in(&credentials.uri, &self.config.domain);
+        let uri = if number.as_deref() == Some(request.uri()) { &*credentials.uri } else { request.uri() };
         let outcome = self.challenger.bound_to(arrival.from.remote.ip()).verify(
             credentials,
             secrets,
             self.config.algorithms(&arrival.from),
             request.method().as_str(),
-            request.uri(),
+            uri,
             now,
         );
         match outcome {

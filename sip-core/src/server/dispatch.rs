@@ -32,6 +32,13 @@ impl Server {
                 return self.refuse(now, &arrival, Refusal::from(refused.error).into());
             }
         }
+        match proxy::number_as_user(&arrival.request, &self.config.domain) {
+            None => {}
+            Some(Ok(request)) => arrival.request = request,
+            Some(Err(refused)) => {
+                return self.refuse(now, &arrival, Refusal::from(refused.error).into());
+            }
+        }
         if let Err(refusal) = proxy::validate(&arrival.request, &self.tokens) {
             return self.refuse(now, &arrival, refusal.into());
         }

@@ -100,7 +100,7 @@ rules! {
         "Accept must have application/reginfo+xml",
     /// A scheme that nothing here leads to.
     Scheme 416 "Unsupported URI Scheme"
-        "the Request-URI must be a sip URI",
+        "the Request-URI must be a sip URI or a tel URI",
     /// RFC 4028 §8.1.
     SessionInterval 422 "Session Interval Too Small"
         "ask again with the Min-SE of this answer",

@@ -379,3 +379,65 @@ fn rfc3261_16_unknown_methods_pass_and_rfc4320_4_1_their_100_waits() {
     net.quiet();
     assert_eq!(net.server.load(), (0, 0, 0));
 }
+
+#[test]
+fn rfc3261_19_1_6_a_telephone_number_is_a_user_of_the_domain_or_goes_where_its_route_says() {
+    for mode in [Mode::Proxy, Mode::Stateless] {
+        let mut net = Net::with(|config| {
+            config.routing.mode = mode;
+            let peer = super::super::Peer {
+                name: "trunk".into(),
+                uri: "sip:198.18.0.7".into(),
+                sources: [].into(),
+                trusted: false,
+            };
+            config.peers = [peer].into();
+            let peers = [Share { peer: "trunk".into(), priority: 1, weight: 1 }].into();
+            config.routes = [StaticRoute { domain: None, numbers: NumberPattern::new("+49*"), peers }].into();
+        });
+        net.accounts.insert("201".into(), Arc::new(Secrets::from_password("201", DOMAIN, "201")));
+        let (alice, desk, phone) = (ws("alice", 1), ws("201", 2), udp("bob", 5));
+        let trunk = elsewhere(Transport::Udp, "198.18.0.7:5060");
+        net.register(&alice);
+        net.register(&desk);
+        let rows = [
+            ("tel:+49-30-123456", &trunk, "sip:+4930123456@198.18.0.7"),
+            ("tel:201;phone-context=example.com", &desk, &*desk.contact()),
+        ];
+        for (cseq, (number, at, uri)) in (2..).zip(rows) {
+            let invite = alice.out("INVITE", number, cseq, "");
+            net.send(&alice, invite.clone());
+            if mode == Mode::Proxy {
+                net.expect(&alice, 100);
+            }
+            let forwarded = net.request(at, &Method::Invite);
+            assert_eq!(forwarded.uri(), uri);
+            let to = forwarded.headers().first(HeaderName::To);
+            assert_eq!(to, Some(&*format!("<{number}>")), "it stays as it is");
+            net.send(at, at.answer(&forwarded, 180));
+            net.expect(&alice, 180);
+            net.send(&alice, invite.replace("INVITE tel", "CANCEL tel").replace(" INVITE", " CANCEL"));
+            if mode == Mode::Proxy {
+                net.expect(&alice, 200);
+            }
+            assert_eq!(net.request(at, &Method::Cancel).uri(), uri);
+            net.quiet();
+        }
+        // Credentials are for the number that is asked for.
+        net.send_with_digest(&phone, "bob", &|cseq, extra| phone.out("MESSAGE", "tel:+49-30-1", cseq, extra));
+        assert_eq!(net.request(&trunk, &Method::Message).uri(), "sip:+49301@198.18.0.7");
+        let challenged = phone.out("MESSAGE", "tel:+49-30-1", 7, "");
+        net.send(&phone, challenged);
+        let challenge = net.expect(&phone, 407);
+        let other = digest("bob", "bob", &challenge, &Method::Message, "tel:+49-30-1");
+        net.send(&phone, phone.out("MESSAGE", "tel:+49-30-2", 8, &other));
+        net.expect(&phone, 400);
+        // Nobody has it, and strangers call no numbers.
+        net.send(&alice, alice.out("MESSAGE", "tel:+331", 9, ""));
+        net.expect(&alice, 404);
+        let stranger = udp("carol", 9).out("MESSAGE", "tel:+4930", 10, "");
+        net.send(&udp("carol", 9), stranger.replace("carol@example.com", "carol@b.example"));
+        net.expect(&udp("carol", 9), 404);
+        net.quiet();
+    }
+}
