@@ -88,6 +88,10 @@ pub const CONTACTS_PER_AOR: usize = 10;
 /// about 1,000. Past it: 400.
 pub const CONTACT_BYTES: usize = 4_096;
 
+/// Longest address-of-record and instance, together, of a phone on UDP whose dialogs follow it to another address: they stand in
+/// its Record-Routes, and a datagram is small. A UUID is 45. Past it: its dialogs lead to the address that they began at.
+pub const PHONE_BYTES: usize = 160;
+
 /// Longest Path of a REGISTER, bytes. IMS has two proxies with tokens of about 100. Past it: 400.
 pub const PATH_BYTES: usize = 2_048;
 

@@ -17,7 +17,7 @@ use parking_lot::Mutex;
 use sip_core::limits::{HELD_PER_REGISTRATION, HELD_REQUESTS};
 use sip_core::registrar::{self, Awaited, Binding, BindingUpdate, Caps, Change, UpdateError};
 use sip_core::server::{QuestionId, Wait};
-use sip_core::time::Instant;
+use sip_core::time::{Duration, Instant};
 use sip_core::transport::{Hop, RegistrationKey};
 use smol_str::SmolStr;
 
@@ -39,6 +39,9 @@ const DIALOGS: Room = Room { in_all: SHARDS * HELD_REQUESTS, per_aor: SHARDS * H
 
 /// Registrations of one address-of-record that ended before their connection did and are still known.
 const LEFT_PER_AOR: usize = 10;
+
+/// How long it is still known where a phone on UDP was when its registration ended: its calls may have begun elsewhere.
+const DATAGRAM_LEFT: Duration = Duration::from_secs(24 * 3600);
 
 /// Who asked for a registration that is away.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -106,10 +109,19 @@ pub struct Location {
 struct Entry {
     bindings: Vec<Binding>,
     /// Registrations that ended while their connection stands: dialogs that began with them are still reached over it.
-    left: Vec<(RegistrationKey, Hop)>,
+    left: Vec<Left>,
     waiters: Vec<(Awaited, Wait, Waiter)>,
     /// Who is told of changes.
     watches: Option<Box<Watches>>,
+}
+
+/// A registration that ended.
+#[derive(Debug)]
+struct Left {
+    key: RegistrationKey,
+    hop: Hop,
+    /// A datagram's sender has no connection that would close.
+    until: Option<Instant>,
 }
 
 /// What a REGISTER came to.
@@ -170,6 +182,20 @@ impl Location {
         entry.bindings.clone()
     }
 
+    /// Which phone of an address-of-record is at the other end of a hop of datagrams.
+    pub fn registered_at(&self, aor: &str, hop: &Hop, now: Instant) -> Option<RegistrationKey> {
+        let part = self.part(aor).lock();
+        registrar::registered_at(&part.get(aor)?.bindings, hop, now).cloned()
+    }
+
+    /// Whether a registration is there, or away, or has ended and is still known.
+    pub fn knows(&self, key: &RegistrationKey, now: Instant, flows: &Flows) -> bool {
+        let mut part = self.part(&key.aor).lock();
+        let Some(entry) = part.get_mut(&key.aor) else { return false };
+        self.refresh(entry, now, flows);
+        registrar::is_known(&entry.bindings, key, now) || entry.left.iter().any(|left| left.key == *key)
+    }
+
     /// The only address-of-record that registered such a contact.
     pub fn owner(&self, contact: &str) -> Option<SmolStr> {
         self.contacts.owner(contact)
@@ -193,7 +219,7 @@ impl Location {
         let mut told = Vec::new();
         if let Ok(before) = &applied {
             self.contacts.changed(&update.aor, before, &entry.bindings);
-            entry.leave(before);
+            entry.leave(before, now);
             if let Some(watches) = entry.watches.as_mut().filter(|_| update.change != Change::Fetch) {
                 let after = &entry.bindings;
                 told = watches.note(registrar::ended(before, after, update), after, now);
@@ -219,7 +245,7 @@ impl Location {
         let before = std::mem::take(&mut entry.bindings);
         self.count(before.len(), 0);
         self.contacts.changed(aor, &before, &[]);
-        entry.leave(&before);
+        entry.leave(&before, now);
         let told = match &mut entry.watches {
             Some(watches) => watches.note(by_administrator(&before, gone), &[], now),
             None => Vec::new(),
@@ -346,7 +372,7 @@ impl Waiting {
 impl Entry {
     fn refresh(&mut self, now: Instant, flows: &Flows, ended: impl Fn(&Binding)) {
         let Self { bindings, left, .. } = self;
-        left.retain(|(_, hop)| flows.is_open(hop.flow));
+        left.retain(|left| flows.is_open(left.hop.flow) && left.until.is_none_or(|until| until > now));
         bindings.retain_mut(|binding| {
             if binding.hop.is_some_and(|hop| !flows.is_open(hop.flow)) {
                 binding.hop = None;
@@ -354,24 +380,24 @@ impl Entry {
             let lasts = binding.expires_at > now;
             if !lasts {
                 ended(binding);
-                note(left, binding);
+                note(left, binding, now);
             }
             lasts
         });
     }
 
     /// Takes note of the bindings that are no more.
-    fn leave(&mut self, before: &[Binding]) {
+    fn leave(&mut self, before: &[Binding], now: Instant) {
         let Self { bindings, left, .. } = self;
-        left.retain(|(key, _)| !bindings.iter().any(|binding| binding.key == *key));
+        left.retain(|left| !bindings.iter().any(|binding| binding.key == left.key));
         for gone in before.iter().filter(|old| !bindings.iter().any(|binding| binding.key == old.key)) {
-            note(left, gone);
+            note(left, gone, now);
         }
     }
 
     fn way_to_left(&self, awaited: &Awaited) -> Option<Hop> {
         let Awaited::Registration(key) = awaited else { return None };
-        self.left.iter().find(|(left, _)| left == key).map(|(_, hop)| *hop)
+        self.left.iter().find(|left| left.key == *key).map(|left| left.hop)
     }
 
     fn is_empty(&self) -> bool {
@@ -379,12 +405,17 @@ impl Entry {
     }
 }
 
-/// Of a datagram's sender there is nothing to keep: its dialogs know its address.
-fn note(left: &mut Vec<(RegistrationKey, Hop)>, binding: &Binding) {
-    let Some(hop) = binding.hop.filter(|hop| hop.transport.is_reliable()) else { return };
-    left.retain(|(key, _)| *key != binding.key);
+/// Of a datagram's sender without `reg-id` there is nothing to keep: its dialogs know its address.
+fn note(left: &mut Vec<Left>, binding: &Binding, now: Instant) {
+    let Binding { key, hop: Some(hop), .. } = binding else { return };
+    let reliable = hop.transport.is_reliable();
+    if !reliable && key.reg_id == 0 {
+        return;
+    }
+    let until = (!reliable).then(|| now + DATAGRAM_LEFT);
+    left.retain(|left| left.key != *key);
     if left.len() >= LEFT_PER_AOR {
         left.remove(0);
     }
-    left.push((binding.key.clone(), hop));
+    left.push(Left { key: key.clone(), hop: *hop, until });
 }

@@ -101,6 +101,71 @@ async fn a_second_gateway_in_the_same_data_directory_says_so() {
     assert!(error.to_string().contains("another gateway runs in this data directory"), "{error:#}");
 }
 
+/// It unregistered and nothing is kept; or it has moved.
+#[tokio::test]
+async fn rfc5626_5_3_a_phone_on_udp_keeps_its_calls_over_new_addresses_and_restarts() {
+    for moves in [false, true] {
+        let (running, config) = start(|config| {
+            config.location = if moves { Kept::Disk } else { Kept::Memory };
+        });
+        let (udp, http) = (config.udp[0].listen.address, config.http.listen.address);
+        let (alice_has, bob_has) = (running.password("alice"), running.password("bob"));
+        let instance = ";+sip.instance=\"<urn:uuid:f81d4fae-7dec-11d0-a765-00a0c91e6bf2>\";reg-id=1";
+        let mut phone = UdpPeer::new(udp).await;
+        assert_eq!(phone.register("bob", &bob_has, "rb", instance).await.status(), 200);
+        let page = ";+sip.instance=\"<urn:uuid:f81d4fae-7dec-11d0-a765-00a0c91e6bf1>\";reg-id=1";
+        let mut alice = WsPeer::new(http).await;
+        assert_eq!(alice.register("alice", &alice_has, "ra", page).await.status(), 200);
+
+        let (from, to) = ("sip:alice@localhost", "<sip:bob@localhost>;tag=b");
+        let contact = format!("Contact: {}\r\n", alice.contact("alice"));
+        let invite =
+            alice.request("INVITE", "sip:bob@localhost", from, "<sip:bob@localhost>", "c", 1, &contact);
+        alice.send(&invite).await;
+        let invite = phone.receive().await;
+        let contact = phone.contact("bob");
+        phone.send(&invite.response("200 OK", "b", &format!("Contact: {contact}\r\n"))).await;
+        let ok = alice.receive_final().await;
+        let target = contact.trim_matches(['<', '>']).to_owned();
+        let routes = |records: Vec<&str>| -> String {
+            records.iter().map(|route| format!("Route: {route}\r\n")).collect()
+        };
+        let routes_there = routes(ok.all("Record-Route").into_iter().rev().collect());
+        let routes_back = routes(invite.all("Record-Route"));
+        alice.send(&alice.request("ACK", &target, from, to, "c", 1, &routes_there)).await;
+        assert_eq!(phone.receive().await.method(), "ACK");
+
+        if moves {
+            phone = UdpPeer::from([127, 0, 0, 2].into(), udp).await;
+            assert_eq!(phone.register("bob", &bob_has, "moved", instance).await.status(), 200);
+        } else {
+            let gone = format!("Contact: {contact}{instance};expires=0\r\nSupported: outbound\r\n");
+            assert_eq!(register(&mut phone, "bob", &bob_has, "rb", 3, &gone).await.status(), 200);
+        }
+        // Answers the close, so that stopping need not wait.
+        let reading = tokio::spawn(async move { while alice.receive_message().await.is_some() {} });
+        let running = restart(running, &config).await;
+        reading.await.unwrap();
+        let mut alice = WsPeer::new(http).await;
+        assert_eq!(alice.register("alice", &alice_has, "rc", page).await.status(), 200);
+
+        alice.send(&alice.request("INFO", &target, from, to, "c", 2, &routes_there)).await;
+        let info = phone.receive().await;
+        assert_eq!(info.method(), "INFO");
+        phone.send(&info.response("200 OK", "", "")).await;
+        assert_eq!(alice.receive_final().await.status(), 200);
+        let to_alice = invite.header("From").to_owned();
+        let page = alice.contact("alice").trim_matches(['<', '>']).to_owned();
+        let bye = phone.request("BYE", &page, "sip:bob@localhost", &to_alice, "c", 9, &routes_back);
+        phone.send(&bye.replace(";tag=fc\r\nTo:", ";tag=b\r\nTo:")).await;
+        let bye = alice.receive().await;
+        assert_eq!(bye.method(), "BYE", "{}", bye.0);
+        alice.send(&bye.response("200 OK", "", "")).await;
+        assert_eq!(phone.receive_final().await.status(), 200);
+        drop(running);
+    }
+}
+
 /// REGISTER with these headers, challenged, again. `cseq` and the one after it are used.
 async fn register(
     peer: &mut impl Peer,

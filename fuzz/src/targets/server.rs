@@ -247,7 +247,7 @@ impl Bench {
             13 => Answer::Admitted(false),
             // An answer to another question than was asked, or to one that was answered already.
             0 => Answer::Bindings(Some(self.bindings.values().flatten().cloned().collect())),
-            1 => Answer::Credentials(None),
+            1 => Answer::Credentials(None, None),
             2 => Answer::Reachable(Some(self.peers[choices.below(self.peers.len())].hop)),
             3 => Answer::Updated(Err(registrar::UpdateError::UnknownAor)),
             4 => {
@@ -261,9 +261,11 @@ impl Bench {
 
     fn truth(&mut self, question: Question) -> Answer {
         match question {
-            Question::Credentials { username, .. } => {
+            Question::Credentials { username, aor, from } => {
                 let secrets = Secrets::from_password(&username, "example.com", &username);
-                Answer::Credentials((username != "dave").then(|| Arc::new(secrets)))
+                let bindings = self.bindings.get(aor.as_str()).map_or(&[][..], Vec::as_slice);
+                let there = registrar::registered_at(bindings, &from, self.now).cloned();
+                Answer::Credentials((username != "dave").then(|| Arc::new(secrets)), there)
             }
             Question::Admit { usage, .. } => Answer::Admitted(self.replays.admit(usage, self.now)),
             Question::Lookup { aor } => Answer::Bindings(self.bindings.get(aor.as_str()).cloned()),
@@ -288,6 +290,13 @@ impl Bench {
             Question::Reach(RouteTarget::Registration(key), _) => {
                 let bindings = self.bindings.get(key.aor.as_str());
                 Answer::Reachable(bindings.and_then(|bindings| registrar::reach(bindings, &key, self.now)))
+            }
+            Question::Reach(RouteTarget::Phone(phone), _) => {
+                let key = &phone.registration;
+                let bindings = self.bindings.get(key.aor.as_str()).map_or(&[][..], Vec::as_slice);
+                let was = || self.peers.iter().map(|peer| peer.hop).find(|hop| hop.remote == phone.remote);
+                let known = registrar::is_known(bindings, key, self.now);
+                Answer::Reachable(if known { registrar::reach(bindings, key, self.now) } else { was() })
             }
             Question::Reach(RouteTarget::Address { remote, .. }, _) => {
                 Answer::Reachable(self.peers.iter().map(|peer| peer.hop).find(|hop| hop.remote == remote))

@@ -171,16 +171,28 @@ impl Sender {
     /// Compares a sender's token with where the request came from and what that flow proved to be.
     pub fn of(token: &RouteTarget, from: &Hop, proven: Option<&RegistrationKey>) -> Self {
         let is = |same: bool| if same { Self::Proven } else { Self::Other };
+        let is_of = |key: &RegistrationKey| proven.is_some_and(|proven| proven.is_of_same_agent(key));
         match token {
-            RouteTarget::Registration(key) if proven.is_some_and(|proven| proven.is_of_same_agent(key)) => {
+            RouteTarget::Registration(_) | RouteTarget::Phone(_)
+                if token.registration().is_some_and(is_of) =>
+            {
+                Self::Proven
+            }
+            // It is where it was. A NAT may have given it another port since.
+            RouteTarget::Phone(phone)
+                if from.transport == Transport::Udp && phone.remote.ip() == from.remote.ip() =>
+            {
                 Self::Proven
             }
             // A WebSocket proves itself before it does anything else.
-            RouteTarget::Registration(_) if from.transport.is_websocket() => Self::Other,
+            RouteTarget::Registration(_) | RouteTarget::Phone(_) if from.transport.is_websocket() => {
+                Self::Other
+            }
             // A phone's connection may carry several registrations, and a datagram proves none.
             RouteTarget::Registration(key) => Self::Reached(key.clone()),
+            RouteTarget::Phone(phone) => Self::Reached(phone.registration.clone()),
             RouteTarget::Flow(flow) => is(*flow == from.flow),
-            // A NAT may have given it another port since.
+            // Likewise.
             RouteTarget::Address { transport, remote, .. } => {
                 is(*transport == from.transport && remote.ip() == from.remote.ip())
             }

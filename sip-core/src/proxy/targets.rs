@@ -18,7 +18,7 @@ use crate::limits;
 use crate::message::typed::MaxBreadth;
 use crate::message::{Method, Request};
 use crate::transaction::ServerId;
-use crate::transport::{RouteTarget, Transport};
+use crate::transport::Transport;
 
 impl Proxy {
     /// Forwards a request to its targets (§16.6): first to all of the highest weight, and when they have failed or rung
@@ -163,10 +163,12 @@ impl Proxy {
         let Some(client) = client else { return Branch::failed(503) };
         self.counters.forwarded += 1;
         let timer_c = (*request.method() == Method::Invite).then(|| turn.now + TIMER_C);
-        let Target { contact, receiver, spares, detours, trusted, .. } = target;
+        let Target { contact, hop, receiver, spares, detours, trusted, .. } = target;
         // Within a dialog the Request-URI is the caller's.
         let within = contact.is_none() || request.to_tag().is_some();
-        let waits = (within || timer_c.is_some()) && matches!(receiver, RouteTarget::Registration(_));
+        // A datagram has no flow that it could be lost with.
+        let reliable = hop.transport.is_reliable();
+        let waits = reliable && (within || timer_c.is_some()) && receiver.registration().is_some();
         let again = waits.then_some(Sent {
             receiver,
             request: bytes,

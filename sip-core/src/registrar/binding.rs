@@ -9,7 +9,7 @@ use smol_str::SmolStr;
 use crate::message::typed::QValue;
 use crate::message::{Host, Params, Uri, unescape};
 use crate::time::{Duration, Instant};
-use crate::transport::{Hop, RegistrationKey};
+use crate::transport::{Hop, RegistrationKey, Transport};
 
 /// A contact bound to an address-of-record.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -112,9 +112,24 @@ pub fn reach(bindings: &[Binding], key: &RegistrationKey, now: Instant) -> Optio
     there(&|other| other == key).or_else(|| there(&|other| other.is_of_same_agent(key)))
 }
 
+/// Whether a registration is there, or away for a while: it, or another flow of the same user agent.
+pub fn is_known(bindings: &[Binding], key: &RegistrationKey, now: Instant) -> bool {
+    bindings.iter().any(|b| b.expires_at > now && b.key.is_of_same_agent(key))
+}
+
 /// Whether one of these contacts is reached over just this hop: whoever sends over it is its user agent.
 pub fn is_there(bindings: &[Binding], hop: &Hop, now: Instant) -> bool {
     bindings.iter().any(|b| b.expires_at > now && b.hop.as_ref() == Some(hop))
+}
+
+/// Which phone, itself and not an edge proxy before it, is at the other end of a hop of datagrams: the newest, should a NAT have
+/// given its address to another since. One without `reg-id` does not say who it is.
+pub fn registered_at<'a>(bindings: &'a [Binding], hop: &Hop, now: Instant) -> Option<&'a RegistrationKey> {
+    let there = |b: &&Binding| {
+        b.expires_at > now && b.hop.as_ref() == Some(hop) && b.path.is_empty() && b.key.reg_id > 0
+    };
+    let udp = hop.transport == Transport::Udp;
+    bindings.iter().rfind(there).filter(|_| udp).map(|binding| &binding.key)
 }
 
 /// The key of a contact: `+sip.instance` and `reg-id` (RFC 5626 §6), or its URI.

@@ -253,8 +253,9 @@ pub struct Wait {
 /// Answers to [`Question`]s, in their order.
 #[derive(Clone, Debug)]
 pub enum Answer {
-    /// `None`: no such user.
-    Credentials(Option<Arc<Secrets>>),
+    /// The secrets, `None`: no such user; and which of the user's registrations is reached over just this hop, if that is of datagrams
+    /// ([`crate::registrar::registered_at`]): a connection has an [`Identity`].
+    Credentials(Option<Arc<Secrets>>, Option<RegistrationKey>),
     /// Too many wrong passwords of this user came from there: for so long none is looked at.
     Held(Duration),
     /// Whether it is their first use.

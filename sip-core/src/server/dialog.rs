@@ -193,6 +193,8 @@ impl Server {
         let server = lost.server;
         let sender = match lost.sender {
             sender @ RouteTarget::Registration(_) => sender,
+            // A phone on UDP that sent it over a connection.
+            RouteTarget::Phone(phone) => RouteTarget::Registration(phone.registration),
             RouteTarget::Peer { domain, .. } => return self.return_to(now, server, Some(domain), lost.ours),
             RouteTarget::Flow(_) => return self.return_to(now, server, None, lost.ours),
             RouteTarget::Address { .. } => return,

@@ -123,7 +123,12 @@ impl Server {
             return;
         };
         match (*pending, answer) {
-            (Pending::Credentials { arrival, credentials, routes }, Answer::Credentials(secrets)) => {
+            (
+                Pending::Credentials { mut arrival, credentials, routes },
+                Answer::Credentials(secrets, registration),
+            ) => {
+                // Of use to nobody who does not prove to be this account.
+                arrival.datagram_of(now, &credentials.username, registration);
                 self.verify(now, arrival, &credentials, secrets.as_deref(), routes);
             }
             (Pending::Credentials { arrival, .. }, Answer::Held(wait)) => {

@@ -2,6 +2,7 @@
 
 use alloc::boxed::Box;
 use alloc::format;
+use alloc::sync::Arc;
 use alloc::vec::Vec;
 
 use smol_str::SmolStr;
@@ -10,14 +11,15 @@ use super::peers::Standing;
 use super::questions::{Aim, Arrival, Pending, Sought};
 use super::reply::Reply;
 use super::rule::Rule;
-use super::{Mode, Question, Server, Wait, stray};
+use super::{Identity, Mode, Question, Server, Wait, stray};
+use crate::limits;
 use crate::message::typed::QValue;
 use crate::message::{HeaderName, NameAddr, Uri};
 use crate::proxy::{Diverter, Inbound, Target, Wanted};
 use crate::registrar::{Binding, Contacts, Instance};
 use crate::time::Instant;
 use crate::transaction::ServerId;
-use crate::transport::{Hop, RegistrationKey, RouteTarget, Transport};
+use crate::transport::{Hop, Phone, RegistrationKey, RouteTarget, Transport};
 
 impl Server {
     pub(super) fn lookup(
@@ -288,7 +290,9 @@ pub(super) fn targets(bindings: &[Binding], contacts: &Contacts, now: Instant) -
 /// How a contact is reached. `None` while it is away.
 fn target(binding: &Binding) -> Option<Target> {
     let hop = binding.hop?;
-    let receiver = side(&hop, Some(&binding.key));
+    // An edge proxy stands in its dialogs' Routes, and does not move with the phones behind it.
+    let moves = hop.transport.is_reliable() || binding.path.is_empty();
+    let receiver = side(&hop, Some(&binding.key).filter(|_| moves));
     let path = binding.path.clone();
     Some(Target { q: binding.q(), path, ..Target::new(Some(binding.contact.clone()), hop, receiver) })
 }
@@ -296,6 +300,11 @@ fn target(binding: &Binding) -> Option<Target> {
 /// What a Record-Route leads to on one side of a request.
 pub(super) fn side(hop: &Hop, registration: Option<&RegistrationKey>) -> RouteTarget {
     match (hop.transport, registration) {
+        // RFC 5626 §4.2: it says who it is, and where it registers next it is the same, whatever address its NAT gives it.
+        (Transport::Udp, Some(key)) if key.reg_id > 0 && key.bytes() <= limits::PHONE_BYTES => {
+            let Hop { local, remote, .. } = *hop;
+            RouteTarget::Phone(Phone { registration: key.clone(), local, remote }.into())
+        }
         // A datagram needs no connection, and finds its way after a restart without anybody registering.
         (Transport::Udp, _) => {
             RouteTarget::Address { transport: hop.transport, local: hop.local, remote: hop.remote }
@@ -322,6 +331,19 @@ impl Arrival {
         // Without proof, a phone's connection that has registered somebody may still be carrying others.
         let own = own.filter(|_| username.is_some() || self.from.transport.is_websocket());
         side(&self.from, own.map(|identity| &identity.registration))
+    }
+
+    /// A datagram socket is everybody's: whose registration is reached at the other end of its hop is known of one request.
+    pub(super) fn datagram_of(
+        &mut self,
+        now: Instant,
+        username: &SmolStr,
+        registration: Option<RegistrationKey>,
+    ) {
+        if let (Transport::Udp, Some(registration)) = (self.from.transport, registration) {
+            let username = username.clone();
+            self.identity = Some(Arc::new(Identity { username, registration, expires_at: now }));
+        }
     }
 
     /// The host that a proxy of another domain gave itself, where it stays in the way and came over a connection. Such a

@@ -17,4 +17,4 @@ pub use flow::{FlowId, Hop, Transport};
 pub use household::household;
 pub use registration::{RegistrationKey, is_same_instance};
 pub use seal::Seals;
-pub use token::{DEFAULT_TOKEN_LIFETIME, RouteTarget, RouteTokens, Unopened};
+pub use token::{DEFAULT_TOKEN_LIFETIME, Phone, RouteTarget, RouteTokens, Unopened};

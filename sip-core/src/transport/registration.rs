@@ -16,6 +16,11 @@ pub struct RegistrationKey {
 }
 
 impl RegistrationKey {
+    /// How long its text is.
+    pub fn bytes(&self) -> usize {
+        self.aor.len() + self.instance.len()
+    }
+
     /// Whether both are of one user agent, over whichever of its flows (RFC 5626 §4.2): it goes on with its dialogs over
     /// another when one is lost.
     pub fn is_of_same_agent(&self, other: &Self) -> bool {

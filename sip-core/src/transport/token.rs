@@ -3,6 +3,7 @@
 //! A token outlives sockets and restarts, tells a reader nothing (RFC 3323), and opens only in the call it was made
 //! for: the Call-ID is bound to what is sealed ([`super::Seals`]), an expiry and the target.
 
+use alloc::boxed::Box;
 use alloc::string::String;
 use alloc::vec::Vec;
 use core::hash::Hasher as _;
@@ -37,6 +38,8 @@ pub enum RouteTarget {
     /// Over this very flow. A token may come back after a restart, so a caller that keeps its token keys must not
     /// give an old flow's id to a new one.
     Flow(FlowId),
+    /// To a phone on UDP that says who it is. In a box: it is larger than all others.
+    Phone(Box<Phone>),
     /// To this address: a datagram, or a connection that exists or can be opened.
     Address {
         /// How.
@@ -58,6 +61,28 @@ pub enum RouteTarget {
         /// dialog, to follow them would be to relay.
         onward: bool,
     },
+}
+
+/// A phone on UDP: where its registration is now, and while that is not known, at the address that it had when the dialog began.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Phone {
+    /// Who it is.
+    pub registration: RegistrationKey,
+    /// As in [`RouteTarget::Address`].
+    pub local: SocketAddr,
+    /// Where it was.
+    pub remote: SocketAddr,
+}
+
+impl RouteTarget {
+    /// The registration that it follows over its flows and addresses.
+    pub fn registration(&self) -> Option<&RegistrationKey> {
+        match self {
+            Self::Registration(key) => Some(key),
+            Self::Phone(phone) => Some(&phone.registration),
+            Self::Flow(_) | Self::Address { .. } | Self::Peer { .. } => None,
+        }
+    }
 }
 
 /// Seals and opens route tokens.
@@ -171,26 +196,17 @@ const SIP: u8 = 4;
 const UUID: u8 = 8;
 /// Of a peer: Route and Request-URI are followed.
 const ONWARD: u8 = 16;
+/// Of a registration: before it stand the addresses of a phone on UDP.
+const PHONE: u8 = 32;
 
 const TRANSPORTS: [Transport; 5] =
     [Transport::Udp, Transport::Tcp, Transport::Tls, Transport::Ws, Transport::Wss];
 
 fn encode(target: &RouteTarget, out: &mut Vec<u8>) {
     match target {
-        RouteTarget::Registration(RegistrationKey { aor, instance, reg_id }) => {
-            let uuid = uuid_bytes(instance);
-            let (sip, aor) = match aor.strip_prefix("sip:") {
-                Some(rest) => (SIP, rest),
-                None => (0, aor.as_str()),
-            };
-            out.push(REGISTRATION | sip | if uuid.is_some() { UUID } else { 0 });
-            encode_number(u64::from(*reg_id), out);
-            encode_number(aor.len() as u64, out);
-            out.extend_from_slice(aor.as_bytes());
-            match uuid {
-                Some(bytes) => out.extend_from_slice(&bytes),
-                None => out.extend_from_slice(instance.as_bytes()),
-            }
+        RouteTarget::Registration(key) => encode_registration(key, None, out),
+        RouteTarget::Phone(phone) => {
+            encode_registration(&phone.registration, Some([&phone.local, &phone.remote]), out);
         }
         RouteTarget::Flow(FlowId(id)) => {
             out.push(FLOW);
@@ -208,6 +224,25 @@ fn encode(target: &RouteTarget, out: &mut Vec<u8>) {
             encode_address(remote, out);
             out.extend_from_slice(domain.as_bytes());
         }
+    }
+}
+
+fn encode_registration(key: &RegistrationKey, phone: Option<[&SocketAddr; 2]>, out: &mut Vec<u8>) {
+    let RegistrationKey { aor, instance, reg_id } = key;
+    let uuid = uuid_bytes(instance);
+    let (sip, aor) = match aor.strip_prefix("sip:") {
+        Some(rest) => (SIP, rest),
+        None => (0, aor.as_str()),
+    };
+    let flag = |flag: u8, set: bool| if set { flag } else { 0 };
+    out.push(REGISTRATION | sip | flag(UUID, uuid.is_some()) | flag(PHONE, phone.is_some()));
+    phone.into_iter().flatten().for_each(|address| encode_address(address, out));
+    encode_number(u64::from(*reg_id), out);
+    encode_number(aor.len() as u64, out);
+    out.extend_from_slice(aor.as_bytes());
+    match uuid {
+        Some(bytes) => out.extend_from_slice(&bytes),
+        None => out.extend_from_slice(instance.as_bytes()),
     }
 }
 
@@ -243,6 +278,10 @@ fn decode(bytes: &[u8]) -> Option<RouteTarget> {
     let (&first, mut rest) = bytes.split_first()?;
     match first & KIND {
         REGISTRATION => {
+            let phone = match first & PHONE {
+                0 => None,
+                _ => Some((decode_address(&mut rest)?, decode_address(&mut rest)?)),
+            };
             let reg_id = u32::try_from(decode_number(&mut rest)?).ok()?;
             let aor_len = usize::try_from(decode_number(&mut rest)?).ok()?;
             let (aor, instance) = rest.split_at_checked(aor_len)?;
@@ -253,7 +292,11 @@ fn decode(bytes: &[u8]) -> Option<RouteTarget> {
             } else {
                 core::str::from_utf8(instance).ok()?.into()
             };
-            Some(RouteTarget::Registration(RegistrationKey { aor, instance, reg_id }))
+            let registration = RegistrationKey { aor, instance, reg_id };
+            Some(match phone {
+                Some((local, remote)) => RouteTarget::Phone(Phone { registration, local, remote }.into()),
+                None => RouteTarget::Registration(registration),
+            })
         }
         FLOW => {
             let id = decode_number(&mut rest)?;

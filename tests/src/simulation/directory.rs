@@ -9,7 +9,7 @@ use sip_core::registrar::{self, Awaited, Binding, Caps};
 use sip_core::server::{Answer, Question, QuestionId, Wait, WatchError, Watched};
 use sip_core::time::{Duration, Instant};
 use sip_core::transport::target::{Query, Records, Srv};
-use sip_core::transport::{FlowId, Hop, RegistrationKey, RouteTarget, Transport};
+use sip_core::transport::{FlowId, Hop, Phone, RegistrationKey, RouteTarget, Transport};
 use smol_str::{SmolStr, format_smolstr};
 
 /// The UDP socket of a server.
@@ -83,8 +83,10 @@ impl Directory {
         hop_of: impl Fn(FlowId) -> Option<Hop>,
     ) -> Option<Answer> {
         Some(match question {
-            Question::Credentials { username, .. } => {
-                Answer::Credentials(self.accounts.get(username.as_str()).cloned())
+            Question::Credentials { username, aor, from } => {
+                let bindings = self.bindings.get(aor.as_str()).map_or(&[][..], Vec::as_slice);
+                let there = registrar::registered_at(bindings, &from, now).cloned();
+                Answer::Credentials(self.accounts.get(username.as_str()).cloned(), there)
             }
             Question::Admit { usage, .. } => Answer::Admitted(self.replays.admit(usage, now)),
             Question::Lookup { aor } => {
@@ -128,6 +130,14 @@ impl Directory {
                 return self.wait(now, id, Awaited::Contacts { aor, contacts }, wait);
             }
             Question::Reach(RouteTarget::Flow(flow), _) => Answer::Reachable(hop_of(flow)),
+            Question::Reach(RouteTarget::Phone(phone), wait) => {
+                let Phone { registration: key, local, remote } = *phone;
+                let bindings = self.bindings.get(key.aor.as_str()).map_or(&[][..], Vec::as_slice);
+                if registrar::is_known(bindings, &key, now) {
+                    return self.wait(now, id, Awaited::Registration(key), wait);
+                }
+                Answer::Reachable(Some(Hop { flow: SOCKET, transport: Transport::Udp, local, remote }))
+            }
             Question::Reach(RouteTarget::Address { transport: Transport::Udp, local, remote }, _) => {
                 Answer::Reachable(Some(Hop { flow: SOCKET, transport: Transport::Udp, local, remote }))
             }

@@ -8,7 +8,7 @@ use sip_core::server::{
 };
 use sip_core::time::Instant;
 use sip_core::transport::target::{Records, Way};
-use sip_core::transport::{Hop, RouteTarget, Transport};
+use sip_core::transport::{Hop, Phone, RouteTarget, Transport};
 
 use super::{Exchange, Work};
 use crate::location::{Reach, Waiter};
@@ -28,7 +28,11 @@ impl Exchange {
                 let there = || registrar::is_there(&self.location.bindings(&aor), &from, now);
                 Some(match self.guard.wait(&username, from.remote.ip(), now) {
                     Some(wait) if !there() => Answer::Held(wait),
-                    _ => Answer::Credentials(self.accounts.secrets(&username)),
+                    _ => {
+                        let udp = from.transport == Transport::Udp;
+                        let there = if udp { self.location.registered_at(&aor, &from, now) } else { None };
+                        Answer::Credentials(self.accounts.secrets(&username), there)
+                    }
                 })
             }
             Question::Admit { username, source, usage } => {
@@ -96,6 +100,14 @@ impl Exchange {
         let hop = match target {
             RouteTarget::Registration(key) => {
                 return self.wait(shard, question, Awaited::Registration(key), wait, now);
+            }
+            RouteTarget::Phone(phone) => {
+                let Phone { registration, local, remote } = *phone;
+                if self.location.knows(&registration, now, &self.flows) {
+                    return self.wait(shard, question, Awaited::Registration(registration), wait, now);
+                }
+                // It has not registered since we started, or has left: it is where it was.
+                self.flows.udp_to(local, remote)
             }
             RouteTarget::Flow(flow) => self.flows.hop(flow),
             RouteTarget::Address { transport: Transport::Udp, local, remote } => {

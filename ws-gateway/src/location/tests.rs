@@ -6,7 +6,6 @@ use std::net::SocketAddr;
 
 use sip_core::limits::{AWAY, GRACE};
 use sip_core::registrar::{ContactUpdate, Contacts};
-use sip_core::time::Duration;
 use sip_core::transport::Transport;
 
 use super::*;
@@ -302,5 +301,33 @@ fn rfc3261_10_3_what_ends_is_noted_for_the_disk() {
         assert_eq!(changes.take(Duration::ZERO), Some(vec![AOR.into()]), "{look}");
         world.location.sweep(world.now, &world.flows);
         assert!(changes.is_empty());
+    }
+}
+
+#[test]
+fn rfc5626_5_3_a_phone_on_udp_is_known_for_a_day_after_its_registration() {
+    for (reg_id, known) in [(1, true), (0, false)] {
+        let mut world = World::new();
+        let socket = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
+        let local = socket.local_addr().unwrap();
+        let flow = world.flows.open_socket(Arc::new(socket), local, world.now);
+        let hop = flow.hop_to(SocketAddr::from(([192, 0, 2, 7], 5060)));
+        let key = RegistrationKey { reg_id, ..key() };
+        let contact = ContactUpdate {
+            key: key.clone(),
+            contact: "sip:bob@192.0.2.7".into(),
+            params: "".into(),
+            expires: Duration::from_secs(60),
+        };
+        let (path, change) = ("".into(), Change::Contacts(vec![contact]));
+        let update = BindingUpdate { aor: AOR.into(), call_id: "c".into(), cseq: 1, path, hop, change };
+        world.location.update(&update, world.now, &world.flows).result.unwrap();
+        let reach = |world: &World| world.ask(Awaited::Registration(key.clone()), true, GRACE, 1);
+        assert_eq!(reach(&world), Reach::Now(hop));
+        world.now += Duration::from_secs(61);
+        assert_eq!(reach(&world), if known { Reach::Now(hop) } else { Reach::Later });
+        world.now += DATAGRAM_LEFT;
+        world.location.sweep(world.now, &world.flows);
+        assert!(world.location.parts.iter().all(|part| part.lock().is_empty()));
     }
 }

@@ -103,6 +103,11 @@ impl UdpPeer {
         }
     }
 
+    /// The same with an address of its own.
+    pub(crate) async fn from(ip: IpAddr, gateway: SocketAddr) -> Self {
+        Self { socket: UdpSocket::bind((ip, 0)).await.unwrap(), gateway }
+    }
+
     /// Where it is reached.
     pub(crate) fn port(&self) -> u16 {
         self.socket.local_addr().unwrap().port()

@@ -47,7 +47,7 @@ use crate::message::{HeaderName, Headers, Message, Method, Request, Response};
 use crate::registrar::{self, Awaited, Binding, Caps};
 use crate::time::Duration;
 use crate::transport::target::{Query, Records, Way};
-use crate::transport::{FlowId, RegistrationKey, RouteTarget};
+use crate::transport::{FlowId, Phone, RegistrationKey, RouteTarget};
 
 const DOMAIN: &str = "example.com";
 
@@ -212,7 +212,11 @@ impl Net {
                 let there = |bindings: &Vec<Binding>| registrar::is_there(bindings, from, self.now);
                 match self.guesses.wait(username, from.remote.ip(), self.now) {
                     Some(wait) if !self.bindings.get(aor).is_some_and(there) => Answer::Held(wait),
-                    _ => Answer::Credentials(self.accounts.get(username).cloned()),
+                    _ => {
+                        let bindings = self.bindings.get(aor).map_or(&[][..], Vec::as_slice);
+                        let there = registrar::registered_at(bindings, from, self.now);
+                        Answer::Credentials(self.accounts.get(username).cloned(), there.cloned())
+                    }
                 }
             }
             Question::Admit { username, source, usage } => {
@@ -249,6 +253,15 @@ impl Net {
             Question::Reach(RouteTarget::Registration(key), _) => {
                 let bindings = self.bindings.get(&key.aor)?;
                 Answer::Reachable(Some(registrar::reach(bindings, key, self.now)?))
+            }
+            Question::Reach(RouteTarget::Phone(phone), _) => {
+                let Phone { registration, remote, .. } = &**phone;
+                let bindings = self.bindings.get(&registration.aor).map_or(&[][..], Vec::as_slice);
+                if registrar::is_known(bindings, registration, self.now) {
+                    Answer::Reachable(Some(registrar::reach(bindings, registration, self.now)?))
+                } else {
+                    Answer::Reachable(Some(Hop { remote: *remote, ..udp("bob", 0).hop }))
+                }
             }
             Question::Reach(RouteTarget::Address { remote, .. }, _) => {
                 Answer::Reachable(Some(Hop { remote: *remote, ..udp("bob", 0).hop }))

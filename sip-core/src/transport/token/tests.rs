@@ -22,6 +22,12 @@ fn address(transport: Transport, local: &str, remote: &str) -> RouteTarget {
     RouteTarget::Address { transport, local: local.parse().unwrap(), remote: remote.parse().unwrap() }
 }
 
+fn phone(aor: &str, instance: &str, reg_id: u32, remote: &str) -> RouteTarget {
+    let registration = RegistrationKey { aor: aor.into(), instance: instance.into(), reg_id };
+    let (local, remote) = ("192.0.2.1:5060".parse().unwrap(), remote.parse().unwrap());
+    RouteTarget::Phone(Phone { registration, local, remote }.into())
+}
+
 fn peer(transport: Transport, remote: &str, domain: &str) -> RouteTarget {
     let onward = transport == Transport::Tls;
     RouteTarget::Peer { transport, remote: remote.parse().unwrap(), domain: domain.into(), onward }
@@ -35,6 +41,8 @@ fn targets() -> Vec<(RouteTarget, usize)> {
         (registration("sip:bob@b", "sip:bob@192.0.2.7:5062;transport=udp", 0), 103),
         (registration("", "", 0), 48),
         (registration("sip:\u{e9}", "urn:uuid:+81d4fae-7dec-11d0-a765-00a0c91e6bf6", 300), 112),
+        (phone("sip:alice@localhost", uuid, 1, "198.51.100.7:5060"), 108),
+        (phone("sip:alice@localhost", "urn:x", 300, "[2001:db8::1]:5060"), 111),
         (RouteTarget::Flow(FlowId(0)), 47),
         (RouteTarget::Flow(FlowId(u64::MAX)), 59),
         (address(Transport::Udp, "192.0.2.9:5062", "192.0.2.1:5060"), 66),
@@ -130,7 +138,8 @@ fn keys_are_changed_without_breaking_calls() {
 proptest! {
     #[test]
     fn any_target_comes_back(aor in "\\PC*", instance in "(urn:uuid:)?[0-9a-fA-F+-]*|\\PC*", reg_id: u32, flow: u64, call in "\\PC*") {
-        for target in [registration(&aor, &instance, reg_id), RouteTarget::Flow(FlowId(flow))] {
+        let moving = phone(&aor, &instance, reg_id, "[fe80::1%7]:5060");
+        for target in [registration(&aor, &instance, reg_id), moving, RouteTarget::Flow(FlowId(flow))] {
             let token = tokens().seal(&target, &call, T0, &mut SeededEntropy(flow));
             prop_assert_eq!(tokens().open(&token, &call, T0), Ok(target));
         }
