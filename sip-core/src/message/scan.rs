@@ -29,7 +29,7 @@ pub fn scan_call_id(message: &[u8]) -> Option<&[u8]> {
         } else {
             continues = false;
             // Only "Call-ID" and "i", in any case, are of interest: anything else ends here.
-            if matches!(line[0], b'c' | b'C' | b'i' | b'I')
+            if matches!(line, [b'c' | b'C', b'a' | b'A', ..] | [b'i' | b'I', b':' | b' ' | b'\t', ..])
                 && let Some(colon) = memchr::memchr(b':', line)
                 && HeaderName::from_bytes(trim(&line[..colon])) == HeaderName::CallId
             {

@@ -60,6 +60,12 @@ impl Domain {
         Some(self.address(&unescape(user)))
     }
 
+    /// Whether an address-of-record is that of a user name.
+    pub fn is_address_of(&self, aor: &str, user: &str) -> bool {
+        let name = aor.strip_prefix("sip:").and_then(|rest| rest.strip_suffix(self.name.as_str()));
+        name.and_then(|name| name.strip_suffix('@')).is_some_and(|name| name == escape_user(user))
+    }
+
     /// The address-of-record of a user name that is not escaped.
     pub fn address(&self, user: &str) -> SmolStr {
         let user = escape_user(user);

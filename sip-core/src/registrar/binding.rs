@@ -133,10 +133,15 @@ pub fn registered_at<'a>(bindings: &'a [Binding], hop: &Hop, now: Instant) -> Op
 }
 
 /// The key of a contact: `+sip.instance` and `reg-id` (RFC 5626 §6), or its URI.
-pub(super) fn key(aor: &SmolStr, uri: &str, instance: Option<&str>, reg_id: Option<u32>) -> RegistrationKey {
+pub(super) fn key(
+    aor: &SmolStr,
+    uri: &SmolStr,
+    instance: Option<&str>,
+    reg_id: Option<u32>,
+) -> RegistrationKey {
     let (instance, reg_id) = match (instance, reg_id) {
-        (Some(instance), Some(reg_id)) => (instance, reg_id),
-        _ => (uri, 0),
+        (Some(instance), Some(reg_id)) => (SmolStr::new(instance), reg_id),
+        _ => (uri.clone(), 0),
     };
-    RegistrationKey { aor: aor.clone(), instance: SmolStr::new(instance), reg_id }
+    RegistrationKey { aor: aor.clone(), instance, reg_id }
 }

@@ -23,5 +23,5 @@ pub use binding::{Binding, ContactKey, holder, is_known, is_there, reach, regist
 pub use gruu::{Gruus, Instance};
 pub use read::{Bounds, RULES, Refusal, read};
 pub use reginfo::{Ended, Report, ended};
-pub use response::{Answer, accept};
+pub use response::{Answer, Clock, accept};
 pub use update::{BindingUpdate, Caps, Change, ContactUpdate, UpdateError, apply};

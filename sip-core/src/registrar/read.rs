@@ -12,7 +12,7 @@ use super::{BindingUpdate, Change, ContactUpdate};
 use crate::limits;
 use crate::message::typed::{Contact, ContactAddress, Path};
 use crate::message::validate::{Rejection, Role, Rules};
-use crate::message::{HeaderName, Host, Request, SipUri, Uri};
+use crate::message::{HeaderName, Host, Request, SipUri, Uri, unquote};
 use crate::time::Duration;
 use crate::transport::Hop;
 
@@ -212,9 +212,28 @@ fn contact(
     if address.uri.len() + address.params.as_str().len() > limits::CONTACT_BYTES {
         return Err(Refusal::ContactTooLong);
     }
+    let (mut own_expires, mut instance) = (None, None);
+    let mut params = String::with_capacity(address.params.as_str().len());
+    for (name, value) in address.params.iter() {
+        let is = |other: &str| name.eq_ignore_ascii_case(other);
+        if is("expires") {
+            // Told anew with every answer.
+            own_expires = own_expires.or(value);
+            continue;
+        }
+        // A user agent suggests no GRUU (RFC 5627 §5.1).
+        if is("pub-gruu") || is("temp-gruu") {
+            continue;
+        }
+        if is("+sip.instance") {
+            instance = instance.or(value);
+        }
+        params.extend([";", name]);
+        params.extend(value.into_iter().flat_map(|value| ["=", value]));
+    }
     // §10.3 step 7: the parameter, else the header, else the default. A malformed value counts as the default
     // (§10.2.1.1 for the parameter, and there is no better for the header).
-    let wanted = match address.params.value("expires") {
+    let wanted = match own_expires {
         Some(text) => seconds(text),
         None => header_expires.and_then(seconds),
     };
@@ -222,19 +241,12 @@ fn contact(
     if !expires.is_zero() && expires < bounds.min {
         return Err(Refusal::TooBrief { min: bounds.min });
     }
-    let instance = address.params.text("+sip.instance");
+    let instance = instance.map(unquote);
     let instance = instance.as_deref().map(|text| text.trim_start_matches('<').trim_end_matches('>'));
-    let mut params = String::new();
-    // "expires" is told anew with every answer, and a user agent suggests no GRUU (RFC 5627 §5.1).
-    let dropped =
-        |name: &str| ["expires", "pub-gruu", "temp-gruu"].iter().any(|n| n.eq_ignore_ascii_case(name));
-    for (name, value) in address.params.iter().filter(|(name, _)| !dropped(name)) {
-        params.extend([";", name]);
-        params.extend(value.into_iter().flat_map(|value| ["=", value]));
-    }
+    let contact = SmolStr::new(address.uri);
     Ok(ContactUpdate {
-        key: key(aor, address.uri, instance.filter(|text| !text.is_empty()), reg_id),
-        contact: SmolStr::new(address.uri),
+        key: key(aor, &contact, instance.filter(|text| !text.is_empty()), reg_id),
+        contact,
         params: SmolStr::from(params),
         expires,
     })

@@ -297,11 +297,13 @@ fn the_200_lists_all_contacts() {
     apply(&mut bindings, &update("a", 2, &fields).unwrap(), T0, Caps::default()).unwrap();
     let now = T0 + Duration::from_millis(10_400);
     let gruus = Gruus::new("example.com".into(), Seals::new([1; 32], &[]));
+    let mut clock = Clock::default();
     let answer = Answer {
         server: Some("Trapezoid"),
         service_route: &["<sip:example.com;lr>".into()],
         flow_timer: Some(Duration::from_secs(90)),
         gruus: &gruus,
+        date: clock.date(now),
     };
     let text = |request: &Request| {
         String::from_utf8(accept(request, &bindings, now, &answer, &mut SeededEntropy(3)).to_vec()).unwrap()

@@ -52,7 +52,7 @@ use crate::auth::Challenger;
 use crate::entropy::BoxedEntropy;
 use crate::limits;
 use crate::proxy::{Domain, Proxy, Settings, Turn};
-use crate::registrar::Gruus;
+use crate::registrar::{Clock, Gruus};
 use crate::time::Instant;
 use crate::transaction::{self, Event, Layer, Ongoing};
 use crate::transport::{Hop, RouteTokens, Seals, Transport};
@@ -72,6 +72,7 @@ pub struct Server {
     challenger: Challenger,
     tokens: RouteTokens,
     gruus: Gruus,
+    clock: Clock,
     entropy: BoxedEntropy,
     layer: Layer,
     /// What the layer told while something else was being done.
@@ -112,6 +113,7 @@ impl Server {
                 config.domain.clone(),
                 Seals::new(config.route_key, &config.previous_route_keys),
             ),
+            clock: Clock::default(),
             ongoing: layer.ongoing(),
             layer,
             entropy,

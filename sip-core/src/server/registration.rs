@@ -32,7 +32,7 @@ impl Server {
             return self.refuse(now, &arrival, reply);
         };
         // Steps 3 and 4: nobody registers for another, unless the configuration has it so.
-        let own = aor == self.domain.address(username);
+        let own = self.domain.is_address_of(&aor, username);
         let third_party =
             || self.config.registrants.get(username).is_some_and(|others| others.contains(&aor));
         if !own && !third_party() {
@@ -70,6 +70,7 @@ impl Server {
             service_route: &self.config.service_route,
             flow_timer: self.config.flow_timer,
             gruus: &self.gruus,
+            date: self.clock.date(now),
         };
         let message = registrar::accept(&arrival.request, &bindings, now, &answer, &mut *self.entropy);
         self.count(200);
