@@ -23,7 +23,7 @@ use crate::config::{Clients, Config, Kept, Limits, Listen, SipListener};
 use crate::data::DataDirectory;
 use crate::dialer::{Dialer, Locals};
 use crate::exchange::{Exchange, Network};
-use crate::http::{self, Origins, Scrape, Site, WEBSOCKET_PATH};
+use crate::http::{self, Files, Origins, Scrape, Site, WEBSOCKET_PATH};
 use crate::keys::Keys;
 use crate::listener::{Admission, bind_tcp, bind_udp, serve_tcp, serve_tls, serve_udp};
 use crate::location::Location;
@@ -200,6 +200,7 @@ impl Gateway {
                 allowed: config.http.allowed_origins.clone(),
                 development: config.development,
             },
+            files: Files::default(),
             domain: config.domain.clone(),
             demo,
             scrape: Scrape::new(registry, Arc::clone(&exchange)),

@@ -7,6 +7,9 @@ use std::time::Duration;
 
 use support::peers::{Peer as _, UdpPeer, http};
 use support::{PATIENCE, start, start_with};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
+use tokio::time::timeout;
 use ws_gateway::data::DataDirectory;
 use ws_gateway::{Config, Gateway, accounts};
 
@@ -150,12 +153,57 @@ async fn a_connection_that_only_speaks_http_does_not_keep_its_place() {
     use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
     let running = start_with(|config| config.timeouts.idle = Duration::from_millis(300));
     let http = running.gateway.addresses().http;
-    let mut stream = tokio::net::TcpStream::connect(http).await.unwrap();
+    let mut stream = TcpStream::connect(http).await.unwrap();
     let host = format!("Host: {http}\r\n");
     stream.write_all(format!("GET /healthz HTTP/1.1\r\n{host}\r\n").as_bytes()).await.unwrap();
     let mut answer = Vec::new();
     // Long before the head of a next request would have to be there.
-    tokio::time::timeout(PATIENCE, stream.read_to_end(&mut answer)).await.expect("closed").unwrap();
+    timeout(PATIENCE, stream.read_to_end(&mut answer)).await.expect("closed").unwrap();
     assert!(answer.starts_with(b"HTTP/1.1 200"));
     running.wait_for_metric("trapezoid_closings_total{reason=\"idle\"}", 1).await;
+}
+
+/// A page's file is in memory once, however many are sent it and however slowly they read.
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn who_asks_for_the_page_and_does_not_read_it_costs_no_copy_of_it() {
+    const LENGTH: usize = 16 * 1_024 * 1_024;
+    const DEAF: usize = 24;
+    let www = tempfile::tempdir().unwrap();
+    fs::write(www.path().join("large.wasm"), vec![b'x'; LENGTH]).unwrap();
+    let running = start_with(|config| config.http.www = Some(www.path().into()));
+    let address = running.gateway.addresses().http;
+    let resident = || {
+        let status = fs::read_to_string("/proc/self/status").unwrap();
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
+        line.trim().trim_end_matches(" kB").parse::<usize>().unwrap() * 1_024
+    };
+    let before = resident();
+    let mut deaf = Vec::new();
+    for _ in 0..DEAF {
+        let mut stream = TcpStream::connect(address).await.unwrap();
+        stream.write_all(b"GET /large.wasm HTTP/1.1\r\nHost: localhost\r\n\r\n").await.unwrap();
+        deaf.push(stream);
+    }
+    // All are being answered.
+    for stream in &mut deaf {
+        let mut first = [0; 15];
+        timeout(PATIENCE, stream.read_exact(&mut first)).await.expect("an answer").unwrap();
+        assert_eq!(&first, b"HTTP/1.1 200 OK");
+    }
+    let grown = resident().saturating_sub(before);
+    assert!(grown < 6 * LENGTH, "{} MiB more", grown / 1_024 / 1_024);
+    // A file that was changed is read anew, and what was being sent stays what it was.
+    fs::write(www.path().join("large.wasm"), b"new").unwrap();
+    assert_eq!(http(address, "/large.wasm", &[]).await.2, "new");
+    let mut first = deaf.remove(0);
+    drop(deaf);
+    let mut rest = Vec::new();
+    timeout(PATIENCE, async {
+        while !rest.ends_with(&[b'x'; 64]) || rest.len() < LENGTH {
+            assert_ne!(first.read_buf(&mut rest).await.unwrap(), 0, "{} bytes", rest.len());
+        }
+    })
+    .await
+    .expect("the rest");
 }

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use support::peers::{Peer as _, TcpPeer, WsPeer, handshake};
 use support::{PATIENCE, start, start_with};
+use tokio::time::timeout;
 use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 use ws_gateway::config::Memory;
@@ -80,7 +81,7 @@ async fn caps_hold_and_places_come_back() {
                 tokio::time::sleep(Duration::from_millis(10)).await;
             }
         };
-        tokio::time::timeout(PATIENCE, came_back).await.expect("the place comes back");
+        timeout(PATIENCE, came_back).await.expect("the place comes back");
         let reason = if per_ip { "connections_per_ip" } else { "connections" };
         let counter = format!("trapezoid_refusals_total{{reason=\"{reason}\"}}");
         assert!(running.metric(&counter).await >= 2);
@@ -116,7 +117,7 @@ async fn a_frame_length_of_2_to_the_63_is_closed() {
     let frame = [0x81, 0xff, 0x7f, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 1, 2, 3, 4, 5];
     stream.write_all(&frame).await.unwrap();
     let mut answer = [0; 4];
-    tokio::time::timeout(PATIENCE, stream.read_exact(&mut answer)).await.unwrap().unwrap();
+    timeout(PATIENCE, stream.read_exact(&mut answer)).await.unwrap().unwrap();
     assert_eq!(answer[0], 0x88, "a close frame");
     assert_eq!(u16::from_be_bytes([answer[2], answer[3]]), 1009);
 }
@@ -137,7 +138,7 @@ async fn a_ping_amid_a_message_hides_nothing_of_what_has_come_of_it() {
         let (mut stream, _) = handshake(http, &[]).await;
         stream.write_all(&[begin.as_slice(), &ping].concat()).await.unwrap();
         let mut answer = [0; 2];
-        let answered = tokio::time::timeout(PATIENCE, stream.read_exact(&mut answer)).await.unwrap();
+        let answered = timeout(PATIENCE, stream.read_exact(&mut answer)).await.unwrap();
         if answered.is_err() || answer != [0x8a, 0] {
             break;
         }
@@ -156,7 +157,7 @@ async fn a_ping_amid_a_message_hides_nothing_of_what_has_come_of_it() {
     for _ in 0..100 {
         first.write_all(&longest).await.unwrap();
         let mut answer = [0; 127];
-        tokio::time::timeout(PATIENCE, first.read_exact(&mut answer)).await.unwrap().unwrap();
+        timeout(PATIENCE, first.read_exact(&mut answer)).await.unwrap().unwrap();
         assert_eq!(answer[0], 0x8a);
     }
     assert_eq!(running.metric(PARTIAL).await, 0);
@@ -195,7 +196,7 @@ async fn who_does_not_answer_a_ping_is_closed_and_who_does_is_not() {
     // Nobody is behind this stream.
     let (mut dead, _) = handshake(http, &[]).await;
     let mut bytes = Vec::new();
-    tokio::time::timeout(PATIENCE, dead.read_to_end(&mut bytes)).await.expect("closed").unwrap();
+    timeout(PATIENCE, dead.read_to_end(&mut bytes)).await.expect("closed").unwrap();
     assert_eq!(bytes, [0x89, 0], "one ping, and no goodbye to nobody");
     running.wait_for_metric("trapezoid_closings_total{reason=\"unanswered\"}", 1).await;
 
@@ -225,7 +226,7 @@ async fn a_half_sent_handshake_is_closed() {
     let mut stream = tokio::net::TcpStream::connect(running.gateway.addresses().http).await.unwrap();
     stream.write_all(b"GET /sip HTTP/1.1\r\nHost: loc").await.unwrap();
     let mut answer = Vec::new();
-    tokio::time::timeout(PATIENCE, stream.read_to_end(&mut answer)).await.expect("closed").unwrap();
+    timeout(PATIENCE, stream.read_to_end(&mut answer)).await.expect("closed").unwrap();
 }
 
 #[tokio::test]
@@ -238,7 +239,7 @@ async fn silent_http_connections_keep_no_place() {
         let mut stream = tokio::net::TcpStream::connect(http).await.unwrap();
         stream.write_all(said.as_bytes()).await.unwrap();
         let mut answer = Vec::new();
-        tokio::time::timeout(PATIENCE, stream.read_to_end(&mut answer)).await.expect("closed").unwrap();
+        timeout(PATIENCE, stream.read_to_end(&mut answer)).await.expect("closed").unwrap();
         assert_eq!(String::from_utf8(answer).unwrap().ends_with("ok\n"), !said.is_empty());
     }
 }
@@ -253,7 +254,7 @@ async fn stopping_says_goodbye_with_1001() {
     // The library answers the close when it is read on.
     assert_eq!(peer.receive_message().await, None);
     drop(peer);
-    tokio::time::timeout(PATIENCE, stopping).await.expect("stops").unwrap();
+    timeout(PATIENCE, stopping).await.expect("stops").unwrap();
 }
 
 #[tokio::test]
@@ -276,8 +277,7 @@ async fn a_peer_that_does_not_read_is_closed_and_the_others_go_on() {
             "",
         );
         let request = Message::text(request.replace(";rport", &via));
-        if !tokio::time::timeout(Duration::from_secs(2), deaf.try_send(request)).await.is_ok_and(|sent| sent)
-        {
+        if !timeout(Duration::from_secs(2), deaf.try_send(request)).await.is_ok_and(|sent| sent) {
             break;
         }
         sent += 1;
@@ -287,4 +287,36 @@ async fn a_peer_that_does_not_read_is_closed_and_the_others_go_on() {
     let mut other = WsPeer::new(http).await;
     let password = running.password("bob");
     assert_eq!(other.register("bob", &password, "other", "").await.status(), 200);
+}
+
+/// The library answers pings by itself, and would keep the answers that nobody reads.
+#[tokio::test]
+async fn who_pings_without_end_and_reads_no_answer_is_closed() {
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    const PINGS: usize = 500;
+    let running = start();
+    let http = running.gateway.addresses().http;
+    // A client's ping of 125 bytes, masked with zeros.
+    let ping = [&[0x89, 0x80 | 125, 0, 0, 0, 0][..], &[b'x'; 125]].concat();
+    let pings = ping.repeat(PINGS);
+    let (mut deaf, _) = handshake(http, &[]).await;
+    let mut sent = 0;
+    while timeout(PATIENCE, deaf.write_all(&pings)).await.is_ok_and(|sent| sent.is_ok()) {
+        sent += pings.len();
+        assert!(sent < 128 * 1_024 * 1_024, "never closed");
+    }
+    running.wait_for_metric("trapezoid_closings_total{reason=\"slow_consumer\"}", 1).await;
+    // Whoever reads may ping as much.
+    let (mut reader, mut writer) = handshake(http, &[]).await.0.into_split();
+    let pinging = tokio::spawn(async move {
+        for _ in 0..100 {
+            writer.write_all(&pings).await.unwrap();
+        }
+        writer
+    });
+    let mut answers = vec![0; 100 * PINGS * (2 + 125)];
+    timeout(PATIENCE, reader.read_exact(&mut answers)).await.expect("answers").unwrap();
+    assert!(answers.chunks(127).all(|answer| answer[..2] == [0x8a, 125]));
+    drop(pinging.await.unwrap());
+    assert_eq!(running.metric("trapezoid_closings_total{reason=\"slow_consumer\"}").await, 1);
 }

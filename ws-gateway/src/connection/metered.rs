@@ -1,4 +1,5 @@
-//! A stream that knows how much of a message has come: the WebSocket library does not say.
+//! A stream that knows how much of a message has come, and how much its peer leaves unread of what the WebSocket library answers by
+//! itself: that does not say either.
 
 use std::io;
 use std::pin::Pin;
@@ -8,17 +9,25 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use crate::budget::Held;
 
-/// A stream whose bytes of unfinished messages have a budget.
+/// A stream whose bytes of unfinished messages have a budget, and whose peer reads the answers to its pings.
 pub struct Metered<S> {
     stream: S,
     /// Bytes read since the last whole message, control frames not counted.
     read: usize,
     held: Held,
     refused: bool,
+    /// Bytes of pongs that may not have been written. Each message of ours that is written takes those before it along.
+    unread: usize,
 }
 
 /// Up to this nothing is counted: every connection has a buffer of its own.
 const FREE: usize = 4_096;
+
+/// Past so many bytes of pongs that cannot be written their peer does not read them: the library would keep them all.
+const UNREAD: usize = 4_096;
+
+/// What our pong has beside its payload.
+const PONG: usize = 2;
 
 /// What a client's control frame has beside its payload, which is 125 bytes at most: two bytes, and the mask (RFC 6455
 /// §5.2, §5.5).
@@ -27,7 +36,7 @@ const CONTROL: usize = 6;
 impl<S> Metered<S> {
     /// A stream that nothing was read from.
     pub const fn new(stream: S, held: Held) -> Self {
-        Self { stream, read: 0, held, refused: false }
+        Self { stream, read: 0, held, refused: false, unread: 0 }
     }
 
     /// A whole message was read.
@@ -41,6 +50,12 @@ impl<S> Metered<S> {
     pub fn control(&mut self, length: usize) {
         self.read = self.read.saturating_sub(CONTROL + length);
         self.charge();
+    }
+
+    /// The library answers a ping with `length` bytes in it. `false`: too many answers wait to be read.
+    pub const fn answers(&mut self, length: usize) -> bool {
+        self.unread += PONG + length;
+        self.unread <= UNREAD
     }
 
     /// `false`: there is no room. Less always fits.
@@ -75,7 +90,10 @@ impl<S: AsyncRead + Unpin> AsyncRead for Metered<S> {
 
 impl<S: AsyncWrite + Unpin> AsyncWrite for Metered<S> {
     fn poll_write(self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.get_mut().stream).poll_write(context, bytes)
+        let this = self.get_mut();
+        let written = ready!(Pin::new(&mut this.stream).poll_write(context, bytes))?;
+        this.unread = this.unread.saturating_sub(written);
+        Poll::Ready(Ok(written))
     }
 
     fn poll_flush(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {

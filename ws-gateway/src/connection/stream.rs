@@ -145,7 +145,10 @@ impl<S: AsyncRead + AsyncWrite> Connection<'_, S> {
                 Ok(Some(Frame::Ping)) => {
                     self.flow.kept_alive(clock::now());
                     self.exchange.metrics.keep_alives.inc();
-                    let pong = self.writer.write_all(PONG);
+                    let pong = async {
+                        self.writer.write_all(PONG).await?;
+                        self.writer.flush().await
+                    };
                     match timeout(self.exchange.timeouts.write, pong).await {
                         Ok(Ok(())) => {}
                         Ok(Err(_)) => return Err(End::Peer),
@@ -167,11 +170,15 @@ impl<S: AsyncRead + AsyncWrite> Connection<'_, S> {
 
     /// Writes the batch in as few system calls as it takes.
     async fn write(&mut self) -> io::Result<()> {
-        let result = if let [message] = self.batch.as_slice() {
+        let mut result = if let [message] = self.batch.as_slice() {
             self.writer.write_all(message).await
         } else {
             self.writer.write_all(&self.batch.concat()).await
         };
+        // TLS keeps what the system does not take at once, and sends it when it is asked.
+        if result.is_ok() {
+            result = self.writer.flush().await;
+        }
         for message in self.batch.drain(..) {
             self.inbox.written(message.len());
         }

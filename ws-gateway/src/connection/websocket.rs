@@ -99,7 +99,11 @@ async fn run<S: Stream>(
             received = socket.next() => match heard(flow, &mut silence, socket.get_mut(), received) {
                 Some(Ok(Message::Text(text))) => receive(exchange, flow, socket, text.into()).await,
                 Some(Ok(Message::Binary(bytes))) => receive(exchange, flow, socket, bytes).await,
-                // Pings are answered by the library, at the next read; after a close it reads no more.
+                // Pings are answered by the library, at the next read.
+                Some(Ok(Message::Ping(payload))) if !socket.get_mut().answers(payload.len()) => {
+                    return End::Closed(Closing::SlowConsumer);
+                }
+                // After a close it reads no more.
                 Some(Ok(_)) => Ok(()),
                 Some(Err(Error::Capacity(CapacityError::MessageTooLong { .. }))) => {
                     return End::Closed(Closing::TooLong);

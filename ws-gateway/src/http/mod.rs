@@ -35,6 +35,7 @@ use crate::listener::{Admission, Permit, accept, canonical, tls_handshake};
 use crate::metrics::{Closing, Refusal};
 
 pub use origin::Origins;
+pub use page::Files;
 pub use scrape::Scrape;
 
 /// Where the SIP WebSocket is.
@@ -61,6 +62,8 @@ pub struct Site {
     pub listener: HttpListener,
     /// Whose pages may open the WebSocket.
     pub origins: Origins,
+    /// The page's files.
+    pub files: Files,
     /// The SIP domain.
     pub domain: String,
     /// Accounts whose passwords the page may have; none but in development.

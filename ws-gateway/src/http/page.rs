@@ -1,13 +1,17 @@
 //! The page's files.
 
+use std::collections::HashMap;
 use std::io;
 use std::path::{Component, Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::time::UNIX_EPOCH;
 
 use axum::extract::{Request, State};
 use axum::http::{HeaderValue, Method, StatusCode, header};
 use axum::response::{Html, IntoResponse as _, Response};
+
+use bytes::Bytes;
+use tokio::sync::Mutex;
 
 use super::{Site, refusal};
 
@@ -33,7 +37,7 @@ pub(super) async fn file(State(site): State<Arc<Site>>, request: Request) -> Res
     let Some(relative) = relative(request.uri().path()) else { return not_found() };
     let path = root.join(&relative);
     let known = request.headers().get(header::IF_NONE_MATCH);
-    match read(&path, known).await {
+    match site.files.read(&path, known).await {
         Ok(Found::Same(tag)) => {
             (StatusCode::NOT_MODIFIED, [(header::ETAG, tag)], caching(&relative)).into_response()
         }
@@ -55,24 +59,66 @@ pub(super) async fn file(State(site): State<Arc<Site>>, request: Request) -> Res
     }
 }
 
+/// Files that are being sent: each is in memory once, however many are sent it and however slowly they read.
+#[derive(Debug, Default)]
+pub struct Files {
+    /// By path, what was read of it last.
+    sent: Mutex<HashMap<PathBuf, Sent>>,
+}
+
+#[derive(Debug)]
+struct Sent {
+    tag: HeaderValue,
+    /// Gone when nobody has it any more.
+    content: Weak<Vec<u8>>,
+}
+
+/// A file's content, which others are sent too.
+struct Shared(Arc<Vec<u8>>);
+
+impl AsRef<[u8]> for Shared {
+    fn as_ref(&self) -> &[u8] {
+        &self.0
+    }
+}
+
 enum Found {
     /// The browser has it.
     Same(HeaderValue),
-    Content(HeaderValue, Vec<u8>),
+    Content(HeaderValue, Bytes),
 }
 
-async fn read(path: &Path, known: Option<&HeaderValue>) -> io::Result<Found> {
+impl Files {
+    async fn read(&self, path: &Path, known: Option<&HeaderValue>) -> io::Result<Found> {
+        let tag = tag(path).await?;
+        if known == Some(&tag) {
+            return Ok(Found::Same(tag));
+        }
+        // Whoever comes while it is read waits for that.
+        let mut sent = self.sent.lock().await;
+        let known = sent.get(path).filter(|known| known.tag == tag);
+        let content = match known.and_then(|known| known.content.upgrade()) {
+            Some(content) => content,
+            None => {
+                let content = Arc::new(tokio::fs::read(path).await?);
+                // Paths of files that are there: no more than the page has.
+                let read = Sent { tag: tag.clone(), content: Arc::downgrade(&content) };
+                sent.insert(path.to_owned(), read);
+                content
+            }
+        };
+        Ok(Found::Content(tag, Bytes::from_owner(Shared(content))))
+    }
+}
+
+async fn tag(path: &Path) -> io::Result<HeaderValue> {
     let metadata = tokio::fs::metadata(path).await?;
     if !metadata.is_file() {
         return Err(io::ErrorKind::NotFound.into());
     }
     let changed = metadata.modified()?.duration_since(UNIX_EPOCH).unwrap_or_default();
     let tag = format!("\"{:x}-{:x}\"", changed.as_nanos(), metadata.len());
-    let tag = HeaderValue::try_from(tag).map_err(io::Error::other)?;
-    if known == Some(&tag) {
-        return Ok(Found::Same(tag));
-    }
-    Ok(Found::Content(tag, tokio::fs::read(path).await?))
+    HeaderValue::try_from(tag).map_err(io::Error::other)
 }
 
 /// The file a path names, within the page's directory and nowhere else.
