@@ -164,6 +164,12 @@ pub(crate) fn number(text: &str) -> Option<u64> {
     })
 }
 
+/// Whether a name is `known`, in any case. Nearly everybody writes names alike, and equal bytes are seen at once.
+#[inline]
+pub(crate) fn is_name(name: &[u8], known: &[u8]) -> bool {
+    name == known || name.eq_ignore_ascii_case(known)
+}
+
 /// Where `part`, a slice of `whole`, begins in it.
 pub(crate) fn offset_in(whole: &[u8], part: &[u8]) -> usize {
     (part.as_ptr() as usize).saturating_sub(whole.as_ptr() as usize)
@@ -278,20 +284,27 @@ pub(crate) fn find_quoted_mark(bytes: &[u8], at: usize) -> usize {
 
 /// Index of the first NUL, CR, LF or another of the first fourteen characters from `at` on, or the length.
 #[inline]
-pub(crate) fn find_line_mark(bytes: &[u8], mut at: usize) -> usize {
+pub(crate) fn find_line_mark(bytes: &[u8], at: usize) -> usize {
     const LIMIT: u8 = b'\r' + 1;
+    let Some(rest) = bytes.get(at..) else { return bytes.len() };
     // Two words at a time, for lines are long.
-    let (pairs, _) = bytes.get(at..).unwrap_or_default().as_chunks::<16>();
-    for pair in pairs {
-        let both = u128::from_le_bytes(*pair);
-        let (first, second) = (below(both as u64, LIMIT), below((both >> 64) as u64, LIMIT));
-        if first | second != 0 {
-            let bits = if first == 0 { 64 + second.trailing_zeros() } else { first.trailing_zeros() };
-            return at + bits as usize / 8;
+    let (pairs, _) = rest.as_chunks::<16>();
+    let pair = pairs.iter().position(|pair| {
+        if cfg!(any(target_feature = "sse2", target_feature = "neon", target_feature = "simd128")) {
+            // These machines compare all sixteen at once.
+            pair.iter().fold(false, |any, byte| any | (*byte < LIMIT))
+        } else {
+            let both = u128::from_le_bytes(*pair);
+            below(both as u64, LIMIT) | below((both >> 64) as u64, LIMIT) != 0
         }
-        at += 16;
-    }
-    find(bytes, at, |word| below(word, LIMIT), |b| b < LIMIT)
+    });
+    let Some(pair) = pair else {
+        return find(bytes, at + 16 * pairs.len(), |word| below(word, LIMIT), |b| b < LIMIT);
+    };
+    let both = u128::from_le_bytes(pairs[pair]);
+    let (first, second) = (below(both as u64, LIMIT), below((both >> 64) as u64, LIMIT));
+    let bits = if first == 0 { 64 + second.trailing_zeros() } else { first.trailing_zeros() };
+    at + 16 * pair + bits as usize / 8
 }
 
 /// Index of the first control character from `at` on, or the length.

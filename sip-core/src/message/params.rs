@@ -15,45 +15,38 @@ impl<'a> Params<'a> {
     /// Parses `*( SEMI generic-param )`. `None` if it is anything else.
     pub fn parse(text: &'a str) -> Option<Self> {
         let read = Self::read(text, 0, "")?;
-        (read.end == text.len()).then_some(read.params)
+        (read.end == text.len()).then_some(Self(&text[read.params]))
     }
 
     /// Reads the parameters that stand from `at` on, and looks for `wanted` on the way. `None` also if that stands
     /// twice (§7.3.1): elements that took different ones would see different dialogs or transactions.
-    pub(crate) fn read(text: &'a str, at: usize, wanted: &str) -> Option<Read<'a>> {
+    #[inline]
+    pub(crate) fn read(text: &str, at: usize, wanted: &str) -> Option<Read> {
         Self::read_with(text, at, wanted, |_| {})
     }
 
     /// The same; `met` hears the names of the others.
-    pub(crate) fn read_with(
-        text: &'a str,
-        at: usize,
-        wanted: &str,
-        mut met: impl FnMut(&str),
-    ) -> Option<Read<'a>> {
+    #[inline]
+    pub(crate) fn read_with(text: &str, at: usize, wanted: &str, mut met: impl FnMut(&[u8])) -> Option<Read> {
         let bytes = text.as_bytes();
         if at == text.len() {
-            return Some(Read { params: Self(&text[at..]), wanted: None, end: at });
+            return Some(Read { params: at..at, wanted: None, end: at });
         }
         let start = chars::skip_lws(bytes, at);
         let (mut at, mut end) = (start, start);
-        let mut found = None;
+        let mut found: Option<Range<usize>> = None;
         while bytes.get(at) == Some(&b';') {
             let (name, value) = read_param(bytes, at)?;
             end = value.end;
             at = chars::skip_lws(bytes, end);
-            let name = &text[name];
-            if !name.eq_ignore_ascii_case(wanted) {
+            let name = &bytes[name];
+            if !chars::is_name(name, wanted.as_bytes()) {
                 met(name);
-            } else if found.replace(&text[value]).is_some() {
+            } else if found.replace(value).is_some() {
                 return None;
             }
         }
-        Some(Read {
-            params: Self(&text[start..end]),
-            wanted: found.filter(|value| !value.is_empty()),
-            end: at,
-        })
+        Some(Read { params: start..end, wanted: found.filter(|value| !value.is_empty()), end: at })
     }
 
     /// The text, from its first semicolon.
@@ -88,11 +81,11 @@ impl<'a> Params<'a> {
     }
 }
 
-/// Parameters, and what else reading them tells.
-pub(crate) struct Read<'a> {
-    pub(crate) params: Params<'a>,
-    /// The value of the parameter that was looked for.
-    pub(crate) wanted: Option<&'a str>,
+/// Where parameters stand, and what else reading them tells.
+pub(crate) struct Read {
+    pub(crate) params: Range<usize>,
+    /// The place of the value of the parameter that was looked for.
+    pub(crate) wanted: Option<Range<usize>>,
     /// The place after the parameters and the white space there.
     pub(crate) end: usize,
 }

@@ -1,6 +1,7 @@
 //! Bytes → messages: the start line and the five fields every message must have.
 
 use alloc::boxed::Box;
+use alloc::sync::Arc;
 
 use bytes::Bytes;
 
@@ -36,59 +37,71 @@ pub struct Refused {
 impl Message {
     /// Parses one whole message: what a datagram or WebSocket frame held, or what the stream framer cut out.
     pub fn parse(bytes: Bytes) -> Result<Self, Refused> {
-        let mut headers = Headers::unread(bytes);
-        if let Err(error) = headers.read() {
+        let mut parts = Parts::unread(bytes);
+        if let Err(error) = parts.headers.read() {
             // The fault may stand beside all that an answer needs.
-            let whole = Headers::salvage(headers.bytes().clone());
+            let whole = Headers::salvage(parts.headers.bytes().clone());
             return Err(match whole.filter(|h| ECHOED.iter().all(|name| h.has(*name))) {
                 Some(headers) => Refused::of(headers, error),
                 None => Refused { error, request: None },
             });
         }
+        if let Err(error) = parts.read() {
+            return Err(Refused::of(parts.headers, error));
+        }
+        let parts = Arc::new(parts);
+        Ok(match parts.start.status {
+            0 => Self::Request(Request(parts)),
+            _ => Self::Response(Response(parts)),
+        })
+    }
+}
+
+/// A message, and what was read of it. (It is large enough to be better filled in where it stays.)
+#[derive(Clone, Debug)]
+pub(super) struct Parts {
+    pub(super) headers: Headers,
+    pub(super) start: Start,
+    pub(super) essentials: Essentials,
+}
+
+/// What the start line says, save for a request's method, which CSeq has, too.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Start {
+    /// 0: it is a request.
+    pub(super) status: u16,
+    /// Where the Request-URI or the reason phrase is.
+    pub(super) text: Span,
+    /// Where the parts of the Request-URI are in it.
+    pub(super) uri: UriPlaces,
+}
+
+impl Parts {
+    #[inline]
+    fn unread(bytes: Bytes) -> Self {
+        let start = Start { status: 0, text: Span::new(0, 0), uri: UriPlaces::NONE };
+        Self { headers: Headers::unread(bytes), start, essentials: Essentials::UNREAD }
+    }
+
+    /// Reads what is indexed.
+    #[inline]
+    fn read(&mut self) -> Result<(), ParseError> {
+        let Self { headers, start, essentials } = self;
         let (index, head) = headers.indexed();
         // §18.3: a request whose body is not what its Content-Length says gets a 400.
-        let end = index.body_end(head, headers.bytes().len());
-        match end.and_then(|end| Ok((end, Content::read(index, head)?))) {
-            Ok((end, content)) => {
-                headers.end_at(end);
-                Ok(content.with(headers))
-            }
-            Err(error) => Err(Refused::of(headers, error)),
-        }
-    }
-}
-
-/// What a message says, apart from its bytes.
-struct Content {
-    start: Start,
-    essentials: Essentials,
-}
-
-enum Start {
-    Request(Method, Span, UriPlaces),
-    Response(u16, Span),
-}
-
-impl Content {
-    fn read(index: &Index, head: &str) -> Result<Self, ParseError> {
+        let end = index.body_end(head, headers.bytes().len())?;
         let line = index.start_line(head);
-        let start = if names_version(line) { start_response(line)? } else { start_request(line)? };
-        let method = if let Start::Request(method, ..) = &start { Some(method) } else { None };
-        let essentials = Essentials::read(index, head, method)?;
-        Ok(Self { start, essentials })
-    }
-
-    #[inline]
-    fn with(self, headers: Headers) -> Message {
-        let Self { start, essentials } = self;
-        match start {
-            Start::Request(method, uri, places) => {
-                Message::Request(Request::new(headers, (method, uri, places), essentials))
-            }
-            Start::Response(status, reason) => {
-                Message::Response(Response::new(headers, status, reason, essentials))
-            }
-        }
+        let method = if names_version(line) {
+            *start = start_response(line)?;
+            None
+        } else {
+            let (read, method) = start_request(line)?;
+            *start = read;
+            Some(method)
+        };
+        essentials.read(index, head, method)?;
+        headers.end_at(end);
+        Ok(())
     }
 }
 
@@ -112,7 +125,7 @@ fn names_version(text: &str) -> bool {
 }
 
 /// `Request-Line = Method SP Request-URI SP SIP-Version` (§7.1), single spaces and nothing after.
-fn start_request(line: &str) -> Result<Start, ParseError> {
+fn start_request(line: &str) -> Result<(Start, &str), ParseError> {
     let malformed =
         |fault, part: &str| ParseError::new(fault, Span::of(line.as_bytes(), part).start as usize);
     let space = chars::find_byte(line.as_bytes(), 0, b' ');
@@ -139,7 +152,7 @@ fn start_request(line: &str) -> Result<Start, ParseError> {
     }
     // A Request-URI has no white space or brackets either.
     let places = UriPlaces::read(uri).ok_or_else(|| malformed(Fault::RequestUri, uri))?;
-    Ok(Start::Request(Method::from_token(method), Span::of(line.as_bytes(), uri), places))
+    Ok((Start { status: 0, text: Span::of(line.as_bytes(), uri), uri: places }, method))
 }
 
 /// `Status-Line = SIP-Version SP Status-Code SP Reason-Phrase` (§7.2); an absent phrase is taken as empty.
@@ -160,7 +173,9 @@ fn start_response(line: &str) -> Result<Start, ParseError> {
     };
     let status = (code.len() == 3).then(|| chars::number(code)).flatten();
     match status.and_then(|s| u16::try_from(s).ok()) {
-        Some(status @ 100..=699) => Ok(Start::Response(status, Span::of(line.as_bytes(), reason))),
+        Some(status @ 100..=699) => {
+            Ok(Start { status, text: Span::of(line.as_bytes(), reason), uri: UriPlaces::NONE })
+        }
         _ => Err(ParseError::new(Fault::Status, 8)),
     }
 }
@@ -182,8 +197,22 @@ pub(super) struct Essentials {
 }
 
 impl Essentials {
-    /// Reads and checks Via, From, To, Call-ID, CSeq (§8.1.1) and, if there, Max-Forwards.
-    fn read(index: &Index, head: &str, method: Option<&Method>) -> Result<Self, ParseError> {
+    const UNREAD: Self = Self {
+        via: Place::NOWHERE,
+        via_places: ViaPlaces::NONE,
+        branch: Place::NOWHERE,
+        from: Place::NOWHERE,
+        from_places: AddressPlaces::NONE,
+        from_tag: Place::NOWHERE,
+        to: Place::NOWHERE,
+        to_places: AddressPlaces::NONE,
+        to_tag: Place::NOWHERE,
+        call_id: Place::NOWHERE,
+        cseq: CSeq { number: 0, method: Method::Invite },
+    };
+
+    /// Reads and checks Via, From, To, Call-ID, CSeq (§8.1.1), which has a request's `method`, and, if there, Max-Forwards.
+    fn read(&mut self, index: &Index, head: &str, method: Option<&str>) -> Result<(), ParseError> {
         let whole = head.as_bytes();
         let value = |field: &Field| &head[field.value().range()];
         let single = |name| index.single(name).map(value);
@@ -199,41 +228,47 @@ impl Essentials {
         let via_field = index.fields_of(HeaderName::Via).next().map(value).ok_or(missing_via)?;
         let malformed_via = || ParseError::new(Fault::Malformed(HeaderName::Via), at(via_field));
         let (via_text, via_places, branch) = first_via(via_field).ok_or_else(malformed_via)?;
+        self.via_places = via_places;
         limited(HeaderName::Via, branch)?;
+        self.via = Place::of(head, via_text);
+        self.branch = Place::maybe(via_text, branch);
 
-        let address = |name| {
+        let address = |name, places: &mut AddressPlaces, tag: &mut Place| {
             let text = single(name)?;
             // One address, and no comma smuggles a second.
-            if let Some((places, tag)) = AddressPlaces::read(text) {
-                return Ok((text, places, tag));
+            if let Some(read) = AddressPlaces::read(text) {
+                (*places, *tag) = read;
+                return Ok(text);
             }
-            match NameAddr::read(text) {
-                Some((address, tag)) => {
-                    Ok((text, AddressPlaces::of(text, &address), Place::maybe(text, tag)))
-                }
-                None => Err(ParseError::new(Fault::Malformed(name), at(text))),
-            }
+            let malformed = || ParseError::new(Fault::Malformed(name), at(text));
+            let (address, its_tag) = NameAddr::read(text).ok_or_else(malformed)?;
+            (*places, *tag) = (AddressPlaces::of(text, &address), Place::maybe(text, its_tag));
+            Ok(text)
         };
-        let (from_text, from_places, from_tag) = address(HeaderName::From)?;
-        let (to_text, to_places, to_tag) = address(HeaderName::To)?;
-        limited(HeaderName::From, from_tag.within(from_text))?;
-        limited(HeaderName::To, to_tag.within(to_text))?;
+        let from = address(HeaderName::From, &mut self.from_places, &mut self.from_tag)?;
+        let to = address(HeaderName::To, &mut self.to_places, &mut self.to_tag)?;
+        limited(HeaderName::From, self.from_tag.within(from))?;
+        limited(HeaderName::To, self.to_tag.within(to))?;
+        self.from = Place::of(head, from);
+        self.to = Place::of(head, to);
 
         let call_id = single(HeaderName::CallId)?;
         if !chars::is_call_id(call_id) {
             return Err(ParseError::new(Fault::Malformed(HeaderName::CallId), at(call_id)));
         }
         limited(HeaderName::CallId, Some(call_id))?;
+        self.call_id = Place::of(head, call_id);
 
-        let cseq_text = single(HeaderName::CSeq)?;
-        let cseq = CSeq::parse(cseq_text)
-            .ok_or(ParseError::new(Fault::Malformed(HeaderName::CSeq), at(cseq_text)))?;
+        let cseq = single(HeaderName::CSeq)?;
+        let malformed_cseq = || ParseError::new(Fault::Malformed(HeaderName::CSeq), at(cseq));
+        self.cseq = CSeq::parse(cseq).ok_or_else(malformed_cseq)?;
+        let cseq_method = self.cseq.method.as_str();
         // A request's first line bounds its method, too; a response has none.
-        if cseq.method.as_str().len() > limits::IDENTIFIER_BYTES {
-            return Err(ParseError::new(Fault::Overlong(HeaderName::CSeq), at(cseq_text)));
+        if cseq_method.len() > limits::IDENTIFIER_BYTES {
+            return Err(ParseError::new(Fault::Overlong(HeaderName::CSeq), at(cseq)));
         }
-        if method.is_some_and(|method| *method != cseq.method) {
-            return Err(ParseError::new(Fault::CSeqMethod, at(cseq_text)));
+        if method.is_some_and(|method| method != cseq_method) {
+            return Err(ParseError::new(Fault::CSeqMethod, at(cseq)));
         }
 
         if index.has(HeaderName::MaxForwards) {
@@ -242,24 +277,9 @@ impl Essentials {
                 return Err(ParseError::new(Fault::Malformed(HeaderName::MaxForwards), at(text)));
             }
         }
-
-        Ok(Self {
-            via: Place::of(head, via_text),
-            via_places,
-            branch: Place::maybe(via_text, branch),
-            from: Place::of(head, from_text),
-            from_places,
-            from_tag,
-            to: Place::of(head, to_text),
-            to_places,
-            to_tag,
-            call_id: Place::of(head, call_id),
-            cseq,
-        })
+        Ok(())
     }
-}
 
-impl Essentials {
     /// The same with another topmost Via. `None`: it is none, or more than one.
     pub(super) fn with_via(&self, value: &str) -> Option<Self> {
         let (text, via_places, branch) = first_via(value)?;
@@ -280,8 +300,8 @@ impl Essentials {
 fn first_via(field: &str) -> Option<(&str, ViaPlaces, Option<&str>)> {
     // Empty list elements count for nothing, but nobody sends them.
     let text = if field.starts_with(',') { split_list(field).next()? } else { field };
-    let (via, params) = Via::read(text)?;
+    let (whole, (via, params)) = (text, Via::read(text)?);
     let ends = matches!(text.as_bytes().get(params.end), None | Some(b','));
     let text = chars::trim(&text[..params.end]);
-    ends.then(|| (text, ViaPlaces::of(text, &via), params.wanted))
+    ends.then(|| (text, ViaPlaces::of(text, &via), params.wanted.map(|branch| &whole[branch])))
 }

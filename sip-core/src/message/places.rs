@@ -18,7 +18,7 @@ const _: () = assert!(crate::limits::MESSAGE_BYTES <= 1 << 16, "a place is 16 bi
 
 impl Place {
     /// No part ends here: a name or an empty line is more.
-    const NOWHERE: Self = Self { start: u16::MAX, end: u16::MAX };
+    pub(super) const NOWHERE: Self = Self { start: u16::MAX, end: u16::MAX };
 
     const fn new(start: usize, end: usize) -> Self {
         Self { start: start as u16, end: end as u16 }
@@ -96,6 +96,7 @@ impl HostPlace {
         Some((Self::of(value, &host), end))
     }
 
+    #[inline]
     fn within(self, value: &str) -> Host<'_> {
         match self {
             Self::Name(name) => Host::Name(name.text(value)),
@@ -171,6 +172,7 @@ impl SipPlaces {
     }
 
     /// The URI in the same `value`.
+    #[inline]
     fn within(self, value: &str) -> Uri<'_> {
         Uri::Sip(SipUri {
             secure: self.secure,
@@ -189,6 +191,9 @@ impl SipPlaces {
 pub(super) struct UriPlaces(Option<SipPlaces>);
 
 impl UriPlaces {
+    /// Of no URI that was read.
+    pub(super) const NONE: Self = Self(None);
+
     /// Reads a URI, which may not have a part with headers (§19.1.1, table 1). `None`: it is none.
     pub(super) fn read(text: &str) -> Option<Self> {
         if text.len() < usize::from(u16::MAX)
@@ -212,6 +217,10 @@ impl UriPlaces {
 }
 
 impl AddressPlaces {
+    /// Of no address.
+    pub(super) const NONE: Self =
+        Self { display: Place::NOWHERE, uri: Place::NOWHERE, params: Place::NOWHERE, sip: None };
+
     /// Reads an address in brackets whose URI is as most are; also its tag. `None`: whether it is an address, who takes it
     /// apart by the grammar knows.
     pub(super) fn read(value: &str) -> Option<(Self, Place)> {
@@ -231,10 +240,10 @@ impl AddressPlaces {
         let address = Self {
             display: Place::new(0, display),
             uri: Place::new(open + 1, close),
-            params: Place::of(value, read.params.as_str()),
+            params: Place::new(read.params.start, read.params.end),
             sip: Some(sip),
         };
-        Some((address, Place::maybe(value, read.wanted)))
+        Some((address, read.wanted.map_or(Place::NOWHERE, |tag| Place::new(tag.start, tag.end))))
     }
 
     /// Of an address that was read from `value`.
@@ -248,6 +257,7 @@ impl AddressPlaces {
     }
 
     /// The address in the same `value`.
+    #[inline]
     pub(super) fn within(self, value: &str) -> NameAddr<'_> {
         let uri = self.uri.text(value);
         let parsed = match self.sip {
@@ -259,6 +269,15 @@ impl AddressPlaces {
 }
 
 impl ViaPlaces {
+    /// Of no Via.
+    pub(super) const NONE: Self = Self {
+        transport: Place::NOWHERE,
+        host: HostPlace::Name(Place::NOWHERE),
+        port: None,
+        params: Place::NOWHERE,
+        marks: ViaMarks::NONE,
+    };
+
     /// Of a Via that was read from `value`.
     pub(super) fn of(value: &str, via: &Via<'_>) -> Self {
         Self {
@@ -271,6 +290,7 @@ impl ViaPlaces {
     }
 
     /// The Via in the same `value`.
+    #[inline]
     pub(super) fn within(self, value: &str) -> Via<'_> {
         Via {
             transport: self.transport.text(value),

@@ -5,8 +5,7 @@ use alloc::sync::Arc;
 use bytes::Bytes;
 
 use super::index::Span;
-use super::parse::Essentials;
-use super::places::UriPlaces;
+use super::parse::Parts;
 use super::rewrite::has_value;
 use super::{
     CSeq, HeaderName, Headers, Message, Method, NameAddr, ParseError, Refused, Rewrite, Uri, Via, chars,
@@ -15,26 +14,13 @@ use super::{
 
 /// A request whose Via, From, To, Call-ID and CSeq were read and are sound. Cloning shares it.
 #[derive(Clone, Debug)]
-pub struct Request(Arc<Parts<(Method, Span, UriPlaces)>>);
+pub struct Request(pub(super) Arc<Parts>);
 
 /// A response whose Via, From, To, Call-ID and CSeq were read and are sound. Cloning shares it.
 #[derive(Clone, Debug)]
-pub struct Response(Arc<Parts<(u16, Span)>>);
-
-/// What was read of a message. `S`: what its start line says.
-#[derive(Clone, Debug)]
-struct Parts<S> {
-    headers: Headers,
-    start: S,
-    essentials: Essentials,
-}
+pub struct Response(pub(super) Arc<Parts>);
 
 impl Request {
-    #[inline]
-    pub(super) fn new(headers: Headers, start: (Method, Span, UriPlaces), essentials: Essentials) -> Self {
-        Self(Arc::new(Parts { headers, start, essentials }))
-    }
-
     /// Parses a message that must be a request.
     pub fn parse(bytes: Bytes) -> Result<Self, Refused> {
         match Message::parse(bytes)? {
@@ -66,19 +52,20 @@ impl Request {
         self.headers().slice(self.0.essentials.via.span())
     }
 
-    /// The method.
+    /// The method, which CSeq was checked to have, too.
     pub fn method(&self) -> &Method {
-        &self.0.start.0
+        &self.0.essentials.cseq.method
     }
 
     /// The Request-URI as it stands; it was checked to be a URI.
     pub fn uri(&self) -> &str {
-        self.headers().slice(self.0.start.1)
+        self.headers().slice(self.0.start.text)
     }
 
     /// The Request-URI in its parts.
+    #[inline]
     pub fn parsed_uri(&self) -> Option<Uri<'_>> {
-        self.0.start.2.within(self.uri())
+        self.0.start.uri.within(self.uri())
     }
 
     /// Max-Forwards; it was checked to be a number up to 255.
@@ -89,11 +76,6 @@ impl Request {
 }
 
 impl Response {
-    #[inline]
-    pub(super) fn new(headers: Headers, status: u16, reason: Span, essentials: Essentials) -> Self {
-        Self(Arc::new(Parts { headers, start: (status, reason), essentials }))
-    }
-
     /// Parses a message that must be a response.
     pub fn parse(bytes: Bytes) -> Result<Self, Refused> {
         match Message::parse(bytes)? {
@@ -107,12 +89,12 @@ impl Response {
 
     /// 100–699.
     pub fn status(&self) -> u16 {
-        self.0.start.0
+        self.0.start.status
     }
 
     /// The reason phrase; may be empty.
     pub fn reason(&self) -> &str {
-        self.headers().slice(self.0.start.1)
+        self.headers().slice(self.0.start.text)
     }
 
     /// 1xx.
@@ -166,6 +148,7 @@ macro_rules! essentials {
             }
 
             /// The topmost Via.
+            #[inline]
             pub fn via(&self) -> Via<'_> {
                 self.0.essentials.via_places.within(self.0.headers.slice(self.0.essentials.via.span()))
             }
@@ -188,11 +171,13 @@ macro_rules! essentials {
             }
 
             /// From.
+            #[inline]
             pub fn from(&self) -> NameAddr<'_> {
                 self.0.essentials.from_places.within(self.0.headers.slice(self.0.essentials.from.span()))
             }
 
             /// To.
+            #[inline]
             pub fn to(&self) -> NameAddr<'_> {
                 self.0.essentials.to_places.within(self.0.headers.slice(self.0.essentials.to.span()))
             }

@@ -321,7 +321,13 @@ fn are_uri_params(bytes: &[u8]) -> bool {
 }
 
 /// Where the parameters end that stand at `at`; `None` if they are none, or one that steers stands twice.
-pub(super) fn skip_uri_params(bytes: &[u8], mut at: usize) -> Option<usize> {
+#[inline]
+pub(super) fn skip_uri_params(bytes: &[u8], at: usize) -> Option<usize> {
+    // Most URIs have none.
+    if bytes.get(at) == Some(&b';') { skip_some_uri_params(bytes, at) } else { Some(at) }
+}
+
+fn skip_some_uri_params(bytes: &[u8], mut at: usize) -> Option<usize> {
     let mut steered = 0u8;
     while bytes.get(at) == Some(&b';') {
         let end = chars::skip_uri_param(bytes, at + 1);
@@ -330,7 +336,7 @@ pub(super) fn skip_uri_params(bytes: &[u8], mut at: usize) -> Option<usize> {
         }
         let name = &bytes[at + 1..end];
         if let Some((known, bit)) = steering(name.len())
-            && known.eq_ignore_ascii_case(name)
+            && chars::is_name(name, known)
         {
             if steered & bit != 0 {
                 return None;

@@ -46,7 +46,8 @@ impl<'a> NameAddr<'a> {
         let uri = text.get(open + 1..close).filter(|_| close < text.len())?;
         let parsed = Some(Uri::parse(uri)?);
         let read = Params::read(text, close + 1, "tag").filter(|read| read.end == text.len())?;
-        Some((Self { display, uri, parsed, params: read.params }, read.wanted))
+        let params = Params(&text[read.params]);
+        Some((Self { display, uri, parsed, params }, read.wanted.map(|tag| &text[tag])))
     }
 
     /// `addr-spec`: parameters after ";" are the field's; "?" and "," need brackets (§20).
@@ -58,7 +59,8 @@ impl<'a> NameAddr<'a> {
         }
         let parsed = Some(Uri::parse(uri)?);
         let read = Params::read(text, end, "tag").filter(|read| read.end == text.len())?;
-        Some((Self { display: "", uri, parsed, params: read.params }, read.wanted))
+        let params = Params(&text[read.params]);
+        Some((Self { display: "", uri, parsed, params }, read.wanted.map(|tag| &text[tag])))
     }
 
     /// The URI in its parts. [`NameAddr::parse`] has read it, so `None` means a value made otherwise.
@@ -136,6 +138,10 @@ pub(crate) struct ViaMarks {
     pub(crate) alias: bool,
 }
 
+impl ViaMarks {
+    pub(super) const NONE: Self = Self { received: false, rport: false, alias: false };
+}
+
 impl<'a> Via<'a> {
     /// Parses one value; a list must be split first.
     pub fn parse(text: &'a str) -> Option<Self> {
@@ -144,7 +150,7 @@ impl<'a> Via<'a> {
     }
 
     /// Reads the value `text` begins with; also its branch, and where it ends.
-    pub(super) fn read(text: &'a str) -> Option<(Self, params::Read<'a>)> {
+    pub(super) fn read(text: &'a str) -> Option<(Self, params::Read)> {
         let bytes = text.as_bytes();
         let protocol_end = if bytes.starts_with(b"SIP/2.0/") { 8 } else { protocol_len(text)? };
         let start = chars::skip_lws(bytes, protocol_end);
@@ -161,13 +167,14 @@ impl<'a> Via<'a> {
             let (number, end) = read_port(text, chars::skip_lws(bytes, at + 1))?;
             (port, at) = (Some(number), end);
         }
-        let mut marks = ViaMarks::default();
+        let mut marks = ViaMarks::NONE;
         let read = Params::read_with(text, at, "branch", |name| {
-            marks.received |= name.eq_ignore_ascii_case("received");
-            marks.rport |= name.eq_ignore_ascii_case("rport");
-            marks.alias |= name.eq_ignore_ascii_case("alias");
+            marks.received |= chars::is_name(name, b"received");
+            marks.rport |= chars::is_name(name, b"rport");
+            marks.alias |= chars::is_name(name, b"alias");
         })?;
-        Some((Self { transport, host, port, params: read.params, marks }, read))
+        let params = Params(&text[read.params.clone()]);
+        Some((Self { transport, host, port, params, marks }, read))
     }
 
     /// The `branch` parameter.
