@@ -23,6 +23,7 @@ pub mod http;
 pub mod keys;
 pub mod listener;
 pub mod location;
+pub mod log_limit;
 pub mod metrics;
 pub mod places;
 mod resolver;

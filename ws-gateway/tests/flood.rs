@@ -16,6 +16,10 @@ use tokio::io::AsyncWriteExt as _;
 use tokio::net::{TcpSocket, TcpStream, UdpSocket};
 use tokio::time::{sleep, timeout};
 
+/// Lines a second about refused requests, and about connections; and how many come before them in all.
+const LINES: u64 = 2 * 50;
+const FIRST_LINES: u64 = 100;
+
 /// `limits.memory`, and what the program takes beside it, MiB.
 const MEMORY: u64 = 64;
 const OWN: u64 = 40;
@@ -53,9 +57,10 @@ impl Program {
             .arg(data.path())
             .arg("--addresses-to")
             .arg(&addresses)
-            .env("TRAPEZOID_LOG", "error")
+            .env("TRAPEZOID_LOG", "info")
             .stdin(Stdio::null())
-            .stdout(Stdio::null())
+            .stdout(std::fs::File::create(data.path().join("out.log")).unwrap())
+            .stderr(std::fs::File::create(data.path().join("err.log")).unwrap())
             .spawn()
             .unwrap();
         let value = Self::addresses(&addresses);
@@ -82,6 +87,12 @@ impl Program {
         let accounts: Vec<serde_json::Value> = serde_json::from_str(&text).unwrap();
         let account = accounts.iter().find(|account| account["username"] == user).unwrap();
         account["password"].as_str().unwrap().to_owned()
+    }
+
+    /// Lines it has written.
+    fn lines(&self) -> u64 {
+        let count = |name| std::fs::read_to_string(self.data.path().join(name)).unwrap().lines().count();
+        (count("out.log") + count("err.log")) as u64
     }
 
     /// The most memory it ever had, MiB.
@@ -338,6 +349,9 @@ async fn users_call_each_other_in_a_flood_of_everything_and_memory_stays_under_i
         flood.await.unwrap();
     }
     let asked = asking.await.unwrap();
+    // A second may have begun more than has passed; what was left out is said in a line of its own.
+    let (lines, seconds) = (program.lines(), began.elapsed().as_secs() + 2);
+    assert!(lines > LINES && lines <= FIRST_LINES + seconds * (LINES + 2), "{lines} lines in {seconds} s");
     let most = program.most_memory();
     println!("{calls} calls during {asked} rounds of datagrams; {most} MiB at most");
     assert!(most < MEMORY + OWN, "{most} MiB");

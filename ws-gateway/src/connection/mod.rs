@@ -46,7 +46,9 @@ impl OpenFlow {
             End::Peer => tracing::debug!(transport, ?remote, "connection closed by its peer"),
             End::Closed(reason) => {
                 self.exchange.metrics.closed(reason);
-                tracing::info!(transport, ?remote, "connection closed: {}", reason.sentence());
+                self.exchange.connection_lines.write(|| {
+                    tracing::info!(transport, ?remote, "connection closed: {}", reason.sentence());
+                });
             }
         }
     }

@@ -5,7 +5,6 @@
 
 mod answers;
 mod guard;
-mod refusal_log;
 
 use std::collections::{HashSet, VecDeque};
 use std::hash::Hasher as _;
@@ -34,6 +33,7 @@ use crate::dialer::Dialer;
 use crate::entropy::{OsEntropy, random};
 use crate::flows::{Flow, Flows, MAX_SHARDS};
 use crate::location::{Location, Told};
+use crate::log_limit::LogLimit;
 use crate::metrics::Metrics;
 use crate::places::Places;
 use crate::resolver::Resolver;
@@ -41,7 +41,6 @@ use crate::shard::Shard;
 use crate::targets::Targets;
 use guard::Guard;
 pub use guard::Guarded;
-use refusal_log::{Line, RefusalLog};
 
 /// Shards: many more than there are threads, so that two rarely want the same.
 pub const SHARDS: usize = 32;
@@ -79,7 +78,9 @@ pub struct Exchange {
     pub timeouts: Timeouts,
     /// Which servers of other domains failed lately.
     pub targets: Targets,
-    refusals: RefusalLog,
+    /// For lines about connections that were refused, or that the gateway closed.
+    pub connection_lines: LogLimit,
+    refusal_lines: LogLimit,
     guard: Guard,
     dialer: Dialer,
     resolver: Resolver,
@@ -129,7 +130,8 @@ impl Exchange {
             limits,
             timeouts,
             targets: Targets::default(),
-            refusals: RefusalLog::default(),
+            connection_lines: LogLimit::default(),
+            refusal_lines: LogLimit::default(),
             guard: Guard::new(Patience::default(), clock::now()),
             dialer: network.dialer,
             resolver: network.resolver,
@@ -168,7 +170,8 @@ impl Exchange {
 
     /// What came over `flow` ceased to be messages: whoever sent it is told, if that is possible.
     pub fn broken(self: &Arc<Self>, flow: &Flow, from: Hop, error: StreamError) {
-        tracing::info!(remote = %from.remote, fault = %error.fault, "stream refused");
+        self.refusal_lines
+            .write(|| tracing::info!(remote = %from.remote, fault = %error.fault, "stream refused"));
         let shard = self.shard_of(error.head.as_deref().unwrap_or_default());
         flow.used_by(shard);
         self.turn(shard, Input::Broken { from, error });
@@ -311,12 +314,9 @@ impl Exchange {
                     }
                     Output::Refused { peer, trace, status, reason, method, call_id } => {
                         let (transport, remote) = (peer.transport.via_token(), peer.remote);
-                        if let Line::Write { left_out } = self.refusals.line(now) {
-                            if left_out > 0 {
-                                tracing::warn!(left_out, "more refusals than are written one by one");
-                            }
+                        self.refusal_lines.write(|| {
                             tracing::info!(%trace, status, %method, transport, %remote, %call_id, "refused: {reason}");
-                        }
+                        });
                     }
                     Output::Guessed { username, source } => self.guard.wrong(&username, source, now),
                     Output::Alias { flow, remote } => self.flows.alias(flow, remote),

@@ -31,7 +31,8 @@ pub(super) async fn accounts(
     let ours = site.origins.allows(text(header::ORIGIN), text(header::HOST));
     if !peer.remote.ip().to_canonical().is_loopback() || !ours {
         site.exchange.metrics.refused(Refusal::Audience);
-        tracing::info!(remote = %peer.remote, "demo accounts refused: not from this machine");
+        let lines = &site.exchange.connection_lines;
+        lines.write(|| tracing::info!(remote = %peer.remote, "demo accounts refused: not from this machine"));
         return refusal(StatusCode::FORBIDDEN, "demo accounts are given on this machine only\n");
     }
     let demo = Demo { domain: &site.domain, accounts: &site.demo };

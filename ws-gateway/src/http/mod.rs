@@ -159,7 +159,8 @@ impl Arrival {
     /// Counts it as refused, and gives a place among those that are told, if there is one.
     fn refused(&self, remote: SocketAddr, refusal: Refusal) -> Option<OwnedSemaphorePermit> {
         self.site.exchange.metrics.refused(refusal);
-        tracing::warn!(%remote, "HTTP connection refused: {}", refusal.sentence());
+        let lines = &self.site.exchange.connection_lines;
+        lines.write(|| tracing::warn!(%remote, "HTTP connection refused: {}", refusal.sentence()));
         // Before a handshake there is nothing to be said that would be understood, nor to a load balancer that speaks otherwise.
         let deaf = self.acceptor.is_some() || refusal == Refusal::ProxyProtocol;
         if deaf { None } else { Arc::clone(&self.refusals).try_acquire_owned().ok() }
@@ -202,7 +203,8 @@ where
         // However slowly a peer reads, and whatever it asks for next: its place is not for ever.
         () = sleep(site.exchange.timeouts.idle) => {
             site.exchange.metrics.closed(Closing::Idle);
-            tracing::info!(%remote, "HTTP connection closed: it did not become a WebSocket");
+            let lines = &site.exchange.connection_lines;
+            lines.write(|| tracing::info!(%remote, "HTTP connection closed: it did not become a WebSocket"));
             return;
         }
         () = site.stop.cancelled() => {
@@ -239,7 +241,8 @@ async fn say_refused(mut stream: TcpStream, refusal: Refusal) -> std::io::Result
 async fn protect(State(site): State<Arc<Site>>, request: Request, next: Next) -> Response {
     let host = request.headers().get(header::HOST).and_then(|host| host.to_str().ok()).map(str::to_owned);
     if !site.origins.serves(host.as_deref()) {
-        tracing::info!(host, "request refused: not a name of this machine");
+        let lines = &site.exchange.connection_lines;
+        lines.write(|| tracing::info!(host, "request refused: not a name of this machine"));
         return refusal(StatusCode::FORBIDDEN, "a development gateway is reached at localhost only\n");
     }
     let mut response = next.run(request).await;

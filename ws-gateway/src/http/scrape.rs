@@ -87,7 +87,10 @@ pub(super) async fn metrics(State(site): State<Arc<Site>>, Extension(peer): Exte
     let loopback = peer.remote.ip().to_canonical().is_loopback();
     if site.listener.metrics == Audience::Loopback && !loopback {
         site.exchange.metrics.refused(Refusal::Audience);
-        tracing::info!(remote = %peer.remote, "metrics refused: `http.metrics` is \"loopback\"");
+        let lines = &site.exchange.connection_lines;
+        lines.write(
+            || tracing::info!(remote = %peer.remote, "metrics refused: `http.metrics` is \"loopback\""),
+        );
         return refusal(StatusCode::FORBIDDEN, "metrics are given on the gateway's own machine only\n");
     }
     match site.scrape.text() {

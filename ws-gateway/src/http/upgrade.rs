@@ -120,7 +120,9 @@ fn check(site: &Site, headers: &HeaderMap) -> Result<String, Refusal> {
 fn refuse(site: &Site, peer: &Peer, headers: &HeaderMap, reason: Refusal) -> Response {
     site.exchange.metrics.refused(reason);
     let origin = headers.get(header::ORIGIN);
-    tracing::info!(remote = %peer.remote, ?origin, "WebSocket refused: {}", reason.sentence());
+    site.exchange.connection_lines.write(|| {
+        tracing::info!(remote = %peer.remote, ?origin, "WebSocket refused: {}", reason.sentence());
+    });
     match reason {
         Refusal::ConnectionsPerIp | Refusal::HandshakesPerIp => {
             let after = [(header::RETRY_AFTER, "5")];

@@ -72,5 +72,7 @@ pub(super) async fn client(
 
 fn refused(exchange: &Exchange, remote: SocketAddr, port: Port, refusal: Refusal) {
     exchange.metrics.refused(refusal);
-    tracing::warn!(%remote, ?port, "connection refused: {}", refusal.sentence());
+    exchange
+        .connection_lines
+        .write(|| tracing::warn!(%remote, ?port, "connection refused: {}", refusal.sentence()));
 }

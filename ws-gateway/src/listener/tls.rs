@@ -70,6 +70,8 @@ pub async fn handshake(
         Err(_) => "it took too long".into(),
     };
     exchange.metrics.refused(Refusal::Tls);
-    tracing::info!(%remote, error, "connection refused: {}", Refusal::Tls.sentence());
+    exchange
+        .connection_lines
+        .write(|| tracing::info!(%remote, error, "connection refused: {}", Refusal::Tls.sentence()));
     None
 }

@@ -1,19 +1,21 @@
-//! Lines about refusals: one each, unless a flood of them would fill the disk.
+//! Lines about what others do: one each, unless a flood of them would fill the disk.
 
 use std::time::Duration;
 
 use parking_lot::Mutex;
 use sip_core::time::Instant;
 
-/// Lines written a second. An operator reads some; whoever sends thousands of bad requests writes no more. What is left out
-/// is counted in the next line.
+use crate::clock;
+
+/// Lines written a second. An operator reads some; whoever sends thousands of bad requests, or opens and closes thousands of
+/// connections, writes no more. What is left out is counted in the next line.
 const LINES: u32 = 50;
 
 const SECOND: Duration = Duration::from_secs(1);
 
 /// How many lines this second has had.
 #[derive(Debug, Default)]
-pub(super) struct RefusalLog(Mutex<Second>);
+pub struct LogLimit(Mutex<Second>);
 
 #[derive(Debug, Default)]
 struct Second {
@@ -24,16 +26,25 @@ struct Second {
 
 /// What becomes of a line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Line {
+enum Line {
     /// Write it, and how many were left out before it.
     Write { left_out: u64 },
     /// Leave it out.
     LeaveOut,
 }
 
-impl RefusalLog {
-    /// Another refusal.
-    pub(super) fn line(&self, now: Instant) -> Line {
+impl LogLimit {
+    /// Has `write` write another line, unless there are too many.
+    pub fn write(&self, write: impl FnOnce()) {
+        if let Line::Write { left_out } = self.line(clock::now()) {
+            if left_out > 0 {
+                tracing::warn!(left_out, "more of this kind happened than is written line by line");
+            }
+            write();
+        }
+    }
+
+    fn line(&self, now: Instant) -> Line {
         let mut second = self.0.lock();
         if second.began.is_none_or(|began| now >= began + SECOND) {
             second.began = Some(now);
@@ -53,8 +64,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_flood_of_refusals_is_counted_and_not_written() {
-        let log = RefusalLog::default();
+    fn a_flood_of_lines_is_counted_and_not_written() {
+        let log = LogLimit::default();
         let start = Instant::from_micros(1);
         for _ in 0..LINES {
             assert_eq!(log.line(start), Line::Write { left_out: 0 });
