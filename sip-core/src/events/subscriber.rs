@@ -74,6 +74,8 @@ pub struct Subscriber {
     cseq: u32,
     session: SessionIdentifier,
     sent_at: Option<Instant>,
+    /// Seconds that the 2xx to it grants, or that it asked for.
+    lifetime: u32,
     usages: Vec<Usage>,
     next_source: u32,
     /// Somebody has told something.
@@ -100,6 +102,8 @@ struct Usage {
     /// When that was: the notifier may count from then on, however late its answer comes.
     sent_at: Instant,
     in_flight: bool,
+    /// How long it lasts its notifier has said, or a 2xx within its dialog.
+    told: bool,
 }
 
 impl Subscriber {
@@ -118,6 +122,7 @@ impl Subscriber {
             cseq: 0,
             session: SessionIdentifier::default(),
             sent_at: None,
+            lifetime: expires,
             usages: Vec::new(),
             next_source: 0,
             notified: false,
@@ -188,6 +193,7 @@ impl Subscriber {
         self.tag = tag.into();
         self.cseq = cseq;
         self.sent_at = Some(now);
+        self.lifetime = self.asks();
     }
 
     /// What the request outside dialogs says in its Session-ID.
@@ -214,7 +220,9 @@ impl Subscriber {
     ) -> Verdict {
         if (200..300).contains(&status) {
             self.raises = 0;
-            // How long it lasts the NOTIFY says.
+            if self.wish == Wish::Keep {
+                self.granted_at_first(now, headers, entropy);
+            }
             return Verdict::GoesOn;
         }
         if status == 423
@@ -227,6 +235,16 @@ impl Subscriber {
             return Verdict::GoesOn;
         }
         self.refused_initial(now, may_pass(status), retry_after(headers), entropy)
+    }
+
+    /// How long it lasts each NOTIFY says; those of RFC 3265 need not, and then the 2xx does.
+    fn granted_at_first(&mut self, now: Instant, headers: &Headers, entropy: &mut dyn Entropy) {
+        self.lifetime = expires(headers).unwrap_or(self.expires).min(self.expires);
+        let lifetime = Duration::from_secs(self.lifetime.into());
+        for usage in self.usages.iter_mut().filter(|usage| !usage.told) {
+            usage.expires_at = usage.sent_at + lifetime;
+            usage.refresh_at = (usage.sent_at + refresh_after(lifetime, entropy)).max(now);
+        }
     }
 
     /// A SUBSCRIBE outside dialogs had no answer, or one that cannot be overcome.
@@ -284,6 +302,7 @@ impl Subscriber {
                 }
                 // It may be shorter than asked, never longer (§4.2.1.1).
                 let lifetime = Duration::from_secs(expires(headers).unwrap_or(asked).min(asked).into());
+                usage.told = true;
                 usage.expires_at = usage.sent_at + lifetime;
                 let refresh_at = usage.sent_at + refresh_after(lifetime, entropy);
                 usage.refresh_at = refresh_at.max(now + Duration::from_secs(1));

@@ -184,7 +184,8 @@ impl UserAgent {
 
     pub(super) fn flows_timeout(&self) -> Option<Instant> {
         let keep_alives = self.flows.iter().filter_map(|flow| flow.keep_alive.map(|keep| keep.at));
-        self.flows.iter().filter_map(|flow| flow.registration.next).chain(keep_alives).min()
+        let ends = self.flows.iter().filter_map(|flow| flow.registration.until);
+        self.flows.iter().filter_map(|flow| flow.registration.next).chain(ends).chain(keep_alives).min()
     }
 
     pub(super) fn flows_time_passed(&mut self, now: Instant) {

@@ -309,6 +309,7 @@ impl UserAgent {
         }
         let mut usage = Usage::new(dialog, negotiation, Terms::of(&self.config));
         usage.learn(request.headers());
+        usage.terms.hear(request.headers());
         let id = self.insert_call(Call {
             remote: from.clone(),
             direction: Direction::Incoming(Box::new(Incoming {

@@ -254,7 +254,7 @@ impl UserAgent {
         }
         registration.failures = registration.failures.saturating_add(1);
         registration.next = retry_in.map(|wait| now + wait);
-        if registration.until.is_some_and(|until| until <= now) {
+        if registration.until.is_none() {
             registration.held = None;
         }
         if retry_in.is_none() {

@@ -398,6 +398,15 @@ impl UserAgent {
         }
     }
 
+    /// It was not refreshed in time. A GRUU is valid "as long as at least one flow is registered" (RFC 5627 §4.2). What goes
+    /// on over the connection does until a REGISTER fails: its answer may be on its way.
+    fn registration_lapsed(&mut self, slot: usize) {
+        self.flows[slot].registration.until = None;
+        if self.flows.iter().all(|flow| flow.registration.until.is_none()) {
+            self.local.gruu = None;
+        }
+    }
+
     /// The driver found no way to the server.
     pub(super) fn flow_not_opened(&mut self, now: Instant, slot: usize) {
         if self.wanted && !self.flows[slot].registration.given_up {
@@ -407,6 +416,9 @@ impl UserAgent {
     }
 
     pub(super) fn registration_timeout(&mut self, now: Instant, slot: usize) {
+        if self.flows[slot].registration.until.is_some_and(|until| until <= now) {
+            self.registration_lapsed(slot);
+        }
         let Flow { hop, registration, .. } = &mut self.flows[slot];
         if registration.next.is_some_and(|at| at <= now) {
             registration.next = None;

@@ -14,6 +14,9 @@ use super::NodeId;
 use super::person::{self, Action};
 use super::world::World;
 
+/// What is told to those who wait for leave: nobody may ever hear it.
+const SECRET: &str = "for those who have leave";
+
 /// What one user knows of who watches whom.
 #[derive(Debug, Default)]
 pub struct Presence {
@@ -30,6 +33,9 @@ impl Presence {
     pub fn see(&mut self, event: &Event) -> Result<(), &'static str> {
         let known = match event {
             Event::Subscription { subscription, update } => match update {
+                SubscriptionUpdate::Notified { content: Some(content), .. } if text(content) == SECRET => {
+                    return Err("a watcher without leave is told a state");
+                }
                 SubscriptionUpdate::Notified { notified, content, .. } => {
                     let heard = self.watched.get_mut(subscription);
                     heard.map(|heard| match (content, &notified.state) {
@@ -104,11 +110,17 @@ pub fn decide(world: &mut World, phone: NodeId, watcher: WatcherId) {
     must(world, phone, done);
 }
 
-/// Has a new state, and tells all who may know.
+/// Has a new state, and tells all: those who wait for leave must not hear of it.
 pub fn change(world: &mut World, phone: NodeId) {
-    let allowed = world.phone(phone).presence.watchers.iter().filter(|(_, told)| told.is_some());
-    let allowed: Vec<WatcherId> = allowed.map(|(watcher, _)| *watcher).collect();
-    for watcher in allowed {
+    let all = world.phone(phone).presence.watchers.iter().map(|(watcher, told)| (*watcher, told.is_some()));
+    let all: Vec<(WatcherId, bool)> = all.collect();
+    for (watcher, allowed) in all {
+        if !allowed {
+            let secret = Content::new("application/pidf+xml", SECRET.as_bytes().to_vec());
+            let done = world.command(phone, "notify", |agent, now| agent.notify(now, watcher, Some(secret)));
+            must(world, phone, done);
+            continue;
+        }
         let (state, content) = next_state(world, phone, watcher);
         let done = world.command(phone, "notify", |agent, now| agent.notify(now, watcher, Some(content)));
         told(world, phone, watcher, state, &done);

@@ -2,7 +2,7 @@
 
 use sip_core::limits;
 use sip_core::offer_answer::{Negotiation, Turn};
-use sip_core::user_agent::{CallState, Cause, End, RegistrationState};
+use sip_core::user_agent::{CallState, Cause, End, Load, RegistrationState};
 
 use super::NodeId;
 use super::node::Node;
@@ -33,6 +33,9 @@ fn broken(node: &Node) -> Option<(&'static str, String)> {
             }
             if load.transactions > TRANSACTIONS_PER_CALL * limits::CALLS {
                 return Some(("more transactions than calls explain", format!("{load:?}")));
+            }
+            if let Some(table) = over_its_cap(&load) {
+                return Some(("more is held than there may be", format!("{table}: {load:?}")));
             }
             if load.timers > 2 * load.transactions {
                 return Some(("a timer of a transaction that is gone", format!("{load:?}")));
@@ -68,9 +71,29 @@ fn broken(node: &Node) -> Option<(&'static str, String)> {
             if counters.outputs_dropped + counters.transactions_full + counters.questions_full > 0 {
                 return Some(("something was dropped below its cap", format!("{counters:?}")));
             }
+            let (transactions, contexts, questions) = server.server.0.load();
+            if contexts > transactions {
+                let detail = format!("{contexts} of {transactions} transactions, {questions} questions");
+                return Some(("a server forwards requests of transactions that are gone", detail));
+            }
             None
         }
     }
+}
+
+/// The table of a phone that holds more than its cap.
+fn over_its_cap(load: &Load) -> Option<&'static str> {
+    let tables = [
+        ("calls", load.calls, 4 * limits::CALLS),
+        ("purposes", load.purposes, load.transactions),
+        ("requests", load.requests, limits::REQUESTS),
+        ("messages", load.messages, limits::HELD_MESSAGES),
+        ("subscriptions", load.subscriptions, limits::SUBSCRIPTIONS),
+        ("watchers", load.watchers, limits::WATCHERS),
+        ("publications", load.publications, limits::PUBLICATIONS),
+        ("farewells", load.farewells, limits::FAREWELLS),
+    ];
+    tables.into_iter().find(|(_, held, cap)| held > cap).map(|(table, ..)| table)
 }
 
 /// Whether a call may end like this. `strict`: nothing was lost for long.
@@ -227,6 +250,41 @@ pub fn check_agreement(world: &mut World, anew: bool) {
             let id = *callers.first().or(callees.first()).expect("one of them");
             let text = format!("call {serial}: callers {callers:?}, callees {callees:?}");
             world.violate(id, "the ends of a call disagree whether it stands", text);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_table_has_a_cap_that_is_looked_at() {
+        let most = Load {
+            transactions: 1,
+            timers: 2,
+            calls: 4 * limits::CALLS,
+            purposes: 1,
+            requests: limits::REQUESTS,
+            messages: limits::HELD_MESSAGES,
+            subscriptions: limits::SUBSCRIPTIONS,
+            watchers: limits::WATCHERS,
+            publications: limits::PUBLICATIONS,
+            farewells: limits::FAREWELLS,
+        };
+        assert_eq!(over_its_cap(&most), None);
+        let more = [
+            ("calls", Load { calls: most.calls + 1, ..most }),
+            ("purposes", Load { purposes: 2, ..most }),
+            ("requests", Load { requests: most.requests + 1, ..most }),
+            ("messages", Load { messages: most.messages + 1, ..most }),
+            ("subscriptions", Load { subscriptions: most.subscriptions + 1, ..most }),
+            ("watchers", Load { watchers: most.watchers + 1, ..most }),
+            ("publications", Load { publications: most.publications + 1, ..most }),
+            ("farewells", Load { farewells: most.farewells + 1, ..most }),
+        ];
+        for (table, load) in more {
+            assert_eq!(over_its_cap(&load), Some(table));
         }
     }
 }

@@ -1,5 +1,8 @@
 //! What one user was told, and whether it could be: the order of events, and one end for every command.
 
+#[cfg(test)]
+mod tests;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use sip_core::message::HeaderName;

@@ -133,6 +133,7 @@ impl Subscriber {
                 usage.refresh_at = now;
             }
         } else if said.is_some() {
+            usage.told = true;
             let (expires_at, refresh_at) = (now + lifetime, now + refresh_after(lifetime, entropy));
             // Only what lengthens it puts the refresh off: each NOTIFY says how little was left when it was written, and may have
             // been on its way for 64·T1.
@@ -166,7 +167,7 @@ impl Subscriber {
                 Some(Dialog::uas(notify, &self.tag).continued_from(self.cseq).in_session(session))
             }
         };
-        let lifetime = Duration::from_secs(self.expires.into());
+        let lifetime = Duration::from_secs(self.lifetime.into());
         self.usages.push(Usage {
             source: Source(self.next_source),
             id,
@@ -176,6 +177,7 @@ impl Subscriber {
             timer_n: None,
             sent_at: now,
             in_flight: false,
+            told: false,
         });
         self.next_source += 1;
         if !self.forks {

@@ -198,6 +198,9 @@ impl UserAgent {
         checks::validate(request, &self.local)?;
         let sdp = checks::offer(request, &self.local, self.config.dtls_required)?;
         if *request.method() != Method::Prack {
+            if let Some(usage) = self.usage_mut(id, dialog) {
+                usage.terms.hear(request.headers());
+            }
             Grant::of(&self.config, request.headers())?;
         }
         self.usage_mut(id, dialog).map(|_| sdp.is_some()).ok_or(Refusal::of(481))

@@ -40,7 +40,7 @@ pub(crate) struct SessionTimer {
 pub(crate) struct Terms {
     /// Seconds; 0 asks for none.
     interval: u32,
-    /// What a 422 asked for, seconds; 0 if none came (§7.3).
+    /// The most that a 422, or a request of theirs, asked for, seconds; 0 if none did (§7.3, §7.4).
     least: u32,
     /// How often in a row.
     raised: u8,
@@ -90,6 +90,14 @@ impl Terms {
         };
         let writer = writer.header(HeaderName::SessionExpires, format_args!("{interval}{refresher}"));
         if self.least > 0 { writer.header(HeaderName::MinSe, self.least) } else { writer }
+    }
+
+    /// The Min-SE of a request of theirs counts like one of a 422 (§7.4).
+    pub(crate) fn hear(&mut self, headers: &Headers) {
+        let said = headers.typed::<MinSe<'_>>().ok().flatten().map_or(0, |least| least.interval);
+        if said <= LONGEST {
+            self.least = self.least.max(said);
+        }
     }
 
     /// What comes next is another question.

@@ -233,6 +233,40 @@ fn rfc4028_9_what_a_callee_grants() {
     }
 }
 
+/// §7.4: "the largest value among all Min-SE header field values returned in all 422 responses or received in session
+/// refresh requests, on the same dialog".
+#[test]
+fn rfc4028_7_4_refreshes_say_the_largest_min_se_that_was_heard() {
+    let refresher = "Session-Expires: 600;refresher=uas";
+    let fields = [refresher, "Min-SE: 200", "Supported: timer", "Allow: INVITE, UPDATE"];
+    let (mut solo, _, ok) = answered(&fields);
+    let said = |update: &Request| {
+        let headers = update.headers();
+        (
+            expires(headers).map(std::string::String::from),
+            headers.first(HeaderName::MinSe).map(|v| v.parse().unwrap()),
+        )
+    };
+    solo.advance(secs(300));
+    let update = solo.request(&Method::Update);
+    assert_eq!(said(&update), (Some("600;refresher=uac".into()), Some(200_u32)));
+    solo.reply(&update, 200, "Session-Expires: 600;refresher=uac\r\n", "");
+    // In requests within the call, be they refused; less than before, or nonsense, changes nothing.
+    for (cseq, more) in [(11, "Min-SE: 700"), (12, "Min-SE: 90"), (13, "Min-SE: 4000000000")] {
+        send(
+            &mut solo,
+            &ok,
+            "UPDATE",
+            cseq,
+            &["Session-Expires: 800;refresher=uas", more, "Supported: timer"],
+            "",
+        );
+        solo.response(200);
+    }
+    solo.advance(secs(400));
+    assert_eq!(said(&solo.request(&Method::Update)), (Some("800;refresher=uac".into()), Some(700)));
+}
+
 /// §6, §9: 422 in and outside a call changes nothing.
 #[test]
 fn rfc4028_9_an_interval_that_is_too_small_gets_422() {

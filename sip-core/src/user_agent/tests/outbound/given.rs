@@ -48,7 +48,7 @@ fn rfc5627_4_the_contact_of_a_call_is_the_gruu_that_is_wanted() {
         let invite = solo.request(&Method::Invite);
         assert_eq!(contact(&invite), format!("<{expected}>"));
         // Its own address is registered all the same (§4.1).
-        solo.advance(secs(600));
+        solo.advance(secs(580));
         let refresh = solo.sent.iter().find_map(|(_, _, message)| match message {
             Message::Request(request) if *request.method() == Method::Register => Some(contact(request)),
             _ => None,
@@ -110,6 +110,62 @@ fn rfc5627_4_2_a_gruu_ends_with_the_registration() {
     solo.ua.call(solo.now, "bob", OFFER).unwrap();
     solo.drain();
     assert!(contact(&solo.request(&Method::Invite)).contains(".invalid;"));
+}
+
+/// Refreshes that fail take nothing back; time does.
+#[test]
+fn rfc5627_4_2_a_gruu_ends_with_a_registration_that_lapses() {
+    let (mut solo, _) = with_gruu(ContactAs::TemporaryGruu, GRUUS);
+    let start = solo.now;
+    let called = |solo: &mut Solo| {
+        let call = solo.ua.call(solo.now, "bob", OFFER).unwrap();
+        solo.drain();
+        let invite = solo.sent.pop_back().map(|(.., message)| message);
+        let Some(Message::Request(invite)) = invite else { panic!() };
+        solo.ua.hangup(solo.now, call).unwrap();
+        contact(&invite)
+    };
+    while solo.now.since(start) < secs(599) {
+        solo.advance(secs(1));
+        while let Some((.., message)) = solo.sent.pop_front() {
+            if let Message::Request(request) = message
+                && *request.method() == Method::Register
+            {
+                solo.reply(&request, 503, "", "");
+            }
+        }
+    }
+    assert_eq!(called(&mut solo), "<sip:tgruu.7hatz6cn@example.com;gr>");
+    solo.sent.clear();
+    solo.advance(secs(1));
+    assert!(called(&mut solo).contains(".invalid;transport=ws;ob>"));
+}
+
+/// "The temporary GRUUs remain valid as long as at least one flow is registered."
+#[test]
+fn rfc5627_4_2_a_gruu_outlives_one_of_two_registrations() {
+    let (mut solo, one, two) = both_registered();
+    solo.ua.register(solo.now).unwrap();
+    solo.drain();
+    let gruu = "sip:alice@example.com;gr=1";
+    let mut expires = [600, 60].into_iter();
+    while let Some((_, to, message)) = solo.sent.pop_front() {
+        let Message::Request(request) = message else { panic!() };
+        assert!([one.flow, two.flow].contains(&to.flow));
+        let lines = format!(
+            "Contact: {};pub-gruu=\"{gruu}\";expires={}\r\n",
+            contact(&request),
+            expires.next().unwrap()
+        );
+        solo.reply(&request, 200, &lines, "");
+    }
+    // The second is refreshed after half its time, without success.
+    solo.advance(secs(70));
+    solo.ua.call(solo.now, "bob", OFFER).unwrap();
+    solo.drain();
+    let invite = solo.sent.pop_back().map(|(.., message)| message);
+    let Some(Message::Request(invite)) = invite else { panic!() };
+    assert_eq!(contact(&invite), format!("<{gruu}>"));
 }
 
 fn routes(request: &Request) -> Vec<String> {

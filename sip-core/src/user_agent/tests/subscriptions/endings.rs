@@ -320,3 +320,32 @@ fn rfc6665_4_1_2_2_a_refresh_that_is_asked_for() {
     solo.drain();
     solo.request(&Method::Subscribe);
 }
+
+/// RFC 3265 let notifiers say nothing of the time: then it is "as negotiated by the most recent successful SUBSCRIBE".
+#[test]
+fn rfc6665_4_1_2_2_without_expires_in_the_notify_the_2xx_says_how_long_it_lasts() {
+    for notify_first in [false, true] {
+        let mut solo = Solo::registered();
+        let (id, request) = subscribe(&mut solo);
+        let mut bob = notifier(&request, "n1");
+        if notify_first {
+            bob.notify(&mut solo, "active", PIDF);
+            solo.response(200);
+            assert_eq!(notified(&mut solo, id).expires, secs(3600), "as asked, for all we know");
+        }
+        solo.advance(secs(1));
+        solo.reply(&request, 200, "Expires: 120\r\n", "");
+        if !notify_first {
+            bob.notify(&mut solo, "active", PIDF);
+            solo.response(200);
+            assert_eq!(notified(&mut solo, id).expires, secs(120));
+        }
+        solo.advance(secs(109));
+        let refresh = solo.request(&Method::Subscribe);
+        assert_eq!(refresh.to_tag(), Some("n1"), "in its dialog");
+        // What the NOTIFY says counts more.
+        bob.notify(&mut solo, "active;expires=60", PIDF);
+        solo.response(200);
+        assert_eq!(notified(&mut solo, id).expires, secs(60));
+    }
+}
