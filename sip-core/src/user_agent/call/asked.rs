@@ -29,6 +29,9 @@ const PROMPT: Duration = Duration::from_secs(10);
 /// How long a 2xx with an offer may wait for its ACK, which carries the answer.
 pub(crate) const ACK: Duration = Duration::from_secs(20);
 
+/// What a refusal says of which nobody says more (§20.43: 399 is for texts).
+const NOT_WANTED: &str = "399 user-agent.invalid \"Change of the session refused\"";
+
 /// A request, or an answer with an offer, that our user has to answer.
 #[derive(Debug)]
 pub(crate) enum Asked {
@@ -183,7 +186,12 @@ impl UserAgent {
 
     pub(crate) fn refuse_asked(&mut self, now: Instant, asked: Asked, status: u16) {
         if let Asked::Request { server, request, .. } = asked {
-            self.respond(now, server, &request, status, &[]);
+            let mut refusal = Refusal::of(status);
+            // §14.2, RFC 3311 §5.2: a 488 "SHOULD include a Warning header field". The application may know better.
+            if status == 488 && !self.adding.has(HeaderName::Warning) {
+                refusal = refusal.with(HeaderName::Warning, NOT_WANTED);
+            }
+            self.refuse_request(now, server, &request, &refusal);
         }
     }
 
@@ -326,9 +334,12 @@ impl UserAgent {
         let hop = self.layer.server_hop(server).or(self.flow()).ok_or(CommandError::Offline)?;
         let anonymous = self.usage_mut(id, dialog).is_some_and(|usage| usage.dialog.is_anonymous());
         let contact = self.local.contact(hop, anonymous, &self.contact_params(id));
-        let writer = self
-            .response(request, 200, reason_phrase(200), None)
-            .header(HeaderName::Contact, contact)
+        let mut writer = self.response(request, 200, reason_phrase(200), None);
+        // RFC 3262 table 1: a PRACK refreshes no target.
+        if *request.method() != Method::Prack {
+            writer = writer.header(HeaderName::Contact, contact);
+        }
+        let writer = writer
             .header(HeaderName::Allow, &self.local.allow)
             .header(HeaderName::Supported, &self.local.supported)
             .header(HeaderName::Server, &self.config.user_agent);

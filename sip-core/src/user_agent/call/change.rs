@@ -229,6 +229,7 @@ impl UserAgent {
         wish: Wish,
     ) -> Result<(), CommandError> {
         let hop = self.hop_of(id).ok_or(CommandError::Offline)?;
+        let unacknowledged = self.calls.get(&id).is_some_and(Call::awaits_ack);
         let usage = self.usage_mut(id, dialog).ok_or(CommandError::NoSuchCall)?;
         let early = usage.dialog.stage() == DialogStage::Early;
         // RFC 3311 §5.1: in a confirmed dialog an offer goes by re-INVITE, for a person may have to be asked.
@@ -237,6 +238,10 @@ impl UserAgent {
             Wish::Refresh | Wish::OfferPromptly(_) if usage.updates => Method::Update,
             _ => Method::Invite,
         };
+        // §14.1: not "while another INVITE transaction is in progress in either direction".
+        if unacknowledged && method == Method::Invite {
+            return Err(CommandError::Description(Fault::Turn(Turn::RemoteOffer)));
+        }
         let offer = usage.propose(&wish, &method).map_err(CommandError::Description)?;
         usage.terms.settle();
         let fields = core::mem::take(&mut usage.next_fields);

@@ -6,7 +6,7 @@ use std::string::String;
 use super::incoming::{accepted, established, in_dialog, offered, send};
 use super::solo::Solo;
 use super::{ANSWER, OFFER};
-use crate::message::{HeaderName, Method, Response};
+use crate::message::{Fields, HeaderName, Method, Response};
 use crate::offer_answer::Turn;
 use crate::time::Duration;
 use crate::transport::Transport;
@@ -108,7 +108,9 @@ fn rfc3261_14_2_a_reinvite_that_is_refused() {
     asked(&mut solo, &ok, "INVITE", 11, &offer);
     solo.ua.refuse(solo.now, call).unwrap();
     solo.drain();
-    solo.response(488);
+    let refused = solo.response(488);
+    let warning = |refused: &Response| refused.headers().first(HeaderName::Warning).map(String::from);
+    assert!(warning(&refused).unwrap().starts_with("399 "), "SHOULD");
     let session = solo.ua.session(call).unwrap();
     assert_eq!((session.remote().cloned(), session.turn()), (before, Turn::Stable));
     assert_eq!(solo.ua.call_state(call), Some(CallState::Established));
@@ -116,10 +118,17 @@ fn rfc3261_14_2_a_reinvite_that_is_refused() {
     asked(&mut solo, &ok, "INVITE", 12, &offer);
     solo.advance(secs(60));
     assert_eq!(solo.event(), Event::OfferWithdrawn { call });
-    solo.response(488);
+    assert!(warning(&solo.response(488)).is_some());
+    // Our user may say more.
+    asked(&mut solo, &ok, "UPDATE", 20, &offer);
+    let mut fields = Fields::new();
+    fields.add("Warning", "304 example.com \"No video here\"").unwrap();
+    solo.ua.with(&fields).refuse(solo.now, call).unwrap();
+    solo.drain();
+    assert_eq!(warning(&solo.response(488)).as_deref(), Some("304 example.com \"No video here\""));
     // The other side changes its mind (§9.2).
-    let branch = asked(&mut solo, &ok, "INVITE", 13, &offer);
-    let lines = in_dialog(&ok, "CANCEL", 13);
+    let branch = asked(&mut solo, &ok, "INVITE", 23, &offer);
+    let lines = in_dialog(&ok, "CANCEL", 23);
     let lines: std::vec::Vec<&str> = lines.iter().map(String::as_str).collect();
     solo.send_branch("CANCEL", &branch, &lines, "");
     solo.response(200);

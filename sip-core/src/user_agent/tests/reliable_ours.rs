@@ -351,7 +351,9 @@ fn rfc3262_5_offers_and_answers_in_a_prack() {
     let answer = reply(solo.ua.session(call).unwrap(), None);
     solo.ua.answer(solo.now, call, &answer).unwrap();
     solo.drain();
-    assert_eq!(solo.response(200).body(), answer.as_bytes());
+    let ok = solo.response(200);
+    assert_eq!(ok.body(), answer.as_bytes());
+    assert!(!ok.headers().has(HeaderName::Contact), "table 1");
     solo.ua.accept(solo.now, call, "").unwrap();
     solo.drain();
     assert!(solo.response(200).body().is_empty());

@@ -174,6 +174,31 @@ fn rfc4028_10_a_refresh_that_cannot_be_a_reinvite_yet_is_tried_again() {
     assert_eq!(solo.request(&Method::Invite).body(), OFFER.as_bytes());
 }
 
+/// RFC 3261 §14.1: nor while the 2xx to an INVITE of theirs waits for its ACK.
+#[test]
+fn rfc3261_14_1_a_refresh_by_reinvite_waits_for_the_ack() {
+    let (mut solo, _, invite) = established("Session-Expires: 600;refresher=uac\r\nAllow: UPDATE\r\n");
+    solo.advance(secs(300));
+    let update = solo.request(&Method::Update);
+    let from = "From: <sip:bob@example.com>;tag=callee";
+    let to = format!("To: <sip:alice@example.com>;tag={}", invite.from_tag().unwrap());
+    let id = format!("Call-ID: {}", invite.call_id());
+    let fields = ["Contact: <sip:bob@192.0.2.7>", "Supported: timer", "Session-Expires: 600;refresher=uas"];
+    let lines =
+        [from, &to, &id, "CSeq: 1 INVITE", fields[0], fields[1], fields[2], "Content-Type: application/sdp"];
+    solo.send("INVITE", &lines, ANSWER);
+    solo.response(100);
+    solo.response(200);
+    solo.reply(&update, 405, "", "");
+    solo.nothing_sent();
+    solo.send("ACK", &[from, &to, &id, "CSeq: 1 ACK"], "");
+    solo.advance(secs(74));
+    solo.nothing_sent();
+    solo.advance(secs(1));
+    assert_eq!(solo.request(&Method::Invite).body(), OFFER.as_bytes());
+    assert!(solo.events.is_empty());
+}
+
 /// Our user's change waits for a refresh that is on its way, and refreshes itself.
 #[test]
 fn rfc4028_7_4_a_change_during_a_refresh() {
