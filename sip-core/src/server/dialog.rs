@@ -110,11 +110,11 @@ impl Server {
 
     /// What a request's GRUU names, if its Request-URI is one of ours.
     fn gruu_of(&self, arrival: &Arrival) -> Option<(SmolStr, Instance)> {
-        // Most have none.
-        if !arrival.request.uri().contains(";gr") {
+        let Some(Uri::Sip(uri)) = arrival.request.parsed_uri() else { return None };
+        // Most are none.
+        if !uri.has_param("gr") {
             return None;
         }
-        let Some(Uri::Sip(uri)) = arrival.request.parsed_uri() else { return None };
         let aor = self.domain.aor(&uri, arrival.from.local.ip())?;
         self.gruus.resolve(&uri, &aor)?
     }
