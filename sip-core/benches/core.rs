@@ -193,6 +193,7 @@ impl Proxied {
                 cseq: 1,
                 first_cseq: 1,
                 path: "".into(),
+                through: "".into(),
                 hop: Some(Self::hop(CALLEE)),
             }])),
             Question::Reach(RouteTarget::Address { remote, .. }, _) => {

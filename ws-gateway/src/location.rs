@@ -152,10 +152,10 @@ impl Location {
         }
     }
 
-    /// Takes in what an earlier process knew. Whoever has no hop must come back by `away_until` or is forgotten.
+    /// Takes in what an earlier process knew. Whoever has neither a hop nor a Path must come back by `away_until` or is forgotten.
     pub fn restore(&self, aor: SmolStr, mut bindings: Vec<Binding>, now: Instant, away_until: Instant) {
         let before = bindings.len();
-        for binding in bindings.iter_mut().filter(|binding| binding.hop.is_none()) {
+        for binding in bindings.iter_mut().filter(|binding| binding.hop.is_none() && !binding.has_way(now)) {
             binding.expires_at = binding.expires_at.min(away_until);
         }
         bindings.retain(|binding| binding.expires_at > now);
@@ -281,6 +281,35 @@ impl Location {
         waiting.now.fetch_add(1, Ordering::Relaxed);
         entry.waiters.push((awaited, wait, waiter));
         Reach::Later
+    }
+
+    /// Of who is awaited, those that are away and have a Path.
+    pub fn away(&self, awaited: &Awaited, now: Instant) -> Vec<Binding> {
+        let part = self.part(awaited.aor()).lock();
+        let bindings = part.get(awaited.aor()).map_or(&[][..], |entry| &entry.bindings);
+        awaited.away(bindings, now).cloned().collect()
+    }
+
+    /// A registration that was away is reached along its Path, over this hop. Who waited for it.
+    pub fn reached(
+        &self,
+        key: &RegistrationKey,
+        path: &str,
+        hop: Hop,
+        now: Instant,
+        flows: &Flows,
+    ) -> Vec<Woken> {
+        let mut part = self.part(&key.aor).lock();
+        let Some(entry) = part.get_mut(&key.aor) else { return Vec::new() };
+        self.refresh(entry, now, flows);
+        let away = |b: &&mut Binding| b.key == *key && b.hop.is_none() && b.path == path;
+        let Some(binding) = entry.bindings.iter_mut().find(away) else { return Vec::new() };
+        if !flows.is_open(hop.flow) {
+            return Vec::new();
+        }
+        binding.hop = Some(hop);
+        self.changed(&key.aor);
+        self.wake(entry, now)
     }
 
     /// Drops what has ended everywhere. To be called now and then.

@@ -93,6 +93,14 @@ pub(crate) fn holds(input: &[u8]) {
     bench.end();
 }
 
+/// Where the proxies before registrations say they are.
+const PATHS: [&str; 4] = [
+    "<sip:token@192.0.2.9;lr;ob>",
+    "<sip:edge.example.net;transport=tcp;lr>, <sip:b;lr>",
+    "<sips:[2001:db8::1]:5061;lr>",
+    "nowhere",
+];
+
 fn aor(name: &str) -> String {
     format!("sip:{name}@example.com")
 }
@@ -119,6 +127,7 @@ impl Bench {
             cseq: 1,
             first_cseq: 1,
             path: "".into(),
+            through: "".into(),
             hop: Some(hop),
         });
         if connected {
@@ -242,9 +251,18 @@ impl Bench {
         }
         let at = choices.below(self.asked.len());
         let (id, question) = self.asked.swap_remove(at);
-        let answer = match choices.below(14) {
+        let answer = match choices.below(15) {
             12 => Answer::Held(Duration::from_secs(9)),
             13 => Answer::Admitted(false),
+            // A Path of anybody's, and the answer still to come.
+            14 => {
+                let mut away: Vec<Binding> = self.bindings.values().flatten().cloned().collect();
+                for (at, binding) in away.iter_mut().enumerate() {
+                    (binding.hop, binding.path) = (None, PATHS[at % PATHS.len()].into());
+                }
+                self.asked.push((id, question));
+                Answer::Away(away)
+            }
             // An answer to another question than was asked, or to one that was answered already.
             0 => Answer::Bindings(Some(self.bindings.values().flatten().cloned().collect())),
             1 => Answer::Credentials(None, None),
@@ -368,6 +386,11 @@ impl Bench {
                 Output::Refused { .. } => {}
                 Output::Authenticated { flow, identity } => {
                     self.identities.insert(flow, identity);
+                }
+                Output::Reached { registration, hop, .. } => {
+                    for binding in self.bindings.values_mut().flatten().filter(|b| b.key == registration) {
+                        binding.hop = Some(hop);
+                    }
                 }
                 Output::Known { .. }
                 | Output::Target { .. }

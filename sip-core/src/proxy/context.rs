@@ -57,6 +57,8 @@ pub(super) struct Context {
     /// URIs whose targets are being looked for (§16.5: a 3xx that is followed), and servers to take the place of one that
     /// failed.
     pub(super) awaited: usize,
+    /// Targets of those who are called now that are being sought.
+    pub(super) sought: usize,
     /// URIs that a 3xx named and were followed.
     pub(super) followed: Vec<SmolStr>,
     /// Whose calls may be forwarded, of those who are called now.
@@ -175,6 +177,7 @@ impl Context {
             level: QValue::ONE,
             ring: None,
             awaited: 0,
+            sought: 0,
             followed: Vec::new(),
             diverter: None,
             diverted: None,
@@ -222,7 +225,7 @@ impl Context {
     /// The best response, once every branch is over, no target is left and none went back yet (§16.7 step 6).
     pub(super) fn conclusion(&self) -> Option<&Final> {
         const CANCELLED: &Final = &Final::Local(487);
-        let searching = !self.is_settled() && (self.awaited > 0 || !self.waiting.is_empty());
+        let searching = !self.is_settled() && (self.awaited + self.sought > 0 || !self.waiting.is_empty());
         if self.answered || searching || self.branches.iter().any(Branch::is_pending) {
             return None;
         }

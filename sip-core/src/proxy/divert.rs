@@ -3,7 +3,6 @@
 
 use alloc::boxed::Box;
 use alloc::sync::Arc;
-use alloc::vec::Vec;
 
 use smol_str::{SmolStr, format_smolstr};
 
@@ -11,7 +10,7 @@ use super::Wanted;
 use super::best::Final;
 use super::context::{Branch, Context, State};
 use super::history::Diverted;
-use super::shapes::{Inbound, Target, Turn};
+use super::shapes::{Inbound, Targets, Turn};
 use super::table::{Proxy, make_way};
 use crate::limits;
 use crate::message::typed::QValue;
@@ -140,24 +139,25 @@ impl Proxy {
         &mut self,
         turn: &mut Turn<'_>,
         context: &mut Context,
-        targets: Vec<Target>,
-        diverter: Option<Box<Diverter>>,
+        Targets { found, sought, diverter }: Targets,
     ) {
         context.no_answer = None;
         context.diverter = diverter;
+        let nobody = found.is_empty() && sought == 0;
         if context.diverter.is_some() {
-            let occasion = if targets.is_empty() { Occasion::Offline } else { Occasion::Always };
+            let occasion = if nobody { Occasion::Offline } else { Occasion::Always };
             if self.divert(turn, context, Occasion::Always) || self.divert(turn, context, occasion) {
                 return;
             }
         }
-        if targets.is_empty() {
+        if nobody {
             context.branches.push(Branch::failed(480));
             return;
         }
+        context.sought += sought;
         let after = context.diverter.as_ref().and_then(|diverter| diverter.forwards.no_answer.as_ref());
         context.no_answer = after.map(|(after, _)| turn.now + *after);
-        self.add(context, targets);
+        self.add(context, found);
     }
 
     /// Sends a call on, if its callee wants that on this occasion. `false`: it ends as it would have.
@@ -185,6 +185,8 @@ impl Proxy {
         context.diverted = Some(diverted);
         context.diverter = None;
         context.no_answer = None;
+        // Who is found of them by now is called no more.
+        context.sought = 0;
         // A 6xx speaks for the callee, who wants its calls elsewhere: what counts of it is that it is busy.
         for branch in &mut context.branches {
             if matches!(&branch.state, State::Ended(end) if end.status() >= 600) {

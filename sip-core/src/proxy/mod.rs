@@ -39,7 +39,7 @@ pub use privacy::unprovided;
 pub use refusal::{Ended, Refusal, ending, trace, warning};
 pub use route::{Path, Sender, loosen, without_maddr};
 pub use session_timer::{LEAST as LEAST_SESSION_INTERVAL, SessionTimer};
-pub use shapes::{Counters, Inbound, Lost, Settings, Target, Turn, Wanted};
+pub use shapes::{Counters, Inbound, Lost, Settings, Target, Targets, Turn, Wanted};
 pub use stateless::{Stateless, back, settled, stateless_tag};
 pub use table::Proxy;
 pub use telephone::{number_as_user, number_in};

@@ -89,8 +89,23 @@ pub struct Inbound {
     pub routes: usize,
     /// Whose identity it asserts.
     pub asserted: Asserted,
-    /// Whom it is for, if its calls may be forwarded.
+}
+
+/// Where a request goes.
+#[derive(Clone, Debug, Default)]
+pub struct Targets {
+    /// Those that can be reached.
+    pub found: Vec<Target>,
+    /// How many more are being sought, for each of which [`Proxy::join`](super::Proxy::join) will be called.
+    pub sought: usize,
+    /// Whose they are, if calls for them may be forwarded.
     pub diverter: Option<Box<Diverter>>,
+}
+
+impl From<Target> for Targets {
+    fn from(target: Target) -> Self {
+        Self { found: [target].into(), ..Self::default() }
+    }
 }
 
 impl Inbound {

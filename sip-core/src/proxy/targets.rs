@@ -9,9 +9,8 @@ use alloc::vec::Vec;
 use super::again::Sent;
 use super::branch::{self, LoopMark};
 use super::context::{Branch, Context, State, TIMER_C, patience};
-use super::divert::Diverter;
 use super::history::Diverted;
-use super::shapes::{Inbound, Target, Turn};
+use super::shapes::{Inbound, Target, Targets, Turn};
 use super::table::Proxy;
 use super::{forward, record_route};
 use crate::limits;
@@ -23,7 +22,7 @@ use crate::transport::Transport;
 impl Proxy {
     /// Forwards a request to its targets (§16.6): first to all of the highest weight, and when they have failed or rung
     /// long enough to the next. Whoever drives the proxy has answered an INVITE with 100.
-    pub fn fork(&mut self, turn: &mut Turn<'_>, mut inbound: Inbound, targets: Vec<Target>) {
+    pub fn fork(&mut self, turn: &mut Turn<'_>, inbound: Inbound, targets: Targets) {
         let server = inbound.server;
         let request = &inbound.request;
         let records = record_route::records(request, inbound.routes);
@@ -32,30 +31,33 @@ impl Proxy {
         let mark = LoopMark::of(request, turn.tokens);
         let breadth = incoming_breadth(request, self.settings.breadth);
         let session = self.settings.session_timer.and_then(|timer| timer.asks(request));
-        let diverter = inbound.diverter.take();
         let mut context = Box::new(Context::new(inbound, mark, back, breadth));
         context.session = session;
         context.diverted = self.told_from_the_start(&context.inbound.request, &targets);
         match breadth {
             // Not even one copy may leave (RFC 5393 §5.3.3).
             0 => context.branches.push(Branch::failed(440)),
-            _ => self.aim(turn, &mut context, targets, diverter),
+            _ => self.aim(turn, &mut context, targets),
         }
         self.settle(turn, server, context);
     }
 
     /// More targets for a request on its way: what was found for a [`super::Wanted`]. With none there is one branch less.
-    /// `diverter`: they are this callee's.
-    pub fn extend(
-        &mut self,
-        turn: &mut Turn<'_>,
-        server: ServerId,
-        targets: Vec<Target>,
-        diverter: Option<Box<Diverter>>,
-    ) {
+    pub fn extend(&mut self, turn: &mut Turn<'_>, server: ServerId, targets: Targets) {
         let Some(mut context) = self.contexts.remove(&server) else { return };
         context.awaited = context.awaited.saturating_sub(1);
-        self.aim(turn, &mut context, targets, diverter);
+        self.aim(turn, &mut context, targets);
+        self.settle(turn, server, context);
+    }
+
+    /// One of the targets that were [`Targets::sought`] is found, or none is. It is called beside those that ring by now, unless the
+    /// call has gone on from them to another address.
+    pub fn join(&mut self, turn: &mut Turn<'_>, server: ServerId, found: Vec<Target>) {
+        let Some(mut context) = self.contexts.remove(&server) else { return };
+        if let Some(left) = context.sought.checked_sub(1) {
+            context.sought = left;
+            self.add(&mut context, found);
+        }
         self.settle(turn, server, context);
     }
 
@@ -99,6 +101,7 @@ impl Proxy {
             // Each that waits keeps one: those that rang too long may be slow to give theirs back.
             let kept = u32::try_from(context.waiting.len()).unwrap_or(u32::MAX) - now;
             let kept = kept + u32::from(context.diverter.is_some());
+            let kept = kept.saturating_add(u32::try_from(context.sought).unwrap_or(u32::MAX));
             let room = room - kept.min(room - now);
             // Most have one, and keep it for half a minute: a vector's spare room would be three times as much.
             context.branches.reserve_exact(now as usize);
@@ -120,8 +123,8 @@ impl Proxy {
     }
 
     /// The story of a call that is for an address-of-record and goes to its contacts, where that is told (RFC 7044 §9.1).
-    fn told_from_the_start(&self, request: &Request, targets: &[Target]) -> Option<Box<Diverted>> {
-        let retargeted = targets.iter().any(|target| target.contact.is_some());
+    fn told_from_the_start(&self, request: &Request, targets: &Targets) -> Option<Box<Diverted>> {
+        let retargeted = targets.sought > 0 || targets.found.iter().any(|target| target.contact.is_some());
         let begins = *request.method() == Method::Invite && request.to_tag().is_none();
         let told = self.settings.history && retargeted && begins;
         told.then(|| Box::new(Diverted::of(request, &format!("sip:{}", self.settings.agent), 0)))

@@ -56,6 +56,17 @@ impl Awaited {
         }
     }
 
+    /// Those that are away and have a Path.
+    pub fn away<'a>(&'a self, bindings: &'a [Binding], now: Instant) -> impl Iterator<Item = &'a Binding> {
+        bindings.iter().filter(move |binding| {
+            let awaited = match self {
+                Self::Registration(key) => binding.key.is_of_same_agent(key),
+                Self::Contacts { contacts, .. } => contacts.has(binding),
+            };
+            awaited && binding.hop.is_none() && binding.has_way(now)
+        })
+    }
+
     /// A hop to it, if it is there.
     pub fn reach(&self, bindings: &[Binding], now: Instant) -> Option<Hop> {
         match self {

@@ -30,8 +30,10 @@ pub struct Binding {
     pub first_cseq: u32,
     /// The Path of that REGISTER (RFC 3327): the Routes of what is forwarded; empty if it came straight here.
     pub path: SmolStr,
-    /// The hop that REGISTER came over, and the only one the contact is reached over. `None` while the user agent
-    /// is away: whoever keeps the bindings clears it when the flow closes.
+    /// The peer of the configuration that the Path came through; empty: none, and it may be the user's own.
+    pub through: SmolStr,
+    /// The hop that REGISTER came over, or one along its Path when that was gone, and the only one the contact is reached over.
+    /// `None` while the user agent is away: whoever keeps the bindings clears it when the flow closes.
     pub hop: Option<Hop>,
 }
 
@@ -45,6 +47,11 @@ impl Binding {
     pub fn q(&self) -> QValue {
         let params = Params::parse(&self.params);
         params.and_then(|params| params.value("q")).and_then(QValue::parse).unwrap_or_default()
+    }
+
+    /// Whether it lasts and has a Path, along which it is reached without the hop that its REGISTER came over.
+    pub fn has_way(&self, now: Instant) -> bool {
+        self.expires_at > now && !self.path.is_empty()
     }
 
     /// Time left, zero when it has ended.

@@ -128,6 +128,7 @@ pub fn read(request: &Request, aor: SmolStr, from: Hop, bounds: &Bounds) -> Resu
     let path = path(request)?;
     Ok(BindingUpdate {
         path,
+        through: "".into(),
         aor,
         call_id: SmolStr::new(request.call_id()),
         cseq: request.cseq().number,

@@ -24,6 +24,8 @@ pub struct BindingUpdate {
     pub hop: Hop,
     /// See [`Binding::path`].
     pub path: SmolStr,
+    /// See [`Binding::through`].
+    pub through: SmolStr,
     /// What to do.
     pub change: Change,
 }
@@ -213,6 +215,7 @@ fn bind(update: &BindingUpdate, contact: &ContactUpdate, now: Instant) -> Bindin
         cseq: update.cseq,
         first_cseq: update.cseq,
         path: update.path.clone(),
+        through: update.through.clone(),
         hop: Some(update.hop),
     }
 }

@@ -26,6 +26,20 @@ impl Server {
         }
     }
 
+    /// Whether a Path may be followed to an address, as the host of this domain. Its user wrote it, unless it came through a peer: it
+    /// leads to that peer, and to no other, which may take what we send for more than this user's; and elsewhere as [`Outward`]
+    /// has it.
+    pub(super) fn may_follow(&self, address: IpAddr, domain: &str, through: &str) -> bool {
+        let is_there = |peer: &Peer| {
+            peer.sources.iter().any(|source| source.to_canonical() == address.to_canonical())
+                || peer.domain().eq_ignore_ascii_case(domain)
+        };
+        if self.config.peer(through).is_some_and(is_there) {
+            return is_one_host(address.to_canonical());
+        }
+        !self.config.peers.iter().any(is_there) && self.may_reach(address, None, false)
+    }
+
     /// Whose certificate must be shown at an address that a Route names without a domain: that of the domain which the
     /// dialog was begun with, if it has this address, or of the peer that the configuration knows there.
     pub(super) fn domain_at(&self, way: &Way, known: Option<&Way>) -> Option<SmolStr> {

@@ -125,6 +125,16 @@ pub enum Output {
         /// The address its peer advertises.
         remote: core::net::SocketAddr,
     },
+    /// Whoever is at the other end of this hop leads to a registration that was away, along its Path: if it still is, and the Path is
+    /// the same, it is there over this hop, and those who wait for it are told.
+    Reached {
+        /// Which one.
+        registration: RegistrationKey,
+        /// Its Path.
+        path: SmolStr,
+        /// The hop.
+        hop: Hop,
+    },
     /// How a server of another domain does. Those that failed lately are to come last among the ways of
     /// [`Question::Connect`].
     Target {
@@ -268,6 +278,9 @@ pub enum Answer {
     Watched(Result<Watched, WatchError>),
     /// `None`: there is no way now and there will be none soon.
     Reachable(Option<Hop>),
+    /// It still comes: what is asked for with [`Question::Reach`] or [`Question::Return`] is away, and these of its bindings have a
+    /// Path, along which they may be reached. [`Output::Reached`] follows then ([`crate::registrar::Awaited::away`]).
+    Away(Vec<Binding>),
     /// One for each question, in their order.
     Resolved(Vec<Records>),
     /// Which of the ways, counted from 0, and the hop over it; `None`: none can be had.

@@ -89,6 +89,8 @@ counters! {
     hops_forbidden,
     /// Requests that no connection could be had for.
     hops_not_reached,
+    /// Registrations whose way was gone and that are reached along their Path.
+    paths_followed,
     /// Copies sent to the next server of a domain because one failed.
     failovers,
     /// In-dialog requests sent again, as they were, to receivers whose flow was lost and that came back over another.

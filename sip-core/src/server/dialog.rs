@@ -52,8 +52,7 @@ impl Server {
         receiver: RouteTarget,
         hop: Option<Hop>,
     ) {
-        if hop.is_some_and(|hop| hop.flow == arrival.from.flow && hop.remote.ip() == arrival.from.remote.ip())
-        {
+        if hop.is_some_and(|hop| self.is_from(&arrival, &hop)) {
             self.hold(now, arrival, sender, receiver);
         } else {
             self.wrong_sender(now, &arrival);
@@ -66,7 +65,13 @@ impl Server {
     }
 
     /// Asks for the way to the receiver. Until it is known the request is held.
-    fn hold(&mut self, now: Instant, arrival: Arrival, sender: RouteTarget, receiver: RouteTarget) {
+    pub(super) fn hold(
+        &mut self,
+        now: Instant,
+        arrival: Arrival,
+        sender: RouteTarget,
+        receiver: RouteTarget,
+    ) {
         if let RouteTarget::Peer { transport, remote, domain, onward } = receiver {
             let known = Way { transport, addresses: [remote].into(), domain, free: false };
             // A peer knows both tokens and could name its own twice: what it sends goes nowhere else by what it says.
@@ -142,7 +147,7 @@ impl Server {
         if arrival.server.is_none() {
             return self.forward_stateless(now, arrival, &sender, TOKENS, &target);
         }
-        self.forward(now, arrival, sender, TOKENS, [target].into(), None);
+        self.forward(now, arrival, sender, TOKENS, target.into());
     }
 
     /// The flow of a receiver closed before it answered: it is waited for as if the request came now.

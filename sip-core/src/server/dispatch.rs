@@ -118,6 +118,9 @@ impl Server {
             }
             return;
         }
+        if let Answer::Away(bindings) = answer {
+            return self.away(now, id, bindings);
+        }
         let Some(pending) = self.questions.remove(id) else {
             self.counters.answers_late += 1;
             return;
@@ -156,8 +159,14 @@ impl Server {
             (Pending::Caller { server }, Answer::Reachable(hop)) => self.caller_back(server, hop),
             (Pending::Extend { server, q, diverted }, Answer::Bindings(bindings)) => match diverted {
                 Some(uri) => self.diverted_to(now, server, q, uri, bindings),
-                None => self.extend(now, server, q, bindings.unwrap_or_default()),
+                None => self.extend(now, server, q, &bindings.unwrap_or_default(), None),
             },
+            (Pending::Join { server, q, key }, Answer::Reachable(Some(_))) => {
+                self.look_for(now, server, q, key);
+            }
+            (Pending::Joined { server, q, key }, Answer::Bindings(bindings)) => {
+                self.joined(now, server, q, &key, bindings.unwrap_or_default());
+            }
             (Pending::Locate(quest, search), Answer::Resolved(records)) => {
                 self.resolved(now, quest, search, records);
             }
@@ -195,7 +204,10 @@ impl Server {
             Pending::Again(absence) => self.again(now, *absence, None),
             Pending::Away { sought, .. } => self.callee_away(now, sought),
             Pending::Back { .. } => self.counters.stray_responses += 1,
-            Pending::Extend { server, q, .. } => self.extend(now, server, q, Vec::new()),
+            Pending::Extend { server, q, .. } => self.extend(now, server, q, &[], None),
+            Pending::Join { server, .. } | Pending::Joined { server, .. } => {
+                self.join(now, server, Vec::new());
+            }
             Pending::Locate(quest, search) => {
                 let silent = search.silent();
                 self.resolved(now, quest, search, silent);

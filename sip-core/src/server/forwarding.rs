@@ -12,12 +12,11 @@ use smol_str::SmolStr;
 
 use super::Server;
 use super::config::{ForwardRule, Outward};
-use super::lookup;
 use super::questions::{Arrival, Errand, Goal, Sought};
 use crate::message::typed::QValue;
 use crate::message::{Uri, escape_user, unescape};
-use crate::proxy::{Diverter, Domain, Forwards};
-use crate::registrar::{Binding, Contacts};
+use crate::proxy::{Diverter, Domain, Forwards, Targets};
+use crate::registrar::Binding;
 use crate::time::Instant;
 use crate::transaction::ServerId;
 
@@ -65,7 +64,7 @@ impl Server {
     /// A call for somebody who is not there.
     pub(super) fn forward_absent(&mut self, now: Instant, sought: Sought) {
         let Sought { arrival, sender, routes, diverter, .. } = sought;
-        self.forward(now, &arrival, sender, routes, Vec::new(), diverter);
+        self.forward(now, &arrival, sender, routes, Targets { diverter, ..Targets::default() });
     }
 
     /// A call was forwarded to an address of our domain, and these are its contacts; `None`: nobody has it, but perhaps a
@@ -83,14 +82,14 @@ impl Server {
         let Some(bindings) = bindings else {
             let user = parsed.user.map(|user| escape_user(&unescape(user)).into());
             let Some((route, user)) = self.config.route_for(&parsed, true).zip(user) else {
-                return self.extend_by(now, server, q, Vec::new(), None);
+                return self.extend_by(now, server, q, Targets::default());
             };
             let uris = self.config.uris(route, &mut *self.entropy);
             let goal = Goal { uri, user: Some(user), configured: true };
             return self.seek(now, Errand::Extend { server, q, goal }, uris);
         };
         let diverter = self.domain.aor(&parsed, local).and_then(|aor| self.forwarding.at(&aor));
-        self.extend_by(now, server, q, lookup::targets(&bindings, &Contacts::All, now), diverter);
+        self.extend(now, server, q, &bindings, diverter);
     }
 
     /// A call was forwarded to another domain: no open relay, whoever calls.
@@ -106,7 +105,7 @@ impl Server {
         }
         if self.config.outward == Outward::Nowhere {
             self.counters.relay_refused += 1;
-            return self.extend_by(now, server, q, Vec::new(), None);
+            return self.extend_by(now, server, q, Targets::default());
         }
         self.want_elsewhere(now, server, uri, q);
     }

@@ -15,7 +15,7 @@ use super::{Identity, Mode, Question, Server, Wait, stray};
 use crate::limits;
 use crate::message::typed::QValue;
 use crate::message::{HeaderName, NameAddr, Uri};
-use crate::proxy::{Diverter, Inbound, Target, Wanted};
+use crate::proxy::{Diverter, Inbound, Target, Targets, Wanted};
 use crate::registrar::{Binding, Contacts, Instance};
 use crate::time::Instant;
 use crate::transaction::ServerId;
@@ -127,7 +127,12 @@ impl Server {
         if until.is_none() {
             self.trying(now, &arrival);
         }
-        self.forward(now, &arrival, sender, routes, targets, diverter);
+        let behind = if targets.is_empty() { Vec::new() } else { behind(bindings, &contacts, now) };
+        let targets = Targets { found: targets, sought: behind.len(), diverter };
+        self.forward(now, &arrival, sender, routes, targets);
+        if let Some(server) = arrival.server {
+            self.join_later(now, server, QValue::ONE, behind);
+        }
     }
 
     /// Nobody is there now. Whoever is away for a moment, a page on its way to a new socket perhaps, is waited for.
@@ -169,15 +174,14 @@ impl Server {
         self.ask_or_refuse(now, self.soon(now), Question::Lookup { aor }, Pending::Lookup(sought));
     }
 
-    /// Forwards a request to its targets. `diverter`: its callee, if calls for it may go on to another address.
+    /// Forwards a request to its targets.
     pub(super) fn forward(
         &mut self,
         now: Instant,
         arrival: &Arrival,
         sender: RouteTarget,
         routes: usize,
-        targets: Vec<Target>,
-        diverter: Option<Box<Diverter>>,
+        targets: Targets,
     ) {
         let Some(server) = arrival.server else { return };
         let refused = self.config.routing.session_timer.and_then(|timer| timer.refuses(&arrival.request));
@@ -193,7 +197,6 @@ impl Server {
             sender,
             routes,
             asserted,
-            diverter,
         };
         let (proxy, mut turn) = self.turn(now);
         proxy.fork(&mut turn, inbound, targets);
@@ -240,27 +243,31 @@ impl Server {
         };
         let pending = Pending::Extend { server, q, diverted: diverted.then_some(uri) };
         if self.ask(self.soon(now), Question::Lookup { aor }, pending).is_err() {
-            self.extend(now, server, q, Vec::new());
+            self.extend_by(now, server, q, Targets::default());
         }
     }
 
-    /// The contacts of an address-of-record that a request on its way goes to as well. `q` is that of the address.
-    pub(super) fn extend(&mut self, now: Instant, server: ServerId, q: QValue, bindings: Vec<Binding>) {
-        self.extend_by(now, server, q, targets(&bindings, &Contacts::All, now), None);
-    }
-
-    /// The same with any targets.
-    pub(super) fn extend_by(
+    /// The contacts of an address-of-record that a request on its way goes to as well. `q` is that of the address, `diverter` who has
+    /// it, if its calls may be forwarded.
+    pub(super) fn extend(
         &mut self,
         now: Instant,
         server: ServerId,
         q: QValue,
-        mut targets: Vec<Target>,
+        bindings: &[Binding],
         diverter: Option<Box<Diverter>>,
     ) {
-        targets.iter_mut().for_each(|target| target.q = target.q.min(q));
+        let found = targets(bindings, &Contacts::All, now);
+        let behind = behind(bindings, &Contacts::All, now);
+        self.extend_by(now, server, q, Targets { found, sought: behind.len(), diverter });
+        self.join_later(now, server, q, behind);
+    }
+
+    /// The same with any targets.
+    pub(super) fn extend_by(&mut self, now: Instant, server: ServerId, q: QValue, mut targets: Targets) {
+        targets.found.iter_mut().for_each(|target| target.q = target.q.min(q));
         let (proxy, mut turn) = self.turn(now);
-        proxy.extend(&mut turn, server, targets, diverter);
+        proxy.extend(&mut turn, server, targets);
     }
 }
 
@@ -285,6 +292,21 @@ pub(super) fn targets(bindings: &[Binding], contacts: &Contacts, now: Instant) -
         }
     }
     chosen.into_iter().map(|(_, target)| target).collect()
+}
+
+/// Those that are away behind a proxy which their Path names: what they are found by then (RFC 3327 §5.3) makes each a target more.
+fn behind(bindings: &[Binding], contacts: &Contacts, now: Instant) -> Vec<RegistrationKey> {
+    let mut behind: Vec<RegistrationKey> = Vec::new();
+    for binding in bindings.iter().filter(|b| b.hop.is_none() && b.has_way(now)) {
+        let mut there = bindings.iter().filter(|b| b.hop.is_some() && b.expires_at > now);
+        // One of a GRUU's contacts is its instance.
+        let one = matches!(contacts, Contacts::Of(_));
+        let same = |other: &RegistrationKey| one || other.is_of_same_agent(&binding.key);
+        if !there.any(|other| same(&other.key)) && !behind.iter().any(same) {
+            behind.push(binding.key.clone());
+        }
+    }
+    behind
 }
 
 /// How a contact is reached. `None` while it is away.

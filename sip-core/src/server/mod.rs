@@ -4,7 +4,7 @@
 //! validates it and reads its Routes; then it is either within a dialog (`dialog`: its sender is checked, its way is
 //! found or awaited) or outside (`authenticate`, then `registration`, `lookup`, or `own`). What must be known from
 //! outside is asked, and `questions` keeps what waits. What is for another domain goes through `outward`, by the peers
-//! and routes of `peers` or by DNS; `probe` asks peers whether they are there. Subscriptions to
+//! and routes of `peers` or by DNS; a registration whose way is gone is reached along its Path by `edge`; `probe` asks peers whether they are there. Subscriptions to
 //! registrations are `notifier`'s.
 
 mod addresses;
@@ -14,6 +14,7 @@ mod config;
 mod counters;
 mod dialog;
 mod dispatch;
+mod edge;
 mod forwarding;
 mod lookup;
 mod notifier;
@@ -44,7 +45,7 @@ pub use peers::{NumberPattern, Peer, Share, StaticRoute};
 pub use rule::Rule;
 
 use alloc::boxed::Box;
-use alloc::collections::VecDeque;
+use alloc::collections::{BTreeSet, VecDeque};
 
 use bytes::Bytes;
 
@@ -55,7 +56,7 @@ use crate::proxy::{Domain, Proxy, Settings, Turn};
 use crate::registrar::{Clock, Gruus};
 use crate::time::Instant;
 use crate::transaction::{self, Event, Layer, Ongoing};
-use crate::transport::{Hop, RouteTokens, Seals, Transport};
+use crate::transport::{Hop, RegistrationKey, RouteTokens, Seals, Transport};
 use forwarding::Forwarding;
 use probe::Probes;
 use questions::{Pending, Questions};
@@ -83,6 +84,8 @@ pub struct Server {
     probes: Probes,
     subscriptions: Subscriptions,
     forwarding: Forwarding,
+    /// Registrations that are being reached along their Paths.
+    edges: BTreeSet<RegistrationKey>,
     outputs: VecDeque<Output>,
     counters: Counters,
 }
@@ -122,6 +125,7 @@ impl Server {
             questions: Questions::default(),
             probes: Probes::default(),
             subscriptions: Subscriptions::default(),
+            edges: BTreeSet::new(),
             outputs: VecDeque::new(),
             counters: Counters::default(),
             config,

@@ -15,7 +15,7 @@ use crate::entropy::{Entropy, SeededEntropy};
 use crate::limits;
 use crate::message::typed::{QValue, Route};
 use crate::message::{Host, Request, Uri, Via, escape_user, unescape};
-use crate::proxy::{self, Asserted, Detours, Ended, Failure, Target};
+use crate::proxy::{self, Asserted, Detours, Ended, Failure, Target, Targets};
 use crate::time::Instant;
 use crate::transaction::ServerId;
 use crate::transport::target::{Located, Nowhere, Records, Search, Way, for_length, locate};
@@ -217,6 +217,7 @@ impl Server {
             // Whoever sent the request has written its Via.
             Errand::Caller { .. } => (0, None, false),
             Errand::Notify { known, .. } => (0, Some(known), false),
+            Errand::Edge(_) => (0, None, false),
             _ => (0, None, true),
         };
         let some = !ways.is_empty();
@@ -230,7 +231,11 @@ impl Server {
             } else if let Some(domain) = self.domain_at(way, known) {
                 way.domain = domain;
             }
-            way.addresses.retain(|address| self.may_reach(address.ip(), known, configured));
+            let domain = &way.domain;
+            way.addresses.retain(|address| match &errand {
+                Errand::Edge(edge) => self.may_follow(address.ip(), domain, &edge.through),
+                _ => self.may_reach(address.ip(), known, configured),
+            });
         }
         ways.retain(|way| !way.addresses.is_empty());
         if let (true, Some(known)) = (ways.is_empty(), known) {
@@ -277,6 +282,7 @@ impl Server {
                 return Some(Source { address: known.addresses.first()?.ip(), account: None });
             }
             Errand::Probe { .. } => return None,
+            Errand::Edge(edge) => return edge.source.clone(),
         };
         let address = self.layer.server_hop(server)?.remote.ip();
         Some(Source { address, account: self.proxy.asserted(server).and_then(Asserted::account) })
@@ -307,7 +313,7 @@ impl Server {
                 if arrival.server.is_none() {
                     return self.forward_stateless(now, &arrival, &sender, routes, &target);
                 }
-                self.forward(now, &arrival, sender, routes, [target].into(), None);
+                self.forward(now, &arrival, sender, routes, target.into());
             }
             Errand::Retry(retry) => {
                 let Detours { user, contact, onward, .. } = retry.detours.clone();
@@ -317,11 +323,12 @@ impl Server {
             }
             Errand::Extend { server, q, goal } => {
                 let contact = goal.user.is_none().then_some(goal.uri);
-                self.extend_by(now, server, q, [target(goal.user, contact, false)].into(), None);
+                self.extend_by(now, server, q, target(goal.user, contact, false).into());
             }
             Errand::Caller { server, .. } => self.caller_back(server, Some(hop)),
             Errand::Notify { id, .. } => self.watcher_reached(now, id, Some(hop)),
             Errand::Probe { peer, call_id } => self.send_probe(now, peer, &call_id, hop),
+            Errand::Edge(edge) => self.arrived(*edge, hop),
         }
     }
 
@@ -345,7 +352,8 @@ impl Server {
                 let (proxy, mut turn) = self.turn(now);
                 proxy.resume(&mut turn, *retry, None);
             }
-            Errand::Extend { server, q, .. } => self.extend_by(now, server, q, Vec::new(), None),
+            Errand::Extend { server, q, .. } => self.extend_by(now, server, q, Targets::default()),
+            Errand::Edge(edge) => self.not_arrived(&edge),
             Errand::Caller { .. } => {}
             Errand::Notify { id, .. } => self.watcher_reached(now, id, None),
             Errand::Probe { peer, .. } => self.emit(Output::Probed { peer, alive: false }),

@@ -10,6 +10,7 @@ use bytes::Bytes;
 use slab::Slab;
 use smol_str::SmolStr;
 
+use super::edge::Edge;
 use super::notifier::Application;
 use super::peers::Standing;
 use super::{Identity, QuestionId, WatchId};
@@ -70,35 +71,91 @@ pub(super) enum Aim {
 #[derive(Debug)]
 pub(super) enum Pending {
     /// Whether a request's credentials are right.
-    Credentials { arrival: Arrival, credentials: Credentials, routes: usize },
+    Credentials {
+        arrival: Arrival,
+        credentials: Credentials,
+        routes: usize,
+    },
     /// Whether right credentials, of this account, serve once more.
-    Admission { arrival: Arrival, username: SmolStr, routes: usize },
+    Admission {
+        arrival: Arrival,
+        username: SmolStr,
+        routes: usize,
+    },
     /// The contacts of a request's target.
     Lookup(Sought),
     /// Somebody who is away, for a request outside dialogs.
-    Away { sought: Sought, aor: SmolStr },
+    Away {
+        sought: Sought,
+        aor: SmolStr,
+    },
     /// The outcome of a REGISTER.
-    Update { arrival: Arrival, identity: IdentityChange },
+    Update {
+        arrival: Arrival,
+        identity: IdentityChange,
+    },
     /// Whether a subscription to registrations may stand.
-    Subscribe { arrival: Arrival, application: Box<Application> },
+    Subscribe {
+        arrival: Arrival,
+        application: Box<Application>,
+    },
     /// The way of a NOTIFY.
-    Notify { id: WatchId },
+    Notify {
+        id: WatchId,
+    },
     /// What it tells.
-    Tell { id: WatchId, hop: Hop },
+    Tell {
+        id: WatchId,
+        hop: Hop,
+    },
     /// Whether an in-dialog request's sender is the one its token names.
-    Sender { arrival: Arrival, sender: RouteTarget, receiver: RouteTarget },
+    Sender {
+        arrival: Arrival,
+        sender: RouteTarget,
+        receiver: RouteTarget,
+    },
     /// The way of an in-dialog request.
-    Held { arrival: Arrival, sender: RouteTarget, receiver: RouteTarget, since: Instant },
+    Held {
+        arrival: Arrival,
+        sender: RouteTarget,
+        receiver: RouteTarget,
+        since: Instant,
+    },
     /// The contact that its GRUU is replaced by.
-    Named { arrival: Arrival, sender: RouteTarget, receiver: RouteTarget, hop: Hop, instance: Instance },
+    Named {
+        arrival: Arrival,
+        sender: RouteTarget,
+        receiver: RouteTarget,
+        hop: Hop,
+        instance: Instance,
+    },
     /// The new flow of a pending request's sender, whose flow was lost.
-    Caller { server: ServerId },
+    Caller {
+        server: ServerId,
+    },
     /// The new flow of a receiver, whose flow was lost with a request.
     Again(Box<Absence>),
     /// The way of a response to a request that was forwarded without a transaction.
-    Back { message: Bytes },
+    Back {
+        message: Bytes,
+    },
     /// More targets for a request on its way. `diverted`: a call that is forwarded to this URI.
-    Extend { server: ServerId, q: QValue, diverted: Option<SmolStr> },
+    Extend {
+        server: ServerId,
+        q: QValue,
+        diverted: Option<SmolStr>,
+    },
+    /// A registration that is away, to which a request on its way is to go as well; and where it is then.
+    Join {
+        server: ServerId,
+        q: QValue,
+        key: RegistrationKey,
+    },
+    Joined {
+        server: ServerId,
+        q: QValue,
+        key: RegistrationKey,
+    },
     /// Where something leads.
     Locate(Box<Quest>, Search),
     /// A hop over one of these ways.
@@ -131,6 +188,8 @@ pub(super) enum Errand {
     Notify { id: WatchId, known: Way },
     /// An OPTIONS of our own.
     Probe { peer: SmolStr, call_id: SmolStr },
+    /// A registration that is away, along its Path.
+    Edge(Box<Edge>),
 }
 
 /// Where a request on its way goes to as well.
@@ -179,7 +238,7 @@ pub(super) enum IdentityChange {
 
 impl Pending {
     /// The request that waits.
-    fn arrival(&self) -> Option<&Arrival> {
+    pub(super) fn arrival(&self) -> Option<&Arrival> {
         match self {
             Self::Credentials { arrival, .. }
             | Self::Admission { arrival, .. }
@@ -191,7 +250,7 @@ impl Pending {
             | Self::Held { arrival, .. }
             | Self::Named { arrival, .. } => Some(arrival),
             Self::Caller { .. } | Self::Again(_) | Self::Extend { .. } | Self::Back { .. } => None,
-            Self::Notify { .. } | Self::Tell { .. } => None,
+            Self::Notify { .. } | Self::Tell { .. } | Self::Join { .. } | Self::Joined { .. } => None,
             Self::Locate(quest, _) => quest.errand.arrival(),
             Self::Connect(errand, _) => errand.arrival(),
         }
@@ -298,7 +357,7 @@ impl Questions {
         self.held.get(receiver).map_or(0, |queue| 1 + queue.others.len())
     }
 
-    fn of(&self, id: QuestionId) -> Option<&Pending> {
+    pub(super) fn of(&self, id: QuestionId) -> Option<&Pending> {
         self.pending.get(id.place()).filter(|waiting| waiting.id == id).map(|waiting| &*waiting.pending)
     }
 

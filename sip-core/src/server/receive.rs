@@ -248,7 +248,7 @@ impl Pending {
             | Self::Held { arrival, .. }
             | Self::Named { arrival, .. } => Some(arrival),
             Self::Caller { .. } | Self::Again(_) | Self::Extend { .. } | Self::Back { .. } => None,
-            Self::Notify { .. } | Self::Tell { .. } => None,
+            Self::Notify { .. } | Self::Tell { .. } | Self::Join { .. } | Self::Joined { .. } => None,
             Self::Locate(quest, _) => quest.errand.into_arrival(),
             Self::Connect(errand, _) => errand.into_arrival(),
         }

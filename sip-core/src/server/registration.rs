@@ -40,7 +40,12 @@ impl Server {
         }
         match registrar::read(&arrival.request, aor, arrival.from, &self.config.expiry) {
             Err(refusal) => self.refuse(now, &arrival, refusal.into()),
-            Ok(update) => {
+            Ok(mut update) => {
+                if !update.path.is_empty()
+                    && let Some(peer) = self.config.peer_of(&arrival)
+                {
+                    update.through = peer.name.clone();
+                }
                 let identity = if own { IdentityChange::of(&update, username) } else { IdentityChange::None };
                 let pending = Pending::Update { arrival, identity };
                 self.ask_or_refuse(now, self.soon(now), Question::Update(update), pending);

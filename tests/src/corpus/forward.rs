@@ -275,7 +275,7 @@ impl Element {
         let target = Target::new(Some(BINDING.into()), to, RouteTarget::Flow(to.flow));
         let inbound = self.inbound(server, request, from, routes);
         let (proxy, mut turn) = self.turn();
-        proxy.fork(&mut turn, inbound, [target].into());
+        proxy.fork(&mut turn, inbound, target.into());
         self.sent(to)
     }
 
@@ -287,7 +287,6 @@ impl Element {
             sender: RouteTarget::Flow(from.flow),
             routes,
             asserted: Asserted::Nobody,
-            diverter: None,
         }
     }
 

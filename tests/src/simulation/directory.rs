@@ -197,6 +197,7 @@ impl Directory {
             cseq: 1,
             first_cseq: 1,
             path: Default::default(),
+            through: Default::default(),
             hop,
         };
         self.bindings.insert(aor.into(), vec![binding]);

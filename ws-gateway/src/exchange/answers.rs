@@ -11,7 +11,7 @@ use sip_core::transport::target::{Records, Way};
 use sip_core::transport::{Hop, Phone, RouteTarget, Transport};
 
 use super::{Exchange, Work};
-use crate::location::{Reach, Waiter};
+use crate::location::{Reach, Waiter, Woken};
 
 impl Exchange {
     pub(super) fn ask(
@@ -68,12 +68,17 @@ impl Exchange {
         let Some(answer) = answer else { return };
         work.push_back((shard, Input::Answer(id, answer)));
         // After the answer, so that the 200 to the REGISTER goes out before what was held for it.
+        self.wake(woken, work);
+        work.extend(told.into_iter().map(|told| (told.shard, Input::Changed(told.id))));
+    }
+
+    /// Who waited for a registration that is back is told.
+    pub(super) fn wake(&self, woken: Vec<Woken>, work: &mut Work) {
         for woken in woken {
             self.metrics.woken.inc();
             let answer = Answer::Reachable(Some(woken.hop));
             work.push_back((woken.waiter.shard, Input::Answer(woken.waiter.question, answer)));
         }
-        work.extend(told.into_iter().map(|told| (told.shard, Input::Changed(told.id))));
     }
 
     fn watch(&self, watch: &Watch, shard: usize, now: Instant) -> Result<Watched, WatchError> {
@@ -132,7 +137,7 @@ impl Exchange {
         Some(Answer::Reachable(hop))
     }
 
-    /// `None`: the answer comes later.
+    /// `None`: the answer comes later, and so it does when it is [`Answer::Away`].
     fn wait(
         &self,
         shard: usize,
@@ -141,9 +146,13 @@ impl Exchange {
         wait: Wait,
         now: Instant,
     ) -> Option<Answer> {
-        match self.location.reach(awaited, wait, Waiter { shard, question }, now, &self.flows) {
+        let waiter = Waiter { shard, question };
+        match self.location.reach(awaited.clone(), wait, waiter, now, &self.flows) {
             Reach::Now(hop) => Some(Answer::Reachable(Some(hop))),
-            Reach::Later => None,
+            Reach::Later => {
+                let away = self.location.away(&awaited, now);
+                (!away.is_empty()).then_some(Answer::Away(away))
+            }
             Reach::Never => Some(Answer::Reachable(None)),
         }
     }

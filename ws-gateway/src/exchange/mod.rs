@@ -323,6 +323,10 @@ impl Exchange {
                     Output::Authenticated { flow, identity } => self.flows.identify(flow, identity),
                     Output::Unwatch { id, aor } => self.location.unwatch(&aor, Told { shard, id }),
                     Output::Known { flow, username } => self.flows.know(flow, username),
+                    Output::Reached { registration, path, hop } => {
+                        let woken = self.location.reached(&registration, &path, hop, now, &self.flows);
+                        self.wake(woken, &mut work);
+                    }
                     Output::Target { transport, remote, health } => {
                         if let Health::Failed(_) = health {
                             tracing::info!(%remote, transport = transport.via_token(), "target failed");

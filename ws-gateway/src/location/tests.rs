@@ -56,6 +56,7 @@ impl World {
             call_id: "c".into(),
             cseq,
             path: "".into(),
+            through: "".into(),
             hop: flow.hop().unwrap(),
             change: Change::Contacts(vec![contact]),
         };
@@ -130,6 +131,7 @@ fn bindings_are_capped_and_their_count_goes_back_down() {
         call_id: "d".into(),
         cseq: 1,
         path: "".into(),
+        through: "".into(),
         hop: flow.hop().unwrap(),
         change: Change::Contacts(vec![contact]),
     };
@@ -177,6 +179,7 @@ fn a_registration_that_ended_is_reached_in_its_dialogs_while_its_connection_stan
         call_id: "c".into(),
         cseq: 2,
         path: "".into(),
+        through: "".into(),
         hop: flow.hop().unwrap(),
         change: Change::RemoveAll,
     };
@@ -319,8 +322,9 @@ fn rfc5626_5_3_a_phone_on_udp_is_known_for_a_day_after_its_registration() {
             params: "".into(),
             expires: Duration::from_secs(60),
         };
-        let (path, change) = ("".into(), Change::Contacts(vec![contact]));
-        let update = BindingUpdate { aor: AOR.into(), call_id: "c".into(), cseq: 1, path, hop, change };
+        let (path, through, change) = ("".into(), "".into(), Change::Contacts(vec![contact]));
+        let update =
+            BindingUpdate { aor: AOR.into(), call_id: "c".into(), cseq: 1, path, through, hop, change };
         world.location.update(&update, world.now, &world.flows).result.unwrap();
         let reach = |world: &World| world.ask(Awaited::Registration(key.clone()), true, GRACE, 1);
         assert_eq!(reach(&world), Reach::Now(hop));

@@ -49,6 +49,9 @@ struct Stored<'a> {
     /// Not there in rows of gateways that knew no Path.
     #[serde(borrow, default)]
     path: Cow<'a, str>,
+    /// Likewise, and empty where nobody of the configuration brought the Path.
+    #[serde(borrow, default)]
+    through: Cow<'a, str>,
     /// None while the user agent was away.
     peer: Option<Peer<'a>>,
 }
@@ -73,6 +76,7 @@ pub(super) fn write(kept: &Registrations) -> Result<Vec<u8>, serde_json::Error> 
         cseq: binding.cseq,
         first_cseq: binding.first_cseq,
         path: binding.path.as_str().into(),
+        through: binding.through.as_str().into(),
         peer: binding.hop.map(|hop| Peer {
             transport: hop.transport.via_token().into(),
             local: hop.local,
@@ -99,6 +103,7 @@ pub(super) fn read(
         cseq: stored.cseq,
         first_cseq: stored.first_cseq,
         path: stored.path.into(),
+        through: stored.through.into(),
         hop: stored
             .peer
             .filter(|peer| Transport::from_token(&peer.transport) == Some(Transport::Udp))

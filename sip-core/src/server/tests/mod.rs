@@ -14,6 +14,7 @@ mod hostile;
 mod identity;
 mod loops;
 mod outward;
+mod paths;
 mod peer;
 mod probes;
 mod proxying;
@@ -78,6 +79,10 @@ struct Net {
     queries: Vec<Query>,
     /// Where no connection is to be had.
     dead: BTreeSet<SocketAddr>,
+    /// Where one takes its time.
+    slow: BTreeSet<SocketAddr>,
+    /// A registration was reached along its Path.
+    reached: bool,
     /// What the server told of targets and peers.
     told: Vec<Output>,
     /// Subscriptions that are to be told of changes.
@@ -119,6 +124,8 @@ impl Net {
             zone: BTreeMap::new(),
             queries: Vec::new(),
             dead: BTreeSet::new(),
+            slow: BTreeSet::new(),
+            reached: false,
             told: Vec::new(),
             watches: Vec::new(),
             ended: BTreeMap::new(),
@@ -174,6 +181,9 @@ impl Net {
     fn drain(&mut self) {
         loop {
             self.perform();
+            if core::mem::take(&mut self.reached) {
+                self.answer_waiting(false);
+            }
             let Some(id) = self.changed.pop_front() else { return };
             self.server.handle_input(self.now, Input::Changed(id));
         }
@@ -192,6 +202,16 @@ impl Net {
                 Output::Unwatch { id, aor } => {
                     self.watches.retain(|watch| (watch.id, &watch.aor) != (id, &aor));
                 }
+                Output::Reached { registration, path, hop } => {
+                    let mut bindings = self.bindings.values_mut().flatten();
+                    if let Some(away) =
+                        bindings.find(|b| b.key == registration && b.path == path && b.hop.is_none())
+                    {
+                        away.hop = Some(hop);
+                        self.reached = true;
+                    }
+                    self.hops.insert(hop.flow, hop);
+                }
                 // Connections do not idle here.
                 Output::Known { .. } => {}
                 told @ (Output::Target { .. } | Output::Probed { .. }) => self.told.push(told),
@@ -199,7 +219,13 @@ impl Net {
                     Some(answer) if !self.silent => {
                         self.server.handle_input(self.now, Input::Answer(id, answer));
                     }
-                    _ => self.waiting.push((id, question)),
+                    _ => {
+                        let away = self.away(&question);
+                        self.waiting.push((id, question));
+                        if !away.is_empty() && !self.silent {
+                            self.server.handle_input(self.now, Input::Answer(id, Answer::Away(away)));
+                        }
+                    }
                 },
             }
         }
@@ -273,8 +299,29 @@ impl Net {
                 let answer = |query| self.zone.get(query).cloned().unwrap_or(Records::Nothing);
                 Answer::Resolved(queries.iter().map(answer).collect())
             }
-            Question::Connect { ways, .. } => Answer::Connected(self.connect(ways)),
+            Question::Connect { ways, .. } => {
+                if ways.iter().flat_map(|way| &way.addresses).any(|address| self.slow.contains(address)) {
+                    return None;
+                }
+                Answer::Connected(self.connect(ways))
+            }
         })
+    }
+
+    /// Of what is waited for, what is away and has a Path.
+    fn away(&self, question: &Question) -> Vec<Binding> {
+        let awaited = match question {
+            Question::Reach(target, _) => match target.registration() {
+                Some(key) => Awaited::Registration(key.clone()),
+                None => return Vec::new(),
+            },
+            Question::Return { aor, contacts, .. } => {
+                Awaited::Contacts { aor: aor.clone(), contacts: contacts.clone() }
+            }
+            _ => return Vec::new(),
+        };
+        let bindings = self.bindings.get(awaited.aor()).map_or(&[][..], Vec::as_slice);
+        awaited.away(bindings, self.now).cloned().collect()
     }
 
     fn bindings_changed(&mut self, aor: &str) {

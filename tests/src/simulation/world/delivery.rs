@@ -90,7 +90,9 @@ impl World {
                 }
                 // Nobody remembers which server failed.
                 server::Output::Target { .. } | server::Output::Probed { .. } => {}
+                // There are no edge proxies.
                 server::Output::Refused { .. }
+                | server::Output::Reached { .. }
                 | server::Output::Unwatch { .. }
                 | server::Output::Guessed { .. }
                 | server::Output::Known { .. }

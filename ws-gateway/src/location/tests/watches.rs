@@ -24,6 +24,7 @@ impl World {
             call_id: "c".into(),
             cseq,
             path: "".into(),
+            through: "".into(),
             hop: flow.hop().unwrap(),
             change,
         };
