@@ -47,8 +47,6 @@ pub struct Notifier {
     state: NotifierState,
     expires_at: Instant,
     content: Option<Content>,
-    /// Leave was given: whoever waits for it is told nothing, at the end either.
-    granted: bool,
     /// Something is to be told.
     news: bool,
     in_flight: bool,
@@ -94,7 +92,6 @@ impl Notifier {
         expires: Duration,
     ) -> Self {
         let expires_at = now + expires;
-        let granted = state == NotifierState::Active;
         Self {
             event,
             id,
@@ -102,7 +99,6 @@ impl Notifier {
             state,
             expires_at,
             content: None,
-            granted,
             news: false,
             in_flight: false,
             drop_at: None,
@@ -131,15 +127,16 @@ impl Notifier {
         if matches!(self.state, NotifierState::Waiting | NotifierState::Pending) {
             self.state = NotifierState::Active;
         }
-        self.granted = true;
         self.content = content;
         self.news |= self.state == NotifierState::Active;
     }
 
-    /// What is watched has changed.
+    /// What is watched has changed. Who waits for leave is told nothing of it, at the end of the subscription either.
     pub fn notify(&mut self, content: Option<Content>) {
-        self.content = content;
-        self.news |= self.state == NotifierState::Active;
+        if self.state == NotifierState::Active {
+            self.content = content;
+            self.news = true;
+        }
     }
 
     /// What seemed to have changed is as the subscriber knows it.
@@ -173,7 +170,7 @@ impl Notifier {
                 if let Some(retry_after) = retry_after {
                     state = format_smolstr!("{state};retry-after={}", retry_after.as_secs());
                 }
-                (state, self.granted && *reason != Reason::Rejected)
+                (state, *reason != Reason::Rejected)
             }
         };
         Some(Notice { state, content: self.content.clone().filter(|_| tells) })

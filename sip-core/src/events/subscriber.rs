@@ -193,7 +193,7 @@ impl Subscriber {
         self.tag = tag.into();
         self.cseq = cseq;
         self.sent_at = Some(now);
-        self.lifetime = self.asks();
+        self.lifetime = self.expires;
     }
 
     /// What the request outside dialogs says in its Session-ID.

@@ -162,7 +162,7 @@ impl UserAgent {
         Ok(())
     }
 
-    /// Tells somebody who is subscribed the new state, whole. If the last one is still on its way only the newest
+    /// Tells somebody who is subscribed the new state, whole; nothing to who waits for leave. If the last one is still on its way only the newest
     /// follows.
     pub fn notify(
         &mut self,
@@ -172,7 +172,9 @@ impl UserAgent {
     ) -> Result<(), EventsError> {
         let found = self.changeable(watcher)?;
         match found.machine.state() {
-            NotifierState::Active | NotifierState::Pending => found.machine.notify(content),
+            NotifierState::Active => found.machine.notify(content),
+            // It is told when leave is given.
+            NotifierState::Pending => return Ok(()),
             state => return Err(EventsError::WrongState(state.clone())),
         }
         self.note_fields(watcher);

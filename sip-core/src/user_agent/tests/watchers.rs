@@ -9,7 +9,7 @@ use super::solo::Solo;
 use crate::body::Content;
 use crate::events::{EventName, NotifierState, Package, Reason};
 use crate::limits;
-use crate::message::{HeaderName, Message, Method, Request, Response};
+use crate::message::{Fields, HeaderName, Message, Method, Request, Response};
 use crate::time::Duration;
 use crate::transport::Transport;
 use crate::user_agent::{Event, EventsError, WatcherEnd, WatcherId, WatcherUpdate};
@@ -153,7 +153,8 @@ fn rfc6665_4_2_2_who_leaves_without_leave_is_told_no_state() {
         let ok = solo.response(200);
         let pending = notify(&mut solo, "pending;expires=3600");
         solo.reply(&pending, 200, "", "");
-        solo.ua.notify(solo.now, watcher, Some(pidf("secret"))).unwrap();
+        let fields = Fields::new().with("Subject", "secret").unwrap();
+        solo.ua.with(&fields).notify(solo.now, watcher, Some(pidf("secret"))).unwrap();
         match ends {
             "left" => within(&mut solo, &ok, 2, &["Event: presence", "Expires: 0"]),
             "expired" => solo.advance(secs(3600)),
@@ -171,6 +172,7 @@ fn rfc6665_4_2_2_who_leaves_without_leave_is_told_no_state() {
         let state = notify.headers().first(HeaderName::SubscriptionState).unwrap();
         assert!(state.starts_with("terminated"), "{ends}: {state}");
         assert!(notify.body().is_empty(), "{ends}: {:?}", notify.body());
+        assert!(!notify.headers().has(HeaderName::Subject), "{ends}");
     }
 }
 
