@@ -51,6 +51,8 @@ pub(crate) struct Terms {
 pub(crate) struct Grant {
     interval: u32,
     refresher: Refresher,
+    /// Whoever asks knows session timers.
+    supports: bool,
 }
 
 impl SessionTimer {
@@ -129,7 +131,7 @@ impl Grant {
         let Some(asked) = asked else {
             // The caller asks for none; we may (§9).
             let refresher = if supports { Refresher::Uac } else { Refresher::Uas };
-            return Ok((ours > 0).then(|| Self { interval: ours.max(least), refresher }));
+            return Ok((ours > 0).then(|| Self { interval: ours.max(least), refresher, supports }));
         };
         // One that does not know session timers does not know 422; a proxy asks for it (§9).
         if asked.interval < LEAST && supports {
@@ -143,19 +145,20 @@ impl Grant {
             Some(refresher) => refresher,
             None => Refresher::Uac,
         };
-        Ok(Some(Self { interval, refresher }))
+        Ok(Some(Self { interval, refresher, supports }))
     }
 
     pub(crate) fn write(self, writer: Writer) -> Writer {
-        match self.refresher {
-            // §9: the caller must then know what it is asked.
-            Refresher::Uac => writer
-                .header(HeaderName::Require, "timer")
-                .header(HeaderName::SessionExpires, format_args!("{};refresher=uac", self.interval)),
-            Refresher::Uas => {
-                writer.header(HeaderName::SessionExpires, format_args!("{};refresher=uas", self.interval))
-            }
-        }
+        let refresher = match self.refresher {
+            Refresher::Uac => "uac",
+            Refresher::Uas => "uas",
+        };
+        // §9: a caller must know that it is to refresh, and should know that it is to hang up who does not.
+        let writer = match self.supports {
+            true => writer.header(HeaderName::Require, "timer"),
+            false => writer,
+        };
+        writer.header(HeaderName::SessionExpires, format_args!("{};refresher={refresher}", self.interval))
     }
 
     /// The timer on the side that grants.

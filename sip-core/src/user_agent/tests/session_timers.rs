@@ -243,7 +243,7 @@ fn rfc4028_9_what_a_callee_grants() {
     let timer = "Supported: timer";
     for (fields, granted, required) in [
         (&["Session-Expires: 600", timer][..], "600;refresher=uac", true),
-        (&["Session-Expires: 600;refresher=uas", timer], "600;refresher=uas", false),
+        (&["Session-Expires: 600;refresher=uas", timer], "600;refresher=uas", true),
         (&["Session-Expires: 600;refresher=uac", timer], "600;refresher=uac", true),
         (&["Session-Expires: 4000", timer], "1800;refresher=uac", true),
         (&["Session-Expires: 4000", "Min-SE: 2000", timer], "2000;refresher=uac", true),
