@@ -72,7 +72,8 @@ fn all(text: &str, class: u8) -> bool {
 #[inline]
 fn skip(bytes: &[u8], mut at: usize, class: u8) -> usize {
     let ends = |byte: &u8| TABLE[usize::from(*byte)] & class == 0;
-    let (quads, rest) = bytes.get(at..).unwrap_or_default().as_chunks::<4>();
+    let Some(rest) = bytes.get(at..) else { return at };
+    let (quads, rest) = rest.as_chunks::<4>();
     for [a, b, c, d] in quads {
         if ends(a) {
             return at;
@@ -180,15 +181,17 @@ pub(crate) const fn is_lws(byte: u8) -> bool {
     matches!(byte, b' ' | b'\t' | b'\r' | b'\n')
 }
 
-/// Without leading and trailing linear white space.
+/// Without leading and trailing linear white space. Most texts have none.
+#[inline]
 pub(crate) fn trim(text: &str) -> &str {
-    let bytes = text.as_bytes();
-    if let [first, .., last] = bytes
-        && !is_lws(*first)
-        && !is_lws(*last)
-    {
-        return text;
+    match text.as_bytes() {
+        [first, .., last] if !is_lws(*first) && !is_lws(*last) => text,
+        _ => trimmed(text),
     }
+}
+
+fn trimmed(text: &str) -> &str {
+    let bytes = text.as_bytes();
     let start = skip_lws(bytes, 0);
     let mut end = bytes.len();
     while end > start && is_lws(bytes[end - 1]) {
@@ -246,7 +249,8 @@ const fn below(word: u64, limit: u8) -> u64 {
 /// ahead, which is found sooner so than by the call of a vectorised search.
 #[inline]
 fn find(bytes: &[u8], start: usize, marks: impl Fn(u64) -> u64, is: impl Fn(u8) -> bool) -> usize {
-    let (words, tail) = bytes.get(start..).unwrap_or_default().as_chunks::<8>();
+    let Some(rest) = bytes.get(start..) else { return start };
+    let (words, tail) = rest.as_chunks::<8>();
     for (i, word) in words.iter().enumerate() {
         let marked = marks(u64::from_le_bytes(*word));
         if marked != 0 {

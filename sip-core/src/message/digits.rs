@@ -6,27 +6,48 @@ use core::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 /// A number in decimal digits.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Decimal {
-    /// The digits stand at the end.
-    digits: [u8; 20],
-    start: u8,
+pub(crate) enum Decimal {
+    /// Below a hundred, as most are: its digits stand in [`PAIRS`].
+    Small(u8),
+    /// The digits stand at the end, from `start` on.
+    Large { digits: [u8; 20], start: u8 },
 }
+
+/// The numbers below a hundred, two digits each.
+const PAIRS: &str = "\
+    0001020304050607080910111213141516171819\
+    2021222324252627282930313233343536373839\
+    4041424344454647484950515253545556575859\
+    6061626364656667686970717273747576777879\
+    8081828384858687888990919293949596979899\
+";
 
 impl Decimal {
     pub(crate) const fn new(mut number: u64) -> Self {
+        if number < 100 {
+            return Self::Small(number as u8);
+        }
         let (mut digits, mut start) = ([b'0'; 20], 20);
         loop {
             start -= 1;
             digits[start] = b'0' + (number % 10) as u8;
             number /= 10;
             if number == 0 {
-                return Self { digits, start: start as u8 };
+                return Self::Large { digits, start: start as u8 };
             }
         }
     }
 
     pub(crate) fn as_str(&self) -> &str {
-        core::str::from_utf8(&self.digits[usize::from(self.start)..]).unwrap_or_default()
+        match self {
+            Self::Small(number) => {
+                let end = 2 * usize::from(*number) + 2;
+                &PAIRS[if *number < 10 { end - 1 } else { end - 2 }..end]
+            }
+            Self::Large { digits, start } => {
+                core::str::from_utf8(&digits[usize::from(*start)..]).unwrap_or_default()
+            }
+        }
     }
 }
 

@@ -133,6 +133,11 @@ impl Headers {
         self.fields_of(name).map(|f| self.slice(f.value()))
     }
 
+    /// The first field of this name.
+    pub(crate) fn first_field(&self, name: HeaderName) -> Option<&Field> {
+        self.index.first(name)
+    }
+
     /// The fields of this name.
     pub(crate) fn fields_of(&self, name: HeaderName) -> impl Iterator<Item = &Field> {
         self.index.fields_of(name)

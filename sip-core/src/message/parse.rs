@@ -225,13 +225,13 @@ impl Essentials {
         let at = |text: &str| Span::of(whole, text).start as usize;
 
         let missing_via = ParseError::new(Fault::Missing(HeaderName::Via), 0);
-        let via_field = index.fields_of(HeaderName::Via).next().map(value).ok_or(missing_via)?;
+        let via_field = index.first(HeaderName::Via).map(value).ok_or(missing_via)?;
         let malformed_via = || ParseError::new(Fault::Malformed(HeaderName::Via), at(via_field));
         let (via_text, via_places, branch) = first_via(via_field).ok_or_else(malformed_via)?;
         self.via_places = via_places;
-        limited(HeaderName::Via, branch)?;
+        limited(HeaderName::Via, branch.within(via_text))?;
         self.via = Place::of(head, via_text);
-        self.branch = Place::maybe(via_text, branch);
+        self.branch = branch;
 
         let address = |name, places: &mut AddressPlaces, tag: &mut Place| {
             let text = single(name)?;
@@ -287,7 +287,7 @@ impl Essentials {
         (text.len() == len).then(|| Self {
             via: self.via.moved(place, len),
             via_places,
-            branch: Place::maybe(text, branch),
+            branch,
             from: self.from.moved(place, len),
             to: self.to.moved(place, len),
             call_id: self.call_id.moved(place, len),
@@ -297,11 +297,10 @@ impl Essentials {
 }
 
 /// The topmost Via of a field: its text, where its parts are, and its branch.
-fn first_via(field: &str) -> Option<(&str, ViaPlaces, Option<&str>)> {
+fn first_via(field: &str) -> Option<(&str, ViaPlaces, Place)> {
     // Empty list elements count for nothing, but nobody sends them.
     let text = if field.starts_with(',') { split_list(field).next()? } else { field };
-    let (whole, (via, params)) = (text, Via::read(text)?);
-    let ends = matches!(text.as_bytes().get(params.end), None | Some(b','));
-    let text = chars::trim(&text[..params.end]);
-    ends.then(|| (text, ViaPlaces::of(text, &via), params.wanted.map(|branch| &whole[branch])))
+    let (places, branch, end) = ViaPlaces::read(text)?;
+    let ends = matches!(text.as_bytes().get(end), None | Some(b','));
+    ends.then(|| (chars::trim(&text[..end]), places, branch))
 }

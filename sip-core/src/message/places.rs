@@ -1,6 +1,7 @@
 //! Where the parts of an address and of a Via lie in their fields: what was read once is not read again.
 
 use core::net::IpAddr;
+use core::ops::Range;
 
 use super::index::Span;
 use super::uri::{labels, read_port, skip_uri_params};
@@ -33,6 +34,10 @@ impl Place {
     /// The same of what may be absent.
     pub(super) fn maybe(value: &str, part: Option<&str>) -> Self {
         part.map_or(Self::NOWHERE, |part| Self::of(value, part))
+    }
+
+    fn at(range: Option<Range<usize>>) -> Self {
+        range.map_or(Self::NOWHERE, |range| Self::new(range.start, range.end))
     }
 
     /// The part; `None` if it is nowhere.
@@ -243,7 +248,7 @@ impl AddressPlaces {
             params: Place::new(read.params.start, read.params.end),
             sip: Some(sip),
         };
-        Some((address, read.wanted.map_or(Place::NOWHERE, |tag| Place::new(tag.start, tag.end))))
+        Some((address, Place::at(read.wanted)))
     }
 
     /// Of an address that was read from `value`.
@@ -278,15 +283,35 @@ impl ViaPlaces {
         marks: ViaMarks::NONE,
     };
 
-    /// Of a Via that was read from `value`.
-    pub(super) fn of(value: &str, via: &Via<'_>) -> Self {
-        Self {
-            transport: Place::of(value, via.transport),
-            host: HostPlace::of(value, &via.host),
-            port: via.port,
-            params: Place::of(value, via.params.as_str()),
-            marks: via.marks,
+    /// Reads the Via `value` begins with; also where its branch is, and where it ends.
+    pub(super) fn read(value: &str) -> Option<(Self, Place, usize)> {
+        if value.len() > usize::from(u16::MAX) {
+            return None;
         }
+        let bytes = value.as_bytes();
+        let protocol_end = if bytes.starts_with(b"SIP/2.0/") { 8 } else { protocol_len(value)? };
+        let start = chars::skip_lws(bytes, protocol_end);
+        let end = chars::skip_token(bytes, start);
+        let host_at = chars::skip_lws(bytes, end);
+        if start == end || end == host_at {
+            return None;
+        }
+        let transport = Place::new(start, end);
+        let (host, end) = HostPlace::read(value, host_at)?;
+        let mut at = chars::skip_lws(bytes, end);
+        let mut port = None;
+        if bytes.get(at) == Some(&b':') {
+            let (number, end) = read_port(value, chars::skip_lws(bytes, at + 1))?;
+            (port, at) = (Some(number), end);
+        }
+        let mut marks = ViaMarks::NONE;
+        let read = Params::read_with(value, at, "branch", |name| {
+            marks.received |= chars::is_name(name, b"received");
+            marks.rport |= chars::is_name(name, b"rport");
+            marks.alias |= chars::is_name(name, b"alias");
+        })?;
+        let params = Place::new(read.params.start, read.params.end);
+        Some((Self { transport, host, port, params, marks }, Place::at(read.wanted), read.end))
     }
 
     /// The Via in the same `value`.
@@ -300,4 +325,15 @@ impl ViaPlaces {
             marks: self.marks,
         }
     }
+}
+
+/// Length of a Via's protocol name and version, slashes included. Any token is one by the grammar; a request of another
+/// version is answered 505, for which its Via must be understood.
+fn protocol_len(text: &str) -> Option<usize> {
+    let name_end = chars::find_byte(text.as_bytes(), 0, b'/');
+    let version_end = chars::find_byte(text.as_bytes(), name_end + 1, b'/');
+    let name = text.get(..name_end)?;
+    let version = text.get(name_end + 1..version_end)?;
+    let sound = chars::is_token(chars::trim(name)) && chars::is_token(chars::trim(version));
+    (sound && version_end < text.len()).then_some(version_end + 1)
 }

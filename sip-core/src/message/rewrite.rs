@@ -37,7 +37,11 @@ impl<'m> Rewrite<'m> {
 
     /// Makes room for what will be inserted, in bytes.
     pub(crate) fn reserve(&mut self, bytes: usize) {
-        self.text.reserve(bytes);
+        if self.text.is_empty() {
+            self.text = String::with_capacity(bytes);
+        } else {
+            self.text.reserve(bytes);
+        }
     }
 
     fn edit(&mut self, cut: Span, insert: impl FnOnce(&mut String)) {
@@ -65,8 +69,7 @@ impl<'m> Rewrite<'m> {
     pub(crate) fn prepend_with(&mut self, name: HeaderName, value: impl FnOnce(&mut String)) {
         let at = self
             .headers
-            .fields_of(name)
-            .next()
+            .first_field(name)
             .map_or_else(|| self.headers.start_line().len() + 2, |f| f.line().start as usize);
         self.edit(Span::new(at, at), line(name, value));
     }
@@ -79,7 +82,7 @@ impl<'m> Rewrite<'m> {
 
     /// Replaces the value of the first field of this name, or appends the field.
     pub fn set(&mut self, name: HeaderName, value: &str) {
-        match self.headers.fields_of(name).next() {
+        match self.headers.first_field(name) {
             Some(field) if field.value().range().is_empty() => {
                 self.edit(field.line(), line(name, |text| text.push_str(value)));
             }
@@ -106,7 +109,7 @@ impl<'m> Rewrite<'m> {
 
     /// Replaces the first value of a list header, leaving the others.
     pub fn replace_first_value(&mut self, name: HeaderName, value: &str) {
-        if let Some(field) = self.headers.fields_of(name).next() {
+        if let Some(field) = self.headers.first_field(name) {
             let text = self.headers.value_of(field);
             let Some(element) = first_value(text) else { return };
             let span = Span::of(self.headers.bytes(), chars::trim(&text[element]));
@@ -116,7 +119,7 @@ impl<'m> Rewrite<'m> {
 
     /// Removes the first field of this name.
     pub(crate) fn remove_first_field(&mut self, name: HeaderName) {
-        if let Some(field) = self.headers.fields_of(name).next() {
+        if let Some(field) = self.headers.first_field(name) {
             self.cut(field.line());
         }
     }

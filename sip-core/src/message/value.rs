@@ -2,9 +2,8 @@
 
 use core::fmt;
 
-use super::params::{self, quoted_len, unquote};
-use super::places::AddressPlaces;
-use super::uri::read_port;
+use super::params::{quoted_len, unquote};
+use super::places::{AddressPlaces, ViaPlaces};
 use super::{Host, Method, Params, Uri, chars};
 use alloc::borrow::Cow;
 
@@ -145,53 +144,14 @@ impl ViaMarks {
 impl<'a> Via<'a> {
     /// Parses one value; a list must be split first.
     pub fn parse(text: &'a str) -> Option<Self> {
-        let (via, read) = Self::read(text)?;
-        (read.end == text.len()).then_some(via)
-    }
-
-    /// Reads the value `text` begins with; also its branch, and where it ends.
-    pub(super) fn read(text: &'a str) -> Option<(Self, params::Read)> {
-        let bytes = text.as_bytes();
-        let protocol_end = if bytes.starts_with(b"SIP/2.0/") { 8 } else { protocol_len(text)? };
-        let start = chars::skip_lws(bytes, protocol_end);
-        let end = chars::skip_token(bytes, start);
-        let host_at = chars::skip_lws(bytes, end);
-        if start == end || end == host_at {
-            return None;
-        }
-        let transport = &text[start..end];
-        let (host, end) = Host::read(text, host_at)?;
-        let mut at = chars::skip_lws(bytes, end);
-        let mut port = None;
-        if bytes.get(at) == Some(&b':') {
-            let (number, end) = read_port(text, chars::skip_lws(bytes, at + 1))?;
-            (port, at) = (Some(number), end);
-        }
-        let mut marks = ViaMarks::NONE;
-        let read = Params::read_with(text, at, "branch", |name| {
-            marks.received |= chars::is_name(name, b"received");
-            marks.rport |= chars::is_name(name, b"rport");
-            marks.alias |= chars::is_name(name, b"alias");
-        })?;
-        let params = Params(&text[read.params.clone()]);
-        Some((Self { transport, host, port, params, marks }, read))
+        let (places, _, end) = ViaPlaces::read(text)?;
+        (end == text.len()).then(|| places.within(text))
     }
 
     /// The `branch` parameter.
     pub fn branch(&self) -> Option<&'a str> {
         self.params.value("branch")
     }
-}
-
-/// Length of a Via's protocol name and version, slashes included. Any token is one by the grammar; a request of another
-/// version is answered 505, for which its Via must be understood.
-fn protocol_len(text: &str) -> Option<usize> {
-    let name_end = chars::find_byte(text.as_bytes(), 0, b'/');
-    let version_end = chars::find_byte(text.as_bytes(), name_end + 1, b'/');
-    let name = text.get(..name_end)?;
-    let version = text.get(name_end + 1..version_end)?;
-    let sound = chars::is_token(chars::trim(name)) && chars::is_token(chars::trim(version));
-    (sound && version_end < text.len()).then_some(version_end + 1)
 }
 
 /// CSeq (RFC 3261 §20.16).

@@ -32,9 +32,9 @@ impl Writer {
     /// Begins a response from nothing; [`Writer::response`] is what most want.
     pub fn status(status: u16, reason: &str) -> Self {
         let mut writer = Self { out: Vec::with_capacity(ROOM) };
-        writer.push("SIP/2.0 ");
-        writer.push(Decimal::new(status.into()).as_str());
-        writer.push(" ");
+        writer.out.extend_from_slice(b"SIP/2.0 ");
+        writer.out.extend_from_slice(Decimal::new(status.into()).as_str().as_bytes());
+        writer.out.push(b' ');
         writer.push(reason);
         writer.end_line()
     }

@@ -59,6 +59,9 @@ impl Room {
     }
 
     fn taken(&self, source: IpAddr) -> Taken {
+        if self.taken.is_empty() {
+            return Taken::default();
+        }
         self.taken.get(&household(source)).copied().unwrap_or_default()
     }
 
@@ -83,7 +86,9 @@ impl Room {
     /// A transaction of `source` keeps one answer instead of another.
     pub(super) fn change(&mut self, source: IpAddr, before: usize, after: usize) {
         self.bytes = self.bytes + after - before;
-        if let Some(taken) = self.taken.get_mut(&household(source)) {
+        if !self.taken.is_empty()
+            && let Some(taken) = self.taken.get_mut(&household(source))
+        {
             taken.bytes = taken.bytes + after - before;
         }
     }
@@ -91,6 +96,9 @@ impl Room {
     /// A transaction of `source` has ended.
     pub(super) fn end(&mut self, source: IpAddr, bytes: usize) {
         self.give_back(bytes);
+        if self.taken.is_empty() {
+            return;
+        }
         let source = household(source);
         if let Some(taken) = self.taken.get_mut(&source) {
             taken.transactions -= 1;
