@@ -465,3 +465,27 @@ async fn noise_at_every_port() {
     running.wait_for_metric("trapezoid_flows{transport=\"ws\"}", 0).await;
     is_well(&running).await;
 }
+
+/// Whose address a datagram has may have sent nothing: it is not challenged again and again (RFC 3261 §26.3.2.4).
+#[tokio::test]
+async fn who_may_be_forged_is_challenged_once_and_takes_no_room() {
+    let running = start();
+    let udp = running.gateway.addresses().udp.unwrap();
+    let mut phone = UdpPeer::new(udp).await;
+    let invite = phone.request(
+        "INVITE",
+        "sip:bob@localhost",
+        "sip:alice@localhost",
+        "<sip:bob@localhost>",
+        "f",
+        1,
+        "",
+    );
+    phone.send(&invite).await;
+    assert_eq!(phone.receive().await.status(), 407);
+    assert_eq!(running.metric("trapezoid_sip_transactions").await, 0);
+    // It would be there after half a second, and after one and a half.
+    assert!(timeout(Duration::from_secs(2), phone.receive()).await.is_err());
+    phone.send(&invite).await;
+    assert_eq!(phone.receive().await.status(), 407);
+}

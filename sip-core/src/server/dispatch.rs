@@ -2,6 +2,7 @@
 
 use alloc::vec::Vec;
 
+use super::peers::Standing;
 use super::questions::{Arrival, Pending, Sought};
 use super::reply::Reply;
 use super::rule::Rule;
@@ -10,7 +11,8 @@ use crate::message::validate::{Defect, Rejection};
 use crate::message::{Method, Writer, reason_phrase};
 use crate::proxy::{self, Path, Refusal};
 use crate::time::{Duration, Instant};
-use crate::transport::via;
+use crate::transaction::ServerId;
+use crate::transport::{Transport, via};
 
 /// A request that was answered later than this had to wait for its receiver.
 const NOTICEABLE: Duration = Duration::from_millis(20);
@@ -70,16 +72,29 @@ impl Server {
     /// Answers a request with other than success. An ACK is never answered.
     pub(super) fn refuse(&mut self, now: Instant, arrival: &Arrival, reply: Reply) {
         match arrival.server {
-            Some(server) => {
+            Some(server) if !self.forgets(server, arrival, &reply) => {
                 self.reply(now, server, &arrival.request, reply);
                 self.answered_late(now, arrival);
             }
             None if arrival.is_ack() => self.counters.acks_dropped += 1,
-            None => {
+            _ => {
                 let back = via::response_hop(&arrival.from, &arrival.request.via());
                 self.reply_stateless(&arrival.request, back, reply);
             }
         }
+    }
+
+    /// Whether a request is forgotten as it is refused (§26.3.2.4). Whom a datagram says that it is from may be the one who is to be
+    /// drowned in answers: nobody is challenged twice who did not ask twice, nor told again and again that his call is refused; and
+    /// what proves nothing takes no room. Who asks again is answered anew.
+    fn forgets(&mut self, server: ServerId, arrival: &Arrival, reply: &Reply) -> bool {
+        let unproven = arrival.from.transport == Transport::Udp && arrival.standing == Standing::Stranger;
+        let refused = matches!(reply.status, 401 | 407) || (arrival.is_invite() && reply.status >= 300);
+        let forgotten = unproven && refused && self.layer.forget(server);
+        if forgotten {
+            self.ongoing.forget(server);
+        }
+        forgotten
     }
 
     /// INVITE's 100 (§16.2: what takes more than 200 ms is announced, and a fork always does).

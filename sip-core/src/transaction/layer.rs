@@ -234,6 +234,17 @@ impl Layer {
         self.free_client(client);
     }
 
+    /// Forgets a server transaction that has not been answered: its request is answered without it, or not at all, and is a new one
+    /// when it comes again. `false`: it was answered, with 100 perhaps, and stays.
+    pub fn forget(&mut self, server: ServerId) -> bool {
+        let unanswered = self.server(server).is_some_and(Server::is_unanswered);
+        if unanswered {
+            self.unlink_server(server);
+            self.free_server(server);
+        }
+        unanswered
+    }
+
     /// Moves a server transaction to another hop: its client repeated the request over a new flow under a branch
     /// the layer cannot match. If the old flow was lost, the latest response goes out again.
     pub fn set_server_hop(&mut self, server: ServerId, hop: Hop) {

@@ -115,6 +115,15 @@ impl Server {
         matches!(self.machine, Machine::Invite(_)) && !self.machine.is_terminated() && self.flow != Flow::Up
     }
 
+    /// Nothing was said to its client yet.
+    pub(super) const fn is_unanswered(&self) -> bool {
+        matches!(
+            self.machine,
+            Machine::Invite(invite_server::State::Proceeding)
+                | Machine::NonInvite(non_invite_server::State::Trying)
+        ) && self.latest.is_none()
+    }
+
     /// Keeps `answer` instead of what was kept, if there is room for it, and gives it back. A copy is kept, for it was written
     /// into more room than it takes.
     fn keep(&mut self, answer: Option<Bytes>, room: &mut Room) -> Option<Bytes> {
@@ -322,7 +331,7 @@ impl Layer {
     }
 
     /// Takes a server transaction out of everything that finds it.
-    fn unlink_server(&mut self, id: ServerId) {
+    pub(super) fn unlink_server(&mut self, id: ServerId) {
         let Self { servers, server_keys, flows, schedule, .. } = self;
         let Some(server) = servers.get_mut(id.index as usize) else { return };
         server_keys.remove(server, id);

@@ -226,3 +226,51 @@ fn a_branch_is_no_proof() {
     net.expect(&back, 200);
     net.request(&bob, &Method::Cancel);
 }
+
+/// Datagrams that may be from anybody, with the address of who is to be drowned in answers.
+#[test]
+fn rfc3261_26_3_2_4_who_may_be_forged_is_refused_once_and_takes_no_room() {
+    let mut net = Net::with(|config| config.callers = Callers::Peers);
+    let (alice, bob) = (ws("alice", 1), udp("bob", 5));
+    net.register(&alice);
+    net.advance(Duration::from_secs(33));
+    let foreign = |text: String| text.replace("bob@example.com", "bob@b.example");
+    let rows = [
+        (407, bob.invite("alice", 1, "")),
+        (407, bob.out("MESSAGE", "sip:alice@example.com", 2, "")),
+        (401, bob.register(3, &bob.contact_field())),
+        // Who is nobody's is told once that its call is refused.
+        (403, foreign(bob.invite("alice", 4, ""))),
+    ];
+    for (status, request) in rows {
+        net.send(&bob, request.clone());
+        let first = net.expect(&bob, status);
+        assert_eq!(net.server.load(), (0, 0, 0));
+        net.advance(Duration::from_secs(40));
+        net.quiet();
+        // Who asks again, because the answer was lost, is answered anew, and as the same.
+        net.send(&bob, request.clone());
+        assert_eq!(net.expect(&bob, status).to_tag(), first.to_tag());
+        if request.starts_with("INVITE") {
+            net.send(&bob, ack_to_failure(&request, &first));
+            net.send(&bob, request.replacen("INVITE", "CANCEL", 1).replace(" INVITE", " CANCEL"));
+            net.expect(&bob, 481);
+            net.advance(Duration::from_secs(33));
+        }
+        net.quiet();
+        assert_eq!(net.server.load(), (0, 0, 0));
+    }
+    // Nobody forges a connection, and who proves itself is told until it has heard.
+    let phone = tcp("bob", 6000);
+    let invite = phone.invite("alice", 5, "");
+    net.send(&phone, invite);
+    net.expect(&phone, 407);
+    assert_eq!(net.server.load().0, 1);
+    net.advance(Duration::from_secs(33));
+    net.send_with_digest(&bob, "bob", &|cseq, extra| bob.invite("nobody", cseq + 10, extra));
+    net.expect(&bob, 404);
+    net.advance(Duration::from_millis(500));
+    net.expect(&bob, 404);
+    net.advance(Duration::from_secs(33));
+    assert_eq!(net.server.load(), (0, 0, 0));
+}
