@@ -372,6 +372,30 @@ fn rfc5626_5_3_a_phone_on_udp_takes_its_dialogs_to_its_next_address() {
     }
 }
 
+/// A Record-Route has no room for any name that a phone gives itself.
+#[test]
+fn a_phone_on_udp_with_a_long_name_is_where_its_dialog_began() {
+    for (name, follows) in [(130, true), (200, false)] {
+        let mut net = Net::new();
+        let alice = ws("alice", 1);
+        net.register(&alice);
+        let (old, new) = (udp("bob", 5), Peer { instance: 5, ..udp("bob", 6) });
+        let register = |net: &mut Net, peer: &Peer, cseq: u32| {
+            net.send_with_digest(peer, "bob", &|more, extra| {
+                let instance = format!(">;+sip.instance=\"<urn:x:{}>\";reg-id=1", "y".repeat(name));
+                let contact = peer.contact_field().replacen('>', &instance, 1);
+                peer.register(cseq + more, &format!("{contact}{extra}"))
+            });
+            net.expect(peer, 200);
+        };
+        register(&mut net, &old, 10);
+        let (mut page, _) = connect(&mut net, &alice, &old);
+        assert!(page.routes.iter().all(|route| route.len() < 320), "{:?}", page.routes);
+        register(&mut net, &new, 20);
+        works(&mut net, &mut page, if follows { &new } else { &old }, "BYE");
+    }
+}
+
 /// What the location service does not know stands in the Routes.
 #[test]
 fn rfc5626_5_3_a_phone_on_udp_that_is_registered_no_more_is_where_it_was() {

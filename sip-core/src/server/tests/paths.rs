@@ -261,6 +261,37 @@ fn rfc3327_6_a_path_leads_to_the_peer_that_brought_it_or_where_users_may_send() 
     }
 }
 
+/// A proxy that is known by its certificate, wherever it is, is found by the name that the configuration has for it.
+#[test]
+fn rfc3327_6_a_path_leads_to_the_name_of_the_peer_that_brought_it() {
+    for (shows, host, follows) in [
+        ("edge.example.net", "edge.example.net", true),
+        ("edge.example.net", "other.example.net", false),
+        ("c.example", "edge.example.net", false),
+    ] {
+        let mut net = Net::with(|config| {
+            let uri = "sip:edge.example.net;transport=tls".into();
+            let (name, sources) = ("edge".into(), Vec::new());
+            config.peers = [super::super::Peer { name, uri, sources, trusted: false }].into();
+        });
+        let alice = ws("alice", 1);
+        net.register(&alice);
+        let edge = elsewhere(Transport::Tls, "10.0.0.9:40000");
+        net.certified.insert(edge.hop.flow, [SmolStr::from(shows)].into());
+        register_through(&mut net, &edge, &format!("<sip:token@{host}:5061;transport=tls;lr;ob>"), 1);
+        net.close(&edge);
+        let there = Records::Addresses(["10.0.0.9".parse().unwrap()].into());
+        net.zone.insert(Query::Addresses(host.into()), there);
+        net.send(&alice, alice.invite("bob", 2, ""));
+        net.expect(&alice, 100);
+        assert_eq!(net.server.counters().paths_followed, u64::from(follows), "{shows} {host}");
+        if follows {
+            net.request(&elsewhere(Transport::Tls, "10.0.0.9:5061"), &Method::Invite);
+        }
+        net.quiet();
+    }
+}
+
 /// A call that went on to another address comes back to nobody; and one that goes on to Bob finds him.
 #[test]
 fn rfc3327_5_3_calls_that_are_forwarded() {
