@@ -207,3 +207,16 @@ async fn who_asks_for_the_page_and_does_not_read_it_costs_no_copy_of_it() {
     .await
     .expect("the rest");
 }
+
+/// Behind a proxy of the same machine everybody seems to be here.
+#[tokio::test]
+async fn what_a_proxy_of_this_machine_passes_on_is_from_elsewhere() {
+    let running = start();
+    let address = running.gateway.addresses().http;
+    for path in ["/metrics", "/api/demo"] {
+        assert_eq!(http(address, path, &[]).await.0, 200, "{path}");
+        for header in [("X-Forwarded-For", "203.0.113.9"), ("Forwarded", "for=203.0.113.9")] {
+            assert_eq!(http(address, path, &[header]).await.0, 403, "{path} {header:?}");
+        }
+    }
+}

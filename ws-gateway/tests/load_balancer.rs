@@ -179,5 +179,7 @@ async fn metrics_are_not_for_who_comes_through_a_load_balancer() {
         stream.read_to_string(&mut answer).await.unwrap();
         assert_eq!(&answer[9..12], status);
     }
-    assert_eq!(http(gateway, "/metrics", &[("X-Forwarded-For", "192.0.2.1")]).await.0, 200);
+    // Nor through another proxy on it, which is not believed whom it asks for: it asks for somebody.
+    assert_eq!(http(gateway, "/metrics", &[("X-Forwarded-For", "127.0.0.1")]).await.0, 403);
+    assert_eq!(http(gateway, "/metrics", &[]).await.0, 200);
 }

@@ -8,7 +8,7 @@ use axum::response::{IntoResponse as _, Response};
 use axum::{Extension, Json};
 use serde::Serialize;
 
-use super::{Peer, Site, refusal};
+use super::{Peer, Site, is_local, refusal};
 use crate::accounts::DemoAccount;
 use crate::metrics::Refusal;
 
@@ -29,7 +29,7 @@ pub(super) async fn accounts(
     }
     let text = |name| headers.get(name).map(|value: &header::HeaderValue| value.to_str().unwrap_or(""));
     let ours = site.origins.allows(text(header::ORIGIN), text(header::HOST));
-    if !peer.remote.ip().to_canonical().is_loopback() || !ours {
+    if !is_local(&peer, &headers) || !ours {
         site.exchange.metrics.refused(Refusal::Audience);
         let lines = &site.exchange.connection_lines;
         lines.write(|| tracing::info!(remote = %peer.remote, "demo accounts refused: not from this machine"));

@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::extract::{Request, State};
-use axum::http::{HeaderValue, StatusCode, header};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::get;
@@ -271,6 +271,13 @@ async fn protect(State(site): State<Arc<Site>>, request: Request, next: Next) ->
         headers.insert(name, HeaderValue::from_static(value));
     }
     response
+}
+
+/// Whether a request is from this machine. One that a proxy of this machine passed on is from elsewhere: what names its client says so,
+/// whether or not it is believed.
+fn is_local(peer: &Peer, headers: &HeaderMap) -> bool {
+    let passed_on = [FORWARDED_FOR, "forwarded"].iter().any(|name| headers.contains_key(*name));
+    peer.remote.ip().to_canonical().is_loopback() && !passed_on
 }
 
 /// A refusal in words.

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use axum::Extension;
 use axum::extract::State;
-use axum::http::{StatusCode, header};
+use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric as _, text};
@@ -12,7 +12,7 @@ use prometheus_client::metrics::counter::ConstCounter;
 use prometheus_client::metrics::gauge::ConstGauge;
 use prometheus_client::registry::Registry;
 
-use super::{Peer, Site, refusal};
+use super::{Peer, Site, is_local, refusal};
 use crate::config::Audience;
 use crate::exchange::Exchange;
 use crate::metrics::Refusal;
@@ -83,9 +83,12 @@ impl Collector for Shards {
 }
 
 /// All counters.
-pub(super) async fn metrics(State(site): State<Arc<Site>>, Extension(peer): Extension<Peer>) -> Response {
-    let loopback = peer.remote.ip().to_canonical().is_loopback();
-    if site.listener.metrics == Audience::Loopback && !loopback {
+pub(super) async fn metrics(
+    State(site): State<Arc<Site>>,
+    Extension(peer): Extension<Peer>,
+    headers: HeaderMap,
+) -> Response {
+    if site.listener.metrics == Audience::Loopback && !is_local(&peer, &headers) {
         site.exchange.metrics.refused(Refusal::Audience);
         let lines = &site.exchange.connection_lines;
         lines.write(
