@@ -155,7 +155,8 @@ impl Proxied {
             from: Self::hop(from),
             identity: None,
             certified: None,
-            message,
+            // In no more room than it takes, as from a socket.
+            message: Bytes::copy_from_slice(&message),
         });
         while let Some(output) = self.outputs.pop_front() {
             match output {
