@@ -5,7 +5,7 @@ mod support;
 use std::time::Duration;
 
 use support::peers::{Peer, UdpPeer, WsPeer};
-use support::{Running, Sip, config, start};
+use support::{Running, Sip, config, start, take_its_ports};
 use ws_gateway::Gateway;
 use ws_gateway::data::DataDirectory;
 
@@ -92,10 +92,8 @@ async fn what_changed_while_the_gateway_was_down_ends_registrations_too() {
     let running = Running { gateway: Gateway::start(config.clone()).unwrap(), data };
     ws_gateway::accounts::add(&directory, "localhost", "carol", "secret").unwrap();
     running.wait_for_metric("trapezoid_accounts", 3).await;
+    take_its_ports(&mut config, &running.gateway);
     let addresses = running.gateway.addresses().clone();
-    config.http.listen.address = addresses.http;
-    config.udp[0].listen.address = addresses.udp.unwrap();
-    config.tcp[0].listen.address = addresses.tcp.unwrap();
     let passwords = [running.password("alice"), running.password("bob"), "secret".into()];
     let mut phones = Vec::new();
     for (user, password) in ["alice", "bob", "carol"].into_iter().zip(&passwords) {

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use sip_core::server::{Outward, Peer as Known};
 use support::authority::Authority;
 use support::peers::{Peer, TcpPeer, WsPeer};
-use support::{PATIENCE, Running, config};
+use support::{PATIENCE, Running, restartable};
 use tokio::net::{TcpListener, TcpSocket};
 use tokio::time::timeout;
 use ws_gateway::config::PeerServer;
@@ -20,23 +20,17 @@ const PHONE: &str = ";+sip.instance=\"<urn:uuid:f81d4fae-7dec-11d0-a765-00a0c91e
 
 /// A gateway that knows the edge proxy, and the configuration with which it starts again on the same ports.
 fn start(change: impl FnOnce(&mut Config)) -> (Running, Config) {
-    let data = tempfile::tempdir().unwrap();
-    let mut config = config(&data);
-    config.outbound.to = Outward::Nowhere;
-    let peer = Known {
-        name: "edge".into(),
-        uri: format!("sip:{EDGE};transport=tcp").into(),
-        sources: vec![EDGE.parse().unwrap()],
-        trusted: false,
-    };
-    config.peers = vec![PeerServer { peer, probe: None }];
-    change(&mut config);
-    let gateway = Gateway::start(config.clone()).unwrap();
-    let addresses = gateway.addresses().clone();
-    config.http.listen.address = addresses.http;
-    config.udp[0].listen.address = addresses.udp.unwrap();
-    config.tcp[0].listen.address = addresses.tcp.unwrap();
-    (Running { gateway, data }, config)
+    restartable(|config| {
+        config.outbound.to = Outward::Nowhere;
+        let peer = Known {
+            name: "edge".into(),
+            uri: format!("sip:{EDGE};transport=tcp").into(),
+            sources: vec![EDGE.parse().unwrap()],
+            trusted: false,
+        };
+        config.peers = vec![PeerServer { peer, probe: None }];
+        change(config);
+    })
 }
 
 async fn listen(ip: &str) -> (TcpListener, SocketAddr) {

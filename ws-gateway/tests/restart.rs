@@ -5,22 +5,9 @@ mod support;
 use std::time::Duration;
 
 use support::peers::{Peer, UdpPeer, WsPeer};
-use support::{Running, Sip, config, credentials};
+use support::{Running, Sip, config, credentials, restartable};
 use ws_gateway::config::Kept;
 use ws_gateway::{Config, Gateway};
-
-/// Starts a gateway, and gives the configuration with which it starts again on the same ports.
-fn start(change: impl FnOnce(&mut Config)) -> (Running, Config) {
-    let data = tempfile::tempdir().unwrap();
-    let mut config = config(&data);
-    change(&mut config);
-    let gateway = Gateway::start(config.clone()).unwrap();
-    let addresses = gateway.addresses().clone();
-    config.http.listen.address = addresses.http;
-    config.udp[0].listen.address = addresses.udp.unwrap();
-    config.tcp[0].listen.address = addresses.tcp.unwrap();
-    (Running { gateway, data }, config)
-}
 
 async fn restart(running: Running, config: &Config) -> Running {
     let Running { gateway, data } = running;
@@ -30,7 +17,7 @@ async fn restart(running: Running, config: &Config) -> Running {
 
 #[tokio::test]
 async fn a_phone_on_udp_is_called_after_a_restart_without_registering_again() {
-    let (running, config) = start(|_| {});
+    let (running, config) = restartable(|_| {});
     let mut phone = UdpPeer::new(config.udp[0].listen.address).await;
     let password = running.password("bob");
     assert_eq!(phone.register("bob", &password, "rb", "").await.status(), 200);
@@ -51,7 +38,7 @@ async fn a_phone_on_udp_is_called_after_a_restart_without_registering_again() {
 
 #[tokio::test]
 async fn a_registration_that_was_removed_or_has_ended_does_not_come_back() {
-    let (running, config) = start(|_| {});
+    let (running, config) = restartable(|_| {});
     let password = running.password("bob");
     for (call_id, expires) in [("removed", 0), ("kept", 300)] {
         let mut phone = UdpPeer::new(config.udp[0].listen.address).await;
@@ -65,7 +52,7 @@ async fn a_registration_that_was_removed_or_has_ended_does_not_come_back() {
 
 #[tokio::test]
 async fn a_browser_is_away_after_a_restart_and_forgotten_unless_it_comes_back() {
-    let (running, config) = start(|config| config.timeouts.away = Duration::from_secs(1));
+    let (running, config) = restartable(|config| config.timeouts.away = Duration::from_secs(1));
     let password = running.password("alice");
     let instance = ";+sip.instance=\"<urn:uuid:f81d4fae-7dec-11d0-a765-00a0c91e6bf1>\";reg-id=1";
     let mut browser = WsPeer::new(config.http.listen.address).await;
@@ -85,7 +72,7 @@ async fn a_browser_is_away_after_a_restart_and_forgotten_unless_it_comes_back() 
 
 #[tokio::test]
 async fn in_memory_nothing_outlives_the_process() {
-    let (running, config) = start(|config| config.location = Kept::Memory);
+    let (running, config) = restartable(|config| config.location = Kept::Memory);
     let mut phone = UdpPeer::new(config.udp[0].listen.address).await;
     let password = running.password("bob");
     assert_eq!(phone.register("bob", &password, "rb", "").await.status(), 200);
@@ -96,7 +83,7 @@ async fn in_memory_nothing_outlives_the_process() {
 
 #[tokio::test]
 async fn a_second_gateway_in_the_same_data_directory_says_so() {
-    let (running, _) = start(|_| {});
+    let (running, _) = restartable(|_| {});
     let error = Gateway::start(config(&running.data)).unwrap_err();
     assert!(error.to_string().contains("another gateway runs in this data directory"), "{error:#}");
 }
@@ -105,7 +92,7 @@ async fn a_second_gateway_in_the_same_data_directory_says_so() {
 #[tokio::test]
 async fn rfc5626_5_3_a_phone_on_udp_keeps_its_calls_over_new_addresses_and_restarts() {
     for moves in [false, true] {
-        let (running, config) = start(|config| {
+        let (running, config) = restartable(|config| {
             config.location = if moves { Kept::Disk } else { Kept::Memory };
         });
         let (udp, http) = (config.udp[0].listen.address, config.http.listen.address);

@@ -398,13 +398,8 @@ async fn bad_input_is_answered_or_dropped_and_never_closes_a_listener() {
 
 #[tokio::test]
 async fn a_call_survives_a_restart_of_the_gateway() {
-    let data = tempfile::tempdir().unwrap();
-    let mut config = support::config(&data);
-    let running = Running { gateway: Gateway::start(config.clone()).unwrap(), data };
+    let (running, config) = support::restartable(|_| {});
     let addresses = running.gateway.addresses().clone();
-    config.http.listen.address = addresses.http;
-    config.udp[0].listen.address = addresses.udp.unwrap();
-    config.tcp[0].listen.address = addresses.tcp.unwrap();
     let instance =
         |n: u8| format!(";+sip.instance=\"<urn:uuid:f81d4fae-7dec-11d0-a765-00a0c91e6bf{n}>\";reg-id=1");
     let (alice_password, bob_password) = (running.password("alice"), running.password("bob"));

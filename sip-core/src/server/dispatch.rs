@@ -8,7 +8,7 @@ use super::reply::Reply;
 use super::rule::Rule;
 use super::{Answer, Mode, Question, QuestionId, Server};
 use crate::message::validate::{Defect, Rejection};
-use crate::message::{Method, Writer, reason_phrase};
+use crate::message::{Method, Refused, Request, Writer, reason_phrase};
 use crate::proxy::{self, Path, Refusal};
 use crate::time::{Duration, Instant};
 use crate::transaction::ServerId;
@@ -17,28 +17,25 @@ use crate::transport::{Transport, via};
 /// A request that was answered later than this had to wait for its receiver.
 const NOTICEABLE: Duration = Duration::from_millis(20);
 
+/// A request as it would be if its sender did as this server does; `None`: it is so already.
+type Reading = fn(&Server, &Arrival, Instant) -> Option<Result<Request, Refused>>;
+
+const READINGS: [Reading; 3] = [
+    |server, arrival, now| proxy::loosen(&arrival.request, &server.tokens, now),
+    |server, arrival, _| proxy::without_maddr(&arrival.request, &arrival.from, &server.domain),
+    |server, arrival, _| proxy::number_as_user(&arrival.request, &server.config.domain),
+];
+
 impl Server {
     /// §16.3, §16.4.
     pub(super) fn dispatch(&mut self, now: Instant, mut arrival: Arrival) {
-        match proxy::loosen(&arrival.request, &self.tokens, now) {
-            None => {}
-            Some(Ok(request)) => arrival.request = request,
-            Some(Err(refused)) => {
-                return self.refuse(now, &arrival, Refusal::from(refused.error).into());
-            }
-        }
-        match proxy::without_maddr(&arrival.request, &arrival.from, &self.domain) {
-            None => {}
-            Some(Ok(request)) => arrival.request = request,
-            Some(Err(refused)) => {
-                return self.refuse(now, &arrival, Refusal::from(refused.error).into());
-            }
-        }
-        match proxy::number_as_user(&arrival.request, &self.config.domain) {
-            None => {}
-            Some(Ok(request)) => arrival.request = request,
-            Some(Err(refused)) => {
-                return self.refuse(now, &arrival, Refusal::from(refused.error).into());
+        for read in READINGS {
+            match read(self, &arrival, now) {
+                None => {}
+                Some(Ok(request)) => arrival.request = request,
+                Some(Err(refused)) => {
+                    return self.refuse(now, &arrival, Refusal::from(refused.error).into());
+                }
             }
         }
         if let Err(refusal) = proxy::validate(&arrival.request, &self.tokens) {

@@ -29,6 +29,24 @@ pub(crate) struct Running {
     pub(crate) data: TempDir,
 }
 
+/// A running gateway, and the configuration with which it starts again on the same ports.
+pub(crate) fn restartable(change: impl FnOnce(&mut Config)) -> (Running, Config) {
+    let data = tempfile::tempdir().unwrap();
+    let mut config = config(&data);
+    change(&mut config);
+    let gateway = Gateway::start(config.clone()).unwrap();
+    take_its_ports(&mut config, &gateway);
+    (Running { gateway, data }, config)
+}
+
+/// Has the next gateway start on the ports of this one.
+pub(crate) fn take_its_ports(config: &mut Config, gateway: &Gateway) {
+    let addresses = gateway.addresses();
+    config.http.listen.address = addresses.http;
+    config.udp[0].listen.address = addresses.udp.unwrap();
+    config.tcp[0].listen.address = addresses.tcp.unwrap();
+}
+
 /// A development configuration on free ports.
 pub(crate) fn config(data: &TempDir) -> Config {
     let free = |listen: &mut Listen| listen.address.set_port(0);

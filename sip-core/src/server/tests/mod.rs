@@ -13,6 +13,7 @@ mod history;
 mod hostile;
 mod identity;
 mod loops;
+mod moving;
 mod outward;
 mod paths;
 mod peer;
