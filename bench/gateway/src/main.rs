@@ -29,7 +29,7 @@ struct Arguments {
     #[arg(long, default_value_t = 19_500)]
     held: usize,
     /// Only these groups of scenarios.
-    #[arg(long, value_enum, value_delimiter = ',', default_values = ["udp", "websocket", "held"])]
+    #[arg(long, value_enum, value_delimiter = ',', default_values = ["udp", "websocket", "held", "most"])]
     groups: Vec<Group>,
     /// Only operations whose name has this in it. Phones on WebSockets connect and register all the same.
     #[arg(long, default_value = "")]

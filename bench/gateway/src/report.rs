@@ -2,32 +2,37 @@
 
 use std::fmt::Write as _;
 
-use crate::measure::{Figure, Figures, HELD_WS, Plan};
+use crate::measure::{Figure, Figures, HELD_WS, MOST_REGISTER, Plan};
 use crate::server::{KINDS, Kind};
 
 /// All figures as a text.
 pub fn tables(figures: &Figures, plan: &Plan) -> String {
-    let mut out = format!("{}, {} rounds of {} s.\n\n", machine(), plan.rounds, plan.seconds);
-    out += "CPU time of the server, user and system over all its processes, an operation.\n\n\
-            | operation | floor, µs | Kamailio, µs | ours, µs | (ours − floor) ÷ (Kamailio − floor) |\n|---|--:|--:|--:|--:|\n";
-    for (scenario, by_kind) in figures.iter().filter(|(scenario, _)| **scenario < HELD_WS) {
+    let mut out = format!("{}, {} rounds of {} s.\n", machine(), plan.rounds, plan.seconds);
+    let costs: Vec<_> = figures.iter().filter(|(scenario, _)| **scenario < HELD_WS).collect();
+    if !costs.is_empty() {
+        out += "\nCPU time of the server, user and system over all its processes, an operation.\n\n\
+                | operation | floor, µs | Kamailio, µs | ours, µs | (ours − floor) ÷ (Kamailio − floor) |\n|---|--:|--:|--:|--:|\n";
+    }
+    for (scenario, by_kind) in costs {
         let cost = |kind| median(by_kind.get(&kind).into_iter().flatten().map(|figure| figure.cost));
         let [floor, kamailio, ours] = [Kind::Floor, Kind::Kamailio, Kind::Ours].map(cost);
         let ratio = (ours - floor) / (kamailio - floor);
         let _ = writeln!(out, "| {} | {floor:.1} | {kamailio:.1} | {ours:.1} | {ratio:.2} |", scenario.1);
     }
-    let _ = write!(
-        out,
-        "\nMemory for each of {} connections, KiB.\n\n| | floor | Kamailio | ours |\n|---|--:|--:|--:|\n",
-        plan.held
+    out += &medians(
+        figures,
+        HELD_WS..MOST_REGISTER,
+        &format!("Memory for each of {} connections, KiB.", plan.held),
+        |figure| figure.cost / 1024.0,
+        1,
     );
-    for (scenario, by_kind) in figures.iter().filter(|(scenario, _)| **scenario >= HELD_WS) {
-        let cells = [Kind::Floor, Kind::Kamailio, Kind::Ours].map(|kind| match by_kind.get(&kind) {
-            Some(figures) => format!("{:.1}", median(figures.iter().map(|figure| figure.cost / 1024.0))),
-            None => String::new(),
-        });
-        let _ = writeln!(out, "| {} | {} |", scenario.1, cells.join(" | "));
-    }
+    out += &medians(
+        figures,
+        MOST_REGISTER..(usize::MAX, ""),
+        "Operations a second that SIPp gets done over UDP while nothing is repeated, in steps of a quarter.",
+        |figure| figure.rate as f64,
+        0,
+    );
     out += "\nEvery round.\n\n| operation | server | offered/s | done/s | done | failed | repeated | machine busy | cost |\n\
             |---|---|--:|--:|--:|--:|--:|--:|--:|\n";
     for (scenario, by_kind) in figures {
@@ -42,7 +47,7 @@ pub fn tables(figures: &Figures, plan: &Plan) -> String {
 
 fn row(scenario: (usize, &str), kind: Kind, figure: &Figure) -> String {
     let outcome = figure.outcome;
-    let (busy, cost) = if scenario < HELD_WS {
+    let (busy, cost) = if !(HELD_WS..MOST_REGISTER).contains(&scenario) {
         (format!("{:.0} %", figure.busy * 100.0), format!("{:.1} µs", figure.cost))
     } else {
         (String::new(), format!("{:.1} KiB", figure.cost / 1024.0))
@@ -51,6 +56,28 @@ fn row(scenario: (usize, &str), kind: Kind, figure: &Figure) -> String {
         "| {} | {kind:?} | {} | {:.0} | {} | {} | {} | {busy} | {cost} |",
         scenario.1, figure.rate, figure.achieved, outcome.done, outcome.failed, outcome.repeated
     )
+}
+
+/// A table of medians of some scenarios, if there are any.
+fn medians(
+    figures: &Figures,
+    of: std::ops::Range<(usize, &'static str)>,
+    title: &str,
+    value: fn(&Figure) -> f64,
+    digits: usize,
+) -> String {
+    let mut rows = String::new();
+    for (scenario, by_kind) in figures.range(of) {
+        let cells = [Kind::Floor, Kind::Kamailio, Kind::Ours].map(|kind| match by_kind.get(&kind) {
+            Some(figures) => format!("{:.digits$}", median(figures.iter().map(value))),
+            None => String::new(),
+        });
+        let _ = writeln!(rows, "| {} | {} |", scenario.1, cells.join(" | "));
+    }
+    if rows.is_empty() {
+        return rows;
+    }
+    format!("\n{title}\n\n| | floor | Kamailio | ours |\n|---|--:|--:|--:|\n{rows}")
 }
 
 fn median(values: impl Iterator<Item = f64>) -> f64 {
