@@ -6,13 +6,18 @@
 use std::fs;
 use std::net::SocketAddr;
 use std::path::Path;
+use std::time::SystemTime;
 
-use crate::config::{Clients, Config, ConfigError, Listen, line_of};
+use crate::accounts;
+use crate::config::{CertificateFiles, Clients, Config, ConfigError, Listen, line_of};
+use crate::data::DataDirectory;
 use crate::tls::{self, CertificateError, Certificates, Connector};
 
 const CHAIN: &str = "a PEM file of our certificate and those between it and its root";
 const KEY: &str = "a PEM file of that certificate's private key";
 const AUTHORITIES: &str = "a PEM file of authorities' certificates";
+const VALID: &str = "a certificate that is valid now: whoever is shown another closes the connection";
+const DATA: &str = "a directory that this program may read, with the accounts it wrote or none";
 const PAGE: &str = "the directory of the built page";
 
 /// Reads a configuration and all that it names.
@@ -21,9 +26,9 @@ pub fn check(path: &Path) -> Result<Config, ConfigError> {
         .map_err(|source| ConfigError::Unreadable { path: path.to_owned(), source })?;
     let config = Config::parse(path, &text)?;
     let file = File { path, text: &text };
+    file.data(&config)?;
     for (index, files) in config.certificates.iter().enumerate() {
-        Certificates::open(vec![files.clone()])
-            .map_err(|error| file.certificate("certificate", Some(index), error))?;
+        file.certificate("certificate", Some(index), files)?;
     }
     for (index, listener) in config.tls.iter().enumerate() {
         if let Clients::Asked(authorities) | Clients::Required(authorities) = &listener.clients {
@@ -38,7 +43,7 @@ pub fn check(path: &Path) -> Result<Config, ConfigError> {
             .map_err(|error| file.refuse("outbound", None, "ca", &reason(&error), AUTHORITIES))?;
     }
     if let Some(files) = &outbound.certificate {
-        Certificates::open(vec![files.clone()]).map_err(|error| file.certificate("outbound", None, error))?;
+        file.certificate("outbound", None, files)?;
         Connector::open(outbound.ca.as_deref(), Some(files))
             .map_err(|error| file.refuse("outbound", None, "chain", &reason(&error), CHAIN))?;
     }
@@ -69,17 +74,40 @@ impl File<'_> {
         ConfigError::Value {
             path: self.path.to_owned(),
             line: line_of(self.text, section, index, key),
-            key: format!("{section}.{key}"),
+            key: if section.is_empty() { key.to_owned() } else { format!("{section}.{key}") },
             found: found.to_owned(),
             accepted: accepted.to_owned(),
         }
     }
 
-    fn certificate(self, section: &str, index: Option<usize>, error: CertificateError) -> ConfigError {
-        let found = error.to_string();
-        let of_chain = matches!(&error, CertificateError::File { chain: true, .. });
-        let (key, accepted) = if of_chain { ("chain", CHAIN) } else { ("key", KEY) };
-        self.refuse(section, index, key, &found, accepted)
+    fn certificate(
+        self,
+        section: &str,
+        index: Option<usize>,
+        files: &CertificateFiles,
+    ) -> Result<(), ConfigError> {
+        let opened = Certificates::open(vec![files.clone()]).map_err(|error| {
+            let of_chain = matches!(&error, CertificateError::File { chain: true, .. });
+            let (key, accepted) = if of_chain { ("chain", CHAIN) } else { ("key", KEY) };
+            self.refuse(section, index, key, &error.to_string(), accepted)
+        })?;
+        match opened.not_valid(SystemTime::now()).first() {
+            Some(found) => Err(self.refuse(section, index, "chain", found, VALID)),
+            None => Ok(()),
+        }
+    }
+
+    /// The directory may still have to be made; what is there must be one, with accounts that can be read.
+    fn data(self, config: &Config) -> Result<(), ConfigError> {
+        let refuse = |found: &str| Err(self.refuse("", None, "data", found, DATA));
+        let Ok(there) = fs::metadata(&config.data) else { return Ok(()) };
+        if !there.is_dir() {
+            return refuse(&format!("{}: it is a file", config.data.display()));
+        }
+        match DataDirectory::open(&config.data).and_then(|data| Ok(accounts::list(&data, &config.domain)?)) {
+            Ok(_) => Ok(()),
+            Err(error) => refuse(&reason(&error)),
+        }
     }
 
     /// HTTP, HTTPS, TCP and TLS listen on ports of one kind, UDP on those of another.

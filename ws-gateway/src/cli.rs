@@ -5,14 +5,13 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use anyhow::{Context as _, bail};
+use anyhow::{Context as _, anyhow, bail};
 use clap::{Args, Parser, Subcommand};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::signal::unix::{SignalKind, signal};
-use tracing_subscriber::EnvFilter;
 
 use crate::accounts::{self, AccountError};
-use crate::config::Config;
+use crate::config::{Config, LOG, host, log_filter};
 use crate::data::{DataDirectory, write_atomically};
 use crate::gateway::{Addresses, Gateway};
 
@@ -180,7 +179,13 @@ impl User {
     fn execute(self) -> anyhow::Result<()> {
         let config = load(self.config)?;
         let data = DataDirectory::open(&self.data.unwrap_or(config.data))?;
-        let domain = &self.domain.unwrap_or(config.domain);
+        let domain = &match self.domain {
+            // As the configuration has it, or the two would be different realms.
+            Some(domain) => host(&domain).ok_or_else(|| {
+                Wrong(anyhow!("--domain is \"{domain}\"; accepted: a host name without port"))
+            })?,
+            None => config.domain,
+        };
         match self.action {
             UserAction::Add { name } => {
                 let password = password(&name, domain)?;
@@ -235,11 +240,11 @@ fn password(name: &str, domain: &str) -> anyhow::Result<String> {
 }
 
 fn start_logging(config: &Config) -> anyhow::Result<()> {
-    let filter = match std::env::var(LOG_VARIABLE) {
-        Ok(text) => text.parse::<EnvFilter>().with_context(|| format!("{LOG_VARIABLE}={text}")),
-        Err(_) => config.log.parse::<EnvFilter>().context("`log`"),
+    let (name, text) = match std::env::var(LOG_VARIABLE) {
+        Ok(text) => (LOG_VARIABLE, text),
+        Err(_) => ("`log`", config.log.clone()),
     };
-    let filter = filter.map_err(Wrong)?;
+    let filter = log_filter(&text).ok_or_else(|| Wrong(anyhow!("{name} is \"{text}\"; accepted: {LOG}")))?;
     tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(io::stderr)

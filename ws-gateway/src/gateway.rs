@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::SystemTime;
 
 use anyhow::Context as _;
 use prometheus_client::registry::Registry;
@@ -331,7 +332,11 @@ fn open_certificates(config: &Config, data: &DataDirectory) -> anyhow::Result<Op
         [] => vec![tls::development_certificate(data)?],
         files => files.to_vec(),
     };
-    Ok(Some(Arc::new(Certificates::open(files)?)))
+    let certificates = Certificates::open(files)?;
+    for said in certificates.not_valid(SystemTime::now()) {
+        tracing::error!("{said}: whoever is shown this certificate closes the connection");
+    }
+    Ok(Some(Arc::new(certificates)))
 }
 
 /// Reads files for TLS again when they change; each with what they are.

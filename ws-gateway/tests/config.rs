@@ -75,6 +75,14 @@ fn rfc8760_2_3_all_algorithms_that_accounts_keep_are_accepted() {
 }
 
 #[test]
+fn rfc6454_6_1_an_origin_has_no_port_that_is_its_scheme_s_own() {
+    let config = parse(
+        "domain = \"a\"\n[http]\nlisten = \"127.0.0.1:0\"\nallowed_origins = [\"https://A.example:443\", \"http://b:80\", \"http://c:443\"]\n",
+    );
+    assert_eq!(config.unwrap().http.allowed_origins, ["https://a.example", "http://b", "http://c:443"]);
+}
+
+#[test]
 fn several_ports_for_browsers() {
     let further = "[[http]]\nlisten = \"[::1]:8088\"\n";
     let https = "[[https]]\nlisten = \"127.0.0.1:8443\"\n[[https]]\nlisten = \"[::1]:8443\"\n";

@@ -12,7 +12,9 @@ use ws_gateway::Config;
 
 /// What the file says, for a gateway of tests.
 fn from_file(config: &mut Config, text: &str) {
-    let file = format!("development = true\n[http]\nlisten = \"127.0.0.1:0\"\n{text}");
+    let file = format!(
+        "development = true\n[http]\nlisten = \"127.0.0.1:0\"\n[[udp]]\nlisten = \"127.0.0.1:0\"\n{text}"
+    );
     let read = Config::parse(Path::new("gateway.toml"), &file).unwrap_or_else(|error| panic!("{error}"));
     (config.forwards, config.peers, config.routes) = (read.forwards, read.peers, read.routes);
 }

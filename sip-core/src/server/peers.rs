@@ -104,22 +104,58 @@ impl NumberPattern {
 
     /// Whether a user part, unescaped, is meant.
     pub fn matches(&self, user: &str) -> bool {
-        let (fixed, open) = match self.0.strip_suffix('*') {
-            Some(fixed) => (fixed, true),
-            None => (self.0.as_str(), false),
-        };
-        let mut rest = user.chars();
-        let head = fixed.chars().all(|wanted| {
-            rest.next().is_some_and(|found| found == wanted || (wanted == 'x' && found.is_ascii_digit()))
-        });
-        head && (open || rest.next().is_none())
+        let (fixed, open) = self.parts();
+        let Some(rest) = after(fixed, user) else { return false };
+        open || rest.is_empty()
     }
+
+    /// Whether whatever `other` means is meant, too.
+    pub fn covers(&self, other: &Self) -> bool {
+        let ((fixed, open), (theirs, others)) = (self.parts(), other.parts());
+        let Some(rest) = after(fixed, theirs) else { return false };
+        open || (rest.is_empty() && !others)
+    }
+
+    /// What stands before the `*`, and whether there is one.
+    fn parts(&self) -> (&str, bool) {
+        match self.0.strip_suffix('*') {
+            Some(fixed) => (fixed, true),
+            None => (&self.0, false),
+        }
+    }
+}
+
+/// What follows in `text` after what `fixed` means.
+fn after<'a>(fixed: &str, text: &'a str) -> Option<&'a str> {
+    let mut rest = text.chars();
+    let head = fixed.chars().all(|wanted| {
+        rest.next().is_some_and(|found| found == wanted || (wanted == 'x' && found.is_ascii_digit()))
+    });
+    head.then_some(rest.as_str())
 }
 
 impl StaticRoute {
     /// Whether requests for this URI, of another domain than ours, take this route.
     pub fn leads(&self, uri: &SipUri<'_>) -> bool {
         self.matches(uri, false)
+    }
+
+    /// Whether every request that `other` leads takes this route, where this one stands before it.
+    pub fn covers(&self, other: &Self) -> bool {
+        let domain = match (&self.domain, &other.domain) {
+            (None, None) => true,
+            (Some(wanted), Some(domain)) => {
+                wanted.eq_ignore_ascii_case(domain)
+                    || wanted.strip_prefix("*.").is_some_and(|parent| is_below(domain, parent))
+            }
+            _ => false,
+        };
+        let numbers = match (&self.numbers, &other.numbers) {
+            (None, _) => true,
+            (Some(wanted), Some(numbers)) => wanted.covers(numbers),
+            (Some(_), None) => false,
+        };
+        domain && numbers
     }
 
     fn matches(&self, uri: &SipUri<'_>, ours: bool) -> bool {
@@ -211,6 +247,43 @@ mod tests {
         }
         assert_eq!(NumberPattern::new(""), None);
         assert_eq!(NumberPattern::new("4*9"), None);
+    }
+
+    #[test]
+    fn a_route_that_leaves_nothing_for_another() {
+        let pattern = |text: &str| NumberPattern::new(text).unwrap();
+        for (first, second, covered) in [
+            ("*", "+49*", true),
+            ("+*", "+49*", true),
+            ("+49*", "+49*", true),
+            ("0x*", "00*", true),
+            ("0x", "01", true),
+            ("0x", "0x", true),
+            ("+49*", "+*", false),
+            ("01", "0x", false),
+            ("0x", "0x*", false),
+            ("0x", "012", false),
+            ("alice", "bob", false),
+        ] {
+            assert_eq!(pattern(first).covers(&pattern(second)), covered, "{first} {second}");
+        }
+        let route = |domain: Option<&str>, number: Option<&str>| StaticRoute {
+            domain: domain.map(SmolStr::from),
+            numbers: number.map(pattern),
+            peers: Vec::new(),
+        };
+        let b = Some("b.example");
+        for (first, second, covered) in [
+            (route(b, None), route(Some("B.example"), Some("1*")), true),
+            (route(Some("*.example"), None), route(b, None), true),
+            (route(Some("*.example"), None), route(Some("*.b.example"), None), true),
+            (route(b, Some("*")), route(b, None), false),
+            (route(b, None), route(Some("*.b.example"), None), false),
+            (route(None, Some("*")), route(b, Some("1")), false),
+            (route(None, Some("*")), route(None, Some("1")), true),
+        ] {
+            assert_eq!(first.covers(&second), covered, "{first:?} {second:?}");
+        }
     }
 
     #[test]

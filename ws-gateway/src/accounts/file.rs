@@ -54,10 +54,15 @@ struct StoredAccount {
     sha512_256: Option<String>,
 }
 
+/// Whether an account may have this name.
+pub fn is_user_name(name: &str) -> bool {
+    let legal = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.+".contains(&byte);
+    !name.is_empty() && name.len() <= NAME && name.bytes().all(legal)
+}
+
 /// Adds a user to `domain`.
 pub fn add(data: &DataDirectory, domain: &str, name: &str, password: &str) -> Result<(), AccountError> {
-    let legal = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.+".contains(&byte);
-    if name.is_empty() || name.len() > NAME || !name.bytes().all(legal) {
+    if !is_user_name(name) {
         return Err(AccountError::Name(name.into()));
     }
     if password.is_empty() {

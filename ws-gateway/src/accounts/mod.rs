@@ -18,7 +18,7 @@ use crate::data::DataDirectory;
 use crate::keys::Key;
 
 pub use demo::{DemoAccount, demo_accounts};
-pub use file::{AccountError, add, list, remove};
+pub use file::{AccountError, add, is_user_name, list, remove};
 
 /// How often the file is looked at for changes.
 pub const RELOAD: Duration = Duration::from_secs(2);

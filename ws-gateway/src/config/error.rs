@@ -64,7 +64,8 @@ pub enum ConfigError {
 impl fmt::Display for ConfigError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Unreadable { path, source } => write!(f, "{}: cannot be read: {source}", path.display()),
+            // Why is the source, which whoever prints the chain of causes adds.
+            Self::Unreadable { path, .. } => write!(f, "{}: cannot be read", path.display()),
             Self::Syntax { path, line, message } => write!(f, "{}:{line}: {message}", path.display()),
             Self::UnknownKey { path, line, key, accepted } => write!(
                 f,

@@ -6,11 +6,13 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use sip_core::auth::Algorithm;
+use sip_core::transport::target::Transports;
 
 use super::reader::{Section, Source, Value};
 use super::{
-    Audience, CertificateFiles, Clients, Config, ConfigError, HttpListener, Kept, Limits, Listen,
-    LoadBalancers, Memory, SipListener, Timeouts, defaults, load_balancers, next_hop,
+    Audience, CertificateFiles, Clients, Config, ConfigError, HttpListener, Kept, LOG, Limits, Listen,
+    LoadBalancers, Memory, Port, SipListener, Timeouts, defaults, load_balancers, log_filter, next_hop,
+    routes,
 };
 
 const ADDRESS: &str = "an IP address and port, as in \"192.0.2.1:5060\" or \"[::1]:0\" (0: any free port)";
@@ -69,7 +71,7 @@ pub(super) fn parse(path: &Path, text: &str) -> Result<Config, ConfigError> {
         None => defaults::LOCATION,
     };
     let log = match top.take("log") {
-        Some(value) => value.text("a log filter, as in \"info\" or \"info,ws_gateway=debug\"", log_filter)?,
+        Some(value) => value.text(LOG, |text| log_filter(text).map(|_| text.to_owned()))?,
         None => defaults::LOG.into(),
     };
     let (first, further) = match top.take("http") {
@@ -95,13 +97,22 @@ pub(super) fn parse(path: &Path, text: &str) -> Result<Config, ConfigError> {
         None => certificates(top.require("certificate", CERTIFICATES)?)?,
     };
     let load_balancers = match top.take("load_balancer") {
-        Some(value) => load_balancers::parse(value.section()?)?,
+        Some(value) => {
+            let open = [
+                (Port::Http, true),
+                (Port::Https, !https.is_empty()),
+                (Port::Tcp, !tcp.is_empty()),
+                (Port::Tls, !tls.is_empty()),
+            ];
+            load_balancers::parse(value.section()?, &open)?
+        }
         None => LoadBalancers::default(),
     };
     let outbound = next_hop::outbound(top.section("outbound")?, development)?;
     let dns = next_hop::dns(top.section("dns")?)?;
-    let peers = next_hop::peers(top.take("peer"))?;
-    let routes = next_hop::routes(top.take("route"), &peers)?;
+    let peers = next_hop::peers(top.take("peer"), transports(&udp))?;
+    let own: Vec<&str> = std::iter::once(&domain).chain(&aliases).map(String::as_str).collect();
+    let routes = routes::parse(top.take("route"), &peers, &own)?;
     let proxy = super::proxy::parse(top.section("proxy")?)?;
     let reach =
         super::forward::Reach { domain: &domain, aliases: &aliases, routes: &routes, outward: outbound.to };
@@ -203,7 +214,7 @@ fn sip_listeners(
 fn sip_listener(mut section: Section<'_>, development: bool, tls: bool) -> Result<SipListener, ConfigError> {
     let address = listen(section.require("listen", ADDRESS)?, development)?;
     let mut listener = SipListener::at(address.into());
-    const ADVERTISE: &str = "the IP address that peers reach us at";
+    const ADVERTISE: &str = "the IP address that peers reach us at, of the family of `listen`";
     // A listener on all addresses cannot know which of them to write into Via and Record-Route.
     let advertise = if address.ip().is_unspecified() {
         Some(section.require("advertise", ADVERTISE)?)
@@ -211,7 +222,9 @@ fn sip_listener(mut section: Section<'_>, development: bool, tls: bool) -> Resul
         section.take("advertise")
     };
     if let Some(value) = advertise {
-        let read = |text: &str| text.parse::<IpAddr>().ok().filter(|ip| !ip.is_unspecified());
+        // IPv4 and IPv6 are listeners of their own.
+        let fits = |ip: &IpAddr| !ip.is_unspecified() && ip.is_ipv4() == address.is_ipv4();
+        let read = |text: &str| text.parse::<IpAddr>().ok().filter(fits);
         listener.advertise = Some(value.text(ADVERTISE, read)?);
     }
     if let Some(value) = section.take("digest") {
@@ -228,15 +241,36 @@ fn clients(section: &mut Section<'_>) -> Result<Clients, ConfigError> {
     const ACCEPTED: &str = "\"nobody\", \"asked\", \"required\"";
     const AUTHORITIES: &str = "a PEM file of the authorities that sign clients' certificates";
     let make: fn(PathBuf) -> Clients = match section.take("client_certificates") {
-        None => return Ok(Clients::Anyone),
+        None => return no_authorities(section),
         Some(value) => match value.text(ACCEPTED, |text| Some(text.to_owned()))?.as_str() {
-            "nobody" => return Ok(Clients::Anyone),
+            "nobody" => return no_authorities(section),
             "asked" => Clients::Asked,
             "required" => Clients::Required,
             _ => return Err(value.refuse(ACCEPTED)),
         },
     };
     Ok(make(section.require("client_ca", AUTHORITIES)?.text(AUTHORITIES, non_empty)?.into()))
+}
+
+/// Without a wish to see certificates, authorities that sign them are a misunderstanding.
+fn no_authorities(section: &mut Section<'_>) -> Result<Clients, ConfigError> {
+    match section.take("client_ca") {
+        Some(value) => {
+            Err(value.refuse("nothing, unless `client_certificates` is \"asked\" or \"required\""))
+        }
+        None => Ok(Clients::Anyone),
+    }
+}
+
+/// What requests can go out over. Streams need no listener of ours.
+fn transports(udp: &[SipListener]) -> Transports {
+    let seen = |listener: &SipListener| listener.advertise.unwrap_or(listener.listen.address.ip());
+    Transports {
+        udp4: udp.iter().any(|listener| seen(listener).is_ipv4()),
+        udp6: udp.iter().any(|listener| seen(listener).is_ipv6()),
+        tcp: true,
+        tls: true,
+    }
 }
 
 fn limits(mut section: Section<'_>) -> Result<Limits, ConfigError> {
@@ -291,7 +325,11 @@ fn timeouts(mut section: Section<'_>) -> Result<Timeouts, ConfigError> {
 }
 
 fn listen(value: Value<'_>, development: bool) -> Result<SocketAddr, ConfigError> {
-    let address = value.text(ADDRESS, |text| text.parse::<SocketAddr>().ok())?;
+    let one = |address: &SocketAddr| match address.ip() {
+        IpAddr::V4(ip) => !ip.is_multicast() && !ip.is_broadcast(),
+        IpAddr::V6(ip) => !ip.is_multicast(),
+    };
+    let address = value.text(ADDRESS, |text| text.parse::<SocketAddr>().ok().filter(one))?;
     if development && !address.ip().is_loopback() {
         return Err(value.refuse(LOOPBACK));
     }
@@ -311,7 +349,8 @@ fn digest(value: Value<'_>) -> Result<Vec<Algorithm>, ConfigError> {
     if algorithms.is_empty() { Err(refusal) } else { Ok(algorithms) }
 }
 
-pub(super) fn host(text: &str) -> Option<String> {
+/// A host name, in lower case, or an IP address; `None`: it is neither.
+pub fn host(text: &str) -> Option<String> {
     if text.parse::<IpAddr>().is_ok() {
         return Some(text.into());
     }
@@ -328,14 +367,12 @@ pub(super) fn host(text: &str) -> Option<String> {
 fn origin(text: &str) -> Option<String> {
     let host = text.strip_prefix("https://").or_else(|| text.strip_prefix("http://"))?;
     let plain =
-        !host.is_empty() && host.bytes().all(|byte| byte.is_ascii_graphic() && !b"/?#@".contains(&byte));
-    plain.then(|| text.to_ascii_lowercase())
+        !host.is_empty() && host.bytes().all(|byte| byte.is_ascii_graphic() && !b"/?#@*".contains(&byte));
+    // Browsers leave the scheme's own port out.
+    let usual = if text.starts_with("https") { ":443" } else { ":80" };
+    plain.then(|| text.strip_suffix(usual).unwrap_or(text).to_ascii_lowercase())
 }
 
 pub(super) fn non_empty(text: &str) -> Option<String> {
     (!text.is_empty()).then(|| text.to_owned())
-}
-
-fn log_filter(text: &str) -> Option<String> {
-    text.parse::<tracing_subscriber::EnvFilter>().ok().map(|_| text.to_owned())
 }

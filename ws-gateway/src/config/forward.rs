@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use sip_core::message::{Host, SipUri, Uri};
+use sip_core::message::{Host, SipUri, Uri, unescape};
 use sip_core::server::{Forward, ForwardRule, Mode, Occasion, Outward, Routing, StaticRoute};
 use sip_core::time::Duration;
 
@@ -15,6 +15,7 @@ const WHEN: &str = "\"always\", \"busy\", \"no answer\", \"offline\"";
 const USER: &str = "the user name of an account";
 const TO: &str = "a SIP URI with a user, without headers, as in \"sip:voicemail@example.com\"";
 const REACHED: &str = "a SIP URI of `domain`, or of another where a [[route]] or `outbound.to` leads";
+const ITSELF: &str = "another address than that of `user`, whose calls would never arrive";
 const TWICE: &str = "each occasion once for the same user";
 
 /// Seconds that a phone rings, where nothing is said of it.
@@ -73,17 +74,33 @@ fn rule(
     if !reach.leads(&to) {
         return Err(value.refuse(REACHED));
     }
+    if let (Occasion::Always, Some(user)) = (&occasion, &user)
+        && reach.is_of(&to, user)
+    {
+        return Err(value.refuse(ITSELF));
+    }
     let private = section.take("private").map_or(Ok(false), |value| value.boolean())?;
     let user = user.map(Into::into);
     Ok(ForwardRule { user, when: occasion, forward: Forward { to: to.into(), private } })
 }
 
 impl Reach<'_> {
+    fn is_ours(&self, uri: &SipUri<'_>) -> bool {
+        let mut names = std::iter::once(self.domain).chain(self.aliases.iter().map(String::as_str));
+        names.any(|name| is(name, uri))
+    }
+
+    /// Whether `to` is this user's address.
+    fn is_of(&self, to: &str, user: &str) -> bool {
+        let Some(Uri::Sip(uri)) = Uri::parse(to) else { return false };
+        self.is_ours(&uri) && uri.user.is_some_and(|own| unescape(own) == user)
+    }
+
     fn leads(&self, to: &str) -> bool {
         let Some(Uri::Sip(uri)) = Uri::parse(to) else { return false };
-        let names = std::iter::once(self.domain).chain(self.aliases.iter().map(String::as_str));
-        let ours = names.into_iter().any(|name| is(name, &uri));
-        ours || self.outward != Outward::Nowhere || self.routes.iter().any(|route| route.leads(&uri))
+        self.is_ours(&uri)
+            || self.outward != Outward::Nowhere
+            || self.routes.iter().any(|route| route.leads(&uri))
     }
 }
 

@@ -40,22 +40,34 @@ impl LoadBalancers {
 }
 
 const FROM: &str = "a list of IP addresses and networks, as in [\"192.0.2.7\", \"10.0.0.0/8\"]";
+const EVERYBODY: &str = "the addresses of load balancers; from everywhere would be everybody's word";
+const CLOSED: &str = "a kind of port that there is a section of";
 const ANY: &str = "a list of \"http\", \"https\", \"tcp\", \"tls\"";
 const WEB: &str = "a list of \"http\", \"https\"";
 const SOMETHING: &str =
     "a list of ports, or `load_balancer.forwarded_for`: without either nothing is asked of them";
 
-pub(super) fn parse(mut section: Section<'_>) -> Result<LoadBalancers, ConfigError> {
+/// `open`: which kinds of port the configuration has sections for.
+pub(super) fn parse(mut section: Section<'_>, open: &[(Port, bool)]) -> Result<LoadBalancers, ConfigError> {
     let from = section.require("from", FROM)?;
+    let nobody = from.refuse(FROM);
     let mut balancers = LoadBalancers::default();
     for item in from.elements(FROM)? {
-        balancers.from.push(item.text(FROM, network)?);
+        let network = item.text(FROM, network)?;
+        // Then whoever writes an address into a header would be there.
+        if network.prefix_len() == 0 {
+            return Err(item.refuse(EVERYBODY));
+        }
+        balancers.from.push(network);
+    }
+    if balancers.from.is_empty() {
+        return Err(nobody);
     }
     if let Some(value) = section.take("proxy_protocol") {
-        balancers.proxy_protocol = ports(value, ANY, &[Port::Http, Port::Https, Port::Tcp, Port::Tls])?;
+        balancers.proxy_protocol = ports(value, ANY, &[Port::Http, Port::Https, Port::Tcp, Port::Tls], open)?;
     }
     if let Some(value) = section.take("forwarded_for") {
-        balancers.forwarded_for = ports(value, WEB, &[Port::Http, Port::Https])?;
+        balancers.forwarded_for = ports(value, WEB, &[Port::Http, Port::Https], open)?;
     }
     if balancers.proxy_protocol.is_empty() && balancers.forwarded_for.is_empty() {
         return Err(section.missing("proxy_protocol", SOMETHING));
@@ -64,7 +76,12 @@ pub(super) fn parse(mut section: Section<'_>) -> Result<LoadBalancers, ConfigErr
     Ok(balancers)
 }
 
-fn ports(value: Value<'_>, accepted: &str, among: &[Port]) -> Result<Vec<Port>, ConfigError> {
+fn ports(
+    value: Value<'_>,
+    accepted: &str,
+    among: &[Port],
+    open: &[(Port, bool)],
+) -> Result<Vec<Port>, ConfigError> {
     let port = |text: &str| {
         let named = match text {
             "http" => Port::Http,
@@ -75,7 +92,11 @@ fn ports(value: Value<'_>, accepted: &str, among: &[Port]) -> Result<Vec<Port>, 
         };
         among.contains(&named).then_some(named)
     };
-    value.elements(accepted)?.iter().map(|item| item.text(accepted, port)).collect()
+    let open = |item: &Value<'_>| {
+        let named = item.text(accepted, port)?;
+        if open.contains(&(named, true)) { Ok(named) } else { Err(item.refuse(CLOSED)) }
+    };
+    value.elements(accepted)?.iter().map(open).collect()
 }
 
 fn network(text: &str) -> Option<IpNet> {

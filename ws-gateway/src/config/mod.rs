@@ -9,11 +9,13 @@ mod error;
 mod file;
 mod forward;
 mod load_balancers;
+mod log;
 mod memory;
 mod next_hop;
 mod proxy;
 mod reader;
 mod registrar;
+mod routes;
 
 use std::fs;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
@@ -24,7 +26,9 @@ use sip_core::auth::{Algorithm, Patience};
 use sip_core::server::{ForwardRule, Routing, StaticRoute};
 
 pub use error::ConfigError;
+pub use file::host;
 pub use load_balancers::{LoadBalancers, Port};
+pub use log::{LOG, log_filter};
 pub use memory::Memory;
 pub use next_hop::{Outbound, PeerServer};
 pub use reader::line_of;

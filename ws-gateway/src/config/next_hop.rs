@@ -1,14 +1,15 @@
-//! The sections that say where requests go beside our own users: `[outbound]`, `[dns]`, `[[peer]]`, `[[route]]`.
+//! The sections that say where requests go beside our own users: `[outbound]`, `[dns]`, `[[peer]]`.
 
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
 use sip_core::message::{SipUri, Uri};
-use sip_core::server::{Callers, NumberPattern, Outward, Preloaded, Share, StaticRoute};
+use sip_core::server::{Callers, Outward, Preloaded};
+use sip_core::transport::target::{Located, Nowhere, Transports, locate};
 use smol_str::SmolStr;
 
-use super::file::{host, non_empty};
+use super::file::non_empty;
 use super::reader::{Section, Value};
 use super::{CertificateFiles, ConfigError, defaults};
 
@@ -60,15 +61,16 @@ pub struct PeerServer {
     pub probe: Option<Duration>,
 }
 
-const PEERS: &str = "sections, [[peer]], with `name` and `uri`";
-const ROUTES: &str = "sections, [[route]], with `domain` or `number`, and `to`";
+pub(super) const PEERS: &str = "sections, [[peer]], with `name` and `uri`";
+const CHAIN: &str = "a PEM file of the certificate we show";
+const KEY: &str = "a PEM file of its private key";
 const NAME: &str = "a name that no other [[peer]] has";
 const URI: &str = "a SIP URI without user, as in \"sip:trunk.example.net;transport=tcp\"";
 const ADDRESSES: &str = "a list of IP addresses, as in [\"198.51.100.7\"]";
-const DOMAIN: &str = "a host name or IP address without port, as in \"example.net\" or \"*.example.net\"";
-const NUMBER: &str =
-    "the characters of a user part, `x` for any digit, `*` at the end for anything, as in \"+49*\"";
-const TO: &str = "a list of names of [[peer]] sections, or of { peer = NAME, priority = N, weight = N }";
+const TRANSPORT: &str =
+    "a URI whose transport there is: udp with a [[udp]] section of its address's family, tcp, tls";
+const INVALID: &str = "a URI with a host that can be found: a name under .invalid leads nowhere";
+const ONE_TRUST: &str = "the same as of every other [[peer]] that comes from there";
 
 pub(super) fn outbound(mut section: Section<'_>, development: bool) -> Result<Outbound, ConfigError> {
     let mut outbound = if development { Outbound::development() } else { Outbound::production() };
@@ -97,10 +99,10 @@ pub(super) fn outbound(mut section: Section<'_>, development: bool) -> Result<Ou
     if let Some(value) = section.take("ca") {
         outbound.ca = Some(value.text("a PEM file of authorities", non_empty)?.into());
     }
-    if let Some(value) = section.take("chain") {
-        let chain = value.text("a PEM file of the certificate we show", non_empty)?.into();
-        let accepted = "a PEM file of its private key";
-        let key = section.require("key", accepted)?.text(accepted, non_empty)?.into();
+    let (chain, key) = (section.take("chain"), section.take("key"));
+    if chain.is_some() || key.is_some() {
+        let chain = chain.ok_or_else(|| section.missing("chain", CHAIN))?.text(CHAIN, non_empty)?.into();
+        let key = key.ok_or_else(|| section.missing("key", KEY))?.text(KEY, non_empty)?.into();
         outbound.certificate = Some(CertificateFiles { chain, key });
     }
     section.finish()?;
@@ -124,7 +126,11 @@ pub(super) fn dns(mut section: Section<'_>) -> Result<Vec<SocketAddr>, ConfigErr
     Ok(servers)
 }
 
-pub(super) fn peers(value: Option<Value<'_>>) -> Result<Vec<PeerServer>, ConfigError> {
+/// `transports`: what requests can go out over.
+pub(super) fn peers(
+    value: Option<Value<'_>>,
+    transports: Transports,
+) -> Result<Vec<PeerServer>, ConfigError> {
     let Some(value) = value else { return Ok(Vec::new()) };
     let mut peers: Vec<PeerServer> = Vec::new();
     for item in value.elements(PEERS)? {
@@ -132,8 +138,14 @@ pub(super) fn peers(value: Option<Value<'_>>) -> Result<Vec<PeerServer>, ConfigE
         let name = section.require("name", NAME)?;
         let known = |text: &str| peers.iter().any(|other| other.peer.name == text);
         let name = name.text(NAME, |text| non_empty(text).filter(|text| !known(text)))?;
-        let uri = section.require("uri", URI)?.text(URI, |text| server(text).map(|_| SmolStr::from(text)))?;
-        let sources = match section.take("from") {
+        let value = section.require("uri", URI)?;
+        let uri = value.text(URI, |text| server(text).map(|_| SmolStr::from(text)))?;
+        match server(&uri).map(|uri| locate(&uri, transports)) {
+            Some(Located::Nowhere(Nowhere::Invalid)) => return Err(value.refuse(INVALID)),
+            Some(Located::Nowhere(_)) => return Err(value.refuse(TRANSPORT)),
+            _ => {}
+        }
+        let sources: Vec<IpAddr> = match section.take("from") {
             Some(value) => {
                 let items = value.elements(ADDRESSES)?;
                 items.iter().map(|item| item.text(ADDRESSES, |t| t.parse().ok())).collect::<Result<_, _>>()?
@@ -141,7 +153,15 @@ pub(super) fn peers(value: Option<Value<'_>>) -> Result<Vec<PeerServer>, ConfigE
             // A peer that is an address comes from there.
             None => server(&uri).and_then(|uri| uri.host.ip()).into_iter().collect(),
         };
-        let trusted = section.take("trusted").map_or(Ok(false), |value| value.boolean())?;
+        let said = section.take("trusted");
+        let trusted = said.as_ref().map_or(Ok(false), Value::boolean)?;
+        // Who is there is known by the address alone.
+        let shares = |other: &PeerServer| sources.iter().any(|source| other.peer.sources.contains(source));
+        if peers.iter().any(|other| other.peer.trusted != trusted && shares(other)) {
+            return Err(
+                said.map_or_else(|| section.missing("trusted", ONE_TRUST), |said| said.refuse(ONE_TRUST))
+            );
+        }
         let probe = match section.take("probe") {
             Some(value) => match value.number(0..=3_600)? {
                 0 => None,
@@ -163,57 +183,4 @@ fn server(text: &str) -> Option<SipUri<'_>> {
         Uri::Sip(uri) if uri.user.is_none() && uri.headers.is_none() => Some(uri),
         _ => None,
     }
-}
-
-pub(super) fn routes(
-    value: Option<Value<'_>>,
-    peers: &[PeerServer],
-) -> Result<Vec<StaticRoute>, ConfigError> {
-    let Some(value) = value else { return Ok(Vec::new()) };
-    value.elements(ROUTES)?.into_iter().map(|item| route(item.section()?, peers)).collect()
-}
-
-fn route(mut section: Section<'_>, peers: &[PeerServer]) -> Result<StaticRoute, ConfigError> {
-    let domain = match section.take("domain") {
-        Some(value) => Some(value.text(DOMAIN, domain)?),
-        None => None,
-    };
-    let numbers = match section.take("number") {
-        Some(value) => Some(value.text(NUMBER, NumberPattern::new)?),
-        // Else all that nobody here has would go there, typing errors too: `number = "*"` says so.
-        None if domain.is_none() => return Err(section.missing("number", NUMBER)),
-        None => None,
-    };
-    let to = section.require("to", TO)?;
-    let refusal = to.refuse(TO);
-    let shares: Vec<Share> =
-        to.elements(TO)?.into_iter().map(|item| share(item, peers)).collect::<Result<_, _>>()?;
-    section.finish()?;
-    if shares.is_empty() { Err(refusal) } else { Ok(StaticRoute { domain, numbers, peers: shares }) }
-}
-
-fn domain(text: &str) -> Option<SmolStr> {
-    match text.strip_prefix("*.") {
-        Some(parent) => host(parent).filter(|parent| parent.parse::<IpAddr>().is_err()).map(|_| text.into()),
-        None => match host(text)?.parse::<IpAddr>() {
-            Ok(IpAddr::V6(ip)) => Some(format!("[{ip}]").into()),
-            _ => Some(text.into()),
-        },
-    }
-}
-
-fn share(item: Value<'_>, peers: &[PeerServer]) -> Result<Share, ConfigError> {
-    let names: Vec<&str> = peers.iter().map(|peer| peer.peer.name.as_str()).collect();
-    let accepted =
-        if names.is_empty() { PEERS.into() } else { format!("the name of a peer: {}", names.join(", ")) };
-    let known = |text: &str| names.contains(&text).then(|| SmolStr::from(text));
-    if item.is_text() {
-        return Ok(Share { peer: item.text(&accepted, known)?, priority: 1, weight: 1 });
-    }
-    let mut section = item.section()?;
-    let peer = section.require("peer", &accepted)?.text(&accepted, known)?;
-    let mut number = |key| section.take(key).map_or(Ok(1), |value| value.number(0..=65_535));
-    let (priority, weight) = (number("priority")? as u16, number("weight")? as u16);
-    section.finish()?;
-    Ok(Share { peer, priority, weight })
 }

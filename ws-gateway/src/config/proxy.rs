@@ -11,6 +11,7 @@ const MODE: &str = "\"proxy\", \"stateless\", \"redirect\"";
 
 const INTERVAL: &str = "0, or a whole number from 90 to 86400";
 const LEAST: &str = "a whole number from 90 to 86400";
+const FORGOTTEN: &str = "nothing, since `proxy.mode` is \"stateless\"";
 const UNUSED: &str = "nothing, since `proxy.session_interval` is 0";
 
 /// RFC 4028 §5: no interval is below 90 s.
@@ -30,16 +31,33 @@ pub(super) fn parse(mut section: Section<'_>) -> Result<Routing, ConfigError> {
             _ => None,
         })?;
     }
+    let usual = Routing::default();
+    // What takes a transaction, and is not as it would be anyway.
+    let stateless = routing.mode == Mode::Stateless;
+    let kept = |value: &Value<'_>, unusual| match stateless && unusual {
+        true => Err(value.refuse(FORGOTTEN)),
+        false => Ok(()),
+    };
     if let Some(value) = section.take("ring") {
         routing.ring = Duration::from_secs(value.number(1..=180)? as u64);
+        kept(&value, routing.ring != usual.ring)?;
     }
     if let Some(value) = section.take("follow_redirections") {
         routing.recurse = value.boolean()?;
+        kept(&value, routing.recurse)?;
     }
     if let Some(value) = section.take("history") {
         routing.history = value.boolean()?;
+        kept(&value, routing.history)?;
     }
-    let interval = section.take("session_interval").map_or(Ok(0), |value| seconds(&value, INTERVAL))?;
+    let interval = match section.take("session_interval") {
+        Some(value) => {
+            let interval = seconds(&value, INTERVAL)?;
+            kept(&value, interval > 0)?;
+            interval
+        }
+        None => 0,
+    };
     let least = section.take("least_session_interval");
     if interval > 0 {
         let least = match least {

@@ -56,11 +56,14 @@ impl<'a> Source<'a> {
     }
 }
 
-/// The line, counted from 1, of `key` in `[section]`, or in that one of `[[section]]`, the first without an index; of the file's
+/// The line, counted from 1, of `key` in `[section]`, the top if that is empty, or in that one of `[[section]]`, the first without an index; of the file's
 /// begin if it is not there.
 pub fn line_of(text: &str, section: &str, index: Option<usize>, key: &str) -> usize {
     let start = || -> Option<usize> {
         let table = DeTable::parse(text).ok()?;
+        if section.is_empty() {
+            return Some(table.get_ref().get(key)?.span().start);
+        }
         let mut value = table.get_ref().get(section)?.get_ref();
         // One of several may stand alone.
         if let Some(all) = value.as_array() {

@@ -10,13 +10,15 @@ use sip_core::time::Duration;
 
 use super::reader::{Section, Value};
 use super::{ConfigError, PeerServer};
+use crate::accounts::is_user_name;
 
-const ROUTES: &str = "a list of routes in angle brackets, as in \"<sip:example.com;lr>\"";
+const ROUTES: &str = "a list of routes in angle brackets, with `lr`, as in \"<sip:example.com;lr>\"";
 const SECONDS: &str = "whole seconds from 10 to 3600, or 0 for none";
 const THIRD_PARTIES: &str = "sections, [[registrar.third_party]], with `user` and `registers`";
 const WATCHERS: &str = "sections, [[registrar.watcher]], with `user` or `peer`, and `watches`";
 const WATCHED: &str = "a list of user names, or \"everybody\"";
 const USER: &str = "the user name of an account";
+const ONCE: &str = "each account, and each peer, in one section";
 const USERS: &str = "a list of user names";
 
 /// Keys, and the seconds each may have.
@@ -67,16 +69,21 @@ pub(super) fn parse(mut section: Section<'_>, peers: &[PeerServer]) -> Result<Re
     if let Some(value) = section.take("third_party") {
         for item in value.elements(THIRD_PARTIES)? {
             let mut party = item.section()?;
-            let user = party.require("user", USER)?.text(USER, name)?;
+            let who = party.require("user", USER)?;
+            let user = who.text(USER, name)?;
             let others = users(party.require("registers", USERS)?, USERS)?;
             party.finish()?;
-            registrar.third_parties.insert(user, others);
+            if registrar.third_parties.insert(user, others).is_some() {
+                return Err(who.refuse(ONCE));
+            }
         }
     }
     if let Some(value) = section.take("watcher") {
         for item in value.elements(WATCHERS)? {
-            let (watcher, watched) = watcher(item.section()?, peers)?;
-            registrar.watchers.insert(watcher, watched);
+            let (who, watcher, watched) = watcher(item.section()?, peers)?;
+            if registrar.watchers.insert(watcher, watched).is_some() {
+                return Err(who.refuse(ONCE));
+            }
         }
     }
     section.finish()?;
@@ -87,20 +94,25 @@ fn users(value: Value<'_>, accepted: &str) -> Result<Vec<String>, ConfigError> {
     value.elements(accepted)?.iter().map(|item| item.text(accepted, name)).collect()
 }
 
-/// An account or a peer, and whose registrations it may watch.
-fn watcher(
-    mut section: Section<'_>,
+/// An account or a peer, where its name stands, and whose registrations it may watch.
+fn watcher<'a>(
+    mut section: Section<'a>,
     peers: &[PeerServer],
-) -> Result<(Watcher, Option<Vec<String>>), ConfigError> {
-    let watcher = match section.take("peer") {
+) -> Result<(Value<'a>, Watcher, Option<Vec<String>>), ConfigError> {
+    let (who, watcher) = match section.take("peer") {
         Some(value) => {
             let known = |text: &str| peers.iter().any(|peer| peer.peer.name == text).then(|| text.into());
             if let Some(user) = section.take("user") {
                 return Err(user.refuse("nothing beside `peer`"));
             }
-            Watcher::Peer(value.text("the name of a [[peer]]", known)?)
+            let peer = value.text("the name of a [[peer]]", known)?;
+            (value, Watcher::Peer(peer))
         }
-        None => Watcher::Account(section.require("user", USER)?.text(USER, name)?.into()),
+        None => {
+            let value = section.require("user", USER)?;
+            let user = value.text(USER, name)?;
+            (value, Watcher::Account(user.into()))
+        }
     };
     let value = section.require("watches", WATCHED)?;
     let watched = match value.is_text() {
@@ -108,7 +120,7 @@ fn watcher(
         false => Some(users(value, WATCHED)?),
     };
     section.finish()?;
-    Ok((watcher, watched))
+    Ok((who, watcher, watched))
 }
 
 /// The default is a wish between the two bounds; where it is not named, it keeps to them.
@@ -134,9 +146,10 @@ fn expiry(section: &mut Section<'_>) -> Result<Bounds, ConfigError> {
 
 fn route(text: &str) -> Option<String> {
     let address = NameAddr::parse(text).filter(|_| text.starts_with('<'))?;
-    matches!(address.parsed_uri(), Some(Uri::Sip(_))).then(|| text.to_owned())
+    // RFC 3608 §5: "such values MUST include the loose-routing indicator parameter".
+    matches!(address.parsed_uri(), Some(Uri::Sip(uri)) if uri.has_param("lr")).then(|| text.to_owned())
 }
 
 pub(super) fn name(text: &str) -> Option<String> {
-    (!text.is_empty() && !text.contains(['@', ' ', ':'])).then(|| text.to_owned())
+    is_user_name(text).then(|| text.to_owned())
 }

@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::SystemTime;
 
 use rustls::crypto::aws_lc_rs;
 use rustls::pki_types::pem::PemObject as _;
@@ -10,7 +11,7 @@ use rustls::server::{ClientHello, ResolvesServerCert};
 use rustls::sign::CertifiedKey;
 use webpki::EndEntityCert;
 
-use super::{Reload, Reloaded};
+use super::{Reload, Reloaded, Validity};
 use crate::config::CertificateFiles;
 
 /// Why certificates cannot be used.
@@ -45,6 +46,8 @@ pub struct Certificates {
 
 #[derive(Debug)]
 struct Shown {
+    /// Its file.
+    chain: PathBuf,
     /// Lower case; one may begin with `*.`.
     names: Vec<String>,
     key: Arc<CertifiedKey>,
@@ -56,6 +59,16 @@ impl Certificates {
         let paths = files.iter().flat_map(|files| [files.chain.clone(), files.key.clone()]).collect();
         let load = move || files.iter().map(shown).collect();
         Ok(Self { shown: Reloaded::open(paths, load)? })
+    }
+
+    /// When each is valid, of those that are not now: where its file is, and a sentence.
+    pub fn not_valid(&self, now: SystemTime) -> Vec<String> {
+        let all = self.shown.current();
+        let over = |shown: &Shown| {
+            let validity = Validity::of(shown.key.cert.first()?)?;
+            (!validity.has(now)).then(|| format!("{}: it is {validity}", shown.chain.display()))
+        };
+        all.iter().filter_map(over).collect()
     }
 
     /// The certificate for a name; the first for a name that none has, or none.
@@ -113,13 +126,13 @@ fn shown(files: &CertificateFiles) -> Result<Shown, CertificateError> {
             }
             other => file(&files.key, other.to_string()),
         })?;
-    Ok(Shown { names, key: Arc::new(key) })
+    Ok(Shown { chain: files.chain.clone(), names, key: Arc::new(key) })
 }
 
 #[cfg(test)]
 mod tests {
     use std::fs;
-    use std::time::{Duration, SystemTime};
+    use std::time::Duration;
 
     use super::*;
 

@@ -64,7 +64,7 @@ fn uris(certificate: &[u8]) -> Option<Vec<String>> {
 }
 
 /// All elements that stand one after the other.
-fn elements(mut bytes: &[u8]) -> impl Iterator<Item = (u8, &[u8])> {
+pub(super) fn elements(mut bytes: &[u8]) -> impl Iterator<Item = (u8, &[u8])> {
     std::iter::from_fn(move || {
         let (tag, value, rest) = element(bytes)?;
         bytes = rest;
@@ -73,7 +73,7 @@ fn elements(mut bytes: &[u8]) -> impl Iterator<Item = (u8, &[u8])> {
 }
 
 /// The first element: its tag, its value, and what follows.
-fn element(bytes: &[u8]) -> Option<(u8, &[u8], &[u8])> {
+pub(super) fn element(bytes: &[u8]) -> Option<(u8, &[u8], &[u8])> {
     let (&tag, rest) = bytes.split_first()?;
     let (&first, rest) = rest.split_first()?;
     let (length, rest) = if first < 0x80 {
