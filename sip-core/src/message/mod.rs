@@ -51,7 +51,7 @@ pub use request::{Request, Response};
 pub use rewrite::Rewrite;
 pub use scan::scan_call_id;
 pub use session::{SessionIdentifier, Uuid};
-pub use tel::TelUri;
+pub use tel::{TelUri, number_in};
 pub use uri::{Host, SipUri, Uri, escape_header, escape_param, escape_user, unescape};
 pub use value::{CSeq, NameAddr, Via, split_list};
 pub use writer::{Writer, reason_phrase};

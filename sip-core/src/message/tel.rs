@@ -1,8 +1,10 @@
 //! Telephone numbers (RFC 3966).
 
+use alloc::format;
+use alloc::string::String;
 use core::fmt;
 
-use super::{Host, chars};
+use super::{Host, chars, escape_user, unescape};
 
 /// Most parameters of a `tel` URI. RFC 3966 defines four, and number portability (RFC 4694) five more.
 const PARAMETERS: usize = 32;
@@ -121,6 +123,30 @@ impl fmt::Display for TelUri<'_> {
     }
 }
 
+/// RFC 3261 §19.1.6: a `tel` URI as a SIP URI of `domain`, as equal numbers are written alike: without separators for the eye, and
+/// without a context that the domain is itself. `None`: it is no `tel` URI.
+pub fn number_in(uri: &str, domain: &str) -> Option<String> {
+    // Nearly none is.
+    if !uri.get(..4)?.eq_ignore_ascii_case("tel:") {
+        return None;
+    }
+    let tel = TelUri::parse(&uri[4..])?;
+    let mut user: String = tel.digits().map(|digit| digit.to_ascii_lowercase()).collect();
+    for (name, value) in tel.params() {
+        let context = name.eq_ignore_ascii_case("phone-context");
+        if context && value.is_some_and(|value| value.eq_ignore_ascii_case(domain)) {
+            continue;
+        }
+        user.push(';');
+        user.push_str(&name.to_ascii_lowercase());
+        if let Some(value) = value {
+            user.push('=');
+            user.push_str(&unescape(value));
+        }
+    }
+    Some(format!("sip:{}@{domain};user=phone", escape_user(&user)))
+}
+
 fn matches_any(name: &str, names: &[&str]) -> bool {
     names.iter().any(|known| known.eq_ignore_ascii_case(name))
 }
@@ -147,7 +173,7 @@ fn is_context(text: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use std::string::{String, ToString};
+    use std::string::ToString;
 
     use proptest::prelude::*;
 
@@ -188,6 +214,26 @@ mod tests {
             "+1,2",
         ] {
             assert_eq!(TelUri::parse(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn rfc3261_19_1_6_numbers_are_users_written_alike() {
+        for (tel, sip) in [
+            ("tel:+49-30-123456", Some("sip:+4930123456@b.example;user=phone")),
+            ("TEL:+49.(30)123456", Some("sip:+4930123456@b.example;user=phone")),
+            ("tel:201;phone-context=B.example", Some("sip:201@b.example;user=phone")),
+            ("tel:201;phone-context=+49", Some("sip:201;phone-context=+49@b.example;user=phone")),
+            ("tel:201;phone-context=c.example", Some("sip:201;phone-context=c.example@b.example;user=phone")),
+            ("tel:+4930;EXT=12;x=%41%2f", Some("sip:+4930;ext=12;x=A/@b.example;user=phone")),
+            ("tel:*A1#;phone-context=b.example", Some("sip:*a1%23@b.example;user=phone")),
+            ("tel:201", None),
+            ("tel:", None),
+            ("sip:+4930@b.example", None),
+            ("te", None),
+            ("\u{e9}\u{e9}\u{e9}", None),
+        ] {
+            assert_eq!(number_in(tel, "b.example").as_deref(), sip, "{tel}");
         }
     }
 

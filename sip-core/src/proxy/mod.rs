@@ -42,5 +42,5 @@ pub use session_timer::{LEAST as LEAST_SESSION_INTERVAL, SessionTimer};
 pub use shapes::{Counters, Inbound, Lost, Settings, Target, Targets, Turn, Wanted};
 pub use stateless::{Stateless, back, settled, stateless_tag};
 pub use table::Proxy;
-pub use telephone::{number_as_user, number_in};
+pub use telephone::number_as_user;
 pub use validate::{RULES, validate};

@@ -14,7 +14,7 @@ use super::rule::Rule;
 use super::{Output, Question, Server};
 use crate::auth::{Credentials, Outcome, Secrets};
 use crate::message::typed::PPreferredIdentity;
-use crate::message::{HeaderName, Method, SipUri, Uri};
+use crate::message::{HeaderName, Method, SipUri, Uri, number_in};
 use crate::proxy::{self, Asserted};
 use crate::time::{Duration, Instant};
 
@@ -199,7 +199,7 @@ impl Server {
     ) {
         let request = &arrival.request;
         // Whoever asks for a number says so.
-        let number = proxy::number_in(&credentials.uri, &self.config.domain);
+        let number = number_in(&credentials.uri, &self.config.domain);
         let uri = if number.as_deref() == Some(request.uri()) { &*credentials.uri } else { request.uri() };
         let outcome = self.challenger.bound_to(arrival.from.remote.ip()).verify(
             credentials,

@@ -5,9 +5,9 @@ use alloc::string::String;
 
 use smol_str::SmolStr;
 
-use crate::message::{SipUri, Uri, escape_user};
+use crate::message::{SipUri, Uri, escape_user, number_in};
 
-/// `bob`, `bob@example.com`, `+49 30 1234-56` or a SIP URI. `None` if it is none of these.
+/// `bob`, `bob@example.com`, `+49 30 1234-56`, a SIP URI or a `tel` URI, as pages link to. `None` if it is none of these.
 pub(super) fn parse(text: &str, domain: &str) -> Option<SmolStr> {
     let text = text.trim();
     if text.is_empty() || text.chars().any(char::is_control) {
@@ -17,8 +17,16 @@ pub(super) fn parse(text: &str, domain: &str) -> Option<SmolStr> {
     if scheme.is_some_and(|s| s.eq_ignore_ascii_case("sip") || s.eq_ignore_ascii_case("sips")) {
         return from_uri(text);
     }
+    if let Some(uri) = number_in(text, domain) {
+        return from_uri(&uri);
+    }
+    // Many links lack the context that a local number needs (RFC 3966 §5.1.5): it is meant as if it were typed.
+    let text = match text.split_at_checked(4) {
+        Some((scheme, number)) if scheme.eq_ignore_ascii_case("tel:") && is_number(number) => number,
+        _ => text,
+    };
     let (user, host) = text.rsplit_once('@').unwrap_or((text, domain));
-    let user = if user.bytes().all(|b| b.is_ascii_digit() || b"+ -.()".contains(&b)) {
+    let user = if is_number(user) {
         // RFC 3966 §5.1.1: visual separators are for the eye.
         user.chars().filter(|c| c.is_ascii_digit() || *c == '+').collect()
     } else {
@@ -30,6 +38,10 @@ pub(super) fn parse(text: &str, domain: &str) -> Option<SmolStr> {
     }
     let uri = format!("sip:{}@{host}", escape_user(&user));
     from_uri(&uri)
+}
+
+fn is_number(text: &str) -> bool {
+    text.bytes().all(|b| b.is_ascii_digit() || b"+ -.()".contains(&b))
 }
 
 /// A URI's headers part and `method` have no place in a Request-URI (RFC 3261 §19.1.1, table 1).
@@ -71,7 +83,13 @@ mod tests {
             ("*98", Some("sip:*98@home.example")),
             ("", None),
             ("  ", None),
-            ("tel:+4930", None),
+            ("tel:+49-30-1234", Some("sip:+49301234@home.example;user=phone")),
+            ("TEL:201;phone-context=home.example", Some("sip:201@home.example;user=phone")),
+            ("tel:201;phone-context=+49", Some("sip:201;phone-context=+49@home.example;user=phone")),
+            ("tel:(030) 1234", Some("sip:0301234@home.example")),
+            ("tel:", None),
+            ("tel:bob", None),
+            ("tel:201@x.example", None),
             ("mailto:bob@x.example", None),
             ("bob smith", None),
             ("bob@", None),

@@ -190,19 +190,20 @@ impl UserAgent {
             return;
         }
         let first = usage.negotiation.turn() == Turn::LocalOffer && usage.negotiation.local().is_none();
-        let answered = match sdp.filter(|_| first) {
-            Some(sdp) => usage.negotiation.answered(sdp),
+        let agreed = match sdp {
+            Some(sdp) if first => usage.negotiation.answered(sdp).is_ok(),
+            // §13.2.1: an answer that was in no reliable provisional response MUST be in this one.
             None if first => {
                 usage.negotiation.roll_back();
-                Ok(())
+                false
             }
-            // §13.2.1: the first description of the dialog was the answer; any after it is ignored.
-            None => Ok(()),
+            // The first description of the dialog was the answer; any after it is ignored.
+            _ => true,
         };
         let answer = usage.negotiation.remote().map(|sdp| body_text(sdp));
         self.stands(id, usage);
         self.acknowledge(id, &name, &invite, None);
-        if answered.is_err() {
+        if !agreed {
             // §13.2.2.4: "the UAC MUST generate an ACK and then BYE" for what it cannot take.
             self.end(id, End::Failed(Failure::of(Cause::NotAcceptable)));
             self.say_bye(id);

@@ -13,7 +13,7 @@ use crate::user_agent::{
 };
 
 impl UserAgent {
-    /// Calls `bob`, `bob@example.com` or a SIP URI with an offer.
+    /// Calls `bob`, `bob@example.com`, a number, a SIP URI or a `tel` URI with an offer.
     pub fn call(&mut self, now: Instant, target: &str, sdp: &str) -> Result<CallId, CallError> {
         self.invite(now, target, Some(Bytes::copy_from_slice(sdp.as_bytes())), Occasion::default())
     }

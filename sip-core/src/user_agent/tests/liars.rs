@@ -63,6 +63,23 @@ fn rfc3261_13_2_1_an_answer_without_an_offer() {
     assert_eq!(solo.events.back(), Some(&Event::Accepted { call, sdp: Some(ANSWER.into()) }));
 }
 
+/// A 2xx to an offer with no answer in it or before it: nobody knows what to send, so there is no call.
+#[test]
+fn rfc3261_13_2_1_a_2xx_without_the_answer_is_no_call() {
+    let mut solo = Solo::new();
+    let call = solo.ua.call(solo.now, "bob", OFFER).unwrap();
+    solo.drain();
+    let invite = solo.request(&Method::Invite);
+    solo.reply(&invite, 200, "Contact: <sip:bob@192.0.2.7>\r\n", "");
+    solo.request(&Method::Ack);
+    solo.request(&Method::Bye);
+    let Some(Event::Ended { call: ended, end: End::Failed(failure) }) = solo.events.pop_front() else {
+        panic!("{:?}", solo.events)
+    };
+    assert_eq!((ended, failure.cause), (call, Cause::NotAcceptable));
+    assert!(solo.events.is_empty());
+}
+
 /// An answer whose offer was withdrawn with 491, repeated: it is nobody's.
 #[test]
 fn rfc3264_4_an_answer_to_an_offer_that_was_refused() {
