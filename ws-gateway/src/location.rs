@@ -15,10 +15,10 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use parking_lot::Mutex;
 use sip_core::limits::{HELD_PER_REGISTRATION, HELD_REQUESTS};
-use sip_core::registrar::{self, Awaited, Binding, BindingUpdate, Caps, Change, UpdateError};
+use sip_core::registrar::{self, Awaited, Binding, BindingUpdate, Caps, Change, Origin, UpdateError};
 use sip_core::server::{QuestionId, Wait};
 use sip_core::time::{Duration, Instant};
-use sip_core::transport::{Hop, RegistrationKey};
+use sip_core::transport::{Hop, Phone, RegistrationKey};
 use smol_str::SmolStr;
 
 use crate::exchange::SHARDS;
@@ -182,18 +182,20 @@ impl Location {
         entry.bindings.clone()
     }
 
-    /// Which phone of an address-of-record is at the other end of a hop of datagrams.
-    pub fn registered_at(&self, aor: &str, hop: &Hop, now: Instant) -> Option<RegistrationKey> {
+    /// Which contact of an address-of-record a request from there is of.
+    pub fn registered_at(&self, aor: &str, from: &Origin, now: Instant) -> Option<Binding> {
         let part = self.part(aor).lock();
-        registrar::registered_at(&part.get(aor)?.bindings, hop, now).cloned()
+        registrar::registered_at(&part.get(aor)?.bindings, from, now).cloned()
     }
 
-    /// Whether a registration is there, or away, or has ended and is still known.
-    pub fn knows(&self, key: &RegistrationKey, now: Instant, flows: &Flows) -> bool {
+    /// Whether the registration of a phone is there, or away, or has ended and is still known.
+    pub fn knows(&self, phone: &Phone, now: Instant, flows: &Flows) -> bool {
+        let key = &phone.registration;
         let mut part = self.part(&key.aor).lock();
         let Some(entry) = part.get_mut(&key.aor) else { return false };
         self.refresh(entry, now, flows);
-        registrar::is_known(&entry.bindings, key, now) || entry.left.iter().any(|left| left.key == *key)
+        registrar::is_known(&entry.bindings, phone, now)
+            || (key.reg_id > 0 && entry.left.iter().any(|left| left.key == *key))
     }
 
     /// The only address-of-record that registered such a contact.

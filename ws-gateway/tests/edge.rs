@@ -8,10 +8,11 @@ use std::time::{Duration, Instant};
 use sip_core::server::{Outward, Peer as Known};
 use support::authority::Authority;
 use support::peers::{Peer, TcpPeer, WsPeer};
-use support::{PATIENCE, Running, restartable};
+use support::{PATIENCE, Running, credentials, restartable};
 use tokio::net::{TcpListener, TcpSocket};
 use tokio::time::timeout;
 use ws_gateway::config::PeerServer;
+use ws_gateway::data::DataDirectory;
 use ws_gateway::{Config, Gateway};
 
 const EDGE: &str = "127.0.0.2";
@@ -42,15 +43,19 @@ async fn listen(ip: &str) -> (TcpListener, SocketAddr) {
 /// Bob's phone registers through a connection from this address, which closes after that.
 async fn register_through(running: &Running, ip: &str, path: &str) {
     let before = running.metric(TCP_FLOWS).await;
-    let socket = TcpSocket::new_v4().unwrap();
-    socket.bind(SocketAddr::new(ip.parse().unwrap(), 0)).unwrap();
-    let stream = socket.connect(running.gateway.addresses().tcp.unwrap()).await.unwrap();
-    let mut phone = TcpPeer::over(stream);
+    let mut phone = connection(running, ip).await;
     let fields = format!("{PHONE}\r\nPath: {path}\r\nSupported: path, outbound");
     let answer = phone.register("bob", &running.password("bob"), ip, &fields).await;
     assert_eq!(answer.status(), 200, "{}", answer.0);
     drop(phone);
     running.wait_for_metric(TCP_FLOWS, before).await;
+}
+
+/// A connection from this address.
+async fn connection(running: &Running, ip: &str) -> TcpPeer {
+    let socket = TcpSocket::new_v4().unwrap();
+    socket.bind(SocketAddr::new(ip.parse().unwrap(), 0)).unwrap();
+    TcpPeer::over(socket.connect(running.gateway.addresses().tcp.unwrap()).await.unwrap())
 }
 
 async fn page(running: &Running, user: &str) -> WsPeer {
@@ -150,4 +155,58 @@ async fn rfc3327_6_a_path_into_a_forbidden_address_is_not_dialed() {
     }
     assert_eq!(running.metric("trapezoid_dials_total").await, 0);
     assert_eq!(running.metric("trapezoid_failed_dials_total").await, 0);
+}
+
+/// The phones behind a proxy share its connection, and Carol registered over it last.
+#[tokio::test]
+async fn rfc3327_5_3_a_call_outlives_the_connection_of_the_proxy_that_it_was_made_over() {
+    let (running, _) = start(|_| {});
+    let directory = DataDirectory::open(running.data.path()).unwrap();
+    ws_gateway::accounts::add(&directory, "localhost", "carol", "secret").unwrap();
+    running.wait_for_metric("trapezoid_accounts", 3).await;
+    let (listener, address) = listen(EDGE).await;
+    let fields =
+        format!("{PHONE}\r\nPath: <sip:token@{address};transport=tcp;lr;ob>\r\nSupported: path, outbound");
+    let mut edge = connection(&running, EDGE).await;
+    let password = running.password("bob");
+    for (user, password) in [("bob", &*password), ("carol", "secret")] {
+        assert_eq!(edge.register(user, password, user, &fields).await.status(), 200);
+    }
+    let mut alice = page(&running, "alice").await;
+    let (from, to, uri) = ("sip:bob@localhost", "<sip:alice@localhost>", "sip:alice@localhost");
+    let contact = format!("Contact: {}\r\n", edge.contact("bob"));
+    let invite = edge.request("INVITE", uri, from, to, "c", 1, &contact);
+    edge.send(&invite).await;
+    let challenged = edge.receive_final().await;
+    edge.send(&edge.request("ACK", uri, from, challenged.header("To"), "c", 1, "")).await;
+    let proof = credentials(challenged.header("Proxy-Authenticate"), "bob", &password, "INVITE", uri);
+    let fields = format!("{contact}Proxy-Authorization: {proof}\r\n");
+    edge.send(&edge.request("INVITE", uri, from, to, "c", 2, &fields)).await;
+    let invited = alice.receive().await;
+    let answer = format!("Contact: {}\r\n", alice.contact("alice"));
+    alice.send(&invited.response("200 OK", "a", &answer)).await;
+    let ok = edge.receive_final().await;
+    assert_eq!(ok.status(), 200);
+    let routes: String = ok.all("Record-Route").iter().rev().map(|r| format!("Route: {r}\r\n")).collect();
+    let target = alice.contact("alice").trim_matches(['<', '>']).to_owned();
+    let to = "<sip:alice@localhost>;tag=a";
+    edge.send(&edge.request("ACK", &target, from, to, "c", 2, &routes)).await;
+    assert_eq!(alice.receive().await.method(), "ACK");
+
+    // It closes. Bob's phone goes on over another, and is told over one to where its Path leads.
+    let flows = running.metric(TCP_FLOWS).await;
+    drop(edge);
+    running.wait_for_metric(TCP_FLOWS, flows - 1).await;
+    let mut next = connection(&running, EDGE).await;
+    next.send(&next.request("INFO", &target, from, to, "c", 3, &routes)).await;
+    let info = alice.receive().await;
+    assert_eq!(info.method(), "INFO", "{}", info.0);
+    alice.send(&info.response("200 OK", "", "")).await;
+    assert_eq!(next.receive_final().await.status(), 200);
+    let routes: String = invited.all("Record-Route").iter().map(|r| format!("Route: {r}\r\n")).collect();
+    let (bob, from) = (invited.header("Contact").trim_matches(['<', '>']), "sip:alice@localhost");
+    let bye = alice.request("BYE", bob, from, invited.header("From"), "c", 7, &routes);
+    alice.send(&bye.replace(";tag=fc\r\nTo:", ";tag=a\r\nTo:")).await;
+    let mut edge = accept(&listener).await;
+    assert_eq!(edge.receive().await.method(), "BYE");
 }

@@ -282,7 +282,7 @@ impl Bench {
             Question::Credentials { username, aor, from } => {
                 let secrets = Secrets::from_password(&username, "example.com", &username);
                 let bindings = self.bindings.get(aor.as_str()).map_or(&[][..], Vec::as_slice);
-                let there = registrar::registered_at(bindings, &from, self.now).cloned();
+                let there = registrar::registered_at(bindings, &from, self.now).cloned().map(Box::new);
                 Answer::Credentials((username != "dave").then(|| Arc::new(secrets)), there)
             }
             Question::Admit { usage, .. } => Answer::Admitted(self.replays.admit(usage, self.now)),
@@ -313,7 +313,7 @@ impl Bench {
                 let key = &phone.registration;
                 let bindings = self.bindings.get(key.aor.as_str()).map_or(&[][..], Vec::as_slice);
                 let was = || self.peers.iter().map(|peer| peer.hop).find(|hop| hop.remote == phone.remote);
-                let known = registrar::is_known(bindings, key, self.now);
+                let known = registrar::is_known(bindings, &phone, self.now);
                 Answer::Reachable(if known { registrar::reach(bindings, key, self.now) } else { was() })
             }
             Question::Reach(RouteTarget::Address { remote, .. }, _) => {

@@ -178,9 +178,10 @@ impl Sender {
             {
                 Self::Proven
             }
-            // It is where it was. A NAT may have given it another port since.
+            // It is where it was. A NAT may have given it another port since, and what is too long for a datagram comes over a
+            // connection (§18.1.1).
             RouteTarget::Phone(phone)
-                if from.transport == Transport::Udp && phone.remote.ip() == from.remote.ip() =>
+                if !from.transport.is_websocket() && phone.remote.ip() == from.remote.ip() =>
             {
                 Self::Proven
             }
@@ -193,8 +194,8 @@ impl Sender {
             RouteTarget::Phone(phone) => Self::Reached(phone.registration.clone()),
             RouteTarget::Flow(flow) => is(*flow == from.flow),
             // Likewise.
-            RouteTarget::Address { transport, remote, .. } => {
-                is(*transport == from.transport && remote.ip() == from.remote.ip())
+            RouteTarget::Address { remote, .. } => {
+                is(!from.transport.is_websocket() && remote.ip() == from.remote.ip())
             }
             // A domain has many servers, and where none of them stays in the way its users come themselves: what they
             // prove is that they know the token. Browsers are none of them.

@@ -3,7 +3,6 @@
 use smol_str::SmolStr;
 
 use super::{Binding, Instance, reach};
-use crate::message::Uri;
 use crate::time::Instant;
 use crate::transport::{Hop, RegistrationKey};
 
@@ -38,11 +37,7 @@ impl Contacts {
         match self {
             Self::All => true,
             Self::Of(instance) => instance.has(binding),
-            // §19.1.4.
-            Self::At(uri) => match (Uri::parse(uri), Uri::parse(&binding.contact)) {
-                (Some(Uri::Sip(uri)), Some(Uri::Sip(contact))) => contact.is_equivalent(&uri),
-                _ => false,
-            },
+            Self::At(uri) => binding.is_at(uri),
         }
     }
 }

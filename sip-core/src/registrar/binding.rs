@@ -9,7 +9,7 @@ use smol_str::SmolStr;
 use crate::message::typed::QValue;
 use crate::message::{Host, Params, Uri, unescape};
 use crate::time::{Duration, Instant};
-use crate::transport::{Hop, RegistrationKey, Transport};
+use crate::transport::{Hop, Phone, RegistrationKey, Transport};
 
 /// A contact bound to an address-of-record.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -52,6 +52,34 @@ impl Binding {
     /// Whether it lasts and has a Path, along which it is reached without the hop that its REGISTER came over.
     pub fn has_way(&self, now: Instant) -> bool {
         self.expires_at > now && !self.path.is_empty()
+    }
+
+    /// Whether it is this URI (§19.1.4).
+    pub fn is_at(&self, uri: &str) -> bool {
+        self.contact == uri
+            || match (Uri::parse(uri), Uri::parse(&self.contact)) {
+                (Some(Uri::Sip(uri)), Some(Uri::Sip(contact))) => contact.is_equivalent(&uri),
+                _ => false,
+            }
+    }
+
+    /// Whether the contact's address is another than the one it is reached at: that of a user agent behind a NAT.
+    pub fn is_translated(&self) -> bool {
+        let Some(hop) = &self.hop else { return false };
+        match Uri::parse(&self.contact) {
+            Some(Uri::Sip(uri)) => {
+                uri.host.ip() != Some(hop.remote.ip()) || uri.port.unwrap_or(5060) != hop.remote.port()
+            }
+            _ => false,
+        }
+    }
+
+    /// What tells the REGISTERs of its Call-ID from others, nearly always.
+    pub fn registered_by(&self) -> u32 {
+        // FNV-1a: whoever chooses one that meets another takes a dialog from another phone of their own.
+        self.call_id
+            .bytes()
+            .fold(0x811c_9dc5, |hash, byte| (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193))
     }
 
     /// Time left, zero when it has ended.
@@ -119,9 +147,15 @@ pub fn reach(bindings: &[Binding], key: &RegistrationKey, now: Instant) -> Optio
     there(&|other| other == key).or_else(|| there(&|other| other.is_of_same_agent(key)))
 }
 
-/// Whether a registration is there, or away for a while: it, or another flow of the same user agent.
-pub fn is_known(bindings: &[Binding], key: &RegistrationKey, now: Instant) -> bool {
-    bindings.iter().any(|b| b.expires_at > now && b.key.is_of_same_agent(key))
+/// Whether the registration of a phone is there, or away for a while: it, or another flow of the same user agent. Where it does not say
+/// who it is, it is the one that has the same contact and goes on with the same Call-ID (§10.2): behind another NAT there may be
+/// another phone of that address.
+pub fn is_known(bindings: &[Binding], phone: &Phone, now: Instant) -> bool {
+    let key = &phone.registration;
+    bindings.iter().any(|b| {
+        let same = b.expires_at > now && b.key.is_of_same_agent(key);
+        same && (key.reg_id > 0 || b.registered_by() == phone.registered_by)
+    })
 }
 
 /// Whether one of these contacts is reached over just this hop: whoever sends over it is its user agent.
@@ -129,14 +163,35 @@ pub fn is_there(bindings: &[Binding], hop: &Hop, now: Instant) -> bool {
     bindings.iter().any(|b| b.expires_at > now && b.hop.as_ref() == Some(hop))
 }
 
-/// Which phone, itself and not an edge proxy before it, is at the other end of a hop of datagrams: the newest, should a NAT have
-/// given its address to another since. One without `reg-id` does not say who it is.
-pub fn registered_at<'a>(bindings: &'a [Binding], hop: &Hop, now: Instant) -> Option<&'a RegistrationKey> {
-    let there = |b: &&Binding| {
-        b.expires_at > now && b.hop.as_ref() == Some(hop) && b.path.is_empty() && b.key.reg_id > 0
-    };
-    let udp = hop.transport == Transport::Udp;
-    bindings.iter().rfind(there).filter(|_| udp).map(|binding| &binding.key)
+/// Where a request came from that proves to be an account's, of whose contacts it may be.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Origin {
+    /// Where its sender is reached.
+    pub hop: Hop,
+    /// The URI of its Contact; empty: it has none.
+    pub contact: SmolStr,
+    /// The peer of the configuration that it came through; empty: none.
+    pub through: SmolStr,
+}
+
+/// Whose request it is, where its connection does not tell. Over UDP: of the phone at the other end of the hop, itself and not an edge
+/// proxy before it; the newest, should a NAT have given its address to another since. Over a connection of an edge proxy, which
+/// is of many: of the phone behind it that has the request's Contact, or the only one of the account there.
+pub fn registered_at<'a>(bindings: &'a [Binding], from: &Origin, now: Instant) -> Option<&'a Binding> {
+    let hop = &from.hop;
+    let there = bindings.iter().filter(|binding| binding.expires_at > now);
+    match hop.transport {
+        Transport::Udp => there
+            .filter(|b| b.hop.as_ref() == Some(hop) && b.path.is_empty())
+            .rfind(|b| b.key.reg_id > 0 || b.is_at(&from.contact)),
+        Transport::Tcp | Transport::Tls if !from.through.is_empty() => {
+            let alike = |b: &Binding| b.hop.is_none_or(|other| other.transport == hop.transport);
+            let mut behind = there.filter(|b| b.through == from.through && alike(b));
+            let named = behind.clone().rfind(|b| b.is_at(&from.contact));
+            named.or_else(|| behind.next().filter(|_| behind.next().is_none()))
+        }
+        _ => None,
+    }
 }
 
 /// The key of a contact: `+sip.instance` and `reg-id` (RFC 5626 §6), or its URI.

@@ -19,7 +19,7 @@ mod tests;
 mod update;
 
 pub use awaited::{Awaited, Contacts};
-pub use binding::{Binding, ContactKey, holder, is_known, is_there, reach, registered_at};
+pub use binding::{Binding, ContactKey, Origin, holder, is_known, is_there, reach, registered_at};
 pub use gruu::{Gruus, Instance};
 pub use read::{Bounds, RULES, Refusal, read};
 pub use reginfo::{Ended, Report, ended};

@@ -14,7 +14,7 @@ use super::rule::Rule;
 use super::{Output, Question, Server};
 use crate::auth::{Credentials, Outcome, Secrets};
 use crate::message::typed::PPreferredIdentity;
-use crate::message::{HeaderName, Method, SipUri, Uri, number_in};
+use crate::message::{HeaderName, Method, NameAddr, SipUri, Uri, number_in};
 use crate::proxy::{self, Asserted};
 use crate::time::{Duration, Instant};
 
@@ -77,7 +77,8 @@ impl Server {
             Ok(Some(credentials)) => {
                 let username = credentials.username.clone();
                 let aor = self.domain.address(&username);
-                let question = Question::Credentials { username, aor, from: arrival.from };
+                let from = arrival.origin(self.config.peer_of(&arrival));
+                let question = Question::Credentials { username, aor, from };
                 let pending = Pending::Credentials { arrival, credentials, routes };
                 self.ask_or_refuse(now, self.soon(now), question, pending);
             }
@@ -291,6 +292,9 @@ impl Server {
             let reply = Reply::from(rule).saying(format!("{} ({levels})", rule.reason()));
             return self.refuse(now, &arrival, reply);
         }
+        if self.has_gruu_of_another(&arrival) {
+            return self.refuse(now, &arrival, Rule::NotYourGruu.into());
+        }
         if is_preloaded(&arrival, routes) {
             let sender = arrival.sender(username.as_deref());
             return self.depart(now, arrival, sender, routes);
@@ -352,6 +356,26 @@ impl Server {
             }
             (username, Some(aor)) => self.lookup(now, arrival, username.as_deref(), aor, instance, routes),
         }
+    }
+
+    /// RFC 5627 §6.2: a request of one of ours that begins a dialog, whose Contact is a GRUU, but not one of an address of theirs.
+    fn has_gruu_of_another(&self, arrival: &Arrival) -> bool {
+        let Standing::Account { username } = &arrival.standing else { return false };
+        let request = &arrival.request;
+        let begins = matches!(request.method(), Method::Invite | Method::Subscribe | Method::Refer);
+        let contact = request.headers().list(HeaderName::Contact).next().filter(|_| begins);
+        let Some(Uri::Sip(uri)) = contact.and_then(NameAddr::parse).and_then(|contact| contact.parsed_uri())
+        else {
+            return false;
+        };
+        // Most are none.
+        if !uri.has_param("gr") || request.to_tag().is_some() {
+            return false;
+        }
+        let Some(aor) = self.target(&uri, arrival) else { return false };
+        let Some(Some((aor, _))) = self.gruus.resolve(&uri, &aor) else { return false };
+        let may = self.config.registrants.get(username).is_some_and(|others| others.contains(&aor));
+        !self.domain.is_address_of(&aor, username) && !may
     }
 
     /// Who has proven itself with this request, and not with a registration over the same flow.

@@ -1,5 +1,6 @@
 //! What crosses the boundary of a [`Server`](super::Server): inputs, outputs, questions, answers.
 
+use alloc::boxed::Box;
 use alloc::string::String;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
@@ -10,7 +11,7 @@ use smol_str::SmolStr;
 
 use crate::auth::{NonceUse, Secrets};
 use crate::message::Method;
-use crate::registrar::{Binding, BindingUpdate, Contacts, Ended, UpdateError};
+use crate::registrar::{Binding, BindingUpdate, Contacts, Ended, Origin, UpdateError};
 use crate::time::Duration;
 use crate::time::Instant;
 use crate::transport::framing::StreamError;
@@ -185,7 +186,7 @@ pub enum Question {
         /// Its address-of-record.
         aor: SmolStr,
         /// Where the credentials came from.
-        from: Hop,
+        from: Origin,
     },
     /// Whether right credentials serve once more ([`crate::auth::Replays`]). Answer: [`Answer::Admitted`].
     Admit {
@@ -263,9 +264,9 @@ pub struct Wait {
 /// Answers to [`Question`]s, in their order.
 #[derive(Clone, Debug)]
 pub enum Answer {
-    /// The secrets, `None`: no such user; and which of the user's registrations is reached over just this hop, if that is of datagrams
-    /// ([`crate::registrar::registered_at`]): a connection has an [`Identity`].
-    Credentials(Option<Arc<Secrets>>, Option<RegistrationKey>),
+    /// The secrets, `None`: no such user; and which of the user's contacts it is ([`crate::registrar::registered_at`]), where no
+    /// [`Identity`] of the connection says so.
+    Credentials(Option<Arc<Secrets>>, Option<Box<Binding>>),
     /// Too many wrong passwords of this user came from there: for so long none is looked at.
     Held(Duration),
     /// Whether it is their first use.

@@ -2,6 +2,7 @@
 
 use alloc::vec::Vec;
 
+use super::lookup::side_of;
 use super::peers::Standing;
 use super::questions::{Arrival, Pending, Sought};
 use super::reply::Reply;
@@ -23,7 +24,11 @@ type Reading = fn(&Server, &Arrival, Instant) -> Option<Result<Request, Refused>
 const READINGS: [Reading; 3] = [
     |server, arrival, now| proxy::loosen(&arrival.request, &server.tokens, now),
     |server, arrival, _| proxy::without_maddr(&arrival.request, &arrival.from, &server.domain),
-    |server, arrival, _| proxy::number_as_user(&arrival.request, &server.config.domain),
+    |server, arrival, now| match proxy::number_as_user(&arrival.request, &server.config.domain) {
+        // §16.6 step 6: what the next proxy makes of it is for that to say.
+        Some(_) if matches!(server.path(arrival, now), Ok(Path::Preloaded { .. })) => None,
+        user => user,
+    },
 ];
 
 impl Server {
@@ -41,8 +46,7 @@ impl Server {
         if let Err(refusal) = proxy::validate(&arrival.request, &self.tokens) {
             return self.refuse(now, &arrival, refusal.into());
         }
-        let path = Path::read(&arrival.request, &arrival.from, &self.domain, &self.tokens, now);
-        match path {
+        match self.path(&arrival, now) {
             // An OPTIONS at its last hop is answered only when its sender is known, which here takes forwarding.
             Ok(Path::Dialog { .. }) if arrival.request.max_forwards() == Some(0) => {
                 self.refuse(now, &arrival, Rejection::of(483, Defect::TooManyHops).into());
@@ -64,6 +68,10 @@ impl Server {
                 self.refuse(now, &arrival, refusal.into());
             }
         }
+    }
+
+    fn path(&self, arrival: &Arrival, now: Instant) -> Result<Path, Refusal> {
+        Path::read(&arrival.request, &arrival.from, &self.domain, &self.tokens, now)
     }
 
     /// Answers a request with other than success. An ACK is never answered.
@@ -140,10 +148,10 @@ impl Server {
         match (*pending, answer) {
             (
                 Pending::Credentials { mut arrival, credentials, routes },
-                Answer::Credentials(secrets, registration),
+                Answer::Credentials(secrets, contact),
             ) => {
                 // Of use to nobody who does not prove to be this account.
-                arrival.datagram_of(now, &credentials.username, registration);
+                arrival.back = contact.map(|contact| side_of(&arrival.answered_at(), &contact));
                 self.verify(now, arrival, &credentials, secrets.as_deref(), routes);
             }
             (Pending::Credentials { arrival, .. }, Answer::Held(wait)) => {

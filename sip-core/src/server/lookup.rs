@@ -2,24 +2,23 @@
 
 use alloc::boxed::Box;
 use alloc::format;
-use alloc::sync::Arc;
 use alloc::vec::Vec;
 
 use smol_str::SmolStr;
 
-use super::peers::Standing;
+use super::peers::{Peer, Standing};
 use super::questions::{Aim, Arrival, Pending, Sought};
 use super::reply::Reply;
 use super::rule::Rule;
-use super::{Identity, Mode, Question, Server, Wait, stray};
+use super::{Mode, Question, Server, Wait, stray};
 use crate::limits;
 use crate::message::typed::QValue;
-use crate::message::{HeaderName, NameAddr, Uri};
+use crate::message::{HeaderName, Method, NameAddr, Uri};
 use crate::proxy::{Diverter, Inbound, Target, Targets, Wanted};
-use crate::registrar::{Binding, Contacts, Instance};
+use crate::registrar::{Binding, Contacts, Instance, Origin};
 use crate::time::Instant;
 use crate::transaction::ServerId;
-use crate::transport::{Hop, Phone, RegistrationKey, RouteTarget, Transport};
+use crate::transport::{Hop, Phone, RegistrationKey, RouteTarget, Transport, via};
 
 impl Server {
     pub(super) fn lookup(
@@ -312,21 +311,33 @@ fn behind(bindings: &[Binding], contacts: &Contacts, now: Instant) -> Vec<Regist
 /// How a contact is reached. `None` while it is away.
 fn target(binding: &Binding) -> Option<Target> {
     let hop = binding.hop?;
-    // An edge proxy stands in its dialogs' Routes, and does not move with the phones behind it.
-    let moves = hop.transport.is_reliable() || binding.path.is_empty();
-    let receiver = side(&hop, Some(&binding.key).filter(|_| moves));
+    let receiver = side_of(&hop, binding);
     let path = binding.path.clone();
     Some(Target { q: binding.q(), path, ..Target::new(Some(binding.contact.clone()), hop, receiver) })
+}
+
+/// What a Record-Route leads to on the side of a contact that is reached over this hop.
+pub(super) fn side_of(hop: &Hop, binding: &Binding) -> RouteTarget {
+    let key = &binding.key;
+    // RFC 5626 §4.2: it says who it is, and where it registers next it is the same, whatever address its NAT gives it. One that does not
+    // is known by its contact, if that stays as it is behind the NAT.
+    let moves = key.reg_id > 0 || binding.is_translated();
+    // An edge proxy stands in its dialogs' Routes, and does not move with the phones behind it.
+    if hop.transport == Transport::Udp
+        && binding.path.is_empty()
+        && moves
+        && key.bytes() <= limits::PHONE_BYTES
+    {
+        let Hop { local, remote, .. } = *hop;
+        let registered_by = if key.reg_id > 0 { 0 } else { binding.registered_by() };
+        return RouteTarget::Phone(Phone { registration: key.clone(), registered_by, local, remote }.into());
+    }
+    side(hop, Some(key))
 }
 
 /// What a Record-Route leads to on one side of a request.
 pub(super) fn side(hop: &Hop, registration: Option<&RegistrationKey>) -> RouteTarget {
     match (hop.transport, registration) {
-        // RFC 5626 §4.2: it says who it is, and where it registers next it is the same, whatever address its NAT gives it.
-        (Transport::Udp, Some(key)) if key.reg_id > 0 && key.bytes() <= limits::PHONE_BYTES => {
-            let Hop { local, remote, .. } = *hop;
-            RouteTarget::Phone(Phone { registration: key.clone(), local, remote }.into())
-        }
         // A datagram needs no connection, and finds its way after a restart without anybody registering.
         (Transport::Udp, _) => {
             RouteTarget::Address { transport: hop.transport, local: hop.local, remote: hop.remote }
@@ -340,31 +351,40 @@ impl Arrival {
     /// What leads back to the sender. `username` is the account that proved itself with this request: on a connection
     /// of several accounts the flow's identity may be another's.
     pub(super) fn sender(&self, username: Option<&str>) -> RouteTarget {
+        if let Some(back) = self.back.as_ref().filter(|_| username.is_some()) {
+            return back.clone();
+        }
+        // Who hears our answers there hears our requests, too.
+        let from = self.answered_at();
         if let Standing::Peer { domain } = &self.standing {
-            let Hop { transport, remote, .. } = self.from;
+            let Hop { transport, remote, .. } = from;
             return RouteTarget::Peer { transport, remote, domain: domain.clone(), onward: true };
         }
         if let (Standing::Stranger, Some(domain)) = (&self.standing, self.proxy_before()) {
-            let Hop { transport, remote, .. } = self.from;
+            let Hop { transport, remote, .. } = from;
             return RouteTarget::Peer { transport, remote, domain, onward: true };
         }
         let identity = self.identity.as_ref();
         let own = identity.filter(|identity| username.is_none_or(|name| name == identity.username));
         // Without proof, a phone's connection that has registered somebody may still be carrying others.
         let own = own.filter(|_| username.is_some() || self.from.transport.is_websocket());
-        side(&self.from, own.map(|identity| &identity.registration))
+        side(&from, own.map(|identity| &identity.registration))
     }
 
-    /// A datagram socket is everybody's: whose registration is reached at the other end of its hop is known of one request.
-    pub(super) fn datagram_of(
-        &mut self,
-        now: Instant,
-        username: &SmolStr,
-        registration: Option<RegistrationKey>,
-    ) {
-        if let (Transport::Udp, Some(registration)) = (self.from.transport, registration) {
-            let username = username.clone();
-            self.identity = Some(Arc::new(Identity { username, registration, expires_at: now }));
+    /// Where its responses go (§18.2.2). A phone on UDP that wrote no `rport` may send from another port than it listens at.
+    pub(super) fn answered_at(&self) -> Hop {
+        via::response_hop(&self.from, &self.request.via())
+    }
+
+    /// Where it came from, for whoever knows the contacts of the account that it says it is of.
+    pub(super) fn origin(&self, through: Option<&Peer>) -> Origin {
+        let begins = *self.request.method() != Method::Register && !self.from.transport.is_websocket();
+        let contact = || NameAddr::parse(self.request.headers().list(HeaderName::Contact).next()?);
+        let contact = if begins { contact() } else { None };
+        Origin {
+            hop: self.answered_at(),
+            contact: contact.map(|address| address.uri.into()).unwrap_or_default(),
+            through: through.filter(|_| begins).map(|peer| peer.name.clone()).unwrap_or_default(),
         }
     }
 

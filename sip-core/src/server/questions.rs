@@ -33,6 +33,8 @@ pub(super) struct Arrival {
     /// The hop it came over.
     pub(super) from: Hop,
     pub(super) identity: Option<Arc<Identity>>,
+    /// What leads back to its sender, where it is known of this request and not of its connection.
+    pub(super) back: Option<RouteTarget>,
     /// The domains that its connection's peer was verified to be.
     pub(super) certified: Option<Arc<[SmolStr]>>,
     /// Who sent it; a stranger until it is known better.

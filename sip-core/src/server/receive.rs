@@ -115,7 +115,15 @@ impl Server {
         if self.config.routing.mode == Mode::Stateless && *request.method() != Method::Register {
             return self.dispatch(
                 now,
-                Arrival { server: None, request, from, identity, certified, standing: Standing::Stranger },
+                Arrival {
+                    server: None,
+                    request,
+                    from,
+                    identity,
+                    back: None,
+                    certified,
+                    standing: Standing::Stranger,
+                },
             );
         }
         let back = via::response_hop(&from, &request.via());
@@ -132,8 +140,15 @@ impl Server {
             return;
         };
         let standing = Standing::Stranger;
-        let arrival =
-            |server| Arrival { server, request: request.clone(), from, identity, certified, standing };
+        let arrival = |server| Arrival {
+            server,
+            request: request.clone(),
+            from,
+            identity,
+            back: None,
+            certified,
+            standing,
+        };
         match received {
             Received::New(server) => self.dispatch(now, arrival(Some(server))),
             Received::AckToSuccess => self.dispatch(now, arrival(None)),

@@ -38,7 +38,7 @@ impl Server {
         if !own && !third_party() {
             return self.refuse(now, &arrival, Rule::NotYourAddress.into());
         }
-        match registrar::read(&arrival.request, aor, arrival.from, &self.config.expiry) {
+        match registrar::read(&arrival.request, aor, arrival.answered_at(), &self.config.expiry) {
             Err(refusal) => self.refuse(now, &arrival, refusal.into()),
             Ok(mut update) => {
                 if !update.path.is_empty()

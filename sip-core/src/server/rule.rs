@@ -65,6 +65,9 @@ rules! {
     /// Another's To in a REGISTER (§10.3 step 3).
     NotYourAddress 403 "Not Your Address"
         "To must be the account's own, or a [[registrar.third_party]] says otherwise",
+    /// Another's GRUU as Contact of a request that begins a dialog (RFC 5627 §6.2).
+    NotYourGruu 403 "Contact Is The GRUU Of Another"
+        "Contact must be where you are, or a GRUU that your own registration was given",
     /// A stranger, where the configuration wants none.
     CallerNotKnown 403 "Caller Not Known Here"
         "[outbound] callers has strangers refused; name the caller as a [[peer]]",

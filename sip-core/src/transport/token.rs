@@ -68,6 +68,8 @@ pub enum RouteTarget {
 pub struct Phone {
     /// Who it is.
     pub registration: RegistrationKey,
+    /// What its REGISTERs are told from others by, where it has no `reg-id` (`registrar::Binding::registered_by`); else 0.
+    pub registered_by: u32,
     /// As in [`RouteTarget::Address`].
     pub local: SocketAddr,
     /// Where it was.
@@ -205,9 +207,7 @@ const TRANSPORTS: [Transport; 5] =
 fn encode(target: &RouteTarget, out: &mut Vec<u8>) {
     match target {
         RouteTarget::Registration(key) => encode_registration(key, None, out),
-        RouteTarget::Phone(phone) => {
-            encode_registration(&phone.registration, Some([&phone.local, &phone.remote]), out);
-        }
+        RouteTarget::Phone(phone) => encode_registration(&phone.registration, Some(phone), out),
         RouteTarget::Flow(FlowId(id)) => {
             out.push(FLOW);
             encode_number(*id, out);
@@ -227,7 +227,7 @@ fn encode(target: &RouteTarget, out: &mut Vec<u8>) {
     }
 }
 
-fn encode_registration(key: &RegistrationKey, phone: Option<[&SocketAddr; 2]>, out: &mut Vec<u8>) {
+fn encode_registration(key: &RegistrationKey, phone: Option<&Phone>, out: &mut Vec<u8>) {
     let RegistrationKey { aor, instance, reg_id } = key;
     let uuid = uuid_bytes(instance);
     let (sip, aor) = match aor.strip_prefix("sip:") {
@@ -236,8 +236,14 @@ fn encode_registration(key: &RegistrationKey, phone: Option<[&SocketAddr; 2]>, o
     };
     let flag = |flag: u8, set: bool| if set { flag } else { 0 };
     out.push(REGISTRATION | sip | flag(UUID, uuid.is_some()) | flag(PHONE, phone.is_some()));
-    phone.into_iter().flatten().for_each(|address| encode_address(address, out));
+    if let Some(phone) = phone {
+        encode_address(&phone.local, out);
+        encode_address(&phone.remote, out);
+    }
     encode_number(u64::from(*reg_id), out);
+    if let Some(phone) = phone.filter(|_| *reg_id == 0) {
+        out.extend_from_slice(&phone.registered_by.to_be_bytes());
+    }
     encode_number(aor.len() as u64, out);
     out.extend_from_slice(aor.as_bytes());
     match uuid {
@@ -283,6 +289,14 @@ fn decode(bytes: &[u8]) -> Option<RouteTarget> {
                 _ => Some((decode_address(&mut rest)?, decode_address(&mut rest)?)),
             };
             let reg_id = u32::try_from(decode_number(&mut rest)?).ok()?;
+            let registered_by = match phone.is_some() && reg_id == 0 {
+                true => {
+                    let (bytes, tail) = rest.split_first_chunk()?;
+                    rest = tail;
+                    u32::from_be_bytes(*bytes)
+                }
+                false => 0,
+            };
             let aor_len = usize::try_from(decode_number(&mut rest)?).ok()?;
             let (aor, instance) = rest.split_at_checked(aor_len)?;
             let aor = core::str::from_utf8(aor).ok()?;
@@ -294,7 +308,9 @@ fn decode(bytes: &[u8]) -> Option<RouteTarget> {
             };
             let registration = RegistrationKey { aor, instance, reg_id };
             Some(match phone {
-                Some((local, remote)) => RouteTarget::Phone(Phone { registration, local, remote }.into()),
+                Some((local, remote)) => {
+                    RouteTarget::Phone(Phone { registration, registered_by, local, remote }.into())
+                }
                 None => RouteTarget::Registration(registration),
             })
         }

@@ -85,7 +85,7 @@ impl Directory {
         Some(match question {
             Question::Credentials { username, aor, from } => {
                 let bindings = self.bindings.get(aor.as_str()).map_or(&[][..], Vec::as_slice);
-                let there = registrar::registered_at(bindings, &from, now).cloned();
+                let there = registrar::registered_at(bindings, &from, now).cloned().map(Box::new);
                 Answer::Credentials(self.accounts.get(username.as_str()).cloned(), there)
             }
             Question::Admit { usage, .. } => Answer::Admitted(self.replays.admit(usage, now)),
@@ -131,10 +131,12 @@ impl Directory {
             }
             Question::Reach(RouteTarget::Flow(flow), _) => Answer::Reachable(hop_of(flow)),
             Question::Reach(RouteTarget::Phone(phone), wait) => {
-                let Phone { registration: key, local, remote } = *phone;
-                let bindings = self.bindings.get(key.aor.as_str()).map_or(&[][..], Vec::as_slice);
-                if registrar::is_known(bindings, &key, now) {
-                    return self.wait(now, id, Awaited::Registration(key), wait);
+                let aor = phone.registration.aor.as_str();
+                let bindings = self.bindings.get(aor).map_or(&[][..], Vec::as_slice);
+                let known = registrar::is_known(bindings, &phone, now);
+                let Phone { registration, local, remote, .. } = *phone;
+                if known {
+                    return self.wait(now, id, Awaited::Registration(registration), wait);
                 }
                 Answer::Reachable(Some(Hop { flow: SOCKET, transport: Transport::Udp, local, remote }))
             }

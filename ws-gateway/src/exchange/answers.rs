@@ -25,13 +25,14 @@ impl Exchange {
         let (mut woken, mut told) = (Vec::new(), Vec::new());
         let answer = match question {
             Question::Credentials { username, aor, from } => {
-                let there = || registrar::is_there(&self.location.bindings(&aor), &from, now);
-                Some(match self.guard.wait(&username, from.remote.ip(), now) {
+                let there = || registrar::is_there(&self.location.bindings(&aor), &from.hop, now);
+                Some(match self.guard.wait(&username, from.hop.remote.ip(), now) {
                     Some(wait) if !there() => Answer::Held(wait),
                     _ => {
-                        let udp = from.transport == Transport::Udp;
-                        let there = if udp { self.location.registered_at(&aor, &from, now) } else { None };
-                        Answer::Credentials(self.accounts.secrets(&username), there)
+                        let shared = from.hop.transport == Transport::Udp || !from.through.is_empty();
+                        let contact =
+                            if shared { self.location.registered_at(&aor, &from, now) } else { None };
+                        Answer::Credentials(self.accounts.secrets(&username), contact.map(Box::new))
                     }
                 })
             }
@@ -107,8 +108,9 @@ impl Exchange {
                 return self.wait(shard, question, Awaited::Registration(key), wait, now);
             }
             RouteTarget::Phone(phone) => {
-                let Phone { registration, local, remote } = *phone;
-                if self.location.knows(&registration, now, &self.flows) {
+                let known = self.location.knows(&phone, now, &self.flows);
+                let Phone { registration, local, remote, .. } = *phone;
+                if known {
                     return self.wait(shard, question, Awaited::Registration(registration), wait, now);
                 }
                 // It has not registered since we started, or has left: it is where it was.

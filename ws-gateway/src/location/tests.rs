@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 
 use sip_core::limits::{AWAY, GRACE};
 use sip_core::registrar::{ContactUpdate, Contacts};
-use sip_core::transport::Transport;
+use sip_core::transport::{Phone, Transport};
 
 use super::*;
 use crate::budget::Budgets;
@@ -328,6 +328,15 @@ fn rfc5626_5_3_a_phone_on_udp_is_known_for_a_day_after_its_registration() {
         world.location.update(&update, world.now, &world.flows).result.unwrap();
         let reach = |world: &World| world.ask(Awaited::Registration(key.clone()), true, GRACE, 1);
         assert_eq!(reach(&world), Reach::Now(hop));
+        // Without `reg-id` it is told from another phone of the same contact by its Call-ID (RFC 3261 §10.2).
+        let knows = |world: &World, call_id: &str| {
+            let registered_by =
+                Binding { call_id: call_id.into(), ..world.location.bindings(AOR).remove(0) }.registered_by();
+            let phone = Phone { registration: key.clone(), registered_by, local, remote: hop.remote };
+            world.location.knows(&phone, world.now, &world.flows)
+        };
+        assert!(knows(&world, "c"));
+        assert_eq!(knows(&world, "d"), known);
         world.now += Duration::from_secs(61);
         assert_eq!(reach(&world), if known { Reach::Now(hop) } else { Reach::Later });
         world.now += DATAGRAM_LEFT;

@@ -49,6 +49,40 @@ fn rfc5627_5_a_gruu_leads_to_its_instance_alone() {
     net.expect(&alice, 480);
 }
 
+/// "It is RECOMMENDED that the proxy reject the request with a 403": its dialog would be another's.
+#[test]
+fn rfc5627_6_2_nobody_begins_a_dialog_with_the_gruu_of_another() {
+    let mut net = Net::with(|config| {
+        config.registrants = [("carol".into(), ["sip:alice@example.com".into()].into())].into();
+    });
+    let (alice, bob, phone) = (ws("alice", 1), ws("bob", 2), udp("carol", 5));
+    net.register(&alice);
+    let own = gruus(&mut net, &bob, "one", 10);
+    let (public, temporary) = gruus(&mut net, &ws("alice", 3), "two", 40);
+    for (cseq, method, gruu, status) in [
+        (30, "INVITE", &public, 403),
+        (31, "INVITE", &temporary, 403),
+        (32, "SUBSCRIBE", &public, 403),
+        (33, "INVITE", &own.0, 100),
+        (34, "INVITE", &own.1, 100),
+        // It begins none.
+        (35, "MESSAGE", &public, 0),
+    ] {
+        net.send(&bob, bob.out(method, "sip:alice@example.com", cseq, "").replace(&bob.contact(), gruu));
+        if status != 0 {
+            net.expect(&bob, status);
+        }
+        assert_eq!(net.sent.is_empty(), status == 403, "{method} {gruu}");
+        net.sent.clear();
+    }
+    // Who registers for another speaks for it.
+    net.send_with_digest(&phone, "carol", &|cseq, extra| {
+        phone.invite("bob", 50 + cseq, extra).replace(&phone.contact(), &public)
+    });
+    net.expect(&phone, 100);
+    net.request(&bob, &Method::Invite);
+}
+
 /// A phone that knows no `reg-id` was started anew, twice.
 #[test]
 fn rfc5627_6_1_without_reg_id_the_contact_refreshed_last_is_called() {

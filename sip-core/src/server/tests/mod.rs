@@ -236,13 +236,16 @@ impl Net {
     fn answer_of(&mut self, question: &Question) -> Option<Answer> {
         Some(match question {
             Question::Credentials { username, aor, from } => {
-                let there = |bindings: &Vec<Binding>| registrar::is_there(bindings, from, self.now);
-                match self.guesses.wait(username, from.remote.ip(), self.now) {
+                let there = |bindings: &Vec<Binding>| registrar::is_there(bindings, &from.hop, self.now);
+                match self.guesses.wait(username, from.hop.remote.ip(), self.now) {
                     Some(wait) if !self.bindings.get(aor).is_some_and(there) => Answer::Held(wait),
                     _ => {
                         let bindings = self.bindings.get(aor).map_or(&[][..], Vec::as_slice);
                         let there = registrar::registered_at(bindings, from, self.now);
-                        Answer::Credentials(self.accounts.get(username).cloned(), there.cloned())
+                        Answer::Credentials(
+                            self.accounts.get(username).cloned(),
+                            there.cloned().map(Box::new),
+                        )
                     }
                 }
             }
@@ -284,7 +287,7 @@ impl Net {
             Question::Reach(RouteTarget::Phone(phone), _) => {
                 let Phone { registration, remote, .. } = &**phone;
                 let bindings = self.bindings.get(&registration.aor).map_or(&[][..], Vec::as_slice);
-                if registrar::is_known(bindings, registration, self.now) {
+                if registrar::is_known(bindings, phone, self.now) {
                     Answer::Reachable(Some(registrar::reach(bindings, registration, self.now)?))
                 } else {
                     Answer::Reachable(Some(Hop { remote: *remote, ..udp("bob", 0).hop }))

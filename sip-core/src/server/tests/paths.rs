@@ -1,5 +1,6 @@
 //! Registrations behind proxies whose connection is gone, and that are found by their Path (RFC 3327).
 
+use super::dialogs::works;
 use super::*;
 use crate::message::typed::Route;
 
@@ -350,4 +351,48 @@ fn rfc3327_5_3_one_connection_is_sought_for_all_who_wait() {
     }
     net.quiet();
     assert!(net.server.edges.is_empty());
+}
+
+/// All phones behind a proxy share its connections, and whoever registered last over one is not who calls over it.
+#[test]
+fn rfc3327_5_3_who_calls_through_a_proxy_is_found_along_its_path_as_well() {
+    for phones in [1, 2] {
+        let mut net = with_edge(|_| {});
+        let alice = ws("alice", 1);
+        net.register(&alice);
+        let [first, next] = [40_000, 40_001].map(|flow| tcp("bob", flow));
+        for (name, at) in
+            [("bob", 7), ("bob", 8), ("carol", 9)].into_iter().filter(|(_, at)| *at != 8 || phones == 2)
+        {
+            let through = tcp(name, 40_000);
+            net.send_with_digest(&through, name, &|more, extra| {
+                let instance =
+                    format!("+sip.instance=\"<urn:uuid:00000000-0000-4000-8000-0000000000{at:02}>\"");
+                let contact = format!("Contact: <sip:{name}@10.0.0.{at}>;{instance};reg-id=1\r\n");
+                let fields = format!("Path: {PATH}\r\n{contact}Supported: path, outbound\r\n{extra}");
+                through.register(at * 10 + more, &fields).replace("Call-ID: reg", &format!("Call-ID: {at}"))
+            });
+            net.expect(&through, 200);
+        }
+        net.send_with_digest(&first, "bob", &|cseq, extra| {
+            let fields = format!("Record-Route: <sip:203.0.113.9:5070;transport=tcp;lr>\r\n{extra}");
+            first.invite("alice", cseq, &fields).replace(&first.contact(), "sip:bob@10.0.0.7;ob")
+        });
+        net.expect(&first, 100);
+        let invite = net.request(&alice, &Method::Invite);
+        net.send(&alice, alice.answer(&invite, 200));
+        let ok = net.expect(&first, 200);
+        let (mut caller, mut callee) = (Side::caller(&first, &ok), Side::callee(&alice, &invite));
+        // The proxy has taken its own away.
+        caller.routes.remove(0);
+        net.send(&first, caller.next("ACK"));
+        net.request(&alice, &Method::Ack);
+        works(&mut net, &mut callee, &first, "INFO");
+        // Over another connection of the proxy's, and over one to it.
+        net.close(&first);
+        caller.peer = next;
+        works(&mut net, &mut caller, &alice, "INFO");
+        works(&mut net, &mut callee, &edge_peer(), "INFO");
+        works(&mut net, &mut caller, &alice, "BYE");
+    }
 }

@@ -352,6 +352,14 @@ fn rfc3261_16_4_a_preloaded_route_leads_accounts_on_where_the_configuration_says
     assert_eq!(message.uri(), "sip:198.18.0.7:5081");
     assert_eq!(routes(&message), ["<sip:x@b.example>"]);
     assert!(!message.headers().has(HeaderName::ProxyAuthorization));
+    // What a number means is for whoever is there to say.
+    let number = "tel:+49-30-123456";
+    net.send(&alice, alice.out("MESSAGE", number, 40, &preloaded("198.18.0.7:5081;lr")));
+    assert_eq!(net.request(&there, &Method::Message).uri(), number);
+    net.send_with_digest(&phone, "carol", &|cseq, extra| {
+        phone.out("INFO", number, 50 + cseq, &format!("{}{extra}", preloaded("198.18.0.7:5081;lr")))
+    });
+    assert_eq!(net.request(&there, &Method::Info).uri(), number);
     net.quiet();
 }
 

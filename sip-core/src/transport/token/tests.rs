@@ -25,7 +25,8 @@ fn address(transport: Transport, local: &str, remote: &str) -> RouteTarget {
 fn phone(aor: &str, instance: &str, reg_id: u32, remote: &str) -> RouteTarget {
     let registration = RegistrationKey { aor: aor.into(), instance: instance.into(), reg_id };
     let (local, remote) = ("192.0.2.1:5060".parse().unwrap(), remote.parse().unwrap());
-    RouteTarget::Phone(Phone { registration, local, remote }.into())
+    let registered_by = if reg_id > 0 { 0 } else { 0xfedc_ba98 };
+    RouteTarget::Phone(Phone { registration, registered_by, local, remote }.into())
 }
 
 fn peer(transport: Transport, remote: &str, domain: &str) -> RouteTarget {
@@ -43,6 +44,7 @@ fn targets() -> Vec<(RouteTarget, usize)> {
         (registration("sip:\u{e9}", "urn:uuid:+81d4fae-7dec-11d0-a765-00a0c91e6bf6", 300), 112),
         (phone("sip:alice@localhost", uuid, 1, "198.51.100.7:5060"), 108),
         (phone("sip:alice@localhost", "urn:x", 300, "[2001:db8::1]:5060"), 111),
+        (phone("sip:bob@b", "sip:bob@192.168.1.5:5060", 0, "198.51.100.7:5060"), 111),
         (RouteTarget::Flow(FlowId(0)), 47),
         (RouteTarget::Flow(FlowId(u64::MAX)), 59),
         (address(Transport::Udp, "192.0.2.9:5062", "192.0.2.1:5060"), 66),
