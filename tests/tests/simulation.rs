@@ -92,6 +92,9 @@ fn every_broken_rule_is_noticed() {
     assert_eq!(noticed(Rule::Snapshot, &["snapshots"]), "a call that was taken up is refused its session");
     assert_eq!(noticed(Rule::Keys, &["server-restart"]), "the ends of a call disagree whether it stands");
     noticed(Rule::Timeout, &["server-restart"]);
+    assert_eq!(noticed(Rule::Due, &["smooth"]), "a timer that fired is still due: a busy loop");
+    assert_eq!(noticed(Rule::Haste, &["smooth"]), "timers fire all the time: a busy loop");
+    assert_eq!(noticed(Rule::Leftover, &["smooth"]), "a timer of a transaction that is gone");
     // By a call, a registration or a message that failed, whichever comes first.
     noticed(Rule::TimerE, &["loss"]);
     noticed(Rule::Notify, &["presence"]);

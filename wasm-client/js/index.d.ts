@@ -47,7 +47,7 @@ export function isTrapezoidError(value: unknown): value is TrapezoidError;
 export type CallEnd =
   | { readonly cause: "hangup"; readonly by: "local" | "remote"; readonly reason?: string }
   | { readonly cause: "canceled"; readonly by: "local" | "remote"; readonly reason?: string }
-  | { readonly cause: "answered-elsewhere" }
+  | { readonly cause: "answered-elsewhere"; readonly reason?: string }
   /** Another call was accepted in its place. */
   | { readonly cause: "replaced" }
   | { readonly cause: "rejected"; readonly status: number }

@@ -96,7 +96,9 @@ impl From<End> for EndEvent {
                 Self { by: Some(side(by)), reason: text(reason), ..Self::of("canceled") }
             }
             End::Replaced { .. } => Self::of("replaced"),
-            End::AnsweredElsewhere => Self::of("answered-elsewhere"),
+            End::AnsweredElsewhere { reason } => {
+                Self { reason: text(Some(reason)), ..Self::of("answered-elsewhere") }
+            }
             End::Rejected { status } => Self { status: Some(status), ..Self::of("rejected") },
             End::Failed(failure) => Self::failed(crate::error::Failure::from(failure).into()),
         }

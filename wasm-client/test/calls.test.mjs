@@ -233,7 +233,8 @@ test("hangup declines what rings", async (t) => {
 test("the caller gives up", async (t) => {
   for (const [reason, expected] of [
     [[], { cause: "canceled", by: "remote" }],
-    [['Reason: SIP;cause=200;text="Call completed elsewhere"'], { cause: "answered-elsewhere" }],
+    [['Reason: SIP;cause=200;text="Call completed elsewhere"'], { cause: "answered-elsewhere", reason: "Call completed elsewhere" }],
+    [["Reason: SIP;cause=200"], { cause: "answered-elsewhere" }],
   ]) {
     await t.test(expected.cause, async (t) => {
       const { call, flow, callId, contactUri, log } = await ring(t);

@@ -70,6 +70,9 @@ export function describe(end: CallEnd): string {
       return end.by;
     }
     case "answered-elsewhere":
+      assert<Equal<typeof end.reason, string | undefined>>();
+      // @ts-expect-error: nobody of interest ended it
+      return end.by;
     case "replaced":
       // @ts-expect-error: nobody of interest ended it
       return end.by;

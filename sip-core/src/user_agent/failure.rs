@@ -73,7 +73,10 @@ pub enum End {
         reason: Option<Reasons>,
     },
     /// An incoming call was taken on another device of ours (RFC 3326: CANCEL with `Reason: SIP;cause=200`).
-    AnsweredElsewhere,
+    AnsweredElsewhere {
+        /// All that the CANCEL says.
+        reason: Reasons,
+    },
     /// Another call was accepted in its place (RFC 3891).
     Replaced {
         /// Which one.

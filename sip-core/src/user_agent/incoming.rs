@@ -357,10 +357,9 @@ impl UserAgent {
             return;
         };
         // RFC 3326 §2: another device has it.
-        let reason = reasons(cancel.headers());
-        let end = match reason.as_ref().and_then(|reason| reason.cause("SIP")) {
-            Some(200) => End::AnsweredElsewhere,
-            _ => End::Canceled { by: Side::Remote, reason },
+        let end = match reasons(cancel.headers()) {
+            Some(reason) if reason.cause("SIP") == Some(200) => End::AnsweredElsewhere { reason },
+            reason => End::Canceled { by: Side::Remote, reason },
         };
         self.refuse_offer(now, id, 487, None, end);
     }

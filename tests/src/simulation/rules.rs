@@ -14,16 +14,21 @@ const TRANSACTIONS_PER_CALL: usize = 16;
 
 /// After every input of a node.
 pub fn check(world: &mut World, id: NodeId) {
-    if let Some((rule, detail)) = broken(&world.nodes[id.0]) {
+    if let Some((rule, detail)) = broken(&world.nodes[id.0], |timers| match &mut world.saboteur {
+        Some(saboteur) => saboteur.timers(id, timers),
+        None => timers,
+    }) {
         world.violate(id, rule, detail);
     }
 }
 
-fn broken(node: &Node) -> Option<(&'static str, String)> {
+/// `told`: how many timers a phone says it has of so many.
+fn broken(node: &Node, told: impl FnOnce(usize) -> usize) -> Option<(&'static str, String)> {
     match node {
         Node::Phone(phone) => {
             let agent = &phone.agent;
-            let load = agent.load();
+            let mut load = agent.load();
+            load.timers = told(load.timers);
             let counters = agent.counters();
             if counters.malformed > 0 {
                 return Some(("somebody sent what is no SIP", format!("{counters:?}")));

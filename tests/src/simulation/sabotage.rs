@@ -1,7 +1,7 @@
 //! Rules broken on purpose, to see that it is noticed. Nothing of this is in the core: a filter between a phone and the
 //! network swallows what a broken core would not send.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use bytes::Bytes;
@@ -50,11 +50,17 @@ pub enum Rule {
     Keys,
     /// That a call has timed out is not told.
     Timeout,
+    /// A timer that fired stays due.
+    Due,
+    /// A timer fires again and again before its time.
+    Haste,
+    /// The timers of transactions that are over stay.
+    Leftover,
 }
 
 impl Rule {
     /// All of them.
-    pub const ALL: [Self; 17] = [
+    pub const ALL: [Self; 20] = [
         Self::AckOfSuccess,
         Self::AckAgain,
         Self::AckOfRefusal,
@@ -72,6 +78,9 @@ impl Rule {
         Self::Snapshot,
         Self::Keys,
         Self::Timeout,
+        Self::Due,
+        Self::Haste,
+        Self::Leftover,
     ];
 
     /// As the command line has it.
@@ -94,6 +103,9 @@ impl Rule {
             Self::Snapshot => "snapshot",
             Self::Keys => "keys",
             Self::Timeout => "timeout",
+            Self::Due => "due",
+            Self::Haste => "haste",
+            Self::Leftover => "leftover",
         }
     }
 }
@@ -116,17 +128,45 @@ pub struct Saboteur {
     acks: BTreeSet<(NodeId, String)>,
     /// All that was sent.
     sent: BTreeSet<(NodeId, u64)>,
+    /// The most timers that a node had.
+    timers: BTreeMap<NodeId, usize>,
 }
 
 impl Saboteur {
     /// Breaks this rule.
     pub const fn new(rule: Rule) -> Self {
-        Self { rule, in_timer: false, invites: BTreeSet::new(), acks: BTreeSet::new(), sent: BTreeSet::new() }
+        Self {
+            rule,
+            in_timer: false,
+            invites: BTreeSet::new(),
+            acks: BTreeSet::new(),
+            sent: BTreeSet::new(),
+            timers: BTreeMap::new(),
+        }
     }
 
     /// Whether a timer of this node shall not fire.
     pub fn stops_clock(&self, now: Instant, _node: NodeId) -> bool {
         self.rule == Rule::Clock && now.since(START) > Duration::from_secs(60)
+    }
+
+    /// When a node says that it is to be woken.
+    pub fn wakes(&self, now: Instant, at: Instant) -> Instant {
+        match self.rule {
+            Rule::Due if self.in_timer => at.min(now),
+            Rule::Haste if self.in_timer => at.min(now + Duration::from_micros(1)),
+            _ => at,
+        }
+    }
+
+    /// How many timers of transactions a node says that it has.
+    pub fn timers(&mut self, node: NodeId, timers: usize) -> usize {
+        if self.rule != Rule::Leftover {
+            return timers;
+        }
+        let most = self.timers.entry(node).or_default();
+        *most = timers.max(*most);
+        *most
     }
 
     /// Whether a server that starts anew has new keys.

@@ -209,7 +209,12 @@ fn cancelled() {
             "Reason: SIP;cause=487;text=\"No time\"",
             End::Canceled { by: Side::Remote, reason: Some(said(&[("SIP", 487, "No time")])) },
         ),
-        ("Reason: SIP;cause=200;text=\"Call completed elsewhere\"", End::AnsweredElsewhere),
+        (
+            "Reason: SIP;cause=200;text=\"Call completed elsewhere\", Q.850;cause=26;text=\"in the hall\"",
+            End::AnsweredElsewhere {
+                reason: said(&[("SIP", 200, "Call completed elsewhere"), ("Q.850", 26, "in the hall")]),
+            },
+        ),
         (
             "Reason: Q.850;cause=200",
             End::Canceled { by: Side::Remote, reason: Some(said(&[("Q.850", 200, "")])) },

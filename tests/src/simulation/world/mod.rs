@@ -114,7 +114,7 @@ pub struct World {
     no_repeats: bool,
     /// Where nothing is lost: requests that await their final answer, by who asked whom, branch and method.
     unanswered: BTreeSet<(NodeId, NodeId, String)>,
-    saboteur: Option<Saboteur>,
+    pub(super) saboteur: Option<Saboteur>,
     /// What has come over streams and is not whole, by the end it came to.
     framers: BTreeMap<(ConnectionId, NodeId), StreamFramer>,
     /// How often each node's timers fired in this second of the clock.
@@ -360,13 +360,19 @@ impl World {
             saboteur.in_timer = true;
         }
         self.settle(node);
+        // It has had its turn: what was due is done.
+        if self.timeout(node).is_some_and(|at| at <= now) {
+            self.violate(node, "a timer that fired is still due: a busy loop", "");
+        }
         if let Some(saboteur) = &mut self.saboteur {
             saboteur.in_timer = false;
         }
-        // It has had its turn: what was due is done.
-        if self.nodes[node.0].timeout().is_some_and(|at| at <= now) {
-            self.violate(node, "a timer that fired is still due: a busy loop", "");
-        }
+    }
+
+    /// When a node is to be woken.
+    fn timeout(&self, node: NodeId) -> Option<Instant> {
+        let at = self.nodes[node.0].timeout()?;
+        Some(self.saboteur.as_ref().map_or(at, |saboteur| saboteur.wakes(self.now, at)))
     }
 
     fn input(&mut self, phone: NodeId, input: user_agent::Input) {
@@ -382,7 +388,7 @@ impl World {
             Node::Server(_) => self.drain_server(id),
         }
         super::rules::check(self, id);
-        let at = self.nodes[id.0].timeout();
+        let at = self.timeout(id);
         let known = core::mem::replace(&mut self.timer_of[id.0], at);
         if known != at {
             if let Some(at) = known {
