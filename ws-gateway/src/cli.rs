@@ -11,7 +11,7 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::accounts::{self, AccountError};
-use crate::config::{Config, LOG, host, log_filter};
+use crate::config::{Config, LOG, log_filter, own_domain};
 use crate::data::{DataDirectory, write_atomically};
 use crate::gateway::{Addresses, Gateway};
 
@@ -181,7 +181,7 @@ impl User {
         let data = DataDirectory::open(&self.data.unwrap_or(config.data))?;
         let domain = &match self.domain {
             // As the configuration has it, or the two would be different realms.
-            Some(domain) => host(&domain).ok_or_else(|| {
+            Some(domain) => own_domain(&domain).ok_or_else(|| {
                 Wrong(anyhow!("--domain is \"{domain}\"; accepted: a host name without port"))
             })?,
             None => config.domain,

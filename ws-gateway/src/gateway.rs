@@ -169,7 +169,8 @@ impl Gateway {
         };
         let changes = database.as_ref().map(|_| Arc::<Changes>::default());
         let Limits { contacts_per_aor, registrations, .. } = config.limits;
-        let location = Arc::new(Location::new(contacts_per_aor, registrations, changes.clone()));
+        let location =
+            Arc::new(Location::new(contacts_per_aor, registrations, config.timeouts.away, changes.clone()));
         let exchange = Exchange::new(
             &core,
             Arc::clone(&accounts),
@@ -189,7 +190,7 @@ impl Gateway {
             .collect();
         let store = match database.zip(changes) {
             Some((database, changes)) => {
-                restore(&database, &changes, &exchange, config.timeouts.away)?;
+                restore(&database, &changes, &exchange)?;
                 Some(Writer::start(database, changes, location, accounts, metrics)?)
             }
             None => None,
@@ -280,14 +281,8 @@ impl Drop for Gateway {
 }
 
 /// Takes in the registrations of an earlier process, but not of accounts that are gone or have another password since.
-fn restore(
-    database: &Database,
-    changes: &Changes,
-    exchange: &Exchange,
-    away: Duration,
-) -> anyhow::Result<()> {
+fn restore(database: &Database, changes: &Changes, exchange: &Exchange) -> anyhow::Result<()> {
     let now = clock::now();
-    let away_until = now + away;
     let rows = database.load(|local, remote| exchange.flows.udp_to(local, remote))?;
     for Registrations { aor, account, bindings } in rows {
         let there = exchange.accounts.fingerprint(&aor);
@@ -297,7 +292,7 @@ fn restore(
             changes.note(&aor);
         }
         let bindings = if same { bindings } else { Vec::new() };
-        exchange.location.restore(aor, bindings, now, away_until);
+        exchange.location.restore(aor, bindings, now);
     }
     tracing::info!(bindings = exchange.location.len(), "registrations of before");
     Ok(())

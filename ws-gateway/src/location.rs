@@ -95,6 +95,8 @@ pub struct Location {
     /// Locked within a share's lock, never the other way round.
     contacts: Contacts,
     contacts_per_aor: usize,
+    /// How long whoever lost its connection may be away.
+    away: Duration,
     /// Bindings now.
     total: AtomicUsize,
     most: usize,
@@ -136,13 +138,15 @@ pub struct Updated {
 }
 
 impl Location {
-    /// Nobody is registered, and `most` bindings may be at once. `changes` is told whose bindings change.
-    pub fn new(contacts_per_aor: usize, most: usize, changes: Option<Arc<Changes>>) -> Self {
+    /// Nobody is registered, and `most` bindings may be at once; who loses its connection is forgotten after having been `away` so long.
+    /// `changes` is told whose bindings change.
+    pub fn new(contacts_per_aor: usize, most: usize, away: Duration, changes: Option<Arc<Changes>>) -> Self {
         Self {
             hasher: RandomState::new(),
             parts: (0..LOCKS).map(|_| Mutex::default()).collect(),
             contacts: Contacts::new(LOCKS),
             contacts_per_aor,
+            away,
             total: AtomicUsize::new(0),
             most,
             calls: Waiting::new(CALLS),
@@ -152,11 +156,11 @@ impl Location {
         }
     }
 
-    /// Takes in what an earlier process knew. Whoever has neither a hop nor a Path must come back by `away_until` or is forgotten.
-    pub fn restore(&self, aor: SmolStr, mut bindings: Vec<Binding>, now: Instant, away_until: Instant) {
+    /// Takes in what an earlier process knew. Whoever has neither a hop nor a Path must come back in time or is forgotten.
+    pub fn restore(&self, aor: SmolStr, mut bindings: Vec<Binding>, now: Instant) {
         let before = bindings.len();
-        for binding in bindings.iter_mut().filter(|binding| binding.hop.is_none() && !binding.has_way(now)) {
-            binding.expires_at = binding.expires_at.min(away_until);
+        for binding in bindings.iter_mut().filter(|binding| binding.hop.is_none()) {
+            part(binding, now, self.away);
         }
         bindings.retain(|binding| binding.expires_at > now);
         if bindings.len() < before || bindings.is_empty() {
@@ -314,16 +318,21 @@ impl Location {
         self.wake(entry, now)
     }
 
-    /// Drops what has ended everywhere. To be called now and then.
-    pub fn sweep(&self, now: Instant, flows: &Flows) {
+    /// Drops what has ended everywhere. To be called now and then. Gives who is to be told of it.
+    pub fn sweep(&self, now: Instant, flows: &Flows) -> Vec<Told> {
+        let mut told = Vec::new();
         for part in &self.parts {
             part.lock().retain(|_, entry| {
                 self.refresh(entry, now, flows);
                 self.forget(entry, now);
                 entry.watches.take_if(|watches| !watches.lasts(&self.watchers, now));
+                if let Some(watches) = &mut entry.watches {
+                    told.extend(watches.untold(now));
+                }
                 !entry.is_empty()
             });
         }
+        told
     }
 
     /// Bindings now, those that are away included.
@@ -338,7 +347,7 @@ impl Location {
 
     fn refresh(&self, entry: &mut Entry, now: Instant, flows: &Flows) {
         let before = entry.bindings.len();
-        entry.refresh(now, flows, |ended| {
+        entry.refresh(now, self.away, flows, |ended| {
             self.contacts.remove(&ended.key.aor, ended);
             self.changed(&ended.key.aor);
         });
@@ -401,17 +410,21 @@ impl Waiting {
 }
 
 impl Entry {
-    fn refresh(&mut self, now: Instant, flows: &Flows, ended: impl Fn(&Binding)) {
-        let Self { bindings, left, .. } = self;
+    fn refresh(&mut self, now: Instant, away: Duration, flows: &Flows, ended: impl Fn(&Binding)) {
+        let Self { bindings, left, watches, .. } = self;
         left.retain(|left| flows.is_open(left.hop.flow) && left.until.is_none_or(|until| until > now));
         bindings.retain_mut(|binding| {
             if binding.hop.is_some_and(|hop| !flows.is_open(hop.flow)) {
                 binding.hop = None;
+                part(binding, now, away);
             }
             let lasts = binding.expires_at > now;
             if !lasts {
                 ended(binding);
                 note(left, binding, now);
+                if let Some(watches) = watches {
+                    watches.lapsed = true;
+                }
             }
             lasts
         });
@@ -433,6 +446,14 @@ impl Entry {
 
     fn is_empty(&self) -> bool {
         self.bindings.is_empty() && self.waiters.is_empty() && self.left.is_empty() && self.watches.is_none()
+    }
+}
+
+/// Whoever lost its connection comes back soon or not at all: a page that was closed is called in vain no longer, and with
+/// everything else that waits for it, until its registration would have ended (RFC 5626 §9.3 removes it, too). A Path is a way.
+fn part(binding: &mut Binding, now: Instant, away: Duration) {
+    if !binding.has_way(now) {
+        binding.expires_at = binding.expires_at.min(now + away);
     }
 }
 

@@ -94,6 +94,36 @@ async fn calls_over_ipv6_and_between_the_families() {
     assert_eq!(seen, [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1]);
 }
 
+/// RFC 3261 §25.1: the domain is an IPv6 address, in brackets in every URI.
+#[tokio::test]
+async fn rfc3261_25_1_a_domain_that_is_an_ipv6_address() {
+    let listen = "[[udp]]\nlisten = \"[::1]:0\"\n";
+    for written in ["2001:DB8::7", "[2001:db8::7]"] {
+        let file =
+            format!("development = true\ndomain = \"{written}\"\n[http]\nlisten = \"[::1]:0\"\n{listen}");
+        let read = ws_gateway::Config::parse(std::path::Path::new("gateway.toml"), &file).unwrap();
+        let running = start_with(|config| *config = ws_gateway::Config { data: config.data.clone(), ..read });
+        let domain = "[2001:db8::7]";
+        let (aor, uri) = (format!("sip:alice@{domain}"), format!("sip:{domain}"));
+        let mut phone = UdpPeer::new(running.gateway.addresses().udp.unwrap()).await;
+        let contact = format!("Contact: {}\r\n", phone.contact("alice"));
+        let to = format!("<{aor}>");
+        phone.send(&phone.request("REGISTER", &uri, &aor, &to, "six", 1, &contact)).await;
+        let challenged = phone.receive().await;
+        assert_eq!(challenged.status(), 401, "{}", challenged.0);
+        let password = running.password("alice");
+        let proof = credentials(challenged.header("WWW-Authenticate"), "alice", &password, "REGISTER", &uri);
+        let headers = format!("{contact}Authorization: {proof}\r\n");
+        phone.send(&phone.request("REGISTER", &uri, &aor, &to, "six", 2, &headers)).await;
+        let registered = phone.receive().await;
+        assert_eq!(registered.status(), 200, "{}", registered.0);
+        // She writes to herself.
+        let message = phone.request("MESSAGE", &aor, "sip:x@example.com", &to, "m", 1, "");
+        phone.send(&message).await;
+        assert!(phone.receive().await.start_line().starts_with("MESSAGE sip:alice@"));
+    }
+}
+
 /// REGISTER with these headers, challenged, again.
 async fn register_with(
     peer: &mut impl Peer,

@@ -13,6 +13,7 @@ use sip_core::transport::{FlowId, Hop, Transport};
 use sip_core::user_agent::{self, Aor, Event, SubscriptionUpdate, UserAgent};
 use support::peers::{Peer, TcpPeer, UdpPeer, WsPeer};
 use support::{PATIENCE, Running, Sip, start, start_with};
+use tokio_tungstenite::tungstenite::Message;
 
 /// Our own user agent on a real WebSocket.
 struct Page {
@@ -55,9 +56,12 @@ impl Page {
                     _ => {}
                 }
             }
-            let Sip(text) = tokio::time::timeout(2 * PATIENCE, self.peer.receive()).await.expect("something");
+            // A NOTIFY comes 5 s after the one before.
+            let next = tokio::time::timeout(2 * PATIENCE, self.peer.next_message());
+            let Some(Message::Text(text)) = next.await.expect("something") else { panic!("no text") };
             let now = self.now();
-            let input = user_agent::Input::Received { from: self.hop, message: text.into() };
+            let message = text.to_string().into();
+            let input = user_agent::Input::Received { from: self.hop, message };
             self.agent.handle_input(now, input);
         }
     }

@@ -70,6 +70,28 @@ async fn a_browser_is_away_after_a_restart_and_forgotten_unless_it_comes_back() 
     drop(running);
 }
 
+/// A page that was closed, and did not say so: who calls is not kept waiting for it until its registration would have ended.
+#[tokio::test]
+async fn rfc5626_9_3_a_browser_that_was_closed_is_forgotten_after_a_while() {
+    let (running, config) = restartable(|config| config.timeouts.away = Duration::from_secs(1));
+    let mut browser = WsPeer::new(config.http.listen.address).await;
+    assert_eq!(browser.register("alice", &running.password("alice"), "r", "").await.status(), 200);
+    drop(browser);
+    running.wait_for_metric("trapezoid_flows{transport=\"ws\"}", 0).await;
+    let mut watcher = UdpPeer::new(config.udp[0].listen.address).await;
+    let password = running.password("alice");
+    let known = register(&mut watcher, "alice", &password, "w", 1, "").await;
+    assert_eq!(known.all("Contact").len(), 1, "{}", known.0);
+    tokio::time::sleep(Duration::from_millis(1_100)).await;
+    let (alice, bob) = ("sip:alice@localhost", "sip:bob@example.com");
+    let began = std::time::Instant::now();
+    watcher.send(&watcher.request("MESSAGE", alice, bob, "<sip:alice@localhost>", "m", 1, "")).await;
+    let refused = watcher.receive().await;
+    assert_eq!(refused.start_line(), "SIP/2.0 480 Callee Not Registered");
+    assert!(began.elapsed() < Duration::from_secs(2));
+    assert_eq!(running.metric("trapezoid_bindings").await, 0);
+}
+
 #[tokio::test]
 async fn in_memory_nothing_outlives_the_process() {
     let (running, config) = restartable(|config| config.location = Kept::Memory);

@@ -91,8 +91,9 @@ pub const WRITE: Duration = Duration::from_secs(10);
 /// For opening a TCP connection to a phone. Then there is no way to it: the request fails.
 pub const DIAL: Duration = Duration::from_secs(5);
 
-/// From a restart until a browser, or a phone on TCP, that was registered must have connected again. Then its
-/// registration is forgotten. A phone on UDP stays for as long as it registered.
+/// From a restart, or from when its connection was found to be lost, until a browser, or a phone on TCP, that was registered must have
+/// connected again. Then its registration is forgotten, and its calls, which go on, wait for it alone. A phone on UDP, or behind a
+/// proxy that added a Path, stays for as long as it registered.
 pub const AWAY: Duration = Duration::from_secs(30);
 
 /// How often a peer is asked whether it is there.

@@ -43,9 +43,9 @@ pub(super) fn parse(path: &Path, text: &str) -> Result<Config, ConfigError> {
         None => true,
     };
     let domain = match top.take("domain") {
-        Some(value) => value.text(DOMAIN, host)?,
+        Some(value) => value.text(DOMAIN, own_domain)?,
         None if development => defaults::DOMAIN.into(),
-        None => top.require("domain", DOMAIN)?.text(DOMAIN, host)?,
+        None => top.require("domain", DOMAIN)?.text(DOMAIN, own_domain)?,
     };
     let aliases = match top.take("aliases") {
         Some(value) => {
@@ -349,8 +349,17 @@ fn digest(value: Value<'_>) -> Result<Vec<Algorithm>, ConfigError> {
     if algorithms.is_empty() { Err(refusal) } else { Ok(algorithms) }
 }
 
-/// A host name, in lower case, or an IP address; `None`: it is neither.
-pub fn host(text: &str) -> Option<String> {
+/// The domain of addresses-of-record, and the realm: a host as it stands in a URI. `None`: it is none.
+pub fn own_domain(text: &str) -> Option<String> {
+    let plain = text.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(text);
+    match plain.parse::<IpAddr>() {
+        Ok(IpAddr::V6(ip)) => Some(format!("[{ip}]")),
+        _ => host(text),
+    }
+}
+
+/// A host name, in lower case, or an IP address without brackets; `None`: it is neither.
+pub(super) fn host(text: &str) -> Option<String> {
     if text.parse::<IpAddr>().is_ok() {
         return Some(text.into());
     }

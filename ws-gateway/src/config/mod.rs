@@ -26,7 +26,7 @@ use sip_core::auth::{Algorithm, Patience};
 use sip_core::server::{ForwardRule, Routing, StaticRoute};
 
 pub use error::ConfigError;
-pub use file::host;
+pub use file::own_domain;
 pub use load_balancers::{LoadBalancers, Port};
 pub use log::{LOG, log_filter};
 pub use memory::Memory;
@@ -37,7 +37,7 @@ pub use registrar::Registrar;
 /// Everything the gateway can be told.
 #[derive(Clone, Debug)]
 pub struct Config {
-    /// The SIP domain: what stands after the `@` of our addresses-of-record, and the digest realm.
+    /// The SIP domain: what stands after the `@` of our addresses-of-record, and the digest realm. An IPv6 address is in brackets.
     pub domain: String,
     /// Other host names and addresses that mean us. Each bound address is one by itself.
     pub aliases: Vec<String>,
@@ -205,7 +205,7 @@ pub struct Timeouts {
     pub write: Duration,
     /// Opening a TCP connection to a phone.
     pub dial: Duration,
-    /// From a restart until a browser, or a phone on TCP, that was registered must have connected again.
+    /// From a restart, or the loss of its connection, until a browser, or a phone on TCP, that was registered must have connected again.
     pub away: Duration,
     /// From the wish to stop until what is left is cut off.
     pub stop: Duration,

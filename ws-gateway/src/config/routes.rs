@@ -47,7 +47,7 @@ fn route(
     let domain = match &said {
         Some(value) => {
             let domain = value.text(DOMAIN, domain)?;
-            if own.iter().any(|own| own.eq_ignore_ascii_case(domain.trim_matches(['[', ']']))) {
+            if own.iter().any(|own| is_same(own, &domain)) {
                 return Err(value.refuse(OTHER));
             }
             Some(domain)
@@ -70,6 +70,12 @@ fn route(
     } else {
         Ok((StaticRoute { domain, numbers, peers: shares }, hidden))
     }
+}
+
+/// With brackets or without.
+fn is_same(own: &str, domain: &str) -> bool {
+    let plain = |host: &str| host.trim_matches(['[', ']']).to_ascii_lowercase();
+    plain(own) == plain(domain)
 }
 
 fn domain(text: &str) -> Option<SmolStr> {

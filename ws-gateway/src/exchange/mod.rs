@@ -250,7 +250,9 @@ impl Exchange {
                 }
             }
             if sweep <= now {
-                self.location.sweep(now, &self.flows);
+                for Told { shard, id } in self.location.sweep(now, &self.flows) {
+                    self.turn(shard, Input::Changed(id));
+                }
                 self.targets.sweep(now);
                 sweep = now + SWEEP;
             }

@@ -25,7 +25,7 @@ fn exchange(directory: &tempfile::TempDir) -> Arc<Exchange> {
         Dialer::new(Locals::default(), None, Admission::new(&limits, LoadBalancers::default()), tasks, stop);
     let metrics = Metrics::register(&mut Registry::default());
     let config = Config::new("localhost", [1; 32], [2; 32]);
-    let location = Arc::new(Location::new(10, 100, None));
+    let location = Arc::new(Location::new(10, 100, Duration::from_secs(30), None));
     Arc::new(Exchange::new(
         &config,
         Arc::new(accounts),

@@ -26,7 +26,7 @@ struct World {
 impl World {
     fn new() -> Self {
         let now = Instant::from_micros(1_000_000);
-        let location = Location::new(10, 100, None);
+        let location = Location::new(10, 100, Duration::from_secs(30), None);
         Self { location, flows: Flows::new(now, Metrics::default()), now }
     }
 
@@ -111,6 +111,41 @@ fn a_binding_outlives_its_flow_and_is_found_again_over_the_next() {
     let waiter = Waiter { shard: 3, question: QuestionId(2) };
     assert_eq!(world.register(&next, 2), [Woken { waiter, hop: next.hop().unwrap() }]);
     assert!(world.register(&next, 3).is_empty(), "told once");
+}
+
+/// A page that was closed is not called in vain for as long as it had registered; what has a Path has a way.
+#[test]
+fn rfc5626_9_3_who_lost_its_connection_is_forgotten_after_a_while() {
+    let mut world = World::new();
+    let flow = world.connect(1);
+    world.register(&flow, 1);
+    world.flows.close(&flow).for_each(drop);
+    let known = |world: &World| world.location.lookup(AOR, world.now, &world.flows).len();
+    assert_eq!(known(&world), 1);
+    world.now += Duration::from_secs(29);
+    assert_eq!((known(&world), world.location.len()), (1, 1));
+    world.now += Duration::from_secs(2);
+    assert_eq!((known(&world), world.location.len()), (0, 0));
+    // Its dialogs wait for it all the same.
+    assert_eq!(world.reach(1), Reach::Later);
+    let next = world.connect(2);
+    assert_eq!(world.register(&next, 2).len(), 1);
+    // It is back in time.
+    world.flows.close(&next).for_each(drop);
+    assert_eq!(known(&world), 1);
+    let third = world.connect(3);
+    world.register(&third, 3);
+    world.now += Duration::from_secs(59);
+    assert_eq!(known(&world), 1);
+    // Behind a proxy.
+    let entry = |world: &World, path: &str| {
+        world.location.part(AOR).lock().get_mut(AOR).unwrap().bindings[0].path = path.into();
+    };
+    world.register(&third, 4);
+    entry(&world, "<sip:edge.example;lr>");
+    world.flows.close(&third).for_each(drop);
+    world.now += Duration::from_secs(59);
+    assert_eq!(known(&world), 1);
 }
 
 #[test]
@@ -272,14 +307,13 @@ fn whose_a_contact_is() {
         key: RegistrationKey { aor: "sip:eve@localhost".into(), ..key() },
         ..world.location.bindings(AOR).remove(0)
     };
-    let later = world.now + Duration::from_secs(60);
-    world.location.restore("sip:eve@localhost".into(), vec![other.clone()], world.now, later);
+    world.location.restore("sip:eve@localhost".into(), vec![other.clone()], world.now);
     assert_eq!((world.location.owner(CONTACT), world.location.contacts.len()), (None, 2));
     assert_eq!(world.location.end(&"sip:eve@localhost".into(), true, world.now, &world.flows).0, 1);
     assert_eq!(world.location.owner(CONTACT), Some(AOR.into()));
     // A domain's name is nobody's to look for.
     let named = Binding { contact: "sip:eve@b.example".into(), ..other };
-    world.location.restore("sip:eve@localhost".into(), vec![named], world.now, later);
+    world.location.restore("sip:eve@localhost".into(), vec![named], world.now);
     assert_eq!((world.location.owner("sip:eve@b.example"), world.location.contacts.len()), (None, 1));
     world.now += Duration::from_secs(61);
     world.location.sweep(world.now, &world.flows);
@@ -291,7 +325,7 @@ fn whose_a_contact_is() {
 fn rfc3261_10_3_what_ends_is_noted_for_the_disk() {
     let mut world = World::new();
     let changes = Arc::<Changes>::default();
-    world.location = Location::new(10, 100, Some(Arc::clone(&changes)));
+    world.location = Location::new(10, 100, Duration::from_secs(30), Some(Arc::clone(&changes)));
     let flow = world.connect(1);
     for (row, look) in [true, false].into_iter().enumerate() {
         world.register(&flow, row as u32 + 1);

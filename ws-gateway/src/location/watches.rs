@@ -34,6 +34,8 @@ pub(super) struct Watches {
     held: Vec<Held>,
     /// How bindings ended lately, the newest last.
     ended: VecDeque<Ended>,
+    /// Bindings ran out since somebody was told, some of them before their time.
+    pub(super) lapsed: bool,
 }
 
 #[derive(Debug)]
@@ -57,6 +59,14 @@ impl Watches {
             self.ended.pop_front();
         }
         self.held.iter().filter(|held| held.until > now).map(|held| held.told).collect()
+    }
+
+    /// Who is to be told of what ran out.
+    pub(super) fn untold(&mut self, now: Instant) -> Vec<Told> {
+        if !std::mem::take(&mut self.lapsed) {
+            return Vec::new();
+        }
+        self.note(std::iter::empty(), &[], now)
     }
 
     /// Lets go those that are not kept.

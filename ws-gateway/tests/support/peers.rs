@@ -284,7 +284,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WsPeer<S> {
 
     /// The next WebSocket message; `None` when the socket ended.
     pub(crate) async fn receive_message(&mut self) -> Option<Message> {
-        timeout(PATIENCE, self.socket.next()).await.expect("comes in time")?.ok()
+        timeout(PATIENCE, self.next_message()).await.expect("comes in time")
+    }
+
+    /// The same, whenever it comes.
+    pub(crate) async fn next_message(&mut self) -> Option<Message> {
+        self.socket.next().await?.ok()
     }
 }
 

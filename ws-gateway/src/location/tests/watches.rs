@@ -88,6 +88,27 @@ fn who_watches_is_told_of_changes_and_how_bindings_ended() {
     assert!(world.is_empty());
 }
 
+/// RFC 3680 §4.7: also of what ends before the time that was told.
+#[test]
+fn who_watches_is_told_of_who_lost_its_connection_and_stayed_away() {
+    let mut world = World::new();
+    assert!(world.watch(AOR, 1, "bob", Hold::Begin).is_ok());
+    let sweep = |world: &World| world.location.sweep(world.now, &world.flows);
+    for (cseq, look) in [(1, false), (2, true)] {
+        let flow = world.connect(1);
+        world.register(&flow, cseq);
+        world.flows.close(&flow).for_each(drop);
+        assert_eq!(sweep(&world), []);
+        world.now += Duration::from_secs(31);
+        if look {
+            // Whoever notices it first.
+            assert!(world.location.lookup(AOR, world.now, &world.flows).is_empty());
+        }
+        assert_eq!(sweep(&world), [told(1)]);
+        assert_eq!(sweep(&world), []);
+    }
+}
+
 #[test]
 fn watches_are_capped_and_lapse() {
     let mut world = World::new();
