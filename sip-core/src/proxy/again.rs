@@ -10,7 +10,7 @@ use bytes::Bytes;
 use super::best::Final;
 use super::context::{Branch, Context, State, TIMER_C};
 use super::shapes::Turn;
-use super::table::Proxy;
+use super::table::{ANSWERED_ELSEWHERE, Leg, Proxy};
 use crate::message::Method;
 use crate::transaction::{ClientId, ServerId};
 use crate::transport::{Hop, RouteTarget};
@@ -77,7 +77,7 @@ impl Proxy {
             return false;
         };
         branch.state = State::Replaced;
-        let trusted = branch.trusted;
+        let trusted = self.clients.get(&client).is_some_and(|leg| leg.trusted);
         context.awaited += 1;
         self.absences.push_back(Absence { server, sent, trusted });
         true
@@ -86,23 +86,28 @@ impl Proxy {
     /// The receiver is back over this hop; `None`: it is not, and its branch ends.
     pub fn again(&mut self, turn: &mut Turn<'_>, absence: Absence, hop: Option<Hop>) {
         let Absence { server, sent, trusted } = absence;
-        let Some(mut context) = self.contexts.remove(&server) else {
+        let context = self.contexts.remove(&server);
+        let waits = context.as_ref().is_some_and(|context| !context.is_settled());
+        let client = hop.filter(|_| waits || !sent.within).and_then(|hop| sent.send(turn, hop));
+        if !waits && let Some(client) = client {
             // Nobody waits for its answer any more. Whoever rings is told, once it has answered (§9.1).
-            let client = hop.filter(|_| !sent.within);
-            let client = client.and_then(|hop| sent.send(turn, hop));
-            client.map(|client| turn.layer.cancel(turn.now, client));
-            return;
-        };
+            let answered =
+                context.as_ref().map_or(self.answered.get(&server).is_some(), |context| context.answered);
+            match answered {
+                true => turn.layer.cancel_because(turn.now, client, ANSWERED_ELSEWHERE),
+                false => turn.layer.cancel(turn.now, client),
+            };
+        }
+        let Some(mut context) = context else { return };
         context.awaited = context.awaited.saturating_sub(1);
-        let hop = hop.filter(|_| !context.is_settled());
-        let client = hop.and_then(|hop| sent.send(turn, hop));
+        let client = client.filter(|_| waits);
         let Some(client) = client else {
             self.counters.unreachable += 1;
             context.branches.push(Branch::failed(480));
             return self.settle(turn, server, context);
         };
         self.counters.repeated += 1;
-        self.clients.insert(client, server);
+        self.clients.insert(client, Leg { server, trusted });
         let timer_c = context.is_invite().then(|| turn.now + TIMER_C);
         let breadth = context.breadth_left();
         context.branches.push(Branch {
@@ -111,7 +116,6 @@ impl Proxy {
             breadth,
             rang: !sent.within,
             again: Some(sent),
-            trusted,
             ..Branch::ended(Final::Local(480))
         });
         self.settle(turn, server, context);

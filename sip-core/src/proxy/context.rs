@@ -91,12 +91,10 @@ pub(super) struct Branch {
     pub(super) spares: Vec<Target>,
     /// What went to a registered receiver within a dialog, or made it ring: it waits for it when its flow is lost.
     pub(super) again: Option<Sent>,
-    /// Other servers of the same domain.
-    pub(super) detours: Detours,
+    /// See [`Target::detours`].
+    pub(super) detours: Option<Box<Detours>>,
     /// When silence has lasted too long, as long as there is something else to try.
     pub(super) patience: Option<Instant>,
-    /// It went to somebody of our trust domain.
-    pub(super) trusted: bool,
     /// There was a response.
     pub(super) heard: bool,
     /// One above 100.
@@ -104,10 +102,10 @@ pub(super) struct Branch {
 }
 
 /// Where a copy for another domain went, and where it may go if that fails (RFC 3263 §4.3).
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Detours {
-    /// Whom it went to; `None` for a registered contact, which is reached over its flow or not at all.
-    pub hop: Option<Hop>,
+    /// Whom it went to.
+    pub hop: Hop,
     /// The other ways, in the order they are to be tried.
     pub ways: Vec<Way>,
     /// The user part that the Request-URI gets, with the way's domain as its host; `None`: it stays as it is.
@@ -116,11 +114,6 @@ pub struct Detours {
     pub contact: Option<SmolStr>,
     /// See [`RouteTarget::Peer`](crate::transport::RouteTarget::Peer).
     pub onward: bool,
-}
-
-impl Detours {
-    /// Those of a registered contact.
-    pub const NONE: Self = Self { hop: None, ways: Vec::new(), user: None, contact: None, onward: false };
 }
 
 #[derive(Debug)]
@@ -151,9 +144,8 @@ impl Branch {
             given_up: false,
             spares: Vec::new(),
             again: None,
-            detours: Detours::NONE,
+            detours: None,
             patience: None,
-            trusted: false,
             heard: false,
             rang: false,
         }
@@ -239,14 +231,9 @@ impl Context {
         Some(best(self.finals()).unwrap_or(CANCELLED))
     }
 
-    /// Nothing more can come of it.
+    /// An answer went back, and nothing more can come of it but further 2xx to INVITE.
     pub(super) fn is_over(&self) -> bool {
-        self.answered
-            && self.branches.iter().all(|branch| match branch.state {
-                State::Pending { .. } => false,
-                State::Accepted => branch.client.is_none(),
-                State::Ended(_) | State::Replaced => true,
-            })
+        self.answered && !self.branches.iter().any(Branch::is_pending)
     }
 
     /// The next time this context asks for attention.

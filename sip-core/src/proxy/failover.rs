@@ -1,6 +1,7 @@
 //! When a server of another domain fails, the next one is tried (RFC 3263 §4.3): a new copy with a new branch in the place
 //! of the old, never two at once.
 
+use alloc::boxed::Box;
 use alloc::vec::Vec;
 
 use super::Detours;
@@ -20,7 +21,7 @@ pub struct Retry {
     /// Its server transaction.
     pub server: ServerId,
     /// What there is to try.
-    pub detours: Detours,
+    pub detours: Box<Detours>,
     /// How the branch ends if there is none.
     how: Final,
 }
@@ -67,7 +68,7 @@ impl Proxy {
     pub(super) fn fail(&mut self, server: ServerId, context: &mut Context, client: ClientId, how: Final) {
         let settled = context.is_settled();
         let Some(branch) = context.branch_of(client).filter(|branch| branch.is_pending()) else { return };
-        let Some(hop) = branch.detours.hop else { return end(context, client, how) };
+        let Some(detours) = &branch.detours else { return end(context, client, how) };
         let how = match how {
             // The flow of a contact that is gone is an absence, a domain's server that is gone a fault.
             Final::Local(480) => Final::Local(500),
@@ -77,12 +78,10 @@ impl Proxy {
         if branch.heard && matches!(how, Final::Local(_)) {
             return end(context, client, how);
         }
-        self.failures.push_back(Failure { hop, retry_after: retry_after(&how) });
-        if branch.detours.ways.is_empty() || settled || branch.given_up {
-            return end(context, client, how);
-        }
+        self.failures.push_back(Failure { hop: detours.hop, retry_after: retry_after(&how) });
+        let more = !detours.ways.is_empty() && !settled && !branch.given_up;
+        let Some(detours) = branch.detours.take_if(|_| more) else { return end(context, client, how) };
         branch.state = State::Replaced;
-        let detours = core::mem::take(&mut branch.detours);
         context.awaited += 1;
         self.retries.push_back(Retry { server, detours, how });
     }

@@ -19,6 +19,10 @@ pub enum Asserted {
 }
 
 impl Asserted {
+    pub(super) const fn is_ours(&self) -> bool {
+        matches!(self, Self::Ours(_))
+    }
+
     /// The address-of-record that proved itself here.
     pub fn account(&self) -> Option<SmolStr> {
         match self {

@@ -8,6 +8,7 @@
 //! when one fails.
 
 mod again;
+mod answered;
 mod best;
 mod branch;
 mod context;

@@ -111,8 +111,7 @@ impl From<Target> for Targets {
 impl Inbound {
     /// Its sender, whose flow is gone.
     pub(super) fn lost(&self) -> Lost {
-        let ours = matches!(self.asserted, Asserted::Ours(_));
-        Lost { server: self.server, sender: self.sender.clone(), ours }
+        Lost { server: self.server, sender: self.sender.clone(), ours: self.asserted.is_ours() }
     }
 }
 
@@ -131,8 +130,9 @@ pub struct Target {
     pub q: QValue,
     /// Other flows of the same instance, newest first: one is tried when this one has failed (RFC 5626 §7).
     pub spares: Vec<Self>,
-    /// Other servers of the same domain.
-    pub detours: Detours,
+    /// Where else it may go, if that is to another domain; `None` for a registered contact, which is reached over its flow or not at
+    /// all.
+    pub detours: Option<Box<Detours>>,
     /// Whether whoever is there is of our trust domain (RFC 3325 §3).
     pub trusted: bool,
 }
@@ -141,7 +141,7 @@ impl Target {
     /// The only one of its weight and instance.
     pub fn new(contact: Option<SmolStr>, hop: Hop, receiver: RouteTarget) -> Self {
         let (path, q, spares) = (SmolStr::new_static(""), QValue::ONE, Vec::new());
-        Self { contact, hop, receiver, path, q, spares, detours: Detours::NONE, trusted: false }
+        Self { contact, hop, receiver, path, q, spares, detours: None, trusted: false }
     }
 
     /// Whether the connection to it may be used in the other direction (RFC 5923 §5): it is TLS, and to another server.

@@ -10,6 +10,7 @@ use bytes::Bytes;
 use smol_str::SmolStr;
 
 use super::again::Absence;
+use super::answered::Answered;
 use super::best::Final;
 use super::context::{Context, LOST_CALLER, State, TIMER_C};
 use super::failover::{Failure, Retry};
@@ -29,7 +30,9 @@ use crate::transport::RouteTarget;
 pub struct Proxy {
     pub(super) settings: Settings,
     pub(super) contexts: ById<ServerId, Box<Context>>,
-    pub(super) clients: ById<ClientId, ServerId>,
+    /// What is left of calls that are answered.
+    pub(super) answered: ById<ServerId, Box<Answered>>,
+    pub(super) clients: ById<ClientId, Leg>,
     deadlines: BTreeSet<(Instant, ServerId)>,
     pub(super) wanted: VecDeque<Wanted>,
     /// Requests whose target failed while there are others.
@@ -45,12 +48,22 @@ pub struct Proxy {
     pub(super) counters: Counters,
 }
 
+/// What a client transaction is for.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Leg {
+    /// The request that it is a copy of.
+    pub(super) server: ServerId,
+    /// It went to somebody of our trust domain.
+    pub(super) trusted: bool,
+}
+
 impl Proxy {
     /// A proxy with nothing on its way.
     pub const fn new(settings: Settings) -> Self {
         Self {
             settings,
             contexts: ById::new(),
+            answered: ById::new(),
             clients: ById::new(),
             deadlines: BTreeSet::new(),
             wanted: VecDeque::new(),
@@ -75,7 +88,10 @@ impl Proxy {
     /// Cancels a request's branches because its sender sent CANCEL (§16.10). `reason` is what its Reason says, which goes
     /// on (RFC 3326 §2). `false`: it is not on its way here.
     pub fn cancel(&mut self, turn: &mut Turn<'_>, server: ServerId, reason: Option<&str>) -> bool {
-        let Some(mut context) = self.contexts.remove(&server) else { return false };
+        let Some(mut context) = self.contexts.remove(&server) else {
+            // §9.2: it has no effect on what is answered.
+            return self.answered.get(&server).is_some();
+        };
         context.cancelled = true;
         cancel_pending(turn, &context, reason);
         self.settle(turn, server, context);
@@ -84,12 +100,14 @@ impl Proxy {
 
     /// Who sent a request that is on its way.
     pub fn sender(&self, server: ServerId) -> Option<&RouteTarget> {
-        self.contexts.get(&server).map(|context| &context.inbound.sender)
+        let open = self.contexts.get(&server).map(|context| &context.inbound.sender);
+        open.or_else(|| self.answered.get(&server).map(|answered| &answered.sender))
     }
 
     /// Whose identity a request asserts that is on its way.
     pub fn asserted(&self, server: ServerId) -> Option<&Asserted> {
-        self.contexts.get(&server).map(|context| &context.inbound.asserted)
+        let open = self.contexts.get(&server).map(|context| &context.inbound.asserted);
+        open.or_else(|| self.answered.get(&server).map(|answered| &answered.asserted))
     }
 
     /// The flow of a pending request's sender is gone. Unless it repeats its request over another or
@@ -97,7 +115,9 @@ impl Proxy {
     ///
     /// `None`: it is not on its way here.
     pub fn caller_lost(&mut self, turn: &mut Turn<'_>, server: ServerId) -> Option<Lost> {
-        let mut context = self.contexts.remove(&server)?;
+        let Some(mut context) = self.contexts.remove(&server) else {
+            return self.answered.get(&server).map(|answered| answered.lost(server));
+        };
         let lost = context.inbound.lost();
         if !context.answered {
             let flow = turn.layer.server_hop(server).map(|hop| hop.flow);
@@ -117,10 +137,13 @@ impl Proxy {
             // A server transaction's end is no news: the context lives as long as its branches.
             _ => return,
         };
-        let Some(server) = self.clients.get(&client).copied() else { return };
-        let Some(mut context) = self.contexts.remove(&server) else { return };
+        let Some(leg) = self.clients.get(&client).copied() else { return };
+        let server = leg.server;
+        let Some(mut context) = self.contexts.remove(&server) else {
+            return self.handle_accepted(turn, client, leg, &event);
+        };
         match event {
-            Event::Response { response, .. } => self.receive(turn, server, &mut context, client, response),
+            Event::Response { response, .. } => self.receive(turn, leg, &mut context, client, response),
             Event::TimedOut { .. } => {
                 self.fail(server, &mut context, client, Final::Local(408));
                 // RFC 4320 §4.2: its sender's own timer has fired as well, and nobody waits for another answer.
@@ -149,7 +172,7 @@ impl Proxy {
     fn receive(
         &mut self,
         turn: &mut Turn<'_>,
-        server: ServerId,
+        Leg { server, trusted }: Leg,
         context: &mut Context,
         client: ClientId,
         response: Response,
@@ -159,8 +182,8 @@ impl Proxy {
         let Some(branch) = context.branch_of(client) else { return };
         (branch.patience, branch.heard) = (None, true);
         // Only who is called here may send its caller on at our cost: other domains tell theirs.
-        let (here, given_up) = (branch.detours.hop.is_none(), branch.given_up);
-        let trust = Trust { from: branch.trusted, to };
+        let (here, given_up) = (branch.detours.is_none(), branch.given_up);
+        let trust = Trust { from: trusted, to };
         match response.status() {
             // §16.7 step 4: a 100 is never forwarded.
             100 => {}
@@ -207,7 +230,7 @@ impl Proxy {
         }
     }
 
-    fn respond(&mut self, turn: &mut Turn<'_>, server: ServerId, status: u16, bytes: Bytes) {
+    pub(super) fn respond(&mut self, turn: &mut Turn<'_>, server: ServerId, status: u16, bytes: Bytes) {
         self.counters.responses_forwarded += 1;
         turn.layer.respond(turn.now, server, status, bytes);
     }
@@ -258,7 +281,8 @@ impl Proxy {
             self.advance(turn, &mut context);
         }
         self.conclude(turn, server, &mut context);
-        let next = if context.is_over() { None } else { context.next() };
+        let over = context.is_over();
+        let next = if over { None } else { context.next() };
         if next != context.deadline {
             if let Some(old) = context.deadline {
                 self.deadlines.remove(&(old, server));
@@ -268,16 +292,14 @@ impl Proxy {
             }
             context.deadline = next;
         }
-        if context.is_over() {
-            if !context.is_invite() && turn.layer.has_lost_flow(server) {
-                self.homeless.push_back(context.inbound.lost());
-            }
-            for client in context.branches.iter().filter_map(|branch| branch.client) {
-                self.clients.remove(&client);
-            }
-        } else {
+        if !over {
             self.contexts.insert(server, context);
+            return;
         }
+        if !context.is_invite() && turn.layer.has_lost_flow(server) {
+            self.homeless.push_back(context.inbound.lost());
+        }
+        self.leave(server, context);
     }
 
     /// §16.7 steps 6 to 9.
@@ -393,17 +415,17 @@ impl Proxy {
 
     /// How many requests are on their way.
     pub fn len(&self) -> usize {
-        self.contexts.len()
+        self.contexts.len() + self.answered.len()
     }
 
     /// Whether there are none.
     pub fn is_empty(&self) -> bool {
-        self.contexts.is_empty()
+        self.contexts.is_empty() && self.answered.is_empty()
     }
 }
 
 /// RFC 3326 §2: a phone that stops ringing because another answered shall not tell of a missed call.
-const ANSWERED_ELSEWHERE: &str = "SIP;cause=200;text=\"Call completed elsewhere\"";
+pub(super) const ANSWERED_ELSEWHERE: &str = "SIP;cause=200;text=\"Call completed elsewhere\"";
 
 /// §16.7 step 10: only INVITE can be cancelled.
 fn cancel_pending(turn: &mut Turn<'_>, context: &Context, reason: Option<&str>) {

@@ -11,7 +11,7 @@ use super::branch::{self, LoopMark};
 use super::context::{Branch, Context, State, TIMER_C, patience};
 use super::history::Diverted;
 use super::shapes::{Inbound, Target, Targets, Turn};
-use super::table::Proxy;
+use super::table::{Leg, Proxy};
 use super::{forward, record_route};
 use crate::limits;
 use crate::message::typed::MaxBreadth;
@@ -80,10 +80,6 @@ impl Proxy {
             context.waiting.clear();
             context.ring = None;
         }
-        if context.answered {
-            // What an answered call leaves stays for half a minute. (One that somebody declined may go on.)
-            context.back = None;
-        }
         while let Some(next) = context.waiting.front() {
             let ringing = context.branches.iter().any(|b| b.is_pending() && !b.given_up);
             if ringing && next.q < context.level {
@@ -103,15 +99,16 @@ impl Proxy {
             let kept = kept + u32::from(context.diverter.is_some());
             let kept = kept.saturating_add(u32::try_from(context.sought).unwrap_or(u32::MAX));
             let room = room - kept.min(room - now);
-            // Most have one, and keep it for half a minute: a vector's spare room would be three times as much.
+            // Most have one, and keep it while it rings: a vector's spare room would be three times as much.
             context.branches.reserve_exact(now as usize);
             for index in 0..now {
                 let Some(target) = context.waiting.pop_front() else { break };
                 // What does not divide goes to the first.
                 let share = room / now + u32::from(index < room % now);
+                let leg = Leg { server: context.inbound.server, trusted: target.trusted };
                 let branch = self.send(turn, context, target, share);
                 if let Some(client) = branch.client {
-                    self.clients.insert(client, context.inbound.server);
+                    self.clients.insert(client, leg);
                 }
                 context.branches.push(branch);
             }
@@ -139,7 +136,7 @@ impl Proxy {
         let record_routes = [there.as_deref(), context.back.as_deref()].map(Option::unwrap_or_default);
         let branch = branch::fresh(context.mark, turn.entropy);
         let request_uri = target.contact.as_deref().map(forward::request_uri);
-        let outside = target.detours.hop.is_some() && !target.trusted;
+        let outside = target.detours.is_some() && !target.trusted;
         let story = context.diverted.as_mut().map(|diverted| diverted.tell(request_uri, outside));
         let via = branch::marked(&branch, self.settings.alias && target.may_alias());
         let change = forward::Change {
@@ -166,7 +163,7 @@ impl Proxy {
         let Some(client) = client else { return Branch::failed(503) };
         self.counters.forwarded += 1;
         let timer_c = (*request.method() == Method::Invite).then(|| turn.now + TIMER_C);
-        let Target { contact, hop, receiver, spares, detours, trusted, .. } = target;
+        let Target { contact, hop, receiver, spares, detours, .. } = target;
         // Within a dialog the Request-URI is the caller's.
         let within = contact.is_none() || request.to_tag().is_some();
         // A datagram has no flow that it could be lost with.
@@ -186,9 +183,11 @@ impl Proxy {
             given_up: false,
             spares,
             again,
-            patience: (!detours.ways.is_empty()).then(|| turn.now + patience(request.method())),
+            patience: detours
+                .as_ref()
+                .is_some_and(|detours| !detours.ways.is_empty())
+                .then(|| turn.now + patience(request.method())),
             detours,
-            trusted,
             heard: false,
             rang: false,
         }

@@ -302,8 +302,8 @@ impl Server {
             let uri = user.as_ref().map(|user| in_domain(user, &domain)).or_else(|| contact.clone());
             let Hop { transport, remote, .. } = hop;
             let receiver = RouteTarget::Peer { transport, remote, domain: domain.clone(), onward };
-            let detours = Detours { hop: Some(hop), ways, user, contact, onward };
-            Target { detours, trusted, ..Target::new(uri, hop, receiver) }
+            let detours = Detours { hop, ways, user, contact, onward };
+            Target { detours: Some(detours.into()), trusted, ..Target::new(uri, hop, receiver) }
         };
         match errand {
             Errand::Forward(departure) => {
@@ -316,7 +316,7 @@ impl Server {
                 self.forward(now, &arrival, sender, routes, target.into());
             }
             Errand::Retry(retry) => {
-                let Detours { user, contact, onward, .. } = retry.detours.clone();
+                let Detours { user, contact, onward, .. } = (*retry.detours).clone();
                 let target = target(user, contact, onward);
                 let (proxy, mut turn) = self.turn(now);
                 proxy.resume(&mut turn, *retry, Some(target));

@@ -1,5 +1,6 @@
 //! A server driven by scripts: peers that send text, a location and an account store in memory, a virtual clock.
 
+mod answered;
 mod away;
 mod calls;
 mod caps;
