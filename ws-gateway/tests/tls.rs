@@ -305,3 +305,30 @@ async fn rfc5922_7_4_a_client_shows_its_certificate_where_it_must() {
         }
     }
 }
+
+/// A message of the handshake may have 64 KiB: it comes in records, of which each alone is sound, and says nothing before it is whole.
+#[tokio::test]
+async fn a_handshake_that_says_nothing_is_closed_before_it_takes_much() {
+    let running = start_with(with_tls);
+    let addresses = running.gateway.addresses();
+    for (port, reason) in [(addresses.https.unwrap(), "tls"), (addresses.tls.unwrap(), "tls")] {
+        let refusals = format!("trapezoid_refusals_total{{reason=\"{reason}\"}}");
+        let before = running.metric(&refusals).await;
+        let mut stream = TcpStream::connect(port).await.unwrap();
+        // A ClientHello of 60,000 bytes, of which 48,000 come.
+        let mut sent = 0;
+        for part in 0..3 {
+            let mut record = vec![0x16, 0x03, 0x01, 0x3e, 0x80];
+            record.extend(if part == 0 { [0x01, 0x00, 0xea, 0x60] } else { [0; 4] });
+            record.resize(5 + 16_000, 0);
+            sent += record.len();
+            // The last ones may find nobody.
+            let _ = stream.write_all(&record).await;
+        }
+        assert!(sent > 48_000);
+        let mut answer = Vec::new();
+        let closed = timeout(Duration::from_secs(3), stream.read_to_end(&mut answer)).await;
+        assert!(closed.is_ok(), "it is closed at once and not after a handshake's time");
+        running.wait_for_metric(&refusals, before + 1).await;
+    }
+}

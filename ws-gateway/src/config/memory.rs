@@ -8,7 +8,8 @@ use crate::exchange::SHARDS;
 /// What one transaction costs beside its messages, bytes: its place in the tables, its timers, and what the proxy knows of it.
 const TRANSACTION: usize = 1_024;
 
-/// What one connection costs: a WebSocket over TLS, or an HTTP request whose head has half come.
+/// What one connection costs: a WebSocket over TLS, or an HTTP request whose head has half come, or TLS that says nothing yet
+/// ([`crate::tls::Secured`]).
 const CONNECTION: usize = 40 * 1_024;
 
 /// What one registration costs, on disk and in memory.

@@ -17,7 +17,6 @@ use sip_core::transport::{Hop, Transport};
 use tokio::net::TcpStream;
 use tokio::sync::oneshot;
 use tokio::time::timeout;
-use tokio_rustls::client::TlsStream;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -27,7 +26,7 @@ use crate::exchange::Exchange;
 use crate::flows::Flow;
 use crate::listener::{Admission, keep_alive};
 use crate::places::{Place, Places};
-use crate::tls::Connector;
+use crate::tls::{Connector, Secured};
 
 /// Connections being opened at a time, half of them for one address and for one account. Past it: there is no way to the peer, and the request fails.
 const DIALS: usize = 64;
@@ -61,7 +60,7 @@ type Key = (Transport, Vec<SocketAddr>, smol_str::SmolStr);
 /// What was opened.
 enum Opened {
     Plain(TcpStream),
-    Tls(Box<TlsStream<TcpStream>>),
+    Tls(Box<Secured>),
 }
 
 impl Dialer {

@@ -15,12 +15,12 @@ use hyper_util::rt::TokioIo;
 use sip_core::transport::Transport;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
-use tokio_rustls::server::TlsStream;
 use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 
 use super::{Peer, Site, refusal};
 use crate::connection::{accept_websocket, serve_websocket};
 use crate::metrics::Refusal;
+use crate::tls::Secured;
 
 /// The one subprotocol.
 const SUBPROTOCOL: &str = "sip";
@@ -67,7 +67,7 @@ fn serving(site: Arc<Site>, peer: Peer, upgraded: Upgraded) -> Pin<Box<dyn Futur
     // The HTTP library steps aside: what was its stream is the WebSocket's alone, without its buffers.
     match upgraded.downcast::<TokioIo<TcpStream>>() {
         Ok(parts) => Box::pin(over(site, peer, Transport::Ws, parts.io.into_inner(), parts.read_buf)),
-        Err(upgraded) => match upgraded.downcast::<TokioIo<TlsStream<TcpStream>>>() {
+        Err(upgraded) => match upgraded.downcast::<TokioIo<Secured>>() {
             Ok(parts) => {
                 // Large, and moved often.
                 let stream = Box::new(parts.io.into_inner());

@@ -8,7 +8,6 @@ use smol_str::SmolStr;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::time::timeout;
 use tokio_rustls::TlsAcceptor;
-use tokio_rustls::server::TlsStream;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -17,7 +16,7 @@ use crate::config::Port;
 use crate::connection::{Line, serve_stream};
 use crate::exchange::Exchange;
 use crate::metrics::Refusal;
-use crate::tls::{self, Reloaded};
+use crate::tls::{self, Reloaded, Secured};
 
 /// Accepts connections until `stop`. `advertised` is our address as peers see it.
 pub async fn serve(
@@ -41,14 +40,13 @@ pub async fn serve(
             let Some(remote) = client else { return };
             if let Some(stream) = handshake(&exchange, &acceptor, stream, remote).await {
                 permit.established();
-                let shown = stream.get_ref().1.peer_certificates().and_then(<[_]>::first);
                 let line = Line {
                     transport: Transport::Tls,
                     local: advertised,
                     remote,
                     domain: SmolStr::default(),
                     // Whoever shows one that is not signed as it must be is not here.
-                    certified: shown.map(|certificate| tls::domains(certificate)),
+                    certified: stream.certificate().map(|certificate| tls::domains(certificate)),
                 };
                 serve_stream(exchange, stream, line, stop, |_| {}).await;
             }
@@ -63,8 +61,8 @@ pub async fn handshake(
     acceptor: &TlsAcceptor,
     stream: TcpStream,
     remote: SocketAddr,
-) -> Option<TlsStream<TcpStream>> {
-    let error = match timeout(exchange.timeouts.handshake, acceptor.accept(stream)).await {
+) -> Option<Secured> {
+    let error = match timeout(exchange.timeouts.handshake, Secured::accept(acceptor, stream)).await {
         Ok(Ok(stream)) => return Some(stream),
         Ok(Err(error)) => error.to_string(),
         Err(_) => "it took too long".into(),

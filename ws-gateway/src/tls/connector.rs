@@ -14,9 +14,8 @@ use rustls::server::ParsedCertificate;
 use rustls::{CertificateError, ClientConfig, DigitallySignedStruct, Error, RootCertStore, SignatureScheme};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
-use tokio_rustls::client::TlsStream;
 
-use super::{Reload, Reloaded, identity};
+use super::{Reload, Reloaded, Secured, identity};
 use crate::config::CertificateFiles;
 
 /// Where systems keep the authorities they trust.
@@ -43,13 +42,13 @@ impl Connector {
     }
 
     /// Makes the handshake with a server of `domain`, which is told whom it is taken for (SNI).
-    pub async fn connect(&self, domain: &str, stream: TcpStream) -> std::io::Result<TlsStream<TcpStream>> {
+    pub async fn connect(&self, domain: &str, stream: TcpStream) -> std::io::Result<Secured> {
         let name = match domain.parse::<IpAddr>() {
             Ok(ip) => ServerName::IpAddress(ip.into()),
             Err(_) => ServerName::try_from(domain.to_owned())
                 .map_err(|error| std::io::Error::new(std::io::ErrorKind::InvalidInput, error))?,
         };
-        self.0.current().connect(name, stream).await
+        Secured::connect(&self.0.current(), name, stream).await
     }
 }
 

@@ -6,6 +6,7 @@ mod connector;
 mod development;
 mod identity;
 mod reloaded;
+mod secured;
 mod validity;
 
 use std::sync::Arc;
@@ -22,6 +23,7 @@ pub use connector::{Connector, authorities};
 pub use development::certificate as development_certificate;
 pub use identity::domains;
 pub use reloaded::{RELOAD, Reload, Reloaded};
+pub use secured::Secured;
 pub use validity::Validity;
 
 /// What takes the TLS handshakes of a listener. `protocols` are offered by ALPN; without any it is not spoken of.
