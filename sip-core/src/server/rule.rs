@@ -55,7 +55,7 @@ rules! {
         "the digest's uri must be the Request-URI",
     /// Neither our domain nor one that its sender may reach.
     NotServed 403 "Domain Not Served Here"
-        "register first, or have [outbound] or a [[peer]] allow it",
+        "for other domains From must be of ours, and [outbound] to, a [[peer]] or a [[route]] lead there",
     /// Guessed passwords.
     Guessing 403 "Too Many Wrong Passwords"
         "wait before the next try; see [authentication] attempts and ban",
@@ -70,7 +70,7 @@ rules! {
         "Contact must be where you are, or a GRUU that your own registration was given",
     /// A stranger, where the configuration wants none.
     CallerNotKnown 403 "Caller Not Known Here"
-        "[outbound] callers has strangers refused; name the caller as a [[peer]]",
+        "[outbound] callers has strangers refused: have the address in `from` of a [[peer]], or From of our domain",
     /// In-dialog, from somebody who is not in the dialog.
     NotInDialog 403 "Sender Is Not In This Dialog"
         "on a new connection, register before you go on with a call",

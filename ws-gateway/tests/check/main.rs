@@ -2,6 +2,7 @@
 
 mod files;
 mod meaning;
+mod noise;
 
 use std::fs;
 use std::path::Path;

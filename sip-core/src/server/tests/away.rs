@@ -235,7 +235,11 @@ fn refusals_say_why_by_which_rule_and_have_a_trace_that_the_log_has_too() {
     net.register(&alice);
     net.register(&bob);
     let rows = [
-        (alice.out("MESSAGE", "sip:x@example.net", 3, ""), 403, "Domain Not Served Here: register first"),
+        (
+            alice.out("MESSAGE", "sip:x@example.net", 3, ""),
+            403,
+            "Domain Not Served Here: for other domains From must be of ours, and [outbound] to",
+        ),
         (alice.out("MESSAGE", "sip:nobody@example.com", 4, ""), 404, "Not Found"),
         (
             alice.invite("bob", 5, "Route: <sip:evil.example.net;lr>\r\n"),
