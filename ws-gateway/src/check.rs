@@ -8,6 +8,8 @@ use std::net::SocketAddr;
 use std::path::Path;
 use std::time::SystemTime;
 
+use sip_core::server::Callers;
+
 use crate::accounts;
 use crate::config::{CertificateFiles, Clients, Config, ConfigError, Listen, line_of};
 use crate::data::DataDirectory;
@@ -53,6 +55,32 @@ pub fn check(path: &Path) -> Result<Config, ConfigError> {
     }
     file.ports(&config)?;
     Ok(config)
+}
+
+/// What is sound and may not be what its writer thinks, a sentence each. For one that [`check`] has passed.
+pub fn notes(config: &Config) -> Vec<String> {
+    let mut notes = Vec::new();
+    let asked = config.tls.iter().any(|listener| listener.clients != Clients::Anyone);
+    if config.outbound.callers == Callers::Peers && !asked {
+        let unknown = config.peers.iter().filter(|server| server.peer.sources.is_empty());
+        notes.extend(unknown.map(|server| {
+            format!(
+                "[[peer]] `{}` may be called and cannot call: it has no `from`, and no [[tls]] asks for certificates",
+                server.peer.name
+            )
+        }));
+    }
+    let names = || std::iter::once(&config.domain).chain(&config.aliases).map(String::as_str);
+    if let Ok(certificates) = Certificates::open(config.certificates.clone())
+        && !config.certificates.is_empty()
+        && !names().any(|name| certificates.names(name))
+    {
+        let names = names().collect::<Vec<_>>().join(", ");
+        notes.push(format!(
+            "no [[certificate]] names {names}: servers of other domains and pages there will not take it"
+        ));
+    }
+    notes
 }
 
 /// Where faults are.

@@ -151,6 +151,9 @@ impl Run {
         }
         start_logging(&config)?;
         allow_connections(config.limits.connections);
+        for note in crate::check::notes(&config) {
+            tracing::warn!("{note}");
+        }
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .enable_all()
             .build()
@@ -223,6 +226,9 @@ fn load(path: Option<PathBuf>) -> anyhow::Result<Config> {
 fn check(path: PathBuf) -> anyhow::Result<()> {
     let config = crate::check::check(&path).map_err(|error| Wrong(error.into()))?;
     println!("{} is sound: domain {}", path.display(), config.domain);
+    for note in crate::check::notes(&config) {
+        println!("note: {note}");
+    }
     Ok(())
 }
 

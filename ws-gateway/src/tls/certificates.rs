@@ -11,7 +11,7 @@ use rustls::server::{ClientHello, ResolvesServerCert};
 use rustls::sign::CertifiedKey;
 use webpki::EndEntityCert;
 
-use super::{Reload, Reloaded, Validity};
+use super::{Reload, Reloaded, Validity, identity};
 use crate::config::CertificateFiles;
 
 /// Why certificates cannot be used.
@@ -69,6 +69,16 @@ impl Certificates {
             (!validity.has(now)).then(|| format!("{}: it is {validity}", shown.chain.display()))
         };
         all.iter().filter_map(over).collect()
+    }
+
+    /// Whether one of them is of this host or domain.
+    pub fn names(&self, name: &str) -> bool {
+        let plain = name.trim_matches(['[', ']']);
+        let is_of = |shown: &Shown| {
+            let is = |certificate| identity::is_of(certificate, plain);
+            shown.is_for(plain) || shown.key.cert.first().is_some_and(is)
+        };
+        self.shown.current().iter().any(is_of)
     }
 
     /// The certificate for a name; the first for a name that none has, or none.

@@ -121,6 +121,38 @@ fn what_is_sound_passes() {
     assert!(said.contains("is sound: domain example.com"), "{said}");
 }
 
+/// What is sound and has a note.
+fn notes(config: &str) -> Vec<String> {
+    let (code, said) = World::new().check(config);
+    assert_eq!(code, 0, "{said}");
+    said.lines().filter_map(|line| line.strip_prefix("note: ").map(str::to_owned)).collect()
+}
+
+#[test]
+fn a_peer_that_cannot_be_told_from_a_stranger_has_a_note() {
+    let named = PEER.replace("192.0.2.1", "trunk.example.net");
+    let [note] = &notes(&format!("{HTTP}{named}"))[..] else { panic!() };
+    assert!(note.contains("[[peer]] `south` may be called and cannot call: it has no `from`"), "{note}");
+    let tls = "[[tls]]\nlisten = \"127.0.0.1:5061\"\nclient_certificates = \"asked\"\nclient_ca = \"DIR/own.pem\"\n";
+    for fine in [
+        PEER.to_owned(),
+        format!("{named}from = [\"192.0.2.1\"]\n"),
+        format!("{named}{tls}{CERTIFICATE}"),
+        format!("{named}[outbound]\ncallers = \"anyone\"\n"),
+    ] {
+        assert_eq!(notes(&format!("{HTTP}{fine}")), [""; 0], "{fine}");
+    }
+}
+
+#[test]
+fn a_certificate_of_other_names_has_a_note() {
+    let elsewhere = HTTP.replace("example.com", "example.net");
+    let [note] = &notes(&format!("{elsewhere}{CERTIFICATE}"))[..] else { panic!() };
+    assert!(note.contains("no [[certificate]] names example.net: "), "{note}");
+    assert_eq!(notes(&format!("aliases = [\"example.com\"]\n{elsewhere}{CERTIFICATE}")), [""; 0]);
+    assert_eq!(notes(&format!("{HTTP}{CERTIFICATE}")), [""; 0]);
+}
+
 #[test]
 fn a_file_that_is_no_toml() {
     refuses(&format!("{HTTP}[[udp]\n"), 4, &[]);
