@@ -188,6 +188,9 @@ impl Location {
 
     /// Which contact of an address-of-record a request from there is of.
     pub fn registered_at(&self, aor: &str, from: &Origin, now: Instant) -> Option<Binding> {
+        if from.contact.is_empty() {
+            return None;
+        }
         let part = self.part(aor).lock();
         registrar::registered_at(&part.get(aor)?.bindings, from, now).cloned()
     }
@@ -199,7 +202,7 @@ impl Location {
         let Some(entry) = part.get_mut(&key.aor) else { return false };
         self.refresh(entry, now, flows);
         registrar::is_known(&entry.bindings, phone, now)
-            || (key.reg_id > 0 && entry.left.iter().any(|left| left.key == *key))
+            || (key.names_agent() && entry.left.iter().any(|left| left.key == *key))
     }
 
     /// The only address-of-record that registered such a contact.
@@ -433,7 +436,7 @@ impl Entry {
     /// Takes note of the bindings that are no more.
     fn leave(&mut self, before: &[Binding], now: Instant) {
         let Self { bindings, left, .. } = self;
-        left.retain(|left| !bindings.iter().any(|binding| binding.key == left.key));
+        left.retain(|left| !bindings.iter().any(|b| b.key == left.key || b.agent() == left.key));
         for gone in before.iter().filter(|old| !bindings.iter().any(|binding| binding.key == old.key)) {
             note(left, gone, now);
         }
@@ -457,17 +460,18 @@ fn part(binding: &mut Binding, now: Instant, away: Duration) {
     }
 }
 
-/// Of a datagram's sender without `reg-id` there is nothing to keep: its dialogs know its address.
+/// Of a datagram's sender that does not say who it is there is nothing to keep: its dialogs know its address.
 fn note(left: &mut Vec<Left>, binding: &Binding, now: Instant) {
-    let Binding { key, hop: Some(hop), .. } = binding else { return };
+    let Binding { hop: Some(hop), .. } = binding else { return };
     let reliable = hop.transport.is_reliable();
-    if !reliable && key.reg_id == 0 {
+    let key = if hop.transport.is_websocket() { binding.key.clone() } else { binding.agent() };
+    if !reliable && !key.names_agent() {
         return;
     }
     let until = (!reliable).then(|| now + DATAGRAM_LEFT);
-    left.retain(|left| left.key != *key);
+    left.retain(|left| left.key != key);
     if left.len() >= LEFT_PER_AOR {
         left.remove(0);
     }
-    left.push(Left { key: key.clone(), hop: *hop, until });
+    left.push(Left { key, hop: *hop, until });
 }

@@ -55,7 +55,7 @@ impl Awaited {
     pub fn away<'a>(&'a self, bindings: &'a [Binding], now: Instant) -> impl Iterator<Item = &'a Binding> {
         bindings.iter().filter(move |binding| {
             let awaited = match self {
-                Self::Registration(key) => binding.key.is_of_same_agent(key),
+                Self::Registration(key) => binding.is_of(key),
                 Self::Contacts { contacts, .. } => contacts.has(binding),
             };
             awaited && binding.hop.is_none() && binding.has_way(now)

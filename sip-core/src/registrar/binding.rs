@@ -9,7 +9,7 @@ use smol_str::SmolStr;
 use crate::message::typed::QValue;
 use crate::message::{Host, Params, Uri, unescape};
 use crate::time::{Duration, Instant};
-use crate::transport::{Hop, Phone, RegistrationKey, Transport};
+use crate::transport::{Hop, Phone, RegistrationKey, Transport, is_same_instance};
 
 /// A contact bound to an address-of-record.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -72,6 +72,21 @@ impl Binding {
             }
             _ => false,
         }
+    }
+
+    /// What its user agent is known by in dialogs: its registration, or without `reg-id` its instance (RFC 5626 §4.1), if it says one,
+    /// which is the same in another network, under another Contact.
+    pub fn agent(&self) -> RegistrationKey {
+        let named = |urn: SmolStr| RegistrationKey { instance: urn, ..self.key.clone() };
+        let by_instance = if self.key.reg_id > 0 { None } else { self.instance().map(named) };
+        by_instance.filter(RegistrationKey::names_agent).unwrap_or_else(|| self.key.clone())
+    }
+
+    /// Whether it is of the user agent that is known by this.
+    pub fn is_of(&self, agent: &RegistrationKey) -> bool {
+        let by_instance = || self.instance().is_some_and(|urn| is_same_instance(&urn, &agent.instance));
+        self.key.is_of_same_agent(agent)
+            || (agent.reg_id == 0 && agent.names_agent() && self.key.aor == agent.aor && by_instance())
     }
 
     /// What tells the REGISTERs of its Call-ID from others, nearly always.
@@ -139,12 +154,12 @@ pub fn holder<'a>(
 }
 
 /// The hop of a registration, if it is there and not away; otherwise that of another flow of the same user agent
-/// (RFC 5626 §5.3).
+/// (RFC 5626 §5.3), the newest.
 pub fn reach(bindings: &[Binding], key: &RegistrationKey, now: Instant) -> Option<Hop> {
-    let there = |fits: &dyn Fn(&RegistrationKey) -> bool| {
-        bindings.iter().find_map(|b| b.hop.filter(|_| fits(&b.key) && b.expires_at > now))
+    let there = |fits: &dyn Fn(&Binding) -> bool| {
+        bindings.iter().rev().find_map(|b| b.hop.filter(|_| fits(b) && b.expires_at > now))
     };
-    there(&|other| other == key).or_else(|| there(&|other| other.is_of_same_agent(key)))
+    there(&|binding| binding.key == *key).or_else(|| there(&|binding| binding.is_of(key)))
 }
 
 /// Whether the registration of a phone is there, or away for a while: it, or another flow of the same user agent. Where it does not say
@@ -153,8 +168,8 @@ pub fn reach(bindings: &[Binding], key: &RegistrationKey, now: Instant) -> Optio
 pub fn is_known(bindings: &[Binding], phone: &Phone, now: Instant) -> bool {
     let key = &phone.registration;
     bindings.iter().any(|b| {
-        let same = b.expires_at > now && b.key.is_of_same_agent(key);
-        same && (key.reg_id > 0 || b.registered_by() == phone.registered_by)
+        let same = b.expires_at > now && b.is_of(key);
+        same && (key.names_agent() || b.registered_by() == phone.registered_by)
     })
 }
 
@@ -174,23 +189,30 @@ pub struct Origin {
     pub through: SmolStr,
 }
 
-/// Whose request it is, where its connection does not tell. Over UDP: of the phone at the other end of the hop, itself and not an edge
-/// proxy before it; the newest, should a NAT have given its address to another since. Over a connection of an edge proxy, which
-/// is of many: of the phone behind it that has the request's Contact, or the only one of the account there.
+/// Whose request it is, which begins a dialog: one with a Contact. Without an edge proxy: of the phone at the other end of the hop; over UDP
+/// the newest, should a NAT have given its address to another since. Over a connection of an edge proxy, which is of many: of the
+/// phone behind it that has the request's Contact, or the only one of the account there.
 pub fn registered_at<'a>(bindings: &'a [Binding], from: &Origin, now: Instant) -> Option<&'a Binding> {
     let hop = &from.hop;
+    if from.contact.is_empty() {
+        return None;
+    }
     let there = bindings.iter().filter(|binding| binding.expires_at > now);
     match hop.transport {
         Transport::Udp => there
             .filter(|b| b.hop.as_ref() == Some(hop) && b.path.is_empty())
-            .rfind(|b| b.key.reg_id > 0 || b.is_at(&from.contact)),
+            .rfind(|b| b.agent().names_agent() || b.is_at(&from.contact)),
         Transport::Tcp | Transport::Tls if !from.through.is_empty() => {
             let alike = |b: &Binding| b.hop.is_none_or(|other| other.transport == hop.transport);
             let mut behind = there.filter(|b| b.through == from.through && alike(b));
             let named = behind.clone().rfind(|b| b.is_at(&from.contact));
             named.or_else(|| behind.next().filter(|_| behind.next().is_none()))
         }
-        _ => None,
+        Transport::Tcp | Transport::Tls => {
+            let mut same = there.filter(|b| b.hop.is_some_and(|other| other.flow == hop.flow));
+            same.clone().rfind(|b| b.is_at(&from.contact)).or_else(|| same.next_back())
+        }
+        Transport::Ws | Transport::Wss => None,
     }
 }
 

@@ -318,10 +318,14 @@ fn target(binding: &Binding) -> Option<Target> {
 
 /// What a Record-Route leads to on the side of a contact that is reached over this hop.
 pub(super) fn side_of(hop: &Hop, binding: &Binding) -> RouteTarget {
-    let key = &binding.key;
+    // A page is known by the registration that its connection has proven.
+    if hop.transport.is_websocket() {
+        return side(hop, Some(&binding.key));
+    }
+    let key = binding.agent();
     // RFC 5626 §4.2: it says who it is, and where it registers next it is the same, whatever address its NAT gives it. One that does not
     // is known by its contact, if that stays as it is behind the NAT.
-    let moves = key.reg_id > 0 || binding.is_translated();
+    let moves = key.names_agent() || binding.is_translated();
     // An edge proxy stands in its dialogs' Routes, and does not move with the phones behind it.
     if hop.transport == Transport::Udp
         && binding.path.is_empty()
@@ -329,10 +333,10 @@ pub(super) fn side_of(hop: &Hop, binding: &Binding) -> RouteTarget {
         && key.bytes() <= limits::PHONE_BYTES
     {
         let Hop { local, remote, .. } = *hop;
-        let registered_by = if key.reg_id > 0 { 0 } else { binding.registered_by() };
-        return RouteTarget::Phone(Phone { registration: key.clone(), registered_by, local, remote }.into());
+        let registered_by = if key.names_agent() { 0 } else { binding.registered_by() };
+        return RouteTarget::Phone(Phone { registration: key, registered_by, local, remote }.into());
     }
-    side(hop, Some(key))
+    side(hop, Some(&key))
 }
 
 /// What a Record-Route leads to on one side of a request.

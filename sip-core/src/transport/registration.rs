@@ -9,7 +9,8 @@ use crate::message::Uri;
 pub struct RegistrationKey {
     /// The address-of-record in canonical form: `sip:user@domain`.
     pub aor: SmolStr,
-    /// The user agent's `+sip.instance` without brackets; the contact's URI for one that has none or no `reg-id`.
+    /// The user agent's `+sip.instance` without brackets; the contact's URI for one that has none or no `reg-id`. (What dialogs are to
+    /// follow has the instance without `reg-id`, too: `registrar::Binding::agent`.)
     pub instance: SmolStr,
     /// Its `reg-id` (RFC 5626 §4.2); 0 for a user agent that has none.
     pub reg_id: u32,
@@ -19,6 +20,11 @@ impl RegistrationKey {
     /// How long its text is.
     pub fn bytes(&self) -> usize {
         self.aor.len() + self.instance.len()
+    }
+
+    /// Whether it names a user agent, whatever its contact is: by a URN, with `reg-id` or without.
+    pub fn names_agent(&self) -> bool {
+        self.reg_id > 0 || self.instance.get(..4).is_some_and(|scheme| scheme.eq_ignore_ascii_case("urn:"))
     }
 
     /// Whether both are of one user agent, over whichever of its flows (RFC 5626 §4.2): it goes on with its dialogs over

@@ -29,10 +29,8 @@ impl Exchange {
                 Some(match self.guard.wait(&username, from.hop.remote.ip(), now) {
                     Some(wait) if !there() => Answer::Held(wait),
                     _ => {
-                        let shared = from.hop.transport == Transport::Udp || !from.through.is_empty();
-                        let contact =
-                            if shared { self.location.registered_at(&aor, &from, now) } else { None };
-                        Answer::Credentials(self.accounts.secrets(&username), contact.map(Box::new))
+                        let contact = self.location.registered_at(&aor, &from, now).map(Box::new);
+                        Answer::Credentials(self.accounts.secrets(&username), contact)
                     }
                 })
             }

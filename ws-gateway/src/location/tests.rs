@@ -343,23 +343,30 @@ fn rfc3261_10_3_what_ends_is_noted_for_the_disk() {
 
 #[test]
 fn rfc5626_5_3_a_phone_on_udp_is_known_for_a_day_after_its_registration() {
-    for (reg_id, known) in [(1, true), (0, false)] {
+    const CONTACT: &str = "sip:bob@192.0.2.7";
+    const NAMED: &str = ";+sip.instance=\"<urn:x:phone>\"";
+    // By `reg-id`, by its contact alone, and by its instance (§4.1).
+    for (reg_id, instance, params, known) in
+        [(1, "urn:x:phone", NAMED, true), (0, CONTACT, "", false), (0, CONTACT, NAMED, true)]
+    {
         let mut world = World::new();
         let socket = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
         let local = socket.local_addr().unwrap();
         let flow = world.flows.open_socket(Arc::new(socket), local, world.now);
         let hop = flow.hop_to(SocketAddr::from(([192, 0, 2, 7], 5060)));
-        let key = RegistrationKey { reg_id, ..key() };
+        let key = RegistrationKey { reg_id, instance: instance.into(), ..key() };
         let contact = ContactUpdate {
-            key: key.clone(),
-            contact: "sip:bob@192.0.2.7".into(),
-            params: "".into(),
+            key,
+            contact: CONTACT.into(),
+            params: params.into(),
             expires: Duration::from_secs(60),
         };
         let (path, through, change) = ("".into(), "".into(), Change::Contacts(vec![contact]));
         let update =
             BindingUpdate { aor: AOR.into(), call_id: "c".into(), cseq: 1, path, through, hop, change };
         world.location.update(&update, world.now, &world.flows).result.unwrap();
+        let key = world.location.bindings(AOR)[0].agent();
+        assert_eq!(key.names_agent(), known);
         let reach = |world: &World| world.ask(Awaited::Registration(key.clone()), true, GRACE, 1);
         assert_eq!(reach(&world), Reach::Now(hop));
         // Without `reg-id` it is told from another phone of the same contact by its Call-ID (RFC 3261 §10.2).

@@ -74,6 +74,48 @@ fn rfc3261_10_2_a_phone_behind_a_nat_takes_its_dialogs_to_where_it_registers_nex
     }
 }
 
+/// Registers a phone that says which it is, and knows no flows.
+fn register_named(net: &mut Net, peer: &Peer, instance: u8, cseq: u32) {
+    net.send_with_digest(peer, peer.name, &|more, extra| {
+        let instance =
+            format!(";+sip.instance=\"<urn:uuid:00000000-0000-4000-8000-0000000000{instance:02}>\"");
+        peer.register(cseq + more, &format!("Contact: <{}>{instance}\r\n{extra}", peer.contact()))
+    });
+    net.expect(peer, 200);
+}
+
+/// In another network it has another Contact, or over another connection: it is the same by its instance (RFC 5626 §4.1).
+#[test]
+fn rfc5626_4_1_a_phone_without_reg_id_takes_its_dialogs_along_by_its_instance() {
+    for (old, new, other) in
+        [(udp("bob", 5), udp("bob", 6), udp("bob", 7)), (tcp("bob", 5), tcp("bob", 6), tcp("bob", 7))]
+    {
+        for calls in [false, true] {
+            let mut net = Net::new();
+            let alice = ws("alice", 1);
+            net.register(&alice);
+            register_named(&mut net, &old, 1, 10);
+            let (mut page, mut phone) = talking(&mut net, &alice, &old, &old.contact(), calls);
+            works(&mut net, &mut page, &old, "INFO");
+            works(&mut net, &mut phone, &alice, "INFO");
+            if old.hop.transport.is_reliable() {
+                net.close(&old);
+            }
+            register_named(&mut net, &new, 1, 20);
+            phone.peer = new.clone();
+            works(&mut net, &mut page, &new, "INFO");
+            works(&mut net, &mut phone, &alice, "INFO");
+            // Another phone of the account is another.
+            register_named(&mut net, &other, 2, 30);
+            let mut stolen = Side { peer: other.clone(), cseq: 40, ..phone.clone() };
+            net.send(&other, stolen.next("INFO"));
+            net.expect(&other, 403);
+            works(&mut net, &mut page, &new, "INFO");
+            works(&mut net, &mut phone, &alice, "BYE");
+        }
+    }
+}
+
 /// Behind another NAT there may be a phone with the same address.
 #[test]
 fn rfc3261_10_2_another_phone_behind_another_nat_takes_no_dialogs() {
