@@ -270,8 +270,9 @@ impl Server {
     }
 }
 
-/// Everybody who is there, each instance once: over its newest flow, the others in reserve (RFC 5626 §7). What a GRUU leads to is
-/// one instance, also without `reg-id`: then it was started anew, and is where it was heard of last (RFC 5627 §6.1).
+/// Everybody who is there, each instance once: over its newest flow, the others in reserve (RFC 5626 §7). Without `reg-id` it was started
+/// anew, or is in another network, and is where it was heard of last (RFC 5627 §6.1); unless its contacts have weights that say which
+/// comes first. What a GRUU leads to is one instance.
 pub(super) fn targets(bindings: &[Binding], contacts: &Contacts, now: Instant) -> Vec<Target> {
     let one = matches!(contacts, Contacts::Of(_));
     // It is away: the branch fails at once, the others ring.
@@ -279,7 +280,10 @@ pub(super) fn targets(bindings: &[Binding], contacts: &Contacts, now: Instant) -
     let mut chosen: Vec<(&Binding, Target)> = Vec::new();
     for binding in there {
         let Some(mut target) = target(binding) else { continue };
-        let same = |other: &Binding| one || other.key.is_of_same_agent(&binding.key);
+        let same = |other: &Binding| {
+            let alike = || other.is_of(&binding.agent()) || binding.is_of(&other.agent());
+            one || other.key.is_of_same_agent(&binding.key) || (other.q() == binding.q() && alike())
+        };
         match chosen.iter_mut().find(|(other, _)| same(other)) {
             None => chosen.push((binding, target)),
             // The latest stands last.

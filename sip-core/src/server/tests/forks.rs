@@ -1,5 +1,6 @@
 //! Several contacts: all ring, one answers, the best failure wins (§16.7).
 
+use super::moving::register_named;
 use super::*;
 
 fn three() -> (Net, Peer, Peer, Peer, Peer) {
@@ -195,6 +196,39 @@ fn one_instance_over_two_flows_is_one_branch() {
     net.send(&alice, alice.invite("bob", 3, ""));
     net.expect(&alice, 100);
     net.request(&first, &Method::Invite);
+}
+
+/// Who was started anew, or is in another network, leaves a contact behind at which nobody answers.
+#[test]
+fn rfc5626_4_1_one_instance_without_reg_id_is_one_branch() {
+    let mut net = Net::new();
+    let alice = ws("alice", 1);
+    net.register(&alice);
+    let (old, new, other) = (udp("bob", 5), udp("bob", 6), udp("bob", 7));
+    register_named(&mut net, &old, 1, 10);
+    register_named(&mut net, &new, 1, 20);
+    register_named(&mut net, &other, 2, 30);
+    // The other phone rings too. When both have refused, that is the answer.
+    let call = |net: &mut Net, cseq: u32, first: u16| {
+        net.send(&alice, alice.invite("bob", cseq, ""));
+        net.expect(&alice, 100);
+        let to_new = net.request(&new, &Method::Invite);
+        let to_other = net.request(&other, &Method::Invite);
+        net.quiet();
+        for (peer, request, status) in [(&other, &to_other, 486), (&new, &to_new, first)] {
+            net.send(peer, peer.answer(request, status));
+            net.request(peer, &Method::Ack);
+        }
+    };
+    call(&mut net, 2, 486);
+    net.expect(&alice, 486);
+    net.quiet();
+    // Where it was before, if it is not there.
+    call(&mut net, 3, 430);
+    let to_old = net.request(&old, &Method::Invite);
+    net.send(&old, old.answer(&to_old, 200));
+    net.expect(&alice, 200);
+    net.quiet();
 }
 
 #[test]

@@ -75,7 +75,7 @@ fn rfc3261_10_2_a_phone_behind_a_nat_takes_its_dialogs_to_where_it_registers_nex
 }
 
 /// Registers a phone that says which it is, and knows no flows.
-fn register_named(net: &mut Net, peer: &Peer, instance: u8, cseq: u32) {
+pub(super) fn register_named(net: &mut Net, peer: &Peer, instance: u8, cseq: u32) {
     net.send_with_digest(peer, peer.name, &|more, extra| {
         let instance =
             format!(";+sip.instance=\"<urn:uuid:00000000-0000-4000-8000-0000000000{instance:02}>\"");
