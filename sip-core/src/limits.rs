@@ -80,6 +80,10 @@ pub const NONCES: usize = 100_000;
 /// longest ago is forgotten.
 pub const GUESSERS: usize = 20_000;
 
+/// Of them, those of one network. Past it the users there that have none yet share a few: whoever tries names without end would else
+/// push out what is known of him.
+pub const GUESSERS_PER_NETWORK: usize = 1_000;
+
 /// Contacts bound to one address-of-record. A person has a handful of devices. Past it a contact whose flow is gone
 /// makes room; if there is none, 403 to the REGISTER.
 pub const CONTACTS_PER_AOR: usize = 10;

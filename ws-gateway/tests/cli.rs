@@ -117,6 +117,12 @@ fn users_come_and_go() {
     assert!(err.contains("letters, digits"), "{err}");
     assert_eq!(run_with_input(&mut user(&["add", "dave"]), "\n").0, 2, "empty password");
     assert_eq!(run(&mut user(&["list"])).1, "carol\n");
+    // The gateway's realm is in lower case.
+    let (code, out, err) = run_with_input(&mut user(&["add", "erin", "--domain", "EXAMPLE.com"]), "words\n");
+    assert_eq!((code, out.as_str()), (0, "added sip:erin@example.com\n"), "{err}");
+    let (code, _, err) = run_with_input(&mut user(&["add", "erin", "--domain", "a:5060"]), "words\n");
+    assert_eq!(code, 2);
+    assert!(err.contains("--domain is \"a:5060\"; accepted: a host name"), "{err}");
     let stored = fs::read_to_string(directory.path().join("accounts.json")).unwrap();
     assert!(!stored.contains("secret words"), "{stored}");
     let elsewhere = user(&["list", "--domain", "example.com"]).output().unwrap();
@@ -158,6 +164,16 @@ fn runs_until_told_to_stop() {
         assert!(printed.contains(value["page"].as_str().unwrap()), "{printed}");
         assert!(printed.contains(value["udp"].as_str().unwrap()), "{printed}");
     }
+}
+
+#[test]
+fn a_level_of_the_log_that_there_is_not_is_exit_code_2() {
+    let directory = tempfile::tempdir().unwrap();
+    let mut command = gateway();
+    command.arg("run").arg("--data").arg(directory.path()).env("TRAPEZOID_LOG", "warning");
+    let (code, _, err) = run(&mut command);
+    assert_eq!(code, 2);
+    assert!(err.contains("TRAPEZOID_LOG is \"warning\"; accepted: \"error\", \"warn\", \"info\""), "{err}");
 }
 
 #[test]

@@ -30,11 +30,18 @@ impl Default for Patience {
     }
 }
 
+/// Pairs that the users of a network share once it has as many as it may.
+const SHARED: u8 = 64;
+
 /// A user and a network, as a hash: names of any length take the same room.
 type Pair = [u8; 16];
 
+/// What one subscriber is given: an IPv4 /24, in which one may have several addresses; of IPv6 a /48.
+type Network = [u8; 6];
+
 #[derive(Clone, Copy, Debug)]
 struct Guesser {
+    network: Network,
     wrong: u32,
     /// When the last wrong password came.
     last: Instant,
@@ -47,49 +54,53 @@ pub struct Guesses {
     patience: Patience,
     pairs: BTreeMap<Pair, Guesser>,
     order: BTreeSet<(Instant, Pair)>,
+    /// How many pairs each network has.
+    networks: BTreeMap<Network, usize>,
     evicted: u64,
 }
 
 impl Guesses {
     /// Nobody has guessed.
     pub const fn new(patience: Patience) -> Self {
-        Self { patience, pairs: BTreeMap::new(), order: BTreeSet::new(), evicted: 0 }
+        Self {
+            patience,
+            pairs: BTreeMap::new(),
+            order: BTreeSet::new(),
+            networks: BTreeMap::new(),
+            evicted: 0,
+        }
     }
 
     /// How long a user still has to wait at an address.
     pub fn wait(&self, username: &str, source: IpAddr, now: Instant) -> Option<Duration> {
-        let guesser = self.pairs.get(&pair(username, source))?;
+        let guesser = self.pairs.get(&self.pair(username, network(source)))?;
         (guesser.until > now).then(|| guesser.until.since(now))
     }
 
     /// Another wrong password.
     pub fn wrong(&mut self, username: &str, source: IpAddr, now: Instant) {
         self.expire(now);
-        let pair = pair(username, source);
-        let before = self.pairs.remove(&pair);
+        let network = network(source);
+        let pair = self.pair(username, network);
+        let before = self.forget(&pair);
         let wrong = before.map_or(0, |guesser| guesser.wrong).saturating_add(1);
-        match before {
-            Some(guesser) => {
-                self.order.remove(&(guesser.last, pair));
-            }
-            None if self.pairs.len() >= self.patience.pairs => {
-                self.evicted += 1;
-                if let Some((_, oldest)) = self.order.pop_first() {
-                    self.pairs.remove(&oldest);
-                }
-            }
-            None => {}
+        if before.is_none()
+            && self.pairs.len() >= self.patience.pairs
+            && let Some((_, oldest)) = self.order.first().copied()
+        {
+            self.evicted += 1;
+            self.forget(&oldest);
         }
         self.order.insert((now, pair));
-        self.pairs.insert(pair, Guesser { wrong, last: now, until: now + self.patience.after(wrong) });
+        *self.networks.entry(network).or_default() += 1;
+        let until = now + self.patience.after(wrong);
+        self.pairs.insert(pair, Guesser { network, wrong, last: now, until });
     }
 
     /// The right one came.
     pub fn right(&mut self, username: &str, source: IpAddr) {
-        let pair = pair(username, source);
-        if let Some(guesser) = self.pairs.remove(&pair) {
-            self.order.remove(&(guesser.last, pair));
-        }
+        // What many users share, none of them ends.
+        self.forget(&hash(network(source), username.as_bytes()));
     }
 
     /// Pairs kept.
@@ -113,9 +124,32 @@ impl Guesses {
         while let Some((last, pair)) = self.order.first().copied()
             && now.since(last) > ban + ban
         {
-            self.order.remove(&(last, pair));
-            self.pairs.remove(&pair);
+            self.forget(&pair);
         }
+    }
+
+    /// The pair that counts: the user's own, or, in a network in which so many are tried that they would push each other out, one
+    /// that the rest of its users share by chance.
+    fn pair(&self, username: &str, network: Network) -> Pair {
+        let own = hash(network, username.as_bytes());
+        let full = self.networks.get(&network).is_some_and(|pairs| *pairs >= limits::GUESSERS_PER_NETWORK);
+        if !full || self.pairs.contains_key(&own) {
+            return own;
+        }
+        // No user name has a zero.
+        hash(network, &[0, own[0] % SHARED])
+    }
+
+    fn forget(&mut self, pair: &Pair) -> Option<Guesser> {
+        let guesser = self.pairs.remove(pair)?;
+        self.order.remove(&(guesser.last, *pair));
+        if let Some(pairs) = self.networks.get_mut(&guesser.network) {
+            *pairs -= 1;
+            if *pairs == 0 {
+                self.networks.remove(&guesser.network);
+            }
+        }
+        Some(guesser)
     }
 }
 
@@ -131,16 +165,19 @@ impl Patience {
     }
 }
 
-/// What one subscriber is given: an IPv4 /24, in which one may have several addresses; of IPv6 a /48.
-fn pair(username: &str, source: IpAddr) -> Pair {
-    let mut hash = Sha256::new();
+fn network(source: IpAddr) -> Network {
+    let mut network = Network::default();
     match source.to_canonical() {
-        IpAddr::V4(v4) => hash.update(&v4.octets()[..3]),
-        IpAddr::V6(v6) => hash.update(&v6.octets()[..6]),
+        IpAddr::V4(v4) => network[3..].copy_from_slice(&v4.octets()[..3]),
+        IpAddr::V6(v6) => network.copy_from_slice(&v6.octets()[..6]),
     }
-    hash.update(username.as_bytes());
+    network
+}
+
+fn hash(network: Network, user: &[u8]) -> Pair {
+    let hash = Sha256::new().chain_update(network).chain_update(user).finalize();
     let mut pair = Pair::default();
-    pair.copy_from_slice(&hash.finalize()[..16]);
+    pair.copy_from_slice(&hash[..16]);
     pair
 }
 
@@ -202,6 +239,35 @@ mod tests {
         assert_eq!((guesses.len(), guesses.evicted()), (3, 1));
         let waits = |name| guesses.wait(name, address("2001:db8:0:ffff::9"), T0).is_some();
         assert!(!waits("user0") && waits("user1") && waits("user3"));
+    }
+
+    /// Who tries names without end in one network has his guesses at one of them forgotten no sooner.
+    #[test]
+    fn names_without_end_from_one_network_push_nobody_out() {
+        let mut guesses = Guesses::new(Patience { attempts: 2, ..Patience::default() });
+        let (here, there) = (address("192.0.2.1"), address("198.51.100.1"));
+        let guess = |guesses: &mut Guesses, source| (0..5).for_each(|_| guesses.wrong("alice", source, T0));
+        guess(&mut guesses, here);
+        guess(&mut guesses, there);
+        let flood = |guesses: &mut Guesses, names: core::ops::Range<u32>| {
+            names.for_each(|n| guesses.wrong(&format!("name{n}"), here, T0));
+        };
+        flood(&mut guesses, 0..30_000);
+        assert_eq!(guesses.evicted(), 0);
+        assert!(guesses.len() <= limits::GUESSERS_PER_NETWORK + usize::from(SHARED) + 1);
+        for source in [here, there] {
+            assert_eq!(guesses.wait("alice", source, T0), Some(Duration::from_secs(4)));
+        }
+        // Nor is a name free that comes late, and the right password of another does not make it so.
+        assert!(guesses.wait("bob", here, T0).is_some());
+        guesses.right("bob", here);
+        assert!(guesses.wait("bob", here, T0).is_some());
+        assert_eq!(guesses.wait("bob", there, T0), None);
+        // Time ends it, and nothing is left.
+        let later = T0 + Duration::from_secs(3_000);
+        guesses.wrong("carol", there, later);
+        assert_eq!((guesses.len(), guesses.networks.len()), (1, 1));
+        assert_eq!(guesses.wait("bob", here, later), None);
     }
 
     #[test]
