@@ -5,6 +5,7 @@ use alloc::boxed::Box;
 use alloc::collections::VecDeque;
 use alloc::format;
 use alloc::vec::Vec;
+use core::cmp::Reverse;
 
 use super::again::Sent;
 use super::branch::{self, LoopMark};
@@ -62,16 +63,17 @@ impl Proxy {
     }
 
     /// Puts targets where their weight says, behind those of the same.
-    pub(super) fn add(&mut self, context: &mut Context, targets: Vec<Target>) {
-        context.waiting.reserve_exact(targets.len().min(self.settings.forks));
-        for target in targets {
-            if context.branches.len() + context.waiting.len() >= self.settings.forks {
-                self.counters.forks_over_cap += 1;
-                continue;
-            }
-            let at = context.waiting.iter().position(|other| other.q < target.q);
-            context.waiting.insert(at.unwrap_or(context.waiting.len()), target);
+    pub(super) fn add(&mut self, context: &mut Context, mut targets: Vec<Target>) {
+        let room = self.settings.forks.saturating_sub(context.branches.len() + context.waiting.len());
+        self.counters.forks_over_cap += targets.len().saturating_sub(room) as u64;
+        targets.truncate(room);
+        if context.waiting.is_empty() {
+            // Most have one, which stays where it is.
+            context.waiting = targets.into();
+        } else {
+            context.waiting.extend(targets);
         }
+        context.waiting.make_contiguous().sort_by_key(|target| Reverse(target.q));
     }
 
     /// Starts what is to be tried now.
