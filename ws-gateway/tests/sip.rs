@@ -440,3 +440,33 @@ async fn a_call_survives_a_restart_of_the_gateway() {
     bob.send(&bye.response("200 OK", "b", "")).await;
     assert_eq!(alice.receive_final().await.status(), 200);
 }
+
+/// Without `rport` a phone listens where its Via says, whichever port it sends from.
+#[tokio::test]
+async fn rfc3261_18_2_2_a_phone_on_udp_is_called_where_it_listens() {
+    let running = start();
+    let addresses = running.gateway.addresses().clone();
+    let mut listens = UdpPeer::new(addresses.udp.unwrap()).await;
+    let mut sends = UdpPeer::new(addresses.udp.unwrap()).await;
+    let (aor, registrar) = ("sip:bob@localhost", "sip:localhost");
+    let mut fields = format!("Contact: {}\r\n", listens.contact("bob"));
+    for (cseq, status) in [(1, 401), (2, 200)] {
+        let register = listens.request("REGISTER", registrar, aor, &format!("<{aor}>"), "r", cseq, &fields);
+        sends.send(&register.replace(";rport", "")).await;
+        let answer = listens.receive().await;
+        assert_eq!(answer.status(), status, "{}", answer.0);
+        if status == 401 {
+            let challenge = answer.header("WWW-Authenticate");
+            let proof = credentials(challenge, "bob", &running.password("bob"), "REGISTER", registrar);
+            fields += &format!("Authorization: {proof}\r\n");
+        }
+    }
+    let mut alice = WsPeer::new(addresses.http).await;
+    assert_eq!(alice.register("alice", &running.password("alice"), "ra", "").await.status(), 200);
+    let to = format!("<{aor}>");
+    alice.send(&alice.request("MESSAGE", aor, "sip:alice@localhost", &to, "m", 1, "")).await;
+    let message = listens.receive().await;
+    assert_eq!(message.method(), "MESSAGE", "{}", message.0);
+    sends.send(&message.response("200 OK", "b", "")).await;
+    assert_eq!(alice.receive_final().await.status(), 200);
+}
