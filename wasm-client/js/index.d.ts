@@ -188,7 +188,7 @@ export class UserAgent {
   /** Connects if needed; settles with the registrar's final answer. Refreshes happen by themselves. */
   register(): Promise<void>;
   unregister(): Promise<void>;
-  /** `bob`, `bob@example.com` or a SIP URI. Resolves when the INVITE is out; rejects before that with
+  /** `bob`, `bob@example.com`, a SIP URI or a tel link. Resolves when the INVITE is out; rejects before that with
    *  "no-microphone", "gateway-down", "invalid-argument", "too-many-calls". */
   call(target: string, options?: PlaceOptions): Promise<Call>;
   on<K extends keyof UserAgentEvents>(type: K, listener: (event: UserAgentEvents[K]) => void): Unsubscribe;
