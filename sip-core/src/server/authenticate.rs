@@ -363,13 +363,21 @@ impl Server {
         let Standing::Account { username } = &arrival.standing else { return false };
         let request = &arrival.request;
         let begins = matches!(request.method(), Method::Invite | Method::Subscribe | Method::Refer);
-        let contact = request.headers().list(HeaderName::Contact).next().filter(|_| begins);
+        if !begins || request.to_tag().is_some() {
+            return false;
+        }
+        // Most are none, as can be seen at a glance.
+        let contact = request.headers().list(HeaderName::Contact).next().filter(|value| {
+            let bytes = value.as_bytes();
+            let is_gr =
+                |at: usize| bytes[at + 1..].get(..2).is_some_and(|name| name.eq_ignore_ascii_case(b"gr"));
+            memchr::memchr_iter(b';', bytes).any(is_gr)
+        });
         let Some(Uri::Sip(uri)) = contact.and_then(NameAddr::parse).and_then(|contact| contact.parsed_uri())
         else {
             return false;
         };
-        // Most are none.
-        if !uri.has_param("gr") || request.to_tag().is_some() {
+        if !uri.has_param("gr") {
             return false;
         }
         let Some(aor) = self.target(&uri, arrival) else { return false };

@@ -151,7 +151,7 @@ impl Server {
                 Answer::Credentials(secrets, contact),
             ) => {
                 // Of use to nobody who does not prove to be this account.
-                arrival.back = contact.map(|contact| side_of(&arrival.answered_at(), &contact));
+                arrival.back = contact.map(|contact| side_of(&arrival.answered_at(), &contact).into());
                 self.verify(now, arrival, &credentials, secrets.as_deref(), routes);
             }
             (Pending::Credentials { arrival, .. }, Answer::Held(wait)) => {

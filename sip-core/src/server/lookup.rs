@@ -360,7 +360,7 @@ impl Arrival {
     /// of several accounts the flow's identity may be another's.
     pub(super) fn sender(&self, username: Option<&str>) -> RouteTarget {
         if let Some(back) = self.back.as_ref().filter(|_| username.is_some()) {
-            return back.clone();
+            return RouteTarget::clone(back);
         }
         // Who hears our answers there hears our requests, too.
         let from = self.answered_at();
@@ -381,7 +381,11 @@ impl Arrival {
 
     /// Where its responses go (§18.2.2). A phone on UDP that wrote no `rport` may send from another port than it listens at.
     pub(super) fn answered_at(&self) -> Hop {
-        via::response_hop(&self.from, &self.request.via())
+        // As that does, without a look at the Via.
+        match self.from.transport.is_reliable() {
+            true => self.from,
+            false => via::response_hop(&self.from, &self.request.via()),
+        }
     }
 
     /// Where it came from, for whoever knows the contacts of the account that it says it is of.

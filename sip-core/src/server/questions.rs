@@ -34,7 +34,7 @@ pub(super) struct Arrival {
     pub(super) from: Hop,
     pub(super) identity: Option<Arc<Identity>>,
     /// What leads back to its sender, where it is known of this request and not of its connection.
-    pub(super) back: Option<RouteTarget>,
+    pub(super) back: Option<Box<RouteTarget>>,
     /// The domains that its connection's peer was verified to be.
     pub(super) certified: Option<Arc<[SmolStr]>>,
     /// Who sent it; a stranger until it is known better.
