@@ -179,9 +179,9 @@ struct Table {
     udp: Vec<FlowId>,
 }
 
-/// Hashes the numbers of flows, which we count ourselves: nobody chooses numbers that meet.
+/// Hashes numbers that nobody chooses, so that none are made to meet: those of flows, which we count ourselves.
 #[derive(Debug, Default)]
-struct Numbers(u64);
+pub(crate) struct Numbers(u64);
 
 impl Hasher for Numbers {
     fn write(&mut self, bytes: &[u8]) {

@@ -110,6 +110,13 @@ pub struct Location {
 #[derive(Debug, Default)]
 struct Entry {
     bindings: Vec<Binding>,
+    /// What most have nothing of.
+    rest: Option<Box<Rest>>,
+}
+
+/// What stands beside the bindings of an address-of-record.
+#[derive(Debug, Default)]
+struct Rest {
     /// Registrations that ended while their connection stands: dialogs that began with them are still reached over it.
     left: Vec<Left>,
     waiters: Vec<(Awaited, Wait, Waiter)>,
@@ -202,7 +209,7 @@ impl Location {
         let Some(entry) = part.get_mut(&key.aor) else { return false };
         self.refresh(entry, now, flows);
         registrar::is_known(&entry.bindings, phone, now)
-            || (key.names_agent() && entry.left.iter().any(|left| left.key == *key))
+            || (key.names_agent() && entry.left().any(|left| left.key == *key))
     }
 
     /// The only address-of-record that registered such a contact.
@@ -229,8 +236,9 @@ impl Location {
         if let Ok(before) = &applied {
             self.contacts.changed(&update.aor, before, &entry.bindings);
             entry.leave(before, now);
-            if let Some(watches) = entry.watches.as_mut().filter(|_| update.change != Change::Fetch) {
-                let after = &entry.bindings;
+            let Entry { bindings: after, rest } = &mut *entry;
+            let watches = rest.as_mut().and_then(|rest| rest.watches.as_mut());
+            if let Some(watches) = watches.filter(|_| update.change != Change::Fetch) {
                 told = watches.note(registrar::ended(before, after, update), after, now);
             }
         }
@@ -255,7 +263,7 @@ impl Location {
         self.count(before.len(), 0);
         self.contacts.changed(aor, &before, &[]);
         entry.leave(&before, now);
-        let told = match &mut entry.watches {
+        let told = match entry.watches() {
             Some(watches) => watches.note(by_administrator(&before, gone), &[], now),
             None => Vec::new(),
         };
@@ -279,7 +287,8 @@ impl Location {
             return Reach::Now(hop);
         }
         self.forget(entry, now);
-        let alike = entry.waiters.iter().filter(|(_, other, _)| other.within == wait.within).count();
+        let waiters = entry.rest.iter().flat_map(|rest| &rest.waiters);
+        let alike = waiters.filter(|(_, other, _)| other.within == wait.within).count();
         let waiting = self.waiting(wait);
         if alike >= waiting.room.per_aor || waiting.now.load(Ordering::Relaxed) >= waiting.room.in_all {
             if entry.is_empty() {
@@ -288,7 +297,7 @@ impl Location {
             return Reach::Never;
         }
         waiting.now.fetch_add(1, Ordering::Relaxed);
-        entry.waiters.push((awaited, wait, waiter));
+        entry.rest.get_or_insert_default().waiters.push((awaited, wait, waiter));
         Reach::Later
     }
 
@@ -328,8 +337,8 @@ impl Location {
             part.lock().retain(|_, entry| {
                 self.refresh(entry, now, flows);
                 self.forget(entry, now);
-                entry.watches.take_if(|watches| !watches.lasts(&self.watchers, now));
-                if let Some(watches) = &mut entry.watches {
+                entry.end_watches(|watches| !watches.lasts(&self.watchers, now));
+                if let Some(watches) = entry.watches() {
                     told.extend(watches.untold(now));
                 }
                 !entry.is_empty()
@@ -377,9 +386,10 @@ impl Location {
     }
 
     fn wake(&self, entry: &mut Entry, now: Instant) -> Vec<Woken> {
-        let Entry { bindings, waiters, .. } = entry;
+        let Entry { bindings, rest } = entry;
         let mut woken = Vec::new();
-        waiters.retain(|(awaited, wait, waiter)| match awaited.reach(bindings, now) {
+        let Some(rest) = rest else { return woken };
+        rest.waiters.retain(|(awaited, wait, waiter)| match awaited.reach(bindings, now) {
             Some(hop) => {
                 self.waiting(*wait).now.fetch_sub(1, Ordering::Relaxed);
                 woken.push(Woken { waiter: *waiter, hop });
@@ -392,7 +402,8 @@ impl Location {
 
     /// The core has given those up itself.
     fn forget(&self, entry: &mut Entry, now: Instant) {
-        entry.waiters.retain(|(_, wait, _)| {
+        let Some(rest) = &mut entry.rest else { return };
+        rest.waiters.retain(|(_, wait, _)| {
             let lasts = wait.until > now;
             if !lasts {
                 self.waiting(*wait).now.fetch_sub(1, Ordering::Relaxed);
@@ -414,8 +425,10 @@ impl Waiting {
 
 impl Entry {
     fn refresh(&mut self, now: Instant, away: Duration, flows: &Flows, ended: impl Fn(&Binding)) {
-        let Self { bindings, left, watches, .. } = self;
-        left.retain(|left| flows.is_open(left.hop.flow) && left.until.is_none_or(|until| until > now));
+        let Self { bindings, rest } = self;
+        if let Some(Rest { left, .. }) = rest.as_deref_mut() {
+            left.retain(|left| flows.is_open(left.hop.flow) && left.until.is_none_or(|until| until > now));
+        }
         bindings.retain_mut(|binding| {
             if binding.hop.is_some_and(|hop| !flows.is_open(hop.flow)) {
                 binding.hop = None;
@@ -424,8 +437,8 @@ impl Entry {
             let lasts = binding.expires_at > now;
             if !lasts {
                 ended(binding);
-                note(left, binding, now);
-                if let Some(watches) = watches {
+                note(rest, binding, now);
+                if let Some(watches) = rest.as_mut().and_then(|rest| rest.watches.as_mut()) {
                     watches.lapsed = true;
                 }
             }
@@ -435,20 +448,44 @@ impl Entry {
 
     /// Takes note of the bindings that are no more.
     fn leave(&mut self, before: &[Binding], now: Instant) {
-        let Self { bindings, left, .. } = self;
-        left.retain(|left| !bindings.iter().any(|b| b.key == left.key || b.agent() == left.key));
+        let Self { bindings, rest } = self;
+        if let Some(Rest { left, .. }) = rest.as_deref_mut() {
+            left.retain(|left| !bindings.iter().any(|b| b.key == left.key || b.agent() == left.key));
+        }
         for gone in before.iter().filter(|old| !bindings.iter().any(|binding| binding.key == old.key)) {
-            note(left, gone, now);
+            note(rest, gone, now);
         }
     }
 
     fn way_to_left(&self, awaited: &Awaited) -> Option<Hop> {
         let Awaited::Registration(key) = awaited else { return None };
-        self.left.iter().find(|left| left.key == *key).map(|left| left.hop)
+        self.left().find(|left| left.key == *key).map(|left| left.hop)
+    }
+
+    fn left(&self) -> impl Iterator<Item = &Left> {
+        self.rest.iter().flat_map(|rest| &rest.left)
+    }
+
+    fn watches(&mut self) -> Option<&mut Watches> {
+        self.rest.as_mut()?.watches.as_deref_mut()
+    }
+
+    /// Takes those away of which `over` is true, and gives back the room of what there is nothing of any more.
+    fn end_watches(&mut self, over: impl FnOnce(&mut Watches) -> bool) {
+        if let Some(rest) = &mut self.rest {
+            rest.watches.take_if(|watches| over(watches));
+        }
+        self.rest.take_if(|rest| rest.is_empty());
     }
 
     fn is_empty(&self) -> bool {
-        self.bindings.is_empty() && self.waiters.is_empty() && self.left.is_empty() && self.watches.is_none()
+        self.bindings.is_empty() && self.rest.as_ref().is_none_or(|rest| rest.is_empty())
+    }
+}
+
+impl Rest {
+    fn is_empty(&self) -> bool {
+        self.waiters.is_empty() && self.left.is_empty() && self.watches.is_none()
     }
 }
 
@@ -461,7 +498,7 @@ fn part(binding: &mut Binding, now: Instant, away: Duration) {
 }
 
 /// Of a datagram's sender that does not say who it is there is nothing to keep: its dialogs know its address.
-fn note(left: &mut Vec<Left>, binding: &Binding, now: Instant) {
+fn note(rest: &mut Option<Box<Rest>>, binding: &Binding, now: Instant) {
     let Binding { hop: Some(hop), .. } = binding else { return };
     let reliable = hop.transport.is_reliable();
     let key = if hop.transport.is_websocket() { binding.key.clone() } else { binding.agent() };
@@ -469,6 +506,7 @@ fn note(left: &mut Vec<Left>, binding: &Binding, now: Instant) {
         return;
     }
     let until = (!reliable).then(|| now + DATAGRAM_LEFT);
+    let Rest { left, .. } = &mut **rest.get_or_insert_default();
     left.retain(|left| left.key != key);
     if left.len() >= LEFT_PER_AOR {
         left.remove(0);

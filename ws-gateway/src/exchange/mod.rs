@@ -6,6 +6,7 @@
 mod answers;
 mod guard;
 
+use std::cell::Cell;
 use std::collections::{HashSet, VecDeque};
 use std::hash::Hasher as _;
 use std::sync::Arc;
@@ -105,6 +106,20 @@ pub struct Network {
 
 /// Inputs still to be fed, each to its shard.
 type Work = VecDeque<(usize, Input)>;
+
+/// Room that one turn leaves to the next of its thread.
+#[derive(Debug, Default)]
+struct Room {
+    work: Work,
+    outputs: Vec<Output>,
+}
+
+/// The most inputs or outputs that room is kept for.
+const KEPT: usize = 64;
+
+thread_local! {
+    static ROOM: Cell<Room> = const { Cell::new(Room { work: Work::new(), outputs: Vec::new() }) };
+}
 
 impl Exchange {
     /// An exchange with nobody connected. `config` is what each shard's core is told.
@@ -294,10 +309,10 @@ impl Exchange {
     }
 
     fn turn_with(self: &Arc<Self>, now: Instant, shard: usize, input: Input, datagrams: &mut Datagrams) {
-        let mut work = Work::from([(shard, input)]);
+        let Room { mut work, mut outputs } = ROOM.take();
+        work.push_back((shard, input));
         // One bit for each.
         let mut fed = 0u64;
-        let mut outputs = Vec::new();
         let mut gone: Vec<(usize, FlowId)> = Vec::new();
         while let Some((shard, input)) = work.pop_front() {
             self.shards[shard].feed(now, input, &mut outputs);
@@ -344,6 +359,9 @@ impl Exchange {
         while fed != 0 {
             self.set_alarm(fed.trailing_zeros() as usize);
             fed &= fed - 1;
+        }
+        if work.capacity().max(outputs.capacity()) <= KEPT {
+            ROOM.set(Room { work, outputs });
         }
     }
 

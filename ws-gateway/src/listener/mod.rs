@@ -1,6 +1,7 @@
 //! Sockets that wait for peers: bind, accept, admit.
 
 mod admission;
+mod batch;
 mod proxy_protocol;
 mod tcp;
 mod tls;

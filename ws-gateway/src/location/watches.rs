@@ -13,7 +13,7 @@ use sip_core::server::{Hold, Watch, WatchError, WatchId, Watched, Watcher};
 use sip_core::time::Instant;
 use smol_str::SmolStr;
 
-use super::Location;
+use super::{Entry, Location};
 use crate::flows::Flows;
 
 /// A subscription and the shard it is in.
@@ -113,15 +113,18 @@ impl Location {
         let done = match watch.hold {
             Hold::Not => Ok(()),
             Hold::Keep => {
-                let held = entry.watches.iter_mut().flat_map(|watches| &mut watches.held);
-                let held = held.into_iter().find(|held| held.told == told);
+                let mut held = entry.watches().into_iter().flat_map(|watches| &mut watches.held);
+                let held = held.find(|held| held.told == told);
                 held.map(|held| held.until = watch.until).ok_or(WatchError::Revoked)
             }
-            Hold::Begin => self.begin(entry.watches.get_or_insert_default(), watch, told, now),
+            Hold::Begin => {
+                let rest = entry.rest.get_or_insert_default();
+                self.begin(rest.watches.get_or_insert_default(), watch, told, now)
+            }
         };
-        let ended = entry.watches.iter().flat_map(|watches| watches.ended.iter().cloned()).collect();
+        let ended = entry.watches().into_iter().flat_map(|watches| watches.ended.iter().cloned()).collect();
         let watched = Watched { bindings: entry.bindings.clone(), ended };
-        entry.watches.take_if(|watches| watches.held.is_empty());
+        entry.end_watches(|watches| watches.held.is_empty());
         if entry.is_empty() {
             part.remove(&watch.aor);
         }
@@ -150,9 +153,9 @@ impl Location {
     pub fn unwatch(&self, aor: &SmolStr, told: Told) {
         let mut part = self.part(aor).lock();
         let Some(entry) = part.get_mut(aor) else { return };
-        let Some(watches) = &mut entry.watches else { return };
+        let Some(watches) = entry.watches() else { return };
         watches.retain(&self.watchers, |held| held.told != told);
-        entry.watches.take_if(|watches| watches.held.is_empty());
+        entry.end_watches(|watches| watches.held.is_empty());
         if entry.is_empty() {
             part.remove(aor);
         }
@@ -165,7 +168,7 @@ impl Location {
         }
         let mut told = Vec::new();
         for part in &self.parts {
-            for watches in part.lock().values_mut().filter_map(|entry| entry.watches.as_mut()) {
+            for watches in part.lock().values_mut().filter_map(Entry::watches) {
                 told.extend(
                     watches.held.iter().filter(|held| held.watcher == *watcher).map(|held| held.told),
                 );
