@@ -1,6 +1,6 @@
 //! The transaction layer under any sequence of operations: nothing panics, every transaction ends, nothing is left.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use bytes::Bytes;
 use sip_core::entropy::SeededEntropy;
@@ -21,6 +21,7 @@ struct Bench {
     now: Instant,
     clients: Vec<ClientId>,
     servers: Vec<ServerId>,
+    requests: BTreeMap<ServerId, Request>,
     over: BTreeSet<ClientId>,
     done: BTreeSet<ServerId>,
 }
@@ -33,6 +34,7 @@ pub(crate) fn holds(input: &[u8]) {
         now: Instant::from_micros(1_000_000_000),
         clients: Vec::new(),
         servers: Vec::new(),
+        requests: BTreeMap::new(),
         over: BTreeSet::new(),
         done: BTreeSet::new(),
     };
@@ -78,15 +80,17 @@ impl Bench {
         match choices.below(16) {
             0..=2 => {
                 let Some(request) = request(choices) else { return };
-                match self.layer.receive_request(now, &request, hop(choices)) {
-                    Received::New(id) => self.servers.push(id),
+                let new = match self.layer.receive_request(now, &request, hop(choices)) {
+                    Received::New(id) => id,
                     Received::Cancel { cancel, invite } => {
                         assert!(invite.is_none_or(|id| self.servers.contains(&id)));
-                        self.servers.push(cancel);
+                        cancel
                     }
                     Received::Full => panic!("there is room"),
-                    Received::AckToSuccess | Received::Absorbed => {}
-                }
+                    Received::AckToSuccess | Received::Absorbed => return,
+                };
+                self.servers.push(new);
+                self.requests.insert(new, request);
             }
             3 | 4 => {
                 let known = choices.recent(&self.clients).and_then(|id| self.layer.request(*id));
@@ -106,9 +110,9 @@ impl Bench {
             7 | 8 => {
                 let Some(id) = choices.recent(&self.servers).copied() else { return };
                 let status = choices.pick(&STATUSES);
-                if let Some(request) = self.layer.server_request(id) {
-                    self.layer.respond(now, id, status, response_to(&request, status));
-                }
+                self.layer.respond(now, id, status, response_to(&self.requests[&id], status));
+                let origin = self.layer.server_origin(id);
+                assert!(origin.is_none_or(|origin| origin.via().is_some() && origin.from().is_some()));
             }
             9 => {
                 if let Some(id) = choices.recent(&self.clients).copied() {
@@ -175,10 +179,8 @@ impl Bench {
     /// Its user answers everything and cancels what only rings: then all ends.
     fn end(mut self) {
         self.drain();
-        for id in self.servers.clone() {
-            if let Some(request) = self.layer.server_request(id) {
-                self.layer.respond(self.now, id, 500, response_to(&request, 500));
-            }
+        for (id, request) in &self.requests {
+            self.layer.respond(self.now, *id, 500, response_to(request, 500));
         }
         for id in self.clients.clone() {
             self.layer.cancel(self.now, id);

@@ -205,7 +205,7 @@ impl Server {
             RouteTarget::Address { .. } => return,
         };
         // At the cap nobody is told: the caller is given up a little later by itself.
-        let within = self.layer.server_request(server).is_some_and(|request| request.to_tag().is_some());
+        let within = self.layer.server_origin(server).is_some_and(|origin| origin.is_within());
         let wait = Wait { until: now + self.config.limits.hold, within };
         let _ = self.ask(wait.until, Question::Reach(sender, wait), Pending::Caller { server });
     }

@@ -91,7 +91,7 @@ impl Server {
     /// it said more than its Via. A stranger says which port it likes: what cannot be reached by a request is reached by no response,
     /// but over TLS, where whoever is there shows first that it is `domain`.
     pub(super) fn return_to(&mut self, now: Instant, server: ServerId, domain: Option<SmolStr>, ours: bool) {
-        let (Some(hop), Some(request)) = (self.layer.server_hop(server), self.layer.server_request(server))
+        let (Some(hop), Some(origin)) = (self.layer.server_hop(server), self.layer.server_origin(server))
         else {
             return;
         };
@@ -100,7 +100,7 @@ impl Server {
         if transport.is_websocket() {
             return;
         }
-        let via = request.via();
+        let Some(via) = origin.via() else { return };
         let domain = domain.unwrap_or_else(|| match via.host {
             Host::Name(name) => name.into(),
             Host::Ip(ip) => format_smolstr!("{ip}"),

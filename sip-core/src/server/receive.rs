@@ -202,14 +202,14 @@ fn is_senders_own(
     from: &Hop,
     identity: Option<&Identity>,
 ) -> bool {
-    let (Some(hop), Some(first)) = (layer.server_hop(first), layer.server_request(first)) else {
+    let (Some(hop), Some(first)) = (layer.server_hop(first), layer.server_origin(first)) else {
         return true;
     };
     // A NAT may have given a phone another port since.
     if hop.flow == from.flow && hop.remote.ip() == from.remote.ip() {
         return true;
     }
-    let aor = match first.from().parsed_uri() {
+    let aor = match first.from().and_then(|from| from.parsed_uri()) {
         Some(Uri::Sip(uri)) => domain.aor(&uri, hop.local.ip()),
         _ => None,
     };
@@ -239,13 +239,13 @@ fn is_peers_own(
     let shows = |domain: &str| certified.iter().any(|name| name.eq_ignore_ascii_case(domain));
     let named = |host: Host<'_>| matches!(host, Host::Name(name) if shows(name));
     matches!(proxy.sender(first), Some(RouteTarget::Peer { domain, .. }) if shows(domain))
-        || layer.server_request(first).is_some_and(|first| {
+        || layer.server_origin(first).is_some_and(|first| {
             let uri = |address: NameAddr<'_>| match address.parsed_uri() {
                 Some(Uri::Sip(uri)) => named(uri.host),
                 _ => false,
             };
-            let recorded = first.headers().list(HeaderName::RecordRoute).next().and_then(NameAddr::parse);
-            named(first.via().host) || uri(first.from()) || recorded.is_some_and(uri)
+            let by = first.via().is_some_and(|via| named(via.host));
+            by || first.from().is_some_and(uri) || first.recorded().is_some_and(uri)
         })
 }
 

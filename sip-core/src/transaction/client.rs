@@ -1,10 +1,10 @@
 //! Client transactions in the layer: their machine's actions carried out, ACK and CANCEL built.
 
+use alloc::boxed::Box;
+
 use bytes::Bytes;
-use smol_str::SmolStr;
 
 use super::event::{ClientId, Event, Handle};
-use super::key::ClientKey;
 use super::layer::Layer;
 use super::machine::{Action, ClientInput};
 use super::schedule::Running;
@@ -21,55 +21,71 @@ pub(super) struct Client {
     /// Of its key.
     hash: u64,
     machine: Machine,
-    pub(super) request: Sent,
+    pub(super) sent: Sent,
     hop: Hop,
     /// Whether a closed flow concerns it.
     depends: bool,
     pub(super) running: Running,
-    /// The ACK that was sent, for retransmitted non-2xx answers.
-    ack: Option<Bytes>,
     cancel: Cancel,
-    /// What the CANCEL says beside, a Reason (RFC 3326) for one.
-    cancel_fields: Fields,
 }
 
 /// What was sent. Of most of what a proxy sends no more is needed than the bytes: it is read when an ACK or a CANCEL is made
-/// of it.
+/// of it, and given back when it has its final answer.
 #[derive(Debug)]
 pub(super) enum Sent {
     Read(Request),
-    Written { bytes: Bytes, branch: SmolStr, method: Method },
+    Written(Bytes),
+    /// An INVITE that was refused: what was read of it, and the ACK for retransmitted answers.
+    Acknowledged(Option<Request>, Bytes),
+    /// Nothing more is sent.
+    Answered,
 }
 
 impl Sent {
-    pub(super) fn bytes(&self) -> &Bytes {
+    /// How many bytes of the request are kept.
+    pub(super) fn len(&self) -> usize {
         match self {
-            Self::Read(request) => request.bytes(),
-            Self::Written { bytes, .. } => bytes,
-        }
-    }
-
-    fn key(&self) -> ClientKey<'_> {
-        match self {
-            Self::Read(request) => {
-                ClientKey { branch: request.branch().unwrap_or_default(), method: request.method() }
-            }
-            Self::Written { branch, method, .. } => ClientKey { branch, method },
+            Self::Read(request) | Self::Acknowledged(Some(request), _) => request.bytes().len(),
+            Self::Written(bytes) => bytes.len(),
+            Self::Acknowledged(None, _) | Self::Answered => 0,
         }
     }
 
     pub(super) fn read(&self) -> Option<Request> {
         match self {
             Self::Read(request) => Some(request.clone()),
-            Self::Written { bytes, .. } => Request::parse(bytes.clone()).ok(),
+            Self::Written(bytes) => Request::parse(bytes.clone()).ok(),
+            Self::Acknowledged(request, _) => request.clone(),
+            Self::Answered => None,
         }
     }
 
-    /// Of an INVITE that has its 2xx nobody makes a CANCEL or an ACK any more. How many bytes that gave back.
-    fn accepted(&mut self) -> usize {
+    fn request_bytes(&self) -> Option<Bytes> {
         match self {
-            Self::Read(_) => 0,
-            Self::Written { bytes, .. } => core::mem::take(bytes).len(),
+            Self::Read(request) => Some(request.bytes().clone()),
+            Self::Written(bytes) => Some(bytes.clone()),
+            Self::Acknowledged(..) | Self::Answered => None,
+        }
+    }
+
+    /// The ACK for `response`, or the one that was sent before (§17.1.1.2).
+    fn ack(&mut self, response: Option<&Response>) -> Option<Bytes> {
+        if let Self::Acknowledged(_, ack) = self {
+            return Some(ack.clone());
+        }
+        let ack = ack(&self.read()?, response?);
+        let request = match core::mem::replace(self, Self::Answered) {
+            Self::Read(request) => Some(request),
+            _ => None,
+        };
+        *self = Self::Acknowledged(request, ack.clone());
+        Some(ack)
+    }
+
+    /// It has its final answer. What was read of the request may be asked for until the transaction is over.
+    fn answered(&mut self) {
+        if let Self::Written(_) = self {
+            *self = Self::Answered;
         }
     }
 }
@@ -81,12 +97,25 @@ enum Machine {
 }
 
 /// How far cancelling has come.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Debug)]
 enum Cancel {
     No,
-    /// Waits for a provisional response (§9.1).
-    Wanted,
+    /// Waits for a provisional response (§9.1). The CANCEL says this beside, a Reason (RFC 3326) for one.
+    Wanted(Box<Fields>),
     Sent,
+}
+
+impl Cancel {
+    /// What the CANCEL says that waits; it does no more.
+    fn wanted(&mut self) -> Option<Box<Fields>> {
+        if !matches!(self, Self::Wanted(_)) {
+            return None;
+        }
+        match core::mem::replace(self, Self::Sent) {
+            Self::Wanted(fields) => Some(fields),
+            _ => None,
+        }
+    }
 }
 
 impl Machine {
@@ -110,11 +139,15 @@ impl Machine {
                 | Self::NonInvite(non_invite_client::State::Terminated)
         )
     }
-}
 
-impl Client {
-    pub(super) fn key(&self) -> ClientKey<'_> {
-        self.request.key()
+    /// It has its final answer, and the request is not sent again.
+    const fn is_answered(self) -> bool {
+        use invite_client::State as Invite;
+        matches!(
+            self,
+            Self::Invite(Invite::Completed | Invite::Accepted)
+                | Self::NonInvite(non_invite_client::State::Completed)
+        )
     }
 }
 
@@ -127,26 +160,31 @@ impl Layer {
         self.clients.get_mut(id.index as usize).filter(|client| client.generation == id.generation)
     }
 
-    pub(super) fn insert_client(&mut self, now: Instant, hash: u64, request: Sent, hop: Hop) -> ClientId {
+    pub(super) fn insert_client(
+        &mut self,
+        now: Instant,
+        hash: u64,
+        method: &Method,
+        sent: Sent,
+        hop: Hop,
+    ) -> ClientId {
         let reliable = hop.transport.is_reliable();
-        let (machine, actions) = if *request.key().method == Method::Invite {
+        let (machine, actions) = if *method == Method::Invite {
             (Machine::Invite(invite_client::State::Calling), invite_client::start(reliable))
         } else {
             (Machine::NonInvite(non_invite_client::State::Trying), non_invite_client::start(reliable))
         };
         let generation = self.next_generation();
-        self.room.take(request.bytes().len());
+        self.room.take(sent.len());
         let index = self.clients.insert(Client {
             generation,
             hash,
             machine,
-            request,
+            sent,
             hop,
             depends: true,
             running: Running::default(),
-            ack: None,
             cancel: Cancel::No,
-            cancel_fields: Fields::new(),
         });
         // The cap keeps indices far below 2³².
         let id = ClientId { index: index as u32, generation };
@@ -164,8 +202,8 @@ impl Layer {
             300.. => ClientInput::Failure,
         };
         self.step_client(now, id, input, Some(response));
-        if provisional && self.client(id).is_some_and(|client| client.cancel == Cancel::Wanted) {
-            self.send_cancel(now, id);
+        if provisional && let Some(fields) = self.client_mut(id).and_then(|client| client.cancel.wanted()) {
+            self.send_cancel(now, id, &fields);
         }
     }
 
@@ -181,11 +219,6 @@ impl Layer {
         let (machine, actions) = client.machine.step(input, client.hop.transport.is_reliable());
         client.machine = machine;
         self.act_client(now, id, actions, response);
-        if matches!(machine, Machine::Invite(invite_client::State::Accepted))
-            && let Some(client) = self.clients.get_mut(id.index as usize)
-        {
-            self.room.give_back(client.request.accepted());
-        }
         if machine.is_terminated() && !was_terminated {
             self.unlink_client(id);
             self.outputs.event(Event::ClientTerminated { client: id });
@@ -193,17 +226,19 @@ impl Layer {
     }
 
     fn act_client(&mut self, now: Instant, id: ClientId, actions: &[Action], mut response: Option<Response>) {
-        let Self { clients, outputs, schedule, timers, .. } = self;
+        let Self { clients, outputs, schedule, timers, room, .. } = self;
         let Some(client) = clients.get_mut(id.index as usize) else { return };
+        let before = client.sent.len();
         for action in actions {
             match action {
-                Action::Send => outputs.transmit(client.hop, client.request.bytes().clone()),
-                Action::SendAck => {
-                    if let (None, Some(response)) = (&client.ack, &response) {
-                        client.ack = client.request.read().map(|request| ack(&request, response));
+                Action::Send => {
+                    if let Some(request) = client.sent.request_bytes() {
+                        outputs.transmit(client.hop, request);
                     }
-                    if let Some(ack) = &client.ack {
-                        outputs.transmit(client.hop, ack.clone());
+                }
+                Action::SendAck => {
+                    if let Some(ack) = client.sent.ack(response.as_ref()) {
+                        outputs.transmit(client.hop, ack);
                     }
                 }
                 Action::Pass => {
@@ -216,28 +251,32 @@ impl Layer {
                 timer => schedule.act(*timer, timers, now, Handle::Client(id), &mut client.running),
             }
         }
+        if client.machine.is_answered() {
+            client.sent.answered();
+        }
+        room.give_back(before - client.sent.len());
     }
 
     /// [`Layer::cancel`], with these header fields in the CANCEL.
     pub fn cancel_with(&mut self, now: Instant, id: ClientId, fields: Fields) -> Option<ClientId> {
         let client = self.client_mut(id)?;
-        if client.cancel == Cancel::No {
-            client.cancel_fields = fields;
-        }
-        match (client.machine, client.cancel) {
-            (Machine::Invite(invite_client::State::Calling), _) => {
-                client.cancel = Cancel::Wanted;
+        let Machine::Invite(state) = client.machine else { return None };
+        match (state, &client.cancel) {
+            (invite_client::State::Calling, Cancel::No) => {
+                client.cancel = Cancel::Wanted(Box::new(fields));
                 None
             }
-            (Machine::Invite(invite_client::State::Proceeding), Cancel::No) => self.send_cancel(now, id),
+            (invite_client::State::Proceeding, Cancel::No) => {
+                client.cancel = Cancel::Sent;
+                self.send_cancel(now, id, &fields)
+            }
             _ => None,
         }
     }
 
-    fn send_cancel(&mut self, now: Instant, id: ClientId) -> Option<ClientId> {
+    fn send_cancel(&mut self, now: Instant, id: ClientId, fields: &Fields) -> Option<ClientId> {
         let client = self.client_mut(id)?;
-        client.cancel = Cancel::Sent;
-        let (hop, message) = (client.hop, cancel(&client.request.read()?, &client.cancel_fields));
+        let (hop, message) = (client.hop, cancel(&client.sent.read()?, fields));
         self.act_client(now, id, &[Action::Start(Timer::Cancelled)], None);
         let sent =
             Request::parse(message.clone()).ok().and_then(|request| self.send_request(now, &request, hop));
@@ -273,7 +312,7 @@ impl Layer {
         let exists = self.client(id).is_some();
         if exists {
             let client = self.clients.remove(id.index as usize);
-            self.room.give_back(client.request.bytes().len());
+            self.room.give_back(client.sent.len());
         }
         exists
     }

@@ -10,7 +10,7 @@ use crate::message::{Host, Method, Request, Response, Via};
 const MAGIC_COOKIE: &str = "z9hG4bK";
 
 /// §17.1.3: the branch, and CSeq's method because CANCEL shares its INVITE's branch.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug)]
 pub(super) struct ClientKey<'m> {
     pub(super) branch: &'m str,
     pub(super) method: &'m Method,
@@ -47,17 +47,6 @@ pub(super) struct BranchKey<'m> {
     pub(super) host: Host<'m>,
     pub(super) port: Option<u16>,
     pub(super) method: &'m Method,
-}
-
-impl PartialEq for BranchKey<'_> {
-    fn eq(&self, other: &Self) -> bool {
-        let same_host = match (self.host, other.host) {
-            (Host::Name(one), Host::Name(two)) => one.eq_ignore_ascii_case(two),
-            (Host::Ip(one), Host::Ip(two)) => one == two,
-            _ => false,
-        };
-        same_host && self.branch == other.branch && self.port == other.port && self.method == other.method
-    }
 }
 
 /// The To tag stands last: an ACK carries the tag of the response, so it searches all keys that are alike up to there

@@ -4,11 +4,11 @@ use alloc::vec::Vec;
 
 use bytes::Bytes;
 use slab::Slab;
-use smol_str::SmolStr;
 
 use super::client::{Client, Sent};
 use super::event::{ClientId, Counters, Event, Handle, Output, Received, ServerId};
 use super::flows::Flows;
+use super::kept::Origin;
 use super::key::{ClientKey, ServerKey};
 use super::machine::{ClientInput, ServerInput};
 use super::merged::Ongoing;
@@ -115,7 +115,7 @@ impl Layer {
                 ServerKey::Branch(key) => self.hashing.server(key),
                 ServerKey::Rfc2543(_) => 0,
             };
-            (hash, self.server_keys.find(hash, key, &self.servers))
+            (hash, self.server_keys.find(hash, key))
         };
         let key = ServerKey::of(request);
         let (hash, same) = find(&key);
@@ -147,9 +147,7 @@ impl Layer {
     /// Takes a response from the network. `false`: it matched no transaction and is dropped (RFC 6026 §7.2).
     pub fn receive_response(&mut self, now: Instant, response: Response) -> bool {
         let key = ClientKey::of_response(&response);
-        let Some(client) =
-            key.and_then(|key| self.client_keys.find(self.hashing.client(&key), &key, &self.clients))
-        else {
+        let Some(client) = key.and_then(|key| self.client_keys.find(self.hashing.client(&key))) else {
             self.counters.stray_responses += 1;
             return false;
         };
@@ -181,18 +179,17 @@ impl Layer {
             Request::parse(request.clone()).is_ok_and(|r| r.branch() == Some(branch)),
             "{request:?}"
         );
-        let sent = Sent::Written { bytes: request, branch: SmolStr::new(branch), method: method.clone() };
-        self.send(now, ClientKey { branch, method }, sent, to)
+        self.send(now, ClientKey { branch, method }, Sent::Written(request), to)
     }
 
     fn send(&mut self, now: Instant, key: ClientKey<'_>, request: Sent, to: Hop) -> Option<ClientId> {
         let hash = self.hashing.client(&key);
-        let in_use = self.client_keys.find(hash, &key, &self.clients).is_some();
-        let room = self.room.has(self.len(), request.bytes().len());
+        let in_use = self.client_keys.find(hash).is_some();
+        let room = self.room.has(self.len(), request.len());
         if in_use || !self.counted(room) {
             return None;
         }
-        Some(self.insert_client(now, hash, request, to))
+        Some(self.insert_client(now, hash, key.method, request, to))
     }
 
     /// Answers a request. `status` is that of `response`.
@@ -337,14 +334,20 @@ impl Layer {
         self.schedule.next()
     }
 
-    /// A client transaction's request as it was sent.
+    /// A client transaction's request as it was sent; of one that was [sent as it was written](Self::send_written) until it has its
+    /// final answer.
     pub fn request(&self, client: ClientId) -> Option<Request> {
-        self.client(client)?.request.read()
+        self.client(client)?.sent.read()
     }
 
-    /// A server transaction's request as it was first received.
+    /// A server transaction's request as it was first received; `None` once it has its final answer.
     pub fn server_request(&self, server: ServerId) -> Option<Request> {
-        self.server(server)?.request.read()
+        self.server(server)?.kept.request().cloned()
+    }
+
+    /// Whose request a server transaction is, answered or not.
+    pub fn server_origin(&self, server: ServerId) -> Option<Origin<'_>> {
+        self.server(server).map(|server| server.kept.origin())
     }
 
     /// Where a server transaction's responses go.

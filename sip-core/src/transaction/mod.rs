@@ -13,6 +13,7 @@ mod event;
 mod flows;
 mod invite_client;
 mod invite_server;
+mod kept;
 mod key;
 mod layer;
 mod machine;
@@ -30,6 +31,7 @@ mod timers;
 
 pub(crate) use by_id::ById;
 pub use event::{ClientId, Counters, Event, Output, Received, ServerId};
+pub use kept::Origin;
 pub use layer::Layer;
 pub(crate) use merged::Ongoing;
 pub use room::Caps;

@@ -65,6 +65,11 @@ impl Room {
         self.taken.get(&household(source)).copied().unwrap_or_default()
     }
 
+    #[cfg(test)]
+    pub(super) const fn bytes(&self) -> usize {
+        self.bytes
+    }
+
     pub(super) const fn take(&mut self, bytes: usize) {
         self.bytes += bytes;
     }

@@ -1,6 +1,7 @@
 //! Running timers: all of them in the order they fire, and each transaction's own.
 
 use alloc::collections::BTreeSet;
+use core::num::NonZeroU32;
 
 use slab::Slab;
 
@@ -30,8 +31,19 @@ struct Node {
     behind: Option<NodeId>,
 }
 
-/// The cap on transactions keeps indices far below 2³².
-type NodeId = u32;
+/// One more than a node's index, so that none takes no room. The cap on transactions keeps indices far below 2³².
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct NodeId(NonZeroU32);
+
+impl NodeId {
+    fn of(index: usize) -> Option<Self> {
+        NonZeroU32::new(index as u32 + 1).map(Self)
+    }
+
+    const fn index(self) -> usize {
+        self.0.get() as usize - 1
+    }
+}
 
 #[derive(Clone, Copy, Debug, Default)]
 struct List {
@@ -46,8 +58,8 @@ struct List {
 pub(super) struct Running {
     /// No state of any machine runs more than two.
     timers: [Option<Run>; 2],
-    /// How long the retransmission timer ran last; no machine has more than one.
-    interval: Duration,
+    /// How long the retransmission timer ran last, microseconds; no machine has more than one.
+    interval: u64,
 }
 
 /// A running timer.
@@ -72,12 +84,14 @@ impl Schedule {
         let (timer, duration, first) = match action {
             Action::Stop => return self.stop(handle, running),
             Action::Start(timer) => (timer, timers.first(timer), true),
-            Action::Again(timer) => (timer, timers.again(timer, running.interval), false),
+            Action::Again(timer) => {
+                (timer, timers.again(timer, Duration::from_micros(running.interval)), false)
+            }
             Action::AtT2(timer) => (timer, timers.t2(), false),
             _ => return,
         };
         if matches!(timer, Timer::A | Timer::E | Timer::G) {
-            running.interval = duration;
+            running.interval = (Instant::default() + duration).as_micros();
         }
         if let Some(slot) = running.timers.iter_mut().find(|slot| slot.is_none()) {
             let at = now + duration;
@@ -94,12 +108,12 @@ impl Schedule {
         let Self { nodes, lists, .. } = self;
         let list = &mut lists[timer as usize];
         let before = list.last;
-        let last = before.and_then(|id| nodes.get_mut(id as usize));
+        let last = before.and_then(|id| nodes.get(id.index()));
         if last.as_ref().is_some_and(|last| last.at > at) {
             return None;
         }
-        let id = nodes.vacant_key() as NodeId;
-        match nodes.get_mut(before.unwrap_or(id) as usize) {
+        let id = NodeId::of(nodes.vacant_key())?;
+        match nodes.get_mut(before.unwrap_or(id).index()) {
             Some(last) => last.behind = Some(id),
             None => (list.first, list.at) = (Some(id), Some(at)),
         }
@@ -111,18 +125,18 @@ impl Schedule {
     /// Takes a timer out of its list.
     fn unlink(&mut self, timer: Timer, id: NodeId) {
         let Self { nodes, lists, .. } = self;
-        let Some(Node { before, behind, .. }) = nodes.try_remove(id as usize) else { return };
+        let Some(Node { before, behind, .. }) = nodes.try_remove(id.index()) else { return };
         let list = &mut lists[timer as usize];
-        match before.and_then(|id| nodes.get_mut(id as usize)) {
+        match before.and_then(|id| nodes.get_mut(id.index())) {
             Some(node) => node.behind = behind,
             None => list.first = behind,
         }
-        match behind.and_then(|id| nodes.get_mut(id as usize)) {
+        match behind.and_then(|id| nodes.get_mut(id.index())) {
             Some(node) => node.before = before,
             None => list.last = before,
         }
         if before.is_none() {
-            list.at = behind.and_then(|id| nodes.get(id as usize)).map(|node| node.at);
+            list.at = behind.and_then(|id| nodes.get(id.index())).map(|node| node.at);
         }
     }
 
@@ -149,7 +163,7 @@ impl Schedule {
         // Of two that fire at once the one in the list was started first.
         match self.lists[timer as usize] {
             List { first: Some(id), at: Some(first), .. } if first == at => {
-                let handle = self.nodes.get(id as usize)?.handle;
+                let handle = self.nodes.get(id.index())?.handle;
                 self.unlink(timer, id);
                 Some((timer, handle))
             }

@@ -5,6 +5,7 @@ use core::net::IpAddr;
 use bytes::Bytes;
 
 use super::event::{Event, Handle, Received, ServerId};
+use super::kept::Kept;
 use super::key::{Rfc2543Key, ServerKey};
 use super::layer::Layer;
 use super::machine::{Action, ServerInput};
@@ -22,44 +23,12 @@ pub(super) struct Server {
     /// Of its key.
     pub(super) hash: u64,
     machine: Machine,
-    pub(super) request: Kept,
+    pub(super) kept: Kept,
     pub(super) hop: Hop,
     /// Whose room it takes.
     source: IpAddr,
     flow: Flow,
     pub(super) running: Running,
-    /// The latest response, for repeated requests and Timer G.
-    latest: Option<Bytes>,
-}
-
-/// The request. Once it is answered for good, only who repeats it is compared with it: what was read of it is given back,
-/// for most transactions wait in that state, half a minute each.
-#[derive(Debug)]
-pub(super) enum Kept {
-    Read(Request),
-    Answered(Bytes),
-}
-
-impl Kept {
-    pub(super) fn bytes(&self) -> &Bytes {
-        match self {
-            Self::Read(request) => request.bytes(),
-            Self::Answered(bytes) => bytes,
-        }
-    }
-
-    pub(super) fn read(&self) -> Option<Request> {
-        match self {
-            Self::Read(request) => Some(request.clone()),
-            Self::Answered(bytes) => Request::parse(bytes.clone()).ok(),
-        }
-    }
-
-    fn answered(&mut self) {
-        if let Self::Read(request) = self {
-            *self = Self::Answered(request.bytes().clone());
-        }
-    }
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -99,13 +68,19 @@ impl Machine {
         )
     }
 
-    /// Nothing more is sent but what was sent before. (An INVITE that was refused waits for its ACK, which is matched to it.)
+    /// It was answered for good: nothing more is sent but what was sent before.
     const fn is_answered(self) -> bool {
+        use invite_server::State as Invite;
         matches!(
             self,
-            Self::Invite(invite_server::State::Accepted)
+            Self::Invite(Invite::Completed | Invite::Accepted | Invite::Confirmed)
                 | Self::NonInvite(non_invite_server::State::Completed)
         )
+    }
+
+    /// Whether what is sent in this state is ever sent again. A 2xx to INVITE is repeated by the user (RFC 6026 §7.1).
+    const fn may_send_again(self) -> bool {
+        !self.is_terminated() && !matches!(self, Self::Invite(invite_server::State::Accepted))
     }
 }
 
@@ -121,17 +96,29 @@ impl Server {
             self.machine,
             Machine::Invite(invite_server::State::Proceeding)
                 | Machine::NonInvite(non_invite_server::State::Trying)
-        ) && self.latest.is_none()
+        ) && self.kept.is_unanswered()
     }
 
-    /// Keeps `answer` instead of what was kept, if there is room for it, and gives it back. A copy is kept, for it was written
-    /// into more room than it takes.
-    fn keep(&mut self, answer: Option<Bytes>, room: &mut Room) -> Option<Bytes> {
-        room.change(self.source, self.latest.take().map_or(0, |latest| latest.len()), 0);
-        let fits = answer.as_ref().filter(|answer| room.has_bytes_for(self.source, answer.len()));
-        self.latest = fits.map(|answer| Bytes::copy_from_slice(answer));
-        room.change(self.source, 0, self.latest.as_ref().map_or(0, Bytes::len));
-        answer
+    /// Keeps `answer` instead of what was kept, if it may have to be sent again and there is room for it; a final one instead of
+    /// its request, too.
+    fn keep(&mut self, answer: Option<&Bytes>, room: &mut Room) {
+        let Self { machine, kept, source, .. } = self;
+        if kept.request().is_none() {
+            return;
+        }
+        let answer = answer.filter(|_| machine.may_send_again());
+        let done = machine.is_answered() && kept.is_found_by_hash();
+        let before = kept.len();
+        let alone =
+            if done { kept.origin_len() } else { kept.request().map_or(0, |request| request.bytes().len()) };
+        room.change(*source, before, alone);
+        let answer = answer.filter(|answer| room.has_bytes_for(*source, answer.len()));
+        if done {
+            kept.finish(answer.map_or(&[], |answer| answer));
+        } else {
+            kept.keep(answer);
+        }
+        room.change(*source, alone, kept.len());
     }
 
     /// An answer to a non-INVITE request that cannot be sent waits for the request to be repeated over a new flow,
@@ -171,12 +158,11 @@ impl Layer {
             generation,
             hash,
             machine,
-            request: Kept::Read(request.clone()),
+            kept: Kept::Read { request: request.clone(), latest: None },
             hop,
             source,
             flow: Flow::Up,
             running: Running::default(),
-            latest: None,
         });
         // The cap keeps indices far below 2³².
         let id = ServerId { index: index as u32, generation };
@@ -212,7 +198,7 @@ impl Layer {
     /// RFC 2543: "the To tag of the ACK matches the To tag of the response sent by the server transaction".
     fn acknowledged(&self, key: &Rfc2543Key, ack: &Request) -> Option<ServerId> {
         self.server_keys.alike(key).find(|server| {
-            let latest = self.server(*server).and_then(|server| server.latest.clone());
+            let latest = self.server(*server).and_then(|server| server.kept.latest());
             let response = latest.and_then(|bytes| Response::parse(bytes).ok());
             response.is_some_and(|response| response.to_tag() == ack.to_tag())
         })
@@ -231,11 +217,6 @@ impl Layer {
         let (machine, actions) = server.machine.step(input, server.is_reliable());
         server.machine = machine;
         let sent = self.act_server(now, id, actions, response);
-        if machine.is_answered()
-            && let Some(server) = self.server_mut(id)
-        {
-            server.request.answered();
-        }
         if machine.is_terminated() && !was_terminated {
             self.unlink_server(id);
             self.outputs.event(Event::ServerTerminated { server: id });
@@ -260,13 +241,13 @@ impl Layer {
             match action {
                 Action::Send | Action::SendTrying | Action::Resend => {
                     let answer = match action {
-                        Action::Send => server.keep(response.take(), room),
-                        Action::SendTrying => {
-                            let trying = server.request.read().map(|request| trying(&request));
-                            server.keep(trying, room)
-                        }
-                        _ => server.latest.clone(),
+                        Action::Send => response.take(),
+                        Action::SendTrying => server.kept.request().map(trying),
+                        _ => server.kept.latest(),
                     };
+                    if *action != Action::Resend {
+                        server.keep(answer.as_ref(), room);
+                    }
                     if let Some(response) = answer {
                         if server.flow == Flow::Up {
                             outputs.transmit(server.hop, response);
@@ -275,7 +256,7 @@ impl Layer {
                         }
                     }
                 }
-                Action::Forget => drop(server.keep(None, room)),
+                Action::Forget => server.keep(None, room),
                 Action::TimedOut => outputs.event(Event::AckTimedOut { server: id }),
                 Action::TransportFailed => outputs.event(Event::ServerTransportFailed { server: id }),
                 timer => schedule.act(*timer, timers, now, Handle::Server(id), &mut server.running),
@@ -355,9 +336,8 @@ impl Layer {
     pub(super) fn free_server(&mut self, id: ServerId) -> bool {
         let exists = self.server(id).is_some();
         if exists {
-            let mut server = self.servers.remove(id.index as usize);
-            server.keep(None, &mut self.room);
-            self.room.end(server.source, server.request.bytes().len());
+            let server = self.servers.remove(id.index as usize);
+            self.room.end(server.source, server.kept.len());
         }
         exists
     }

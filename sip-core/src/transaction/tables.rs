@@ -1,7 +1,8 @@
 //! Transactions by what their messages say.
 //!
-//! A table holds hashes and ids; the keys stand in the transactions' messages, where they are compared whole. The hash
-//! is keyed with the endpoint's randomness, so that nobody makes messages that meet in it.
+//! A table holds hashes and ids, and no keys: the hash is keyed with the endpoint's randomness, so that nobody makes messages that
+//! meet in it, and that two of all there can be have the same is less likely than that the machine errs. It is therefore of
+//! everything that tells two keys apart, and no two keys are the same bytes to it.
 
 use alloc::collections::BTreeMap;
 use core::hash::{Hash as _, Hasher as _};
@@ -9,9 +10,7 @@ use core::net::IpAddr;
 
 use hashbrown::HashTable;
 use siphasher::sip::SipHasher13;
-use slab::Slab;
 
-use super::client::Client;
 use super::event::{ClientId, ServerId};
 use super::key::{BranchKey, ClientKey, Rfc2543Key, ServerKey};
 use super::server::Server;
@@ -37,17 +36,20 @@ impl Hashing {
 
     pub(super) fn server(self, key: &BranchKey<'_>) -> u64 {
         let mut hash = self.begin(key.method);
-        let port = u64::from(key.port.unwrap_or_default());
+        // None is not port 0. Above it, what kind of host follows.
+        let port = key.port.map_or(0, |port| u64::from(port) + 1);
         // By words as far as it goes, which is faster than by parts of them.
         match key.host {
-            Host::Name(name) => {
-                hash.write_u64(port);
-                write_small(&mut hash, name);
-            }
-            Host::Ip(IpAddr::V4(ip)) => hash.write_u64(u64::from(ip.to_bits()) << 16 | port),
+            Host::Ip(IpAddr::V4(ip)) => hash.write_u64(u64::from(ip.to_bits()) << 17 | port),
             Host::Ip(IpAddr::V6(ip)) => {
-                hash.write_u64(port);
+                hash.write_u64(1 << 62 | port);
                 hash.write_u128(ip.to_bits());
+            }
+            Host::Name(name) => {
+                hash.write_u64(1 << 63 | port);
+                write_small(&mut hash, name);
+                // No name and no branch has a space.
+                hash.write_u8(b' ');
             }
         }
         hash.write(key.branch.as_bytes());
@@ -101,9 +103,8 @@ struct Entry<I> {
 pub(super) struct ClientTable(HashTable<Entry<ClientId>>);
 
 impl ClientTable {
-    pub(super) fn find(&self, hash: u64, key: &ClientKey<'_>, clients: &Slab<Client>) -> Option<ClientId> {
-        let same = |id: ClientId| clients.get(id.index as usize).is_some_and(|client| client.key() == *key);
-        self.0.find(hash, |entry| entry.hash == hash && same(entry.id)).map(|entry| entry.id)
+    pub(super) fn find(&self, hash: u64) -> Option<ClientId> {
+        self.0.find(hash, |entry| entry.hash == hash).map(|entry| entry.id)
     }
 
     pub(super) fn insert(&mut self, hash: u64, id: ClientId) {
@@ -132,16 +133,13 @@ pub(super) struct ServerTable {
 
 impl ServerTable {
     /// The transaction of a key that has this hash, if it has one.
-    pub(super) fn find(&self, hash: u64, key: &ServerKey<'_>, servers: &Slab<Server>) -> Option<ServerId> {
-        let key = match key {
-            ServerKey::Branch(key) => key,
-            ServerKey::Rfc2543(key) => return self.old.get(key).copied(),
-        };
-        let same = |id: ServerId| {
-            let request = servers.get(id.index as usize).and_then(|server| server.request.read());
-            request.is_some_and(|request| BranchKey::of(&request).is_some_and(|other| other == *key))
-        };
-        self.branches.find(hash, |entry| entry.hash == hash && same(entry.id)).map(|entry| entry.id)
+    pub(super) fn find(&self, hash: u64, key: &ServerKey<'_>) -> Option<ServerId> {
+        match key {
+            ServerKey::Branch(_) => {
+                self.branches.find(hash, |entry| entry.hash == hash).map(|entry| entry.id)
+            }
+            ServerKey::Rfc2543(key) => self.old.get(key).copied(),
+        }
     }
 
     pub(super) fn insert(&mut self, hash: u64, key: ServerKey<'_>, id: ServerId) {
@@ -159,8 +157,8 @@ impl ServerTable {
     pub(super) fn remove(&mut self, server: &Server, id: ServerId) {
         if let Ok(entry) = self.branches.find_entry(server.hash, |entry| entry.id == id) {
             entry.remove();
-        } else if let Some(request) = server.request.read()
-            && let ServerKey::Rfc2543(key) = ServerKey::of(&request)
+        } else if let Some(request) = server.kept.request()
+            && let ServerKey::Rfc2543(key) = ServerKey::of(request)
         {
             self.old.remove(&key);
         }
@@ -199,5 +197,33 @@ mod tests {
         assert_ne!(one.server(&key(long)), other.server(&key(long)));
         let method = BranchKey { method: &Method::Cancel, ..key(long) };
         assert_ne!(one.server(&key(long)), one.server(&method));
+    }
+
+    /// What is not compared must not be the same to the hash.
+    #[test]
+    fn rfc3261_17_2_3_no_two_keys_are_the_same_bytes_to_the_hash() {
+        let hashing = Hashing::new(&mut SeededEntropy(1));
+        let method = &Method::Invite;
+        let hash = |host, port, branch| hashing.server(&BranchKey { branch, host, port, method });
+        // Where a name ends, and a branch begins.
+        assert_ne!(
+            hash(Host::Name("a"), None, "z9hg4bkz9hG4bK1"),
+            hash(Host::Name("az9hg4bk"), None, "z9hG4bK1")
+        );
+        // Which kind of host it is: addresses whose bytes are a name and the beginning of a branch.
+        let bytes = *b"host z9hG4bK1234";
+        let v6 = Host::Ip(IpAddr::from(u128::from_ne_bytes(bytes).to_be_bytes()));
+        let v6_other = Host::Ip(IpAddr::from(bytes));
+        for v6 in [v6, v6_other] {
+            assert_ne!(hash(v6, None, "z9hG4bK"), hash(Host::Name("host"), None, "z9hG4bK1234z9hG4bK"));
+        }
+        // Which port, or none.
+        let v4 = |last| Host::Ip(IpAddr::from([0, 0, 0, last]));
+        let mut seen = alloc::collections::BTreeSet::new();
+        for host in [v4(0), v4(1), Host::Ip(IpAddr::from([0u8; 16])), Host::Name("a")] {
+            for port in [None, Some(0), Some(1), Some(u16::MAX)] {
+                assert!(seen.insert(hash(host, port, "z9hG4bK1")), "{host:?} {port:?}");
+            }
+        }
     }
 }

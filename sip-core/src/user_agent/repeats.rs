@@ -24,8 +24,8 @@ struct Taken {
     name: u64,
     /// Its transaction.
     first: ServerId,
-    /// Those it came again in.
-    again: Vec<ServerId>,
+    /// Those it came again in, each by Vias of its own.
+    again: Vec<(ServerId, Request)>,
     answer: Option<Answer>,
 }
 
@@ -51,7 +51,10 @@ impl Repeats {
 
     /// The transaction in which a request came first, given any.
     pub(super) fn first(&self, server: ServerId) -> ServerId {
-        self.0.iter().find(|taken| taken.again.contains(&server)).map_or(server, |taken| taken.first)
+        self.0
+            .iter()
+            .find(|taken| taken.again.iter().any(|(again, _)| *again == server))
+            .map_or(server, |taken| taken.first)
     }
 
     pub(super) fn timeout(&self) -> Option<Instant> {
@@ -85,13 +88,13 @@ impl UserAgent {
             return Ok(false);
         };
         if let Some(Answer { status, response, .. }) = taken.answer.clone() {
-            self.answer_again(now, server, status, response);
+            self.answer_again(now, server, request, status, response);
             return Ok(true);
         }
         if taken.again.len() >= limits::REPEATS_OF_ONE {
             return Err(Refusal::with_reason(482, "Merged Request"));
         }
-        taken.again.push(server);
+        taken.again.push((server, request.clone()));
         if *request.method() == Method::Invite {
             let trying = self.response(request, 100, reason_phrase(100), None).finish();
             self.layer.respond(now, server, 100, trying);
@@ -108,17 +111,21 @@ impl UserAgent {
             taken.again.clone()
         });
         self.layer.respond(now, server, status, response.clone());
-        for server in again {
-            self.answer_again(now, server, status, response.clone());
+        for (server, request) in again {
+            self.answer_again(now, server, &request, status, response.clone());
         }
     }
 
     /// Sends an answer in another transaction, whose request came by other Vias.
-    fn answer_again(&mut self, now: Instant, server: ServerId, status: u16, response: Bytes) {
-        let (Some(request), Ok(response)) = (self.layer.server_request(server), Response::parse(response))
-        else {
-            return;
-        };
+    fn answer_again(
+        &mut self,
+        now: Instant,
+        server: ServerId,
+        request: &Request,
+        status: u16,
+        response: Bytes,
+    ) {
+        let Ok(response) = Response::parse(response) else { return };
         let mut rewrite = Rewrite::new(response.headers());
         rewrite.remove(HeaderName::Via);
         for via in request.headers().all(HeaderName::Via) {

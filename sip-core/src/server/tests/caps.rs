@@ -204,10 +204,15 @@ fn transactions_of_one_address() {
 fn padded_transactions() {
     let mut net = Net::new();
     let phone = udp("bob", 5);
-    let padded = |n| phone.out("OPTIONS", "sip:example.com", n, &format!("X: {}\r\n", "x".repeat(60_000)));
-    let each = padded(1_000).replace("bob@example.com", "b@elsewhere.example");
+    // Those of RFC 2543 are kept whole until their transactions are over.
+    let padded = |n| {
+        let padding = format!("X: {}\r\n", "x".repeat(60_000));
+        let text = phone.out("OPTIONS", "sip:example.com", n, &padding);
+        text.replace("bob@example.com", "b@elsewhere.example").replace("branch=z9hG4bK", "branch=old")
+    };
+    let each = padded(1_000);
     let send = |net: &mut Net, n| {
-        net.send(&phone, padded(n).replace("bob@example.com", "b@elsewhere.example"));
+        net.send(&phone, padded(n));
         net.response(&phone).status()
     };
     let most = u32::try_from(limits::TRANSACTION_BYTES / each.len()).unwrap();
@@ -218,4 +223,11 @@ fn padded_transactions() {
     net.advance(Duration::from_secs(32));
     assert_eq!(net.server.load().0, 0);
     assert_eq!(send(&mut net, 3_000), 200);
+    // Of others not much more than the answer is kept.
+    net.advance(Duration::from_secs(32));
+    for n in 4_000..4_000 + most {
+        net.send(&phone, padded(n).replace("branch=old", "branch=z9hG4bK"));
+        assert_eq!(net.response(&phone).status(), 200);
+    }
+    assert_eq!(net.server.counters().transactions_full, 1);
 }

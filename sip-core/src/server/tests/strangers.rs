@@ -227,6 +227,51 @@ fn a_branch_is_no_proof() {
     net.request(&bob, &Method::Cancel);
 }
 
+/// Nor is it one when the request was answered and is kept no more.
+#[test]
+fn rfc3261_22_1_a_branch_is_no_proof_after_the_answer_either() {
+    let mut net = Net::new();
+    let (alice, bob, carol) = (ws("alice", 1), ws("bob", 2), ws("carol", 3));
+    let (phone, elsewhere) = (udp("alice", 5), udp("carol", 6));
+    for peer in [&alice, &bob, &carol, &phone, &elsewhere] {
+        net.register(peer);
+    }
+    let invite = alice.invite("bob", 2, "");
+    net.send(&alice, invite.clone());
+    net.expect(&alice, 100);
+    let forwarded = net.request(&bob, &Method::Invite);
+    net.send(&bob, bob.answer(&forwarded, 200));
+    net.expect(&alice, 200);
+    let cancel = alice.out("CANCEL", "sip:bob@example.com", 2, "").replace("CANCEL2", "INVITE2");
+    // Over UDP the answer to a MESSAGE waits for who repeats it.
+    let sent = core::cell::RefCell::new(String::new());
+    net.send_with_digest(&phone, "alice", &|cseq, extra| {
+        sent.replace(phone.out("MESSAGE", "sip:bob@example.com", cseq + 2, extra));
+        sent.borrow().clone()
+    });
+    let message = sent.into_inner();
+    let forwarded = net.request(&bob, &Method::Message);
+    net.send(&bob, bob.answer(&forwarded, 200));
+    net.expect(&phone, 200);
+    for thief in [&bob, &carol, &elsewhere] {
+        net.send(thief, cancel.clone());
+        net.expect(thief, 481);
+        for repeated in [&invite, &message] {
+            net.send(thief, repeated.clone());
+            net.quiet();
+        }
+    }
+    assert_eq!(net.server.counters().sender_mismatched, 9);
+    // On her next socket Alice has the same answer, and nothing is cancelled any more.
+    let back = ws("alice", 4);
+    net.register(&back);
+    net.send(&back, message);
+    net.expect(&back, 200);
+    net.send(&back, cancel);
+    net.expect(&back, 200);
+    net.quiet();
+}
+
 /// Datagrams that may be from anybody, with the address of who is to be drowned in answers.
 #[test]
 fn rfc3261_26_3_2_4_who_may_be_forged_is_refused_once_and_takes_no_room() {

@@ -276,3 +276,41 @@ fn rfc6026_7_2_an_accepted_invite_gives_back_what_it_would_be_cancelled_by() {
     bench.pass(70_000);
     bench.assert_empty();
 }
+
+/// §17.1.1.2, §17.1.2.2: answers that come again are absorbed, and the ACK is the same, when what was written is given back.
+#[test]
+fn rfc3261_17_1_answered_requests_are_given_back_and_their_answers_absorbed() {
+    for (method, status) in [("INVITE", 486), ("INVITE", 200), ("BYE", 200), ("BYE", 481)] {
+        let request = request(method, BRANCH);
+        let (written, method) = (request.bytes().clone(), request.method());
+        let mut bench = Bench::new();
+        let client = bench.layer.send_written(bench.now, written, BRANCH, method, udp()).unwrap();
+        bench.drain();
+        assert!(bench.layer.request(client).is_some());
+        bench.answered(&request, status);
+        assert!(bench.layer.request(client).is_none());
+        assert_eq!(bench.layer.room.bytes(), 0);
+        bench.answered(&request, status);
+        let told = bench.take_told().len();
+        assert_eq!(told, if (method, status) == (&Method::Invite, 200) { 2 } else { 1 });
+        let acks: Vec<Bytes> = bench.messages.drain(1..).collect();
+        assert_eq!(acks.len(), if status == 486 { 2 } else { 0 });
+        assert!(acks.iter().all(|ack| ack.starts_with(b"ACK ") && *ack == acks[0]));
+        bench.pass(70_000);
+        bench.assert_empty();
+    }
+}
+
+/// What was read may be read once more: its user sends it again with credentials (§22.2).
+#[test]
+fn rfc3261_22_2_a_refused_request_can_be_asked_for_while_its_answers_are_absorbed() {
+    for method in ["INVITE", "REGISTER"] {
+        let request = request(method, BRANCH);
+        let mut bench = Bench::new();
+        let client = bench.send(&request, udp());
+        bench.answered(&request, 401);
+        assert_eq!(bench.layer.request(client).unwrap().bytes(), request.bytes());
+        bench.pass(70_000);
+        bench.assert_empty();
+    }
+}

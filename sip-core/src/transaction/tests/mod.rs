@@ -172,6 +172,7 @@ impl Bench {
         assert_eq!(self.layer.client_keys.ids().count(), 0);
         assert_eq!(self.layer.server_keys.ids().count(), 0);
         assert_eq!(self.layer.flows.len(), 0);
+        assert_eq!(self.layer.room.bytes(), 0);
     }
 }
 

@@ -54,7 +54,7 @@ fn any_hop(flow: u64) -> Hop {
 struct Random {
     bench: Bench,
     clients: Vec<ClientId>,
-    servers: Vec<ServerId>,
+    servers: Vec<(ServerId, Request)>,
 }
 
 impl Random {
@@ -65,10 +65,10 @@ impl Random {
             Operation::ReceiveRequest { method, branch, hop } => {
                 let request = request(METHODS[method], BRANCHES[branch]);
                 match bench.layer.receive_request(now, &request, any_hop(hop)) {
-                    Received::New(id) => servers.push(id),
+                    Received::New(id) => servers.push((id, request)),
                     Received::Cancel { cancel, invite } => {
-                        assert!(invite.is_none_or(|id| servers.contains(&id)));
-                        servers.push(cancel);
+                        assert!(invite.is_none_or(|id| servers.iter().any(|(server, _)| *server == id)));
+                        servers.push((cancel, request));
                     }
                     _ => {}
                 }
@@ -82,9 +82,7 @@ impl Random {
                 clients.extend(bench.layer.send_request(now, &request, any_hop(hop)));
             }
             Operation::Respond { server, status } => {
-                let id = pick(servers, server);
-                let request = id.and_then(|id| bench.layer.server_request(id));
-                if let (Some(id), Some(request)) = (id, request) {
+                if let Some((id, request)) = pick(servers, server) {
                     let bytes = answer_bytes(&request, STATUSES[status], "t");
                     bench.layer.respond(now, id, STATUSES[status], bytes);
                 }
@@ -100,7 +98,7 @@ impl Random {
                 }
             }
             Operation::Move { server, hop } => {
-                if let Some(id) = pick(servers, server) {
+                if let Some((id, _)) = pick(servers, server) {
                     bench.layer.set_server_hop(id, any_hop(hop));
                 }
             }
@@ -118,14 +116,14 @@ impl Random {
         assert!(living <= layer.len());
         assert!(layer.flows.len() <= living);
         assert!(layer.client_keys.ids().all(|id| layer.request(id).is_some()));
-        assert!(layer.server_keys.ids().all(|id| layer.server_request(id).is_some()));
+        assert!(layer.server_keys.ids().all(|id| layer.server_origin(id).is_some()));
         // Five methods, four branches, two sides; ended ones go when their end is polled.
         assert!(living <= METHODS.len() * BRANCHES.len() * 2);
     }
 }
 
-fn pick<T: Copy>(ids: &[T], at: usize) -> Option<T> {
-    ids.iter().rev().nth(at).copied()
+fn pick<T: Clone>(ids: &[T], at: usize) -> Option<T> {
+    ids.iter().rev().nth(at).cloned()
 }
 
 proptest! {
@@ -141,10 +139,8 @@ proptest! {
         // A user that answers everything and cancels what only rings.
         let Random { bench, clients, servers } = &mut random;
         bench.drain();
-        for id in servers.iter() {
-            if let Some(request) = bench.layer.server_request(*id) {
-                bench.respond(*id, &request, 500);
-            }
+        for (id, request) in servers.iter() {
+            bench.respond(*id, request, 500);
         }
         for id in clients {
             bench.layer.cancel(bench.now, *id);
