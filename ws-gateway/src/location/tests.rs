@@ -8,6 +8,7 @@ use sip_core::limits::{AWAY, GRACE};
 use sip_core::registrar::{ContactUpdate, Contacts};
 use sip_core::transport::{Phone, Transport};
 
+use super::entry::DATAGRAM_LEFT;
 use super::*;
 use crate::budget::Budgets;
 use crate::config::Limits;
