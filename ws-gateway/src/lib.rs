@@ -31,6 +31,7 @@ pub mod shard;
 pub mod store;
 pub mod targets;
 pub mod tls;
+mod watched;
 
 pub use config::Config;
 pub use gateway::{Addresses, Gateway};

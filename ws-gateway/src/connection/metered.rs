@@ -2,16 +2,15 @@
 //! itself: that does not say either.
 
 use std::io;
-use std::pin::Pin;
-use std::task::{Context, Poll, ready};
-
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use crate::budget::Held;
+use crate::watched::{Watch, Watched};
 
 /// A stream whose bytes of unfinished messages have a budget, and whose peer reads the answers to its pings.
-pub struct Metered<S> {
-    stream: S,
+pub(super) type Metered<S> = Watched<S, Meter>;
+
+/// What is known of such a stream.
+pub struct Meter {
     /// Bytes read since the last whole message, control frames not counted.
     read: usize,
     held: Held,
@@ -33,10 +32,10 @@ const PONG: usize = 2;
 /// §5.2, §5.5).
 const CONTROL: usize = 6;
 
-impl<S> Metered<S> {
-    /// A stream that nothing was read from.
-    pub const fn new(stream: S, held: Held) -> Self {
-        Self { stream, read: 0, held, refused: false, unread: 0 }
+impl Meter {
+    /// Nothing was read yet.
+    pub const fn new(held: Held) -> Self {
+        Self { read: 0, held, refused: false, unread: 0 }
     }
 
     /// A whole message was read.
@@ -70,37 +69,17 @@ impl<S> Metered<S> {
     }
 }
 
-impl<S: AsyncRead + Unpin> AsyncRead for Metered<S> {
-    fn poll_read(
-        self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-        buffer: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
-        let this = self.get_mut();
-        let before = buffer.filled().len();
-        ready!(Pin::new(&mut this.stream).poll_read(context, buffer))?;
-        this.read += buffer.filled().len() - before;
-        if !this.charge() {
-            this.refused = true;
-            return Poll::Ready(Err(io::ErrorKind::OutOfMemory.into()));
+impl<S> Watch<S> for Meter {
+    fn read(&mut self, _: &mut S, bytes: usize) -> io::Result<()> {
+        self.read += bytes;
+        if !self.charge() {
+            self.refused = true;
+            return Err(io::ErrorKind::OutOfMemory.into());
         }
-        Poll::Ready(Ok(()))
-    }
-}
-
-impl<S: AsyncWrite + Unpin> AsyncWrite for Metered<S> {
-    fn poll_write(self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        let this = self.get_mut();
-        let written = ready!(Pin::new(&mut this.stream).poll_write(context, bytes))?;
-        this.unread = this.unread.saturating_sub(written);
-        Poll::Ready(Ok(written))
+        Ok(())
     }
 
-    fn poll_flush(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.get_mut().stream).poll_flush(context)
-    }
-
-    fn poll_shutdown(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.get_mut().stream).poll_shutdown(context)
+    fn written(&mut self, bytes: usize) {
+        self.unread = self.unread.saturating_sub(bytes);
     }
 }

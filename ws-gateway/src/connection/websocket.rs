@@ -20,7 +20,7 @@ use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 use tokio_tungstenite::tungstenite::protocol::{CloseFrame, Message, Role, WebSocketConfig};
 use tokio_util::sync::CancellationToken;
 
-use super::metered::Metered;
+use super::metered::{Meter, Metered};
 use super::{Due, End, Inbox, Line, OpenFlow, Silence, outbox};
 use crate::budget::{Budgets, Held};
 use crate::clock;
@@ -46,7 +46,7 @@ pub async fn accept<S: Stream>(
     read: Vec<u8>,
     budgets: &Budgets,
 ) -> Box<WebSocketStream<Metered<S>>> {
-    let stream = Metered::new(stream, Held::new(Arc::clone(&budgets.partial)));
+    let stream = Metered { stream, watch: Meter::new(Held::new(Arc::clone(&budgets.partial))) };
     let config = WebSocketConfig::default()
         .read_buffer_size(READ_BUFFER)
         .write_buffer_size(0)
@@ -96,11 +96,11 @@ async fn run<S: Stream>(
     let mut stopping = pin!(stop.cancelled());
     loop {
         let written = tokio::select! {
-            received = socket.next() => match heard(flow, &mut silence, socket.get_mut(), received) {
+            received = socket.next() => match heard(flow, &mut silence, &mut socket.get_mut().watch, received) {
                 Some(Ok(Message::Text(text))) => receive(exchange, flow, socket, text.into()).await,
                 Some(Ok(Message::Binary(bytes))) => receive(exchange, flow, socket, bytes).await,
                 // Pings are answered by the library, at the next read.
-                Some(Ok(Message::Ping(payload))) if !socket.get_mut().answers(payload.len()) => {
+                Some(Ok(Message::Ping(payload))) if !socket.get_mut().watch.answers(payload.len()) => {
                     return End::Closed(Closing::SlowConsumer);
                 }
                 // After a close it reads no more.
@@ -109,7 +109,7 @@ async fn run<S: Stream>(
                     return End::Closed(Closing::TooLong);
                 }
                 Some(Err(Error::Protocol(_) | Error::Utf8(_))) => return End::Closed(Closing::Framing),
-                Some(Err(_)) if socket.get_ref().is_refused() => return End::Closed(Closing::NoRoom),
+                Some(Err(_)) if socket.get_ref().watch.is_refused() => return End::Closed(Closing::NoRoom),
                 Some(Err(_)) | None => return End::Peer,
             },
             queued = inbox.batch(&mut batch) => {
@@ -138,15 +138,15 @@ async fn run<S: Stream>(
 }
 
 /// Whatever comes is a sign of life, a pong too.
-fn heard<S>(
+fn heard(
     flow: &Flow,
     silence: &mut Silence,
-    stream: &mut Metered<S>,
+    meter: &mut Meter,
     received: Option<Result<Message, Error>>,
 ) -> Option<Result<Message, Error>> {
     match &received {
-        Some(Ok(Message::Text(_) | Message::Binary(_))) => stream.complete(),
-        Some(Ok(Message::Ping(payload) | Message::Pong(payload))) => stream.control(payload.len()),
+        Some(Ok(Message::Text(_) | Message::Binary(_))) => meter.complete(),
+        Some(Ok(Message::Ping(payload) | Message::Pong(payload))) => meter.control(payload.len()),
         _ => {}
     }
     flow.kept_alive(clock::now());
