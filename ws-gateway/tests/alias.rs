@@ -4,22 +4,17 @@
 mod support;
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
-use std::sync::Arc;
 use std::time::Duration;
 
-use rustls::pki_types::pem::PemObject as _;
-use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
-use rustls::server::WebPkiClientVerifier;
-use rustls::{ClientConfig, RootCertStore, ServerConfig};
 use sip_core::server::{Callers, Outward, Peer as Known};
 use support::authority::Authority;
 use support::dns::{Dns, Zone};
 use support::peers::{Peer, TcpPeer, UdpPeer, WsPeer};
+use support::tls::{acceptor, certificate_of, connect};
 use support::{Running, Sip, start_with};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::time::timeout;
 use tokio_rustls::client::TlsStream;
-use tokio_rustls::{TlsAcceptor, TlsConnector};
 use ws_gateway::config::{CertificateFiles, Clients, Config, PeerServer, SipListener};
 
 const ALICE: &str = "sip:alice@localhost";
@@ -65,29 +60,10 @@ impl Scene {
         alice
     }
 
-    fn roots(&self) -> RootCertStore {
-        let mut roots = RootCertStore::empty();
-        roots.add(CertificateDer::from_pem_file(&self.authority.file).unwrap()).unwrap();
-        roots
-    }
-
     /// A connection to the gateway's TLS port that shows `certificate`.
     async fn connect(&self, certificate: Option<&CertificateFiles>) -> TcpPeer<TlsStream<TcpStream>> {
-        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-        let builder = ClientConfig::builder_with_provider(provider)
-            .with_safe_default_protocol_versions()
-            .unwrap()
-            .with_root_certificates(self.roots());
-        let config = match certificate {
-            None => builder.with_no_client_auth(),
-            Some(files) => {
-                let (chain, key) = files_of(files);
-                builder.with_client_auth_cert(chain, key).unwrap()
-            }
-        };
-        let stream = TcpStream::connect(self.running.gateway.addresses().tls.unwrap()).await.unwrap();
-        let name = ServerName::try_from("localhost").unwrap();
-        TcpPeer::over_tls(TlsConnector::from(Arc::new(config)).connect(name, stream).await.unwrap())
+        let port = self.running.gateway.addresses().tls.unwrap();
+        TcpPeer::over_tls(connect(port, &self.authority.certificate(), certificate).await.unwrap())
     }
 
     /// The port that the partner says it is at.
@@ -131,11 +107,6 @@ impl Scene {
     async fn is_not_dialled(&self) {
         assert!(timeout(Duration::from_millis(200), self.advertised.accept()).await.is_err());
     }
-}
-
-fn files_of(files: &CertificateFiles) -> (Vec<CertificateDer<'static>>, PrivateKeyDer<'static>) {
-    let chain = vec![CertificateDer::from_pem_file(&files.chain).unwrap()];
-    (chain, PrivateKeyDer::from_pem_file(&files.key).unwrap())
 }
 
 /// It answers what it received, and Alice is told.
@@ -256,22 +227,13 @@ async fn rfc5922_7_4_a_peer_is_known_by_its_certificate() {
 async fn rfc5923_8_1_our_via_says_alias_and_the_partner_may_use_our_connection() {
     let scene = Scene::new(|config| named(config, false)).await;
     let mut alice = scene.alice().await;
-    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-    let verifier =
-        WebPkiClientVerifier::builder_with_provider(Arc::new(scene.roots()), Arc::clone(&provider));
-    let (chain, key) = files_of(&scene.partner);
-    let config = ServerConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()
-        .unwrap()
-        .with_client_cert_verifier(verifier.build().unwrap())
-        .with_single_cert(chain, key)
-        .unwrap();
     scene.writes(&mut alice, "partner.example", "out").await;
     let stream = scene.is_dialled().await;
-    let stream = TlsAcceptor::from(Arc::new(config)).accept(stream).await.unwrap();
+    let acceptor = acceptor(&scene.authority.certificate(), &scene.partner);
+    let stream = acceptor.accept(stream).await.unwrap();
     // The certificate that it shows is the one of the configuration.
     let shown = stream.get_ref().1.peer_certificates().unwrap()[0].clone();
-    assert_eq!(shown, files_of(&scene.own).0[0]);
+    assert_eq!(shown, certificate_of(&scene.own));
     let mut partner = TcpPeer::accepted_over_tls(stream);
     let received = partner.receive().await;
     let via = received.header("Via");

@@ -4,61 +4,19 @@ mod support;
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::Path;
-use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use rustls::crypto::aws_lc_rs::default_provider;
-use rustls::pki_types::pem::PemObject as _;
-use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
-use rustls::server::WebPkiClientVerifier;
-use rustls::{ClientConfig, RootCertStore, ServerConfig};
 use sip_core::server::Outward;
 use support::authority::Authority;
 use support::dns::{Dns, Zone};
 use support::peers::{Peer, TcpPeer, WsPeer};
+use support::tls::{acceptor, certificate_of};
 use support::{PATIENCE, start_with};
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::TcpListener;
 use tokio::time::{sleep, timeout};
-use tokio_rustls::{TlsAcceptor, TlsConnector};
 use ws_gateway::config::{CertificateFiles, Clients, SipListener};
 
 const ALICE: &str = "sip:alice@localhost";
-
-fn certificate_of(files: &CertificateFiles) -> CertificateDer<'static> {
-    CertificateDer::from_pem_file(&files.chain).unwrap()
-}
-
-fn roots(authority: &Authority) -> Arc<RootCertStore> {
-    let mut roots = RootCertStore::empty();
-    roots.add(CertificateDer::from_pem_file(&authority.file).unwrap()).unwrap();
-    Arc::new(roots)
-}
-
-/// A server that shows this certificate, and asks clients for one of the authority's.
-fn acceptor(authority: &Authority, files: &CertificateFiles) -> TlsAcceptor {
-    let provider = Arc::new(default_provider());
-    let verifier = WebPkiClientVerifier::builder_with_provider(roots(authority), Arc::clone(&provider));
-    let config = ServerConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()
-        .unwrap()
-        .with_client_cert_verifier(verifier.build().unwrap())
-        .with_single_cert(vec![certificate_of(files)], PrivateKeyDer::from_pem_file(&files.key).unwrap())
-        .unwrap();
-    TlsAcceptor::from(Arc::new(config))
-}
-
-/// A client that shows this certificate, and wants servers to show one of the authority's.
-fn connector(authority: &Authority, files: &CertificateFiles) -> TlsConnector {
-    let key = PrivateKeyDer::from_pem_file(&files.key).unwrap();
-    let config = ClientConfig::builder_with_provider(Arc::new(default_provider()))
-        .with_safe_default_protocol_versions()
-        .unwrap()
-        .with_root_certificates(roots(authority))
-        .with_client_auth_cert(vec![certificate_of(files)], key)
-        .unwrap();
-    TlsConnector::from(Arc::new(config))
-}
 
 /// Puts a file in the place of another, with a time that no clock is too coarse for.
 fn replace(from: &Path, to: &Path) {
@@ -98,7 +56,7 @@ async fn what_is_shown_to_other_domains_and_whom_they_are_believed_by_is_read_ag
         alice.send(&alice.request("MESSAGE", &uri, ALICE, &format!("<{uri}>"), call_id, 1, "")).await;
         let stream = timeout(PATIENCE, partner.accept()).await.expect("a connection").unwrap().0;
         let files = authority.certify("partner.example");
-        let accepted = acceptor(authority, &files).accept(stream).await;
+        let accepted = acceptor(&authority.certificate(), &files).accept(stream).await;
         let Ok(stream) = accepted else {
             assert!(alice.receive_final().await.status() >= 500);
             return None;
@@ -126,14 +84,8 @@ async fn what_is_shown_to_other_domains_and_whom_they_are_believed_by_is_read_ag
 
 /// Whether a client whose certificate this authority has signed is answered.
 async fn is_answered(port: SocketAddr, server: &Authority, client: &Authority) -> bool {
-    let files = client.certify("partner.example");
-    let stream = TcpStream::connect(port).await.unwrap();
-    let name = ServerName::try_from("localhost").unwrap();
-    let Ok(mut stream) = connector(server, &files).connect(name, stream).await else { return false };
-    // With TLS 1.3 a server refuses after the client's handshake is over.
-    let mut pong = [0; 2];
-    stream.write_all(b"\r\n\r\n").await.is_ok()
-        && timeout(PATIENCE, stream.read_exact(&mut pong)).await.unwrap().is_ok()
+    let shown = client.certify("partner.example");
+    support::tls::is_answered(port, &server.certificate(), Some(&shown)).await
 }
 
 #[tokio::test]

@@ -2,18 +2,14 @@
 
 mod support;
 
-use std::net::SocketAddr;
 use std::path::Path;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use rustls::pki_types::{CertificateDer, ServerName};
-use rustls::{ClientConfig, RootCertStore};
+use rustls::pki_types::CertificateDer;
 use support::peers::{Peer, TcpPeer, UdpPeer, WsPeer, handshake, http};
+use support::tls::connect;
 use support::{Running, Sip};
-use tokio::net::{TcpStream, UdpSocket};
-use tokio_rustls::TlsConnector;
-use tokio_rustls::client::TlsStream;
+use tokio::net::UdpSocket;
 use ws_gateway::config::{CertificateFiles, Kept, Listen};
 use ws_gateway::data::DataDirectory;
 use ws_gateway::{Config, Gateway, accounts};
@@ -53,20 +49,6 @@ fn ten_lines() -> (Running, CertificateDer<'static>) {
     (Running { gateway: Gateway::start(config).unwrap(), data }, made.cert.der().clone())
 }
 
-async fn secure(address: SocketAddr, own: &CertificateDer<'static>) -> TlsStream<TcpStream> {
-    let mut roots = RootCertStore::empty();
-    roots.add(own.clone()).unwrap();
-    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-    let config = ClientConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()
-        .unwrap()
-        .with_root_certificates(roots)
-        .with_no_client_auth();
-    let name = ServerName::try_from("localhost").unwrap();
-    let stream = TcpStream::connect(address).await.unwrap();
-    TlsConnector::from(Arc::new(config)).connect(name, stream).await.unwrap()
-}
-
 fn fresh() -> String {
     static CALL: AtomicU32 = AtomicU32::new(0);
     format!("ten{}", CALL.fetch_add(1, Ordering::Relaxed))
@@ -93,13 +75,16 @@ async fn they_serve_pages_and_phones() {
     let (running, own) = ten_lines();
     let addresses = running.gateway.addresses().clone();
     let https = addresses.https.unwrap();
-    let mut alice = WsPeer::over(secure(https, &own).await, https, "WSS").await;
+    let mut alice = WsPeer::over(connect(https, &own, None).await.unwrap(), https, "WSS").await;
     assert_eq!(alice.register("alice", PASSWORD, "a", "").await.status(), 200);
     for transport in ["udp", "tcp", "tls"] {
         match transport {
             "udp" => with(&mut alice, &mut UdpPeer::new(addresses.udp.unwrap()).await).await,
             "tcp" => with(&mut alice, &mut TcpPeer::new(addresses.tcp.unwrap()).await).await,
-            _ => with(&mut alice, &mut TcpPeer::over_tls(secure(addresses.tls.unwrap(), &own).await)).await,
+            _ => {
+                let stream = connect(addresses.tls.unwrap(), &own, None).await.unwrap();
+                with(&mut alice, &mut TcpPeer::over_tls(stream)).await;
+            }
         }
     }
     // Both directions, where both prove who they are: the phone by its password.
@@ -142,7 +127,7 @@ async fn they_let_nobody_in_and_nothing_out() {
     );
     // Our own users, into this machine's own network.
     let https = addresses.https.unwrap();
-    let mut alice = WsPeer::over(secure(https, &own).await, https, "WSS").await;
+    let mut alice = WsPeer::over(connect(https, &own, None).await.unwrap(), https, "WSS").await;
     assert_eq!(refused(&mut alice, BOB, ALICE, "").await.status(), 407);
     assert_eq!(alice.register("alice", PASSWORD, "a", "").await.status(), 200);
     assert_eq!(

@@ -3,20 +3,17 @@
 mod support;
 
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::path::Path;
 use std::time::{Duration, SystemTime};
 
-use rcgen::{BasicConstraints, CertificateParams, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair};
-use rustls::pki_types::{CertificateDer, ServerName};
-use rustls::{ClientConfig, RootCertStore};
+use rustls::pki_types::CertificateDer;
+use support::authority::Authority;
 use support::peers::{BALANCER, Peer, TcpPeer, WsPeer, announcement, through_balancer};
+use support::tls::{connect, is_answered, secure};
 use support::{PATIENCE, Running, start_with};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
-use tokio_rustls::TlsConnector;
-use tokio_rustls::client::TlsStream;
 use ws_gateway::config::{CertificateFiles, Clients, Config, Port, SipListener};
 
 const ANY: ([u8; 4], u16) = ([127, 0, 0, 1], 0);
@@ -39,34 +36,6 @@ fn certificate(directory: &Path, stem: &str, names: &[&str]) -> (CertificateFile
     (files, made.cert.der().clone())
 }
 
-/// Connects to a name and trusts these certificates alone.
-async fn connect(
-    gateway: SocketAddr,
-    name: &str,
-    trusted: &[&CertificateDer<'static>],
-) -> std::io::Result<TlsStream<TcpStream>> {
-    let mut roots = RootCertStore::empty();
-    for certificate in trusted {
-        roots.add((*certificate).clone()).unwrap();
-    }
-    secure(TcpStream::connect(gateway).await?, name, roots).await
-}
-
-async fn secure(
-    stream: TcpStream,
-    name: &str,
-    roots: RootCertStore,
-) -> std::io::Result<TlsStream<TcpStream>> {
-    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-    let config = ClientConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()
-        .unwrap()
-        .with_root_certificates(roots)
-        .with_no_client_auth();
-    let name = ServerName::try_from(name.to_owned()).unwrap();
-    timeout(PATIENCE, TlsConnector::from(Arc::new(config)).connect(name, stream)).await.unwrap()
-}
-
 /// The certificate that a development gateway made for itself.
 fn own_certificate(running: &Running) -> CertificateDer<'static> {
     use rustls::pki_types::pem::PemObject as _;
@@ -79,9 +48,9 @@ async fn a_call_from_a_page_over_wss_to_a_phone_over_tls() {
     let addresses = running.gateway.addresses().clone();
     let own = own_certificate(&running);
     let https = addresses.https.unwrap();
-    let stream = connect(https, "localhost", &[&own]).await.unwrap();
+    let stream = connect(https, &own, None).await.unwrap();
     let mut alice = WsPeer::over(stream, https, "WSS").await;
-    let stream = connect(addresses.tls.unwrap(), "localhost", &[&own]).await.unwrap();
+    let stream = connect(addresses.tls.unwrap(), &own, None).await.unwrap();
     let mut bob = TcpPeer::over_tls(stream);
     assert_eq!(alice.register("alice", &running.password("alice"), "ra", "").await.status(), 200);
     assert_eq!(bob.register("bob", &running.password("bob"), "rb", "").await.status(), 200);
@@ -127,7 +96,7 @@ async fn several_ports_for_browsers() {
         addresses.http.is_ipv4() && addresses.https.unwrap().is_ipv4() && plain.is_ipv6() && secure.is_ipv6()
     );
     let mut alice = WsPeer::new(plain).await;
-    let mut bob = WsPeer::over(connect(secure, "localhost", &[&own]).await.unwrap(), secure, "WSS").await;
+    let mut bob = WsPeer::over(connect(secure, &own, None).await.unwrap(), secure, "WSS").await;
     assert_eq!(alice.register("alice", &running.password("alice"), "pa", "").await.status(), 200);
     assert_eq!(bob.register("bob", &running.password("bob"), "pb", "").await.status(), 200);
     let (from, to) = ("sip:alice@localhost", "<sip:bob@localhost>");
@@ -153,12 +122,10 @@ async fn behind_a_load_balancer_that_passes_tls_on() {
     let addresses = running.gateway.addresses().clone();
     let own = own_certificate(&running);
     let through = async |gateway, client: &str| {
-        let mut roots = RootCertStore::empty();
-        roots.add(own.clone()).unwrap();
         let mut stream = through_balancer(gateway).await;
         // With something that is told beside, as most do.
         stream.write_all(&announcement(client.parse().unwrap(), &[4, 0, 2, 1, 1])).await.unwrap();
-        secure(stream, "localhost", roots).await.unwrap()
+        secure(stream, "localhost", &own, None).await.unwrap()
     };
     let mut phone = TcpPeer::over_tls(through(addresses.tls.unwrap(), "192.0.2.7:40000").await);
     let ok = phone.register("alice", &running.password("alice"), "r", "").await;
@@ -176,7 +143,7 @@ async fn behind_a_load_balancer_that_passes_tls_on() {
 async fn the_page_over_https() {
     let running = start_with(with_tls);
     let own = own_certificate(&running);
-    let mut stream = connect(running.gateway.addresses().https.unwrap(), "localhost", &[&own]).await.unwrap();
+    let mut stream = connect(running.gateway.addresses().https.unwrap(), &own, None).await.unwrap();
     stream.write_all(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n").await.unwrap();
     let mut answer = String::new();
     stream.read_to_string(&mut answer).await.unwrap();
@@ -193,16 +160,16 @@ async fn each_name_has_its_certificate_and_a_new_one_needs_no_restart() {
         config.certificates = vec![first_files.clone(), second_files];
     });
     let port = running.gateway.addresses().tls.unwrap();
-    connect(port, "localhost", &[&first]).await.unwrap();
-    connect(port, "phone.example.com", &[&second]).await.unwrap();
-    connect(port, "phone.example.com", &[&first]).await.unwrap_err();
+    connect(port, &first, None).await.unwrap();
+    secure(TcpStream::connect(port).await.unwrap(), "phone.example.com", &second, None).await.unwrap();
+    secure(TcpStream::connect(port).await.unwrap(), "phone.example.com", &first, None).await.unwrap_err();
 
     let (_, renewed) = certificate(directory.path(), "first", &["localhost"]);
     // Whatever the file system's clock can tell apart.
     let chain = std::fs::File::options().write(true).open(&first_files.chain).unwrap();
     chain.set_modified(SystemTime::now() + Duration::from_secs(10)).unwrap();
     let shown = async {
-        while connect(port, "localhost", &[&renewed]).await.is_err() {
+        while connect(port, &renewed, None).await.is_err() {
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
     };
@@ -230,69 +197,16 @@ async fn whoever_makes_no_handshake_is_closed_and_counted() {
     running.wait_for_metric("trapezoid_refusals_total{reason=\"tls\"}", 4).await;
 }
 
-/// An authority, and a certificate that it has signed, in files.
-fn signed(directory: &Path) -> (PathBuf, CertificateFiles) {
-    let mut params = CertificateParams::new(Vec::new()).unwrap();
-    params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-    let authority_key = KeyPair::generate().unwrap();
-    let authority = params.self_signed(&authority_key).unwrap();
-    let issuer = Issuer::from_params(&params, &authority_key);
-    let key = KeyPair::generate().unwrap();
-    let mut own = CertificateParams::new(vec!["partner.example".into()]).unwrap();
-    own.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
-    let certificate = own.signed_by(&key, &issuer).unwrap();
-    let ca = directory.join("ca.pem");
-    std::fs::write(&ca, authority.pem()).unwrap();
-    let files = CertificateFiles { chain: directory.join("partner.crt"), key: directory.join("partner.key") };
-    std::fs::write(&files.chain, certificate.pem()).unwrap();
-    std::fs::write(&files.key, key.serialize_pem()).unwrap();
-    (ca, files)
-}
-
-/// Whether a client that shows this certificate is answered.
-async fn is_answered(
-    port: SocketAddr,
-    trusted: &CertificateDer<'static>,
-    own: Option<&CertificateFiles>,
-) -> bool {
-    use rustls::pki_types::PrivateKeyDer;
-    use rustls::pki_types::pem::PemObject as _;
-    let mut roots = RootCertStore::empty();
-    roots.add(trusted.clone()).unwrap();
-    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-    let builder = ClientConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()
-        .unwrap()
-        .with_root_certificates(roots);
-    let config = match own {
-        None => builder.with_no_client_auth(),
-        Some(files) => {
-            let chain = vec![CertificateDer::from_pem_file(&files.chain).unwrap()];
-            builder.with_client_auth_cert(chain, PrivateKeyDer::from_pem_file(&files.key).unwrap()).unwrap()
-        }
-    };
-    let stream = TcpStream::connect(port).await.unwrap();
-    let name = ServerName::try_from("localhost").unwrap();
-    let Ok(mut stream) = TlsConnector::from(Arc::new(config)).connect(name, stream).await else {
-        return false;
-    };
-    // With TLS 1.3 a server refuses after the client's handshake is over. This is a keep-alive and its answer (RFC 5626
-    // §4.4.1).
-    let mut pong = [0; 2];
-    stream.write_all(b"\r\n\r\n").await.is_ok()
-        && timeout(PATIENCE, stream.read_exact(&mut pong)).await.unwrap().is_ok()
-        && pong == *b"\r\n"
-}
-
 #[tokio::test]
 async fn rfc5922_7_4_a_client_shows_its_certificate_where_it_must() {
     let directory = tempfile::tempdir().unwrap();
-    let (ca, partner) = signed(directory.path());
+    let authority = Authority::new(directory.path());
+    let partner = authority.certify("partner.example");
     let (stranger, _) = certificate(directory.path(), "stranger", &["stranger.example"]);
     let rows = [
         (Clients::Anyone, [true, true, true]),
-        (Clients::Asked(ca.clone()), [true, true, false]),
-        (Clients::Required(ca), [false, true, false]),
+        (Clients::Asked(authority.file.clone()), [true, true, false]),
+        (Clients::Required(authority.file.clone()), [false, true, false]),
     ];
     for (clients, expected) in rows {
         let running = start_with(|config| {

@@ -3,6 +3,8 @@
 use std::path::{Path, PathBuf};
 
 use rcgen::{BasicConstraints, CertificateParams, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair};
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject as _;
 use tempfile::TempDir;
 use ws_gateway::config::CertificateFiles;
 
@@ -30,6 +32,10 @@ impl Authority {
         let mut authority = Self::new(directory.path());
         authority.directory = Some(directory);
         authority
+    }
+
+    pub(crate) fn certificate(&self) -> CertificateDer<'static> {
+        CertificateDer::from_pem_file(&self.file).unwrap()
     }
 
     pub(crate) fn certify(&self, domain: &str) -> CertificateFiles {

@@ -17,6 +17,7 @@ pub(crate) mod authority;
 #[path = "../../../tests/src/dns.rs"]
 pub(crate) mod dns;
 pub(crate) mod peers;
+pub(crate) mod tls;
 
 use peers::http;
 
