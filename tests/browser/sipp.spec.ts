@@ -52,7 +52,7 @@ function sipp(scenario: string, port: number, args: readonly string[] = []): Pro
       args.includes("t1") ? tcp : udp, "-sf", join(scenarios, `${scenario}.xml`), "-i", "127.0.0.1", "-p", `${port}`, "-m", "1",
       "-nostdin", "-trace_err", "-timeout", "40", "-timeout_error", "-d", "1000",
       "-auth_uri", scenario.startsWith("register") ? "localhost" : "alice@localhost",
-      "-key", "user", "carol", "-au", "carol", "-ap", PASSWORD, "-key", "domain", "localhost", "-key", "callee", "alice",
+      "-key", "user", "carol", "-au", "carol", "-ap", PASSWORD, "-key", "domain", "localhost", "-key", "callee", "alice", "-key", "weight", "",
       ...args,
     ],
     { cwd: directory, stdio: "ignore" },

@@ -5,11 +5,11 @@ use std::net::SocketAddr;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
-use anyhow::{Result, bail};
+use anyhow::{Result, bail, ensure};
 use tempfile::TempDir;
 
-use crate::gateway::PASSWORD;
-use crate::process::{Process, data, free_port_pair};
+use crate::gateway::{Gateway, PASSWORD};
+use crate::process::{Process, data, eventually, free_port_pair};
 
 /// A SIPp to be started.
 #[derive(Debug)]
@@ -19,6 +19,8 @@ pub struct Sipp {
     scenario: String,
     /// Of the account.
     domain: String,
+    /// The parameter of the contact that is registered.
+    weight: String,
 }
 
 /// A SIPp that runs.
@@ -46,7 +48,16 @@ impl Sipp {
             .stdout(fs::File::create(directory.path().join("screen"))?)
             .stderr(fs::File::create(directory.path().join("stderr"))?);
         let (scenario, domain) = (scenario.to_owned(), "localhost".to_owned());
-        Ok(Self { command, directory, scenario, domain }.digest_uri("localhost"))
+        let weight = String::new();
+        Ok(Self { command, directory, scenario, domain, weight }.digest_uri("localhost"))
+    }
+
+    /// Somebody who registers over TCP, stays, and serves with `scenario` what comes over that connection; the contact has
+    /// `port`.
+    pub fn staying(user: &str, gateway: &Gateway, port: u16, scenario: &str) -> Result<Self> {
+        let scenario = data(&format!("sipp/{scenario}.xml"));
+        let staying = Self::new("register_stay", user, gateway.tcp, port)?.over_tcp();
+        Ok(staying.args(&["-oocsf", &scenario.to_string_lossy(), "-m", "1", "-d", "200"]))
     }
 
     /// Digest is computed for `sip:` and this; SIPp would take the address it sends to. The last one given counts.
@@ -81,6 +92,19 @@ impl Sipp {
         self
     }
 
+    /// The contact that it registers has this weight (`q`), or none if it is empty.
+    #[must_use]
+    pub fn weight(mut self, weight: &str) -> Self {
+        self.weight = if weight.is_empty() { String::new() } else { format!(";q={weight}") };
+        self
+    }
+
+    /// Over TCP instead of UDP, all on one connection.
+    #[must_use]
+    pub fn over_tcp(self) -> Self {
+        self.args(&["-t", "t1"])
+    }
+
     /// Handles this many calls, then ends; at most `patience`.
     #[must_use]
     pub fn calls(self, count: u32, patience: Duration) -> Self {
@@ -90,9 +114,19 @@ impl Sipp {
 
     /// Starts it.
     pub fn start(mut self) -> Result<Running> {
-        self.command.args(["-key", "domain", &self.domain]);
+        self.command.args(["-key", "domain", &self.domain, "-key", "weight", &self.weight]);
         let process = Process::start(&mut self.command, "sip-tester")?;
         Ok(Running { process, directory: self.directory, scenario: self.scenario })
+    }
+
+    /// Starts one that stays, and waits until the gateway has one binding more.
+    pub fn start_registered(self, gateway: &Gateway) -> Result<Running> {
+        let bindings = gateway.metric("trapezoid_bindings")?;
+        let staying = self.start()?;
+        eventually("a registration over TCP", Duration::from_secs(15), || {
+            (gateway.metric("trapezoid_bindings").ok()? > bindings).then_some(())
+        })?;
+        Ok(staying)
     }
 
     /// Runs it to its end.
@@ -119,6 +153,18 @@ impl Running {
     pub fn finish_with(mut self, name: &str, patience: Duration) -> Result<Vec<String>> {
         self.succeed(patience)?;
         self.written(name)
+    }
+
+    /// The methods of the requests that came so far, in their order (`-trace_msg`).
+    pub fn requests(&self) -> Result<Vec<String>> {
+        let lines = self.written("_messages.log")?;
+        let mut lines = lines.iter().map(String::as_str).filter(|line| !line.is_empty());
+        let mut methods = Vec::new();
+        while lines.by_ref().any(|line| line.contains(" message received ")) {
+            let method = lines.next().and_then(|line| line.strip_suffix(" SIP/2.0")?.split(' ').next());
+            methods.extend(method.map(str::to_owned));
+        }
+        Ok(methods)
     }
 
     fn written(&self, name: &str) -> Result<Vec<String>> {
@@ -160,17 +206,25 @@ impl Running {
 
 /// Registers `user` over UDP from a fresh port, which is the binding's flow: serve calls from that port.
 pub fn register(user: &str, gateway: SocketAddr) -> Result<u16> {
-    let port = free_port_pair()?;
-    let patience = Duration::from_secs(15);
-    Sipp::new("register", user, gateway, port)?.calls(1, patience).run(patience)?;
-    Ok(port)
+    register_with_weight(user, gateway, "")
 }
 
 /// The same for a contact with this weight (`q`).
 pub fn register_with_weight(user: &str, gateway: SocketAddr, weight: &str) -> Result<u16> {
     let port = free_port_pair()?;
     let patience = Duration::from_secs(15);
-    let registering = Sipp::new("register_q", user, gateway, port)?.args(&["-key", "q", weight]);
-    registering.calls(1, patience).run(patience)?;
+    Sipp::new("register", user, gateway, port)?.weight(weight).calls(1, patience).run(patience)?;
     Ok(port)
+}
+
+/// Carol does to dave what `uac` says, so many times, and he takes it with `uas`: both over TCP, he on the connection that he
+/// registered over.
+pub fn calls_over_tcp(uac: &str, uas: &str, calls: u32) -> Result<()> {
+    let patience = Duration::from_secs(30);
+    let gateway = Gateway::start()?;
+    let mut dave = Sipp::staying("dave", &gateway, free_port_pair()?, uas)?.start_registered(&gateway)?;
+    let carol = Sipp::new(uac, "carol", gateway.tcp, free_port_pair()?)?.callee("dave").over_tcp();
+    carol.args(&["-d", "200", "-r", "5"]).calls(calls, patience).run(patience)?;
+    ensure!(dave.is_running(), "the callee ended early");
+    Ok(())
 }

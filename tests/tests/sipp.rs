@@ -5,7 +5,7 @@ use std::time::Duration;
 use anyhow::{Result, ensure};
 use tests::gateway::Gateway;
 use tests::process::free_port_pair;
-use tests::sipp::{Sipp, register};
+use tests::sipp::{Sipp, calls_over_tcp, register};
 
 const PATIENCE: Duration = Duration::from_secs(30);
 
@@ -46,22 +46,22 @@ fn a_call_over_udp_to_somebody_busy() -> Result<()> {
 
 #[test]
 fn calls_over_tcp_use_the_connection_the_callee_registered_over() -> Result<()> {
-    let gateway = Gateway::start()?;
-    let uas = tests::process::data("sipp/uas.xml");
-    let mut serving = Sipp::new("register_stay", "dave", gateway.tcp, free_port_pair()?)?
-        .args(&["-t", "t1", "-oocsf", &uas.to_string_lossy(), "-m", "1"])
-        .start()?;
-    tests::process::eventually("dave's registration", PATIENCE, || {
-        // The challenge and the 200.
-        (gateway.metric("trapezoid_sent_messages_total").ok()? >= 2.0).then_some(())
-    })?;
-    Sipp::new("uac", "carol", gateway.tcp, free_port_pair()?)?
-        .callee("dave")
-        .args(&["-t", "t1", "-d", "200", "-r", "5"])
-        .calls(10, PATIENCE)
-        .run(PATIENCE)?;
-    ensure!(serving.is_running(), "the callee ended early");
-    Ok(())
+    calls_over_tcp("uac", "uas", 10)
+}
+
+#[test]
+fn calls_over_tcp_ended_by_the_callee() -> Result<()> {
+    calls_over_tcp("uac_bye_from_callee", "uas_bye", 5)
+}
+
+#[test]
+fn calls_over_tcp_cancelled_while_ringing() -> Result<()> {
+    calls_over_tcp("uac_cancel", "uas_cancelled", 5)
+}
+
+#[test]
+fn calls_over_tcp_to_somebody_busy() -> Result<()> {
+    calls_over_tcp("uac_busy", "uas_busy", 5)
 }
 
 #[test]

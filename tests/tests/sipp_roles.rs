@@ -5,42 +5,51 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
 use tests::gateway::Gateway;
-use tests::process::free_port_pair;
-use tests::sipp::{Sipp, register, register_with_weight};
+use tests::process::{eventually, free_port_pair};
+use tests::sipp::{Running, Sipp, calls_over_tcp, register, register_with_weight};
 
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// Another listener that asks for these algorithms, beside one that asks for MD5 alone.
-fn challenging(algorithms: &str) -> Result<(Gateway, u16)> {
-    let port = free_port_pair()?;
-    let extra = format!("[[udp]]\nlisten = \"127.0.0.1:{port}\"\ndigest = [{algorithms}]\n");
-    Ok((Gateway::start_with(&extra)?, port))
-}
+const REDIRECT: &str = "[proxy]\nmode = \"redirect\"\n";
 
-fn registration(algorithms: &str) -> Result<Result<()>> {
-    let (gateway, port) = challenging(algorithms)?;
-    let at = (gateway.udp.ip(), port).into();
-    let outcome = Sipp::new("register", "dave", at, free_port_pair()?)?.calls(1, PATIENCE).run(PATIENCE);
+/// What becomes of dave's registration where a listener for this transport asks for these algorithms, beside one that asks for
+/// MD5 alone.
+fn registration_over(transport: &str, algorithms: &str) -> Result<Result<()>> {
+    let port = free_port_pair()?;
+    let listener = format!("[[{transport}]]\nlisten = \"127.0.0.1:{port}\"\ndigest = [{algorithms}]\n");
+    let gateway = Gateway::start_with(&listener)?;
+    let dave = Sipp::new("register", "dave", (gateway.udp.ip(), port).into(), free_port_pair()?)?;
+    let dave = if transport == "tcp" { dave.over_tcp() } else { dave };
+    let outcome = dave.calls(1, PATIENCE).run(PATIENCE);
+    // Over TCP the binding stays for a while, too: the phone may come back.
     let bindings = gateway.metric("trapezoid_bindings")?;
     ensure!(bindings == if outcome.is_ok() { 1.0 } else { 0.0 }, "{bindings} bindings, {outcome:?}");
     Ok(outcome)
 }
 
+fn registration(algorithms: &str) -> Result<()> {
+    registration_over("udp", algorithms)??;
+    registration_over("tcp", algorithms)?
+}
+
 #[test]
 fn registration_with_md5() -> Result<()> {
-    registration("\"MD5\"")?
+    registration("\"MD5\"")
 }
 
 #[test]
 fn registration_with_md5_where_sha_256_comes_after_it() -> Result<()> {
-    registration("\"MD5\", \"SHA-256\"")?
+    registration("\"MD5\", \"SHA-256\"")
 }
 
 /// SIPp 3.6 has MD5 alone. It says so, and the gateway registers nobody.
 #[test]
 fn registration_with_sha_256_alone_is_beyond_sipp() -> Result<()> {
-    let error = registration("\"SHA-256\"")?.err().context("SIPp has learnt SHA-256: test it")?;
-    ensure!(format!("{error:#}").contains("MD5"), "{error:#}");
+    for transport in ["udp", "tcp"] {
+        let outcome = registration_over(transport, "\"SHA-256\"")?;
+        let error = outcome.err().context("SIPp has learnt SHA-256: test it")?;
+        ensure!(format!("{error:#}").contains("MD5"), "{error:#}");
+    }
     Ok(())
 }
 
@@ -87,18 +96,83 @@ fn a_serial_fork_leaves_the_lighter_contact_alone_when_the_heavier_answers() -> 
     Ok(())
 }
 
+/// Carol calls dave once with `uac`, over TCP.
+fn call_over_tcp(gateway: &Gateway, uac: &str) -> Result<Sipp> {
+    let calling = Sipp::new(uac, "carol", gateway.tcp, free_port_pair()?)?.over_tcp();
+    Ok(calling.callee("dave").args(&["-d", "200"]).calls(1, PATIENCE))
+}
+
+/// Dave registers over TCP with this weight, and takes calls with `uas` on the same connection.
+fn dave_over_tcp(gateway: &Gateway, port: u16, weight: &str, uas: &str) -> Result<Running> {
+    let dave = Sipp::staying("dave", gateway, port, uas)?.weight(weight);
+    dave.args(&["-trace_msg"]).start_registered(gateway)
+}
+
+/// These requests, and nothing else, came to a phone.
+fn took(phone: &Running, expected: &[&str]) -> Result<()> {
+    let came = eventually("the last request", PATIENCE, || {
+        phone.requests().ok().filter(|came| came.len() >= expected.len())
+    });
+    let came = came.or_else(|_| phone.requests())?;
+    ensure!(came == expected, "{came:?} and not {expected:?}");
+    Ok(())
+}
+
 #[test]
-fn a_redirect_server_says_where_the_callee_is() -> Result<()> {
-    let gateway = Gateway::start_with("[proxy]\nmode = \"redirect\"\n")?;
-    let (one, other) = (register("dave", gateway.udp)?, register_with_weight("dave", gateway.udp, "0.3")?);
-    let calling = call(&gateway, "uac_redirected")?.args(&["-trace_logs"]).start()?;
-    let told = calling.finish_with("_logs.log", PATIENCE)?;
+fn a_parallel_fork_over_tcp_rings_both_and_cancels_the_one_that_does_not_answer() -> Result<()> {
+    let gateway = Gateway::start()?;
+    let answers = dave_over_tcp(&gateway, free_port_pair()?, "", "uas")?;
+    let rings = dave_over_tcp(&gateway, free_port_pair()?, "", "uas_cancelled")?;
+    call_over_tcp(&gateway, "uac")?.run(PATIENCE)?;
+    took(&answers, &["INVITE", "ACK", "BYE"])?;
+    took(&rings, &["INVITE", "CANCEL", "ACK"])
+}
+
+#[test]
+fn a_serial_fork_over_tcp_tries_the_heavier_contact_first_and_the_lighter_when_that_is_busy() -> Result<()> {
+    let gateway = Gateway::start()?;
+    let light = dave_over_tcp(&gateway, free_port_pair()?, "0.3", "uas")?;
+    let heavy = dave_over_tcp(&gateway, free_port_pair()?, "0.8", "uas_busy")?;
+    call_over_tcp(&gateway, "uac")?.run(PATIENCE)?;
+    took(&heavy, &["INVITE", "ACK"])?;
+    took(&light, &["INVITE", "ACK", "BYE"])
+}
+
+#[test]
+fn a_serial_fork_over_tcp_leaves_the_lighter_contact_alone_when_the_heavier_answers() -> Result<()> {
+    let gateway = Gateway::start()?;
+    let light = dave_over_tcp(&gateway, free_port_pair()?, "0.3", "uas")?;
+    let heavy = dave_over_tcp(&gateway, free_port_pair()?, "0.8", "uas")?;
+    call_over_tcp(&gateway, "uac")?.run(PATIENCE)?;
+    took(&heavy, &["INVITE", "ACK", "BYE"])?;
+    took(&light, &[])
+}
+
+/// Carol is told both of dave's contacts, the one without a weight first.
+fn is_told(calling: Sipp, transport: &str, [one, lighter]: [u16; 2]) -> Result<()> {
+    let told = calling.args(&["-trace_logs"]).start()?.finish_with("_logs.log", PATIENCE)?;
     let [told] = &told[..] else { anyhow::bail!("{told:?}") };
-    let place = |port: u16| told.find(&format!("<sip:dave@127.0.0.1:{port};transport=UDP>"));
+    let place = |port: u16| told.find(&format!("<sip:dave@127.0.0.1:{port};transport={transport}>"));
     ensure!(place(one).is_some(), "no {one} in {told}");
     // SIPp shows the first Contact of several header fields; of one with several addresses, all.
-    ensure!(place(other).is_none_or(|lighter| Some(lighter) > place(one)), "{told}");
+    ensure!(place(lighter).is_none_or(|lighter| Some(lighter) > place(one)), "{told}");
     Ok(())
+}
+
+#[test]
+fn a_redirect_server_says_where_the_callee_is() -> Result<()> {
+    let gateway = Gateway::start_with(REDIRECT)?;
+    let ports = [register("dave", gateway.udp)?, register_with_weight("dave", gateway.udp, "0.3")?];
+    is_told(call(&gateway, "uac_redirected")?, "UDP", ports)
+}
+
+#[test]
+fn a_redirect_server_over_tcp_says_where_the_callee_is() -> Result<()> {
+    let gateway = Gateway::start_with(REDIRECT)?;
+    let ports = [free_port_pair()?, free_port_pair()?];
+    let _phones =
+        [dave_over_tcp(&gateway, ports[0], "", "uas")?, dave_over_tcp(&gateway, ports[1], "0.3", "uas")?];
+    is_told(call_over_tcp(&gateway, "uac_redirected")?, "TCP", ports)
 }
 
 #[test]
@@ -120,36 +194,12 @@ fn a_reinvite_over_udp() -> Result<()> {
     serving.finish(PATIENCE)
 }
 
-/// Over TCP the callee answers on the connection that it registered over.
-fn over_tcp(uac: &str, uas: &str) -> Result<()> {
-    let gateway = Gateway::start()?;
-    let scenario = tests::process::data(&format!("sipp/{uas}.xml"));
-    let mut serving = Sipp::new("register_stay", "dave", gateway.tcp, free_port_pair()?)?
-        .args(&["-t", "t1", "-oocsf", &scenario.to_string_lossy(), "-m", "1"])
-        .start()?;
-    tests::process::eventually("dave's registration", PATIENCE, || {
-        (gateway.metric("trapezoid_bindings").ok()? == 1.0).then_some(())
-    })?;
-    Sipp::new(uac, "carol", gateway.tcp, free_port_pair()?)?
-        .callee("dave")
-        .args(&["-t", "t1", "-d", "200"])
-        .calls(5, PATIENCE)
-        .run(PATIENCE)?;
-    ensure!(serving.is_running(), "the callee ended early");
-    Ok(())
-}
-
 #[test]
 fn messages_over_tcp() -> Result<()> {
-    over_tcp("uac_message", "uas_message")
+    calls_over_tcp("uac_message", "uas_message", 20)
 }
 
 #[test]
 fn a_reinvite_over_tcp() -> Result<()> {
-    over_tcp("uac_reinvite", "uas_reinvite")
-}
-
-#[test]
-fn a_call_over_tcp_cancelled_while_ringing() -> Result<()> {
-    over_tcp("uac_cancel", "uas_cancelled")
+    calls_over_tcp("uac_reinvite", "uas_reinvite", 5)
 }
