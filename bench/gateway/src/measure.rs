@@ -203,8 +203,10 @@ impl Bench<'_> {
         }
         let mut rate = from;
         let mut best = None;
+        // One for all, or each time the users have one contact more.
+        let port = free_port()?.port();
         // A neighbour's moment is not the server's limit: a rate is lost when it is lost three times.
-        while let Some(figure) = (0..3).find_map(|_| match self.rung(scenario, server, name, rate) {
+        while let Some(figure) = (0..3).find_map(|_| match self.rung(scenario, server, name, port, rate) {
             Ok(figure) if figure.kept_up() => Some(Ok(figure)),
             Ok(_) => None,
             Err(error) => Some(Err(error)),
@@ -224,13 +226,17 @@ impl Bench<'_> {
         scenario: (usize, &'static str),
         server: &Server,
         name: &'static str,
+        port: u16,
         rate: u64,
     ) -> Result<Figure> {
         let (at, count) = (server.udp, rate * self.plan.seconds);
-        figure(scenario, server, rate, || {
-            sipp::run(name, free_port()?.port(), at, rate, count, Duration::from_secs(2))
-                .map(Option::unwrap_or_default)
-        })
+        let figure = figure(scenario, server, rate, || {
+            sipp::run(name, port, at, rate, count, Duration::from_secs(2)).map(Option::unwrap_or_default)
+        })?;
+        if !figure.kept_up() {
+            eprintln!("  {} at {rate}/s: {:.0}/s, {:?}", scenario.1, figure.achieved, figure.outcome);
+        }
+        Ok(figure)
     }
 
     fn websockets(&mut self, certificate: &Certificate) -> Result<()> {

@@ -92,9 +92,16 @@ impl Server {
     /// Whether a request is forgotten as it is refused (§26.3.2.4). Whom a datagram says that it is from may be the one who is to be
     /// drowned in answers: nobody is challenged twice who did not ask twice, nor told again and again that his call is refused; and
     /// what proves nothing takes no room. Who asks again is answered anew.
+    ///
+    /// Not so a call to who is not there (404, 480): she may be in the next moment, and a copy of the INVITE that a network kept for
+    /// so long would ring, and be answered, for a caller who has heard that there is no call.
     fn forgets(&mut self, server: ServerId, arrival: &Arrival, reply: &Reply) -> bool {
         let unproven = arrival.from.transport == Transport::Udp && arrival.standing == Standing::Stranger;
-        let refused = matches!(reply.status, 401 | 407) || (arrival.is_invite() && reply.status >= 300);
+        let refused = match reply.status {
+            401 | 407 => true,
+            404 | 480 => false,
+            status => arrival.is_invite() && status >= 300,
+        };
         let forgotten = unproven && refused && self.layer.forget(server);
         if forgotten {
             self.ongoing.forget(server);

@@ -43,6 +43,8 @@ impl Sipp {
             .arg(root().join(format!("sipp/{scenario}.xml")))
             .args(["-i", "127.0.0.1", "-p", &port.to_string(), "-nostdin", "-inf", "users", "-trace_err"])
             .args(["-trace_stat", "-stf", "statistics", "-fd", "1"])
+            // It sends a hundred before it reads, and has room for as many answers: faster ones would be lost at its door.
+            .args(["-buff_size", "4194304"])
             .args(more)
             .current_dir(directory.path())
             .stdin(Stdio::null())
@@ -107,7 +109,11 @@ pub fn run(
         }
         std::thread::sleep(Duration::from_millis(20));
     }
-    sipp.outcome().map(Some).with_context(|| sipp.trouble())
+    let outcome = sipp.outcome().with_context(|| sipp.trouble())?;
+    if outcome.failed > 0 {
+        eprintln!("{}", sipp.trouble());
+    }
+    Ok(Some(outcome))
 }
 
 fn root() -> PathBuf {

@@ -319,3 +319,17 @@ fn rfc3261_26_3_2_4_who_may_be_forged_is_refused_once_and_takes_no_room() {
     net.advance(Duration::from_secs(33));
     assert_eq!(net.server.load(), (0, 0, 0));
 }
+
+/// A network's copy of an INVITE comes when the callee, who was not there, has registered.
+#[test]
+fn rfc3261_17_2_1_who_is_not_there_is_not_called_by_a_copy() {
+    let mut net = Net::with(|config| config.callers = Callers::Anyone);
+    let (alice, stranger) = (ws("alice", 1), udp("bob", 5));
+    let invite = stranger.invite("alice", 1, "").replace("bob@example.com", "bob@b.example");
+    net.send(&stranger, invite.clone());
+    let refused = net.expect(&stranger, 480);
+    net.send(&stranger, ack_to_failure(&invite, &refused));
+    net.register(&alice);
+    net.send(&stranger, invite);
+    net.quiet();
+}
