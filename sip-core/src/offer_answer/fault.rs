@@ -19,7 +19,7 @@ pub enum Fault {
     /// It is no session description.
     #[error("{0}")]
     Malformed(#[from] SdpError),
-    /// It differs from the one before and has the same version, or a lower one (§8).
+    /// Its version is lower than that of the one before; or, where it is ours and differs, the same (§8).
     #[error("the session version did not rise")]
     Version,
     /// Fewer media than before (§8), or in an answer another number than in the offer (§6).
@@ -53,11 +53,18 @@ pub enum Fault {
     },
 }
 
+/// Which side made a description.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Whose {
+    Ours,
+    Theirs,
+}
+
 /// §8: what an offer may not change. `before` is the same side's description in force.
 ///
 /// The first description of a side is not judged: media is its judge. Nor are those a side makes of another session
 /// (another `o=` name), as one behind a switch does after a transfer.
-pub(super) fn check_offer(before: Option<&Bytes>, offer: &Bytes) -> Result<(), Fault> {
+pub(super) fn check_offer(before: Option<&Bytes>, offer: &Bytes, whose: Whose) -> Result<(), Fault> {
     let Some(before) = before else { return Ok(()) };
     if before == offer {
         return Ok(());
@@ -68,7 +75,10 @@ pub(super) fn check_offer(before: Option<&Bytes>, offer: &Bytes) -> Result<(), F
     if (was.username, was.session_id) != (is.username, is.session_id) {
         return Ok(());
     }
-    if is.session_version <= was.session_version {
+    // "The answerer MUST be prepared to receive an offer that contains SDP with a version that has not changed", and to answer
+    // it: servers that relay media change what a refresh says and leave its version.
+    let stays = is.session_version == was.session_version && whose == Whose::Theirs;
+    if is.session_version <= was.session_version && !stays {
         return Err(Fault::Version);
     }
     if new.media.len() < old.media.len() {
@@ -90,11 +100,12 @@ pub(super) fn check_offer(before: Option<&Bytes>, offer: &Bytes) -> Result<(), F
 }
 
 /// §6: what an answer owes its offer. Descriptions that cannot be read are for media to judge.
-pub(super) fn check_answer(offer: &Bytes, answer: &Bytes) -> Result<(), Fault> {
+pub(super) fn check_answer(offer: &Bytes, answer: &Bytes, whose: Whose) -> Result<(), Fault> {
     let (Ok(offer), Ok(answer)) = (SessionDescription::parse(offer), SessionDescription::parse(answer))
     else {
         return Ok(());
     };
+    let keyed = |media: &MediaDescription<'_>| media.has("fingerprint") || answer.session.has("fingerprint");
     if offer.media.len() != answer.media.len() {
         return Err(Fault::MediaCount);
     }
@@ -105,8 +116,11 @@ pub(super) fn check_answer(offer: &Bytes, answer: &Bytes) -> Result<(), Fault> {
         if given.is_refused() {
             continue;
         }
-        let (asked, given) = (asked.line(), given.line());
-        if !asked.protocol.eq_ignore_ascii_case(given.protocol) {
+        let (asked, secure, given) = (asked.line(), keyed(given), given.line());
+        // RFC 8829 §5.1.2: for RTP keyed by DTLS the name of the profile "has no effect"; some answer by another.
+        let synonyms =
+            || whose == Whose::Theirs && secure && [asked.protocol, given.protocol].map(is_rtp) == [true; 2];
+        if !asked.protocol.eq_ignore_ascii_case(given.protocol) && !synonyms() {
             return Err(Fault::Transport { index });
         }
         // §6.1: at least one of them. Names outside RTP count too (`webrtc-datachannel`, `t38`).
@@ -115,6 +129,20 @@ pub(super) fn check_answer(offer: &Bytes, answer: &Bytes) -> Result<(), Fault> {
         }
     }
     Ok(())
+}
+
+/// The profiles of RFC 8829 §5.1.2.
+fn is_rtp(protocol: &str) -> bool {
+    let profile = ["UDP/TLS/", "TCP/DTLS/", ""].into_iter().find_map(|prefix| strip(protocol, prefix));
+    let profile = profile.unwrap_or_default();
+    ["RTP/AVP", "RTP/AVPF", "RTP/SAVP", "RTP/SAVPF"]
+        .into_iter()
+        .any(|known| known.eq_ignore_ascii_case(profile))
+}
+
+fn strip<'a>(text: &'a str, prefix: &str) -> Option<&'a str> {
+    let (start, rest) = text.split_at_checked(prefix.len())?;
+    start.eq_ignore_ascii_case(prefix).then_some(rest)
 }
 
 fn remapped(old: &MediaDescription<'_>, new: &MediaDescription<'_>) -> Option<u8> {

@@ -17,6 +17,7 @@ use bytes::Bytes;
 
 pub use description::{directions, refusal};
 pub use fault::Fault;
+use fault::Whose;
 pub use outline::{Outline, OutlineMedia};
 
 /// Whose turn it is.
@@ -48,6 +49,8 @@ pub struct Negotiation {
     remote: Option<Bytes>,
     /// The media we stopped receiving by [`Self::hold`], one bit each.
     held: u128,
+    /// The same of a hold that has no answer yet.
+    holding: u128,
 }
 
 #[derive(Clone, Debug, Default)]
@@ -61,13 +64,13 @@ enum Pending {
 impl Negotiation {
     /// Before any offer.
     pub const fn new() -> Self {
-        Self { pending: Pending::Nothing, local: None, remote: None, held: 0 }
+        Self { pending: Pending::Nothing, local: None, remote: None, held: 0, holding: 0 }
     }
 
     /// We offer (RFC 3264 §5, §8). On error nothing has changed.
     pub fn offer(&mut self, sdp: Bytes) -> Result<(), Fault> {
         self.must_be(Turn::Stable)?;
-        fault::check_offer(self.local.as_ref(), &sdp)?;
+        fault::check_offer(self.local.as_ref(), &sdp, Whose::Ours)?;
         self.pending = Pending::Local(sdp);
         Ok(())
     }
@@ -80,7 +83,7 @@ impl Negotiation {
             self.pending = Pending::Remote(sdp);
             return Ok(Offered::Unchanged);
         }
-        fault::check_offer(self.remote.as_ref(), &sdp)?;
+        fault::check_offer(self.remote.as_ref(), &sdp, Whose::Theirs)?;
         self.pending = Pending::Remote(sdp);
         Ok(Offered::Changed)
     }
@@ -88,7 +91,7 @@ impl Negotiation {
     /// We answer (RFC 3264 §6): what was offered and what is answered are in force. On error nothing has changed.
     pub fn answer(&mut self, sdp: Bytes) -> Result<(), Fault> {
         let Pending::Remote(offer) = &self.pending else { return Err(Fault::Turn(self.turn())) };
-        fault::check_answer(offer, &sdp)?;
+        fault::check_answer(offer, &sdp, Whose::Ours)?;
         self.remote = Some(offer.clone());
         self.local = Some(sdp);
         self.pending = Pending::Nothing;
@@ -98,10 +101,11 @@ impl Negotiation {
     /// The other side answers. On error nothing has changed; who can still refuse will [`Self::roll_back`].
     pub fn answered(&mut self, sdp: Bytes) -> Result<(), Fault> {
         let Pending::Local(offer) = &self.pending else { return Err(Fault::Turn(self.turn())) };
-        fault::check_answer(offer, &sdp)?;
+        fault::check_answer(offer, &sdp, Whose::Theirs)?;
         self.local = Some(offer.clone());
         self.remote = Some(sdp);
         self.pending = Pending::Nothing;
+        self.held |= core::mem::take(&mut self.holding);
         if !self.holds() {
             self.held = 0;
         }
@@ -112,6 +116,7 @@ impl Negotiation {
     /// §14.1).
     pub fn roll_back(&mut self) {
         self.pending = Pending::Nothing;
+        self.holding = 0;
     }
 
     /// An offer that asks the other side to send nothing (RFC 3264 §8.4): `sendrecv` becomes `sendonly`, `recvonly`
@@ -120,7 +125,7 @@ impl Negotiation {
         self.must_be(Turn::Stable)?;
         let (offer, held) = description::hold(self.local.as_ref().ok_or(Fault::NoSession)?)?;
         self.pending = Pending::Local(offer.clone());
-        self.held |= held;
+        self.holding = held;
         Ok(offer)
     }
 

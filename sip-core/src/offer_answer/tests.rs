@@ -158,8 +158,10 @@ fn rfc3264_8_the_same_again_is_unchanged() {
 fn rfc3264_8_illegal_offers() {
     let two = "m=audio 4000 RTP/AVP 0 96\r\na=rtpmap:96 opus/48000/2\r\nm=video 4002 RTP/AVP 97\r\n\
                a=rtpmap:97 VP8/90000\r\n";
-    let rows: [(Bytes, Result<Offered, Fault>); 8] = [
-        (sdp(2, 1, "m=audio 4000 RTP/AVP 8\r\n"), Err(Fault::Version)),
+    let rows: [(Bytes, Result<Offered, Fault>); 9] = [
+        // A version that stays is no reason to refuse; what else is wrong is.
+        (sdp(2, 1, &two.replace("RTP/AVP 0 ", "RTP/AVP 8 ")), Ok(Offered::Changed)),
+        (sdp(2, 1, "m=audio 4000 RTP/AVP 8\r\n"), Err(Fault::MediaCount)),
         (sdp(2, 0, two), Err(Fault::Version)),
         (sdp(2, 2, "m=audio 4000 RTP/AVP 0\r\n"), Err(Fault::MediaCount)),
         (sdp(2, 2, &two.replace("m=video", "m=text")), Err(Fault::MediaType { index: 1 })),
@@ -205,6 +207,48 @@ fn rfc3264_6_illegal_answers() {
         negotiation.offered(sdp(2, 1, offer)).unwrap();
         assert_eq!(negotiation.answer(sdp(1, 1, answer)), expected, "{answer}");
     }
+}
+
+/// RFC 8829 §5.1.2: for RTP keyed by DTLS the name of the profile has no effect. What has no fingerprint is not keyed so, and ours
+/// "MUST exactly match".
+#[test]
+fn rfc8829_5_1_2_profiles_by_other_names() {
+    let offer = "m=audio 9 UDP/TLS/RTP/SAVPF 111\r\na=fingerprint:sha-256 AA\r\n";
+    let wrong = Err(Fault::Transport { index: 0 });
+    for (profile, rest, expected) in [
+        ("RTP/SAVPF", "a=fingerprint:sha-256 BB\r\n", Ok(())),
+        ("udp/tls/rtp/savp", "a=fingerprint:sha-256 BB\r\n", Ok(())),
+        ("RTP/AVP", "a=fingerprint:sha-256 BB\r\n", Ok(())),
+        ("RTP/SAVPF", "", wrong),
+        ("UDP/DTLS/SCTP", "a=fingerprint:sha-256 BB\r\n", wrong),
+        ("UDP", "a=fingerprint:sha-256 BB\r\n", wrong),
+    ] {
+        let answer = format!("m=audio 9 {profile} 111\r\n{rest}");
+        let mut negotiation = Negotiation::new();
+        negotiation.offer(sdp(1, 1, offer)).unwrap();
+        assert_eq!(negotiation.answered(sdp(2, 1, &answer)), expected, "{answer}");
+        let mut negotiation = Negotiation::new();
+        negotiation.offered(sdp(2, 1, offer)).unwrap();
+        assert_eq!(negotiation.answer(sdp(1, 1, &answer)), wrong, "{answer}");
+    }
+    let mut negotiation = Negotiation::new();
+    negotiation.offer(sdp(1, 1, offer)).unwrap();
+    negotiation.answered(sdp(2, 1, "a=fingerprint:sha-256 BB\r\nm=audio 9 RTP/SAVPF 111\r\n")).unwrap();
+}
+
+/// RFC 3264 §8.4, RFC 6141 §3.3: a hold that was refused has nothing that could be taken back.
+#[test]
+fn rfc6141_3_3_a_refused_hold_leaves_nothing_to_resume() {
+    let mut negotiation = agreed();
+    negotiation.hold().unwrap();
+    negotiation.roll_back();
+    negotiation.offer(audio(1, 2, "sendonly")).unwrap();
+    negotiation.answered(audio(2, 2, "recvonly")).unwrap();
+    assert_eq!(
+        direction(&negotiation.resume().unwrap()),
+        Direction::SendOnly,
+        "it was never ours to receive"
+    );
 }
 
 /// RFC 3264 §6.1: a medium flows where both sides let it.

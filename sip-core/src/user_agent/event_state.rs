@@ -29,8 +29,9 @@ impl UserAgent {
         let ready = self.may_send_events();
         let watchers = self.watchers.values().filter_map(Watcher::timeout);
         let subscriptions = self.subscriptions.values().filter_map(|found| found.machine.timeout(ready));
+        let publish = self.may_publish();
         let publications =
-            self.publications.values().filter(|_| ready).filter_map(|found| found.machine.timeout());
+            self.publications.values().filter(|_| publish).filter_map(|found| found.machine.timeout());
         watchers.chain(subscriptions).chain(publications).min()
     }
 

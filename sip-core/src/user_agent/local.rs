@@ -66,10 +66,12 @@ impl Local {
             }
         }
         let joins = if config.joins { "join, " } else { "" };
+        // RFC 5627 §4.4.
+        let gruu = if config.contact == ContactAs::Address { "" } else { "gruu, " };
         Self {
             allow: allow.into(),
-            supported: format_smolstr!("100rel, {joins}{SUPPORTED}"),
-            within: format_smolstr!("{joins}{SUPPORTED}"),
+            supported: format_smolstr!("100rel, {gruu}{joins}{SUPPORTED}"),
+            within: format_smolstr!("{gruu}{joins}{SUPPORTED}"),
             features: config.write_features().into(),
             message_types: config.message_types.join(", ").into(),
             message_accept: format_smolstr!("{}, {MULTIPARTS}", config.message_types.join(", ")),

@@ -18,7 +18,7 @@ use super::{
     CallError, CallId, Cause, End, Failure, Identity, Purpose, UserAgent, bodies, join, target, target_dialog,
 };
 use crate::auth::Attempt;
-use crate::dialog::DialogId;
+use crate::dialog::{Dialog, DialogId};
 use crate::entropy;
 use crate::message::{Fields, HeaderName, Method, Request, Response, SessionIdentifier, Uuid};
 use crate::time::Instant;
@@ -37,6 +37,8 @@ pub(super) struct Outgoing {
     pub(super) client: Option<ClientId>,
     /// Dialogs of provisional responses (§12.1).
     pub(super) early: Vec<Usage>,
+    /// Those of forks that lost, as far as they came: one that is accepted all the same is hung up in its own.
+    lost: Vec<Dialog>,
     /// Its last answer above 100.
     answer: Option<Response>,
     /// 180 came.
@@ -199,6 +201,7 @@ impl UserAgent {
                 request,
                 client: Some(client),
                 early: Vec::new(),
+                lost: Vec::new(),
                 answer: None,
                 rang: false,
                 no_answer_at: Some(now + self.config.no_answer),

@@ -94,11 +94,18 @@ impl UserAgent {
         Ok(())
     }
 
+    /// "EPAs MUST NOT send a new PUBLISH request for the same Request-URI" before the last has its final answer (§4), and all
+    /// of ours go to our address-of-record.
+    pub(super) fn may_publish(&self) -> bool {
+        let is_one = |errand: &Errand| errand.method == Method::Publish;
+        self.may_send_events() && !self.requests.values().any(is_one)
+    }
+
     pub(super) fn send_publications(&mut self, now: Instant) {
         let all: Vec<PublicationId> = self.publications.keys().collect();
         for id in all {
             let Some(found) = self.publications.get(&id) else { continue };
-            let Some(operation) = found.machine.due(now).filter(|_| self.may_send_events()) else { continue };
+            let Some(operation) = found.machine.due(now).filter(|_| self.may_publish()) else { continue };
             let (uri, package) = (found.uri.clone(), found.package.as_str().to_smolstr());
             let fields = found.fields.clone();
             let place = Place::Outside(self.stranger(uri));

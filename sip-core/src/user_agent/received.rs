@@ -85,6 +85,9 @@ impl UserAgent {
         ) {
             return Err(Refusal::of(481));
         }
+        if self.is_about_no_refer(request) {
+            return Err(Refusal::of(403));
+        }
         if *request.method() == Method::Subscribe && !self.config.event_packages.is_empty() {
             self.known_package(request)?;
         }
@@ -197,6 +200,7 @@ impl UserAgent {
             Method::Subscribe if self.watchers.values().any(|found| found.machine.id() == dialog) => {
                 self.resubscribed(now, server, request, dialog)?;
             }
+            Method::Subscribe if self.is_about_no_refer(request) => return Err(Refusal::of(403)),
             other => return Err(Refusal::of_method(other, &self.local)),
         }
         Ok(())

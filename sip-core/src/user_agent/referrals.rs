@@ -14,8 +14,10 @@ use crate::dialog::{Dialog, DialogId};
 use crate::entropy;
 use crate::events::{Document, EventName, Notifier, Package, Reason};
 use crate::limits;
-use crate::message::typed::{ReferSub, ReferTo, ReferredBy};
-use crate::message::{HeaderName, Request, SessionIdentifier, SipUri, Uri, Uuid, reason_phrase, unescape};
+use crate::message::typed::{Event as EventField, ReferSub, ReferTo, ReferredBy};
+use crate::message::{
+    HeaderName, Method, Request, SessionIdentifier, SipUri, Uri, Uuid, number_in, reason_phrase, unescape,
+};
 use crate::time::{Duration, Instant};
 use crate::transaction::ServerId;
 
@@ -149,7 +151,7 @@ impl UserAgent {
         let headers = request.headers();
         // Two Refer-To, or none: 400 (RFC 3515 §2.1).
         let refer_to = headers.typed::<ReferTo<'_>>().ok().flatten().ok_or(Refusal::of(400))?;
-        let (target, replaces) = asked_for(refer_to.uri)?;
+        let (target, replaces) = asked_for(refer_to.uri, self.config.aor.domain())?;
         if self.watchers.len() >= limits::WATCHERS || self.is_shutting_down() {
             return Err(Refusal::of(480));
         }
@@ -189,6 +191,14 @@ impl UserAgent {
         let request = request.clone();
         self.event(Event::Referred { call, from, referral, target, replaces, referred_by, request });
         Ok(())
+    }
+
+    /// A SUBSCRIBE to what becomes of a REFER, where none made a subscription: 403 (§2.4.4), of who knows the package.
+    pub(super) fn is_about_no_refer(&self, request: &Request) -> bool {
+        let event = || request.headers().typed::<EventField<'_>>().ok().flatten();
+        self.config.referrals
+            && *request.method() == Method::Subscribe
+            && event().is_some_and(|event| event.kind == Package::Refer.as_str())
     }
 
     /// 200 to the REFER, for the user has decided or takes too long (§2.4.2). RFC 6665 §8.3.1 has no 202 any more.
@@ -267,7 +277,10 @@ fn told(status: u16, reason: &str) -> Content {
 }
 
 /// Whom to call, and in whose place. Of the header fields in the URI only Replaces is taken (RFC 3261 §19.1.5).
-fn asked_for(refer_to: &str) -> Result<(SmolStr, Option<Replacement>), Refusal> {
+fn asked_for(refer_to: &str, domain: &str) -> Result<(SmolStr, Option<Replacement>), Refusal> {
+    if let Some(number) = number_in(refer_to, domain) {
+        return Ok((number.into(), None));
+    }
     let uri = Uri::parse(refer_to).ok_or(Refusal::of(400))?;
     let sip: &SipUri<'_> = uri.sip().ok_or(Refusal::of(416))?;
     if sip.param("method").is_some_and(|method| method != "INVITE") {

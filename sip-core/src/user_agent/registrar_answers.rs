@@ -9,7 +9,7 @@ use super::registration::{Pending, Task};
 use super::{Binding, Cause, ContactAs, Event, Failure, UserAgent, failure};
 use crate::auth::Attempt;
 use crate::limits;
-use crate::message::typed::{FlowTimer, ServiceRoute};
+use crate::message::typed::{FeatureCaps, FlowTimer, ServiceRoute};
 use crate::message::{HeaderName, Headers, Response, Uri};
 use crate::time::{Duration, Instant};
 use crate::transaction::ClientId;
@@ -109,7 +109,8 @@ impl UserAgent {
             // The user has changed their mind meanwhile.
             return self.go_on(now, slot);
         }
-        registration.next = Some(now + refresh(lifetime, &mut *self.entropy));
+        let before = self.config.push.as_ref().and_then(|_| awaited_before(headers));
+        registration.next = Some(now + refresh(lifetime, before, &mut *self.entropy));
         // RFC 5626 §4.2.1, §4.4. A timer of nothing is none.
         let timer =
             headers.typed::<FlowTimer>().ok().flatten().map(|timer| u64::from(timer.0)).filter(|t| *t > 0);
@@ -137,8 +138,11 @@ impl UserAgent {
                 .and_then(Uri::sip)
                 .is_some_and(|uri| self.local.is_contact(uri)),
         };
-        let all = || Binding::iter(headers).filter(|binding| address(binding) || instance(binding));
-        all().find(|binding| binding.reg_id == Some(reg_id)).or_else(|| all().find(|b| b.reg_id.is_none()))
+        // What another flow registered is not this one's. §10.2.4 compares addresses; one that this instance had before may
+        // stand there still.
+        let all = Binding::iter(headers).filter(|binding| binding.reg_id.is_none_or(|other| other == reg_id));
+        all.filter(|binding| address(binding) || instance(binding))
+            .min_by_key(|binding| (binding.reg_id.is_none(), !address(binding)))
     }
 
     /// RFC 5627 §4.2.
@@ -273,13 +277,28 @@ impl UserAgent {
 }
 
 /// When to refresh: not all pages of a restarted gateway at once, and so early that it ends, one way or the other,
-/// before the registration does (RFC 5627 §4.2).
-fn refresh(lifetime: Duration, entropy: &mut dyn crate::entropy::Entropy) -> Duration {
+/// before the registration does (RFC 5627 §4.2), and `before` that as the server wants.
+fn refresh(
+    lifetime: Duration,
+    before: Option<Duration>,
+    entropy: &mut dyn crate::entropy::Entropy,
+) -> Duration {
     let latest = match lifetime.as_secs() {
         0..=64 => lifetime / 2,
         _ => (lifetime * 9 / 10).min(lifetime - Duration::from_secs(32)),
     };
+    let latest = before.map_or(latest, |before| match lifetime.saturating_sub(before) {
+        Duration::ZERO => lifetime / 2,
+        rest => latest.min(rest),
+    });
     between(latest * 8 / 9, latest, entropy).max(BREATH)
+}
+
+/// `+sip.pnsreq`: how long before the registration ends a refresh is awaited of who needs no push for it (RFC 8599 §4.1.4).
+fn awaited_before(headers: &Headers) -> Option<Duration> {
+    let mut all = headers.typed_all::<FeatureCaps<'_>>().flatten();
+    let seconds = all.find_map(|caps| caps.params.text("+sip.pnsreq")?.parse().ok())?;
+    Some(Duration::from_secs(seconds))
 }
 
 /// Whole or not at all: half a route leads elsewhere.

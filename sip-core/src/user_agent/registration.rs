@@ -275,7 +275,7 @@ impl UserAgent {
     fn write_register(&mut self, slot: usize, hop: Hop, task: Task, uri: &str) -> Writer {
         let via = self.local.via(hop, &mut *self.entropy);
         let contact = match task {
-            Task::Bind | Task::Unbind => Some(self.registered_contact(slot, hop)),
+            Task::Bind | Task::Unbind => Some(self.registered_contact(slot, hop, task)),
             Task::Clear => Some("*".into()),
             Task::Fetch => None,
         };
@@ -312,21 +312,23 @@ impl UserAgent {
             .fields(&self.register_fields)
     }
 
-    fn registered_contact(&self, slot: usize, hop: Hop) -> String {
+    fn registered_contact(&self, slot: usize, hop: Hop, task: Task) -> String {
         if let Some(third) = &self.config.third_party {
             // RFC 5626 §4.2.3: neither reg-id nor instance of ours.
             return format!("<{}>", third.contact);
         }
         let uri = self.local.bound_uri(hop);
-        let push = self.config.push.as_ref();
+        // RFC 8599 §4.1.2: who is removed is woken no more. §4.1.4: who is bound refreshes by itself as well.
+        let push = self.config.push.as_ref().filter(|_| task == Task::Bind);
+        let own_clock = if push.is_some() { ";+sip.pnsreg" } else { "" };
         let push = push.map_or_else(String::new, |push| format!("{push}"));
         let instance = quote(&format!("<{}>", self.config.instance));
         let features = &self.local.features;
         let Flow { reg_id, registration, .. } = &self.flows[slot];
         if registration.plain {
-            return format!("<{uri}{push}>;+sip.instance={instance}{features}");
+            return format!("<{uri}{push}>;+sip.instance={instance}{own_clock}{features}");
         }
-        format!("<{uri}{push}>;+sip.instance={instance};reg-id={reg_id}{features}")
+        format!("<{uri}{push}>;+sip.instance={instance};reg-id={reg_id}{own_clock}{features}")
     }
 
     /// "The 'userinfo' and '@' components of the SIP URI MUST NOT be present" (§10.2).

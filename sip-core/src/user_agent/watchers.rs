@@ -311,6 +311,9 @@ impl UserAgent {
         let id = found.map(|(id, _)| id).ok_or(Refusal::of(481))?;
         let found = self.watchers.get_mut(&id).ok_or(Refusal::of(481))?;
         if !about(found) {
+            if self.is_about_no_refer(request) {
+                return Err(Refusal::of(403));
+            }
             return Err(Refusal::of(489).with(HeaderName::AllowEvents, self.config.allow_events()));
         }
         if let Some(dialog) = found.machine.dialog_mut() {

@@ -55,6 +55,8 @@ pub(crate) struct Reliable {
     sent: Option<Sent>,
     /// Those that wait for it.
     waiting: VecDeque<(u16, Option<Bytes>, Fields)>,
+    /// It rings, which cannot be said before we offer (§5).
+    unsaid: bool,
     /// The 2xx that waits for it (§3: its description must have arrived), with our user's description.
     pub(crate) accepting: Option<Bytes>,
 }
@@ -83,7 +85,7 @@ impl Reliable {
         };
         let first = entropy::number(entropy) % ((1 << 31) - 1);
         let next = u32::try_from(first).unwrap_or_default() + 1;
-        Self { wanted, next, sent: None, waiting: VecDeque::new(), accepting: None }
+        Self { wanted, next, sent: None, waiting: VecDeque::new(), unsaid: false, accepting: None }
     }
 
     /// Whether the caller knows 100rel.
@@ -149,8 +151,8 @@ impl Sent {
 
 impl UserAgent {
     /// Tells the caller what it can hear or send before we accept: 183 with an answer to its offer. If the INVITE had
-    /// no offer this is ours, which needs a caller that knows 100rel. [`Self::accept`] then repeats or leaves out the
-    /// description, whatever it is given.
+    /// no offer this is ours, which needs a caller that knows 100rel; one that requires it hears only then that it rings, by a
+    /// 180 in place of the 183. [`Self::accept`] then repeats or leaves out the description, whatever it is given.
     pub fn progress(&mut self, now: Instant, call: CallId, sdp: &str) -> Result<(), CommandError> {
         let sdp = Bytes::copy_from_slice(sdp.as_bytes());
         let incoming = self.offered(call)?;
@@ -168,7 +170,9 @@ impl UserAgent {
         };
         described.map_err(CommandError::Description)?;
         self.present(call);
-        self.provisional(now, call, 183, Some(sdp))?;
+        let rings = self.offered(call)?.reliable.unsaid;
+        self.provisional(now, call, if rings { 180 } else { 183 }, Some(sdp))?;
+        self.offered(call)?.reliable.unsaid = false;
         if let Some(usage) = self.calls.get_mut(&call).and_then(|call| call.usage.as_mut()) {
             usage.negotiation = negotiation;
         }
@@ -188,11 +192,20 @@ impl UserAgent {
         let timers = self.timers;
         let params = self.contact_params(id);
         let session = self.calls.get(&id).map(Call::session).unwrap_or_default();
+        let usage = self.calls.get(&id).and_then(|call| call.usage.as_ref());
+        let unoffered = usage.is_some_and(|usage| {
+            usage.negotiation.local().is_none() && usage.negotiation.turn() == Turn::Stable
+        });
         let Some(incoming) = self.calls.get_mut(&id).and_then(Call::incoming) else { return Ok(()) };
         let fields = core::mem::take(&mut self.adding);
         let Some(server) = incoming.server else { return Ok(()) };
         let Some(hop) = self.layer.server_hop(server) else { return Ok(()) };
         let rseq = incoming.reliable.applies(sdp.as_ref()).then_some(incoming.reliable.next);
+        if rseq.is_some() && sdp.is_none() && unoffered {
+            // §5: the first of an INVITE without an offer has ours.
+            incoming.reliable.unsaid = true;
+            return Ok(());
+        }
         if rseq.is_some() && incoming.reliable.sent.is_some() {
             // A reminder is no news to a caller that has not acknowledged the one before.
             if incoming.reliable.waiting.len() < limits::PROVISIONALS {

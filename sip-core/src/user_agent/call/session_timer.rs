@@ -102,6 +102,13 @@ impl Terms {
         }
     }
 
+    /// What a dialog made by an INVITE begins with: what that heard in 422s was of ways to others as well (§7.4).
+    #[must_use]
+    pub(crate) const fn in_dialog(mut self) -> Self {
+        self.least = 0;
+        self
+    }
+
     /// What comes next is another question.
     pub(crate) const fn settle(&mut self) {
         self.raised = 0;

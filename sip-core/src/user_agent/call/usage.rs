@@ -95,7 +95,7 @@ impl Usage {
             // The first offer of a negotiation is never at fault.
             let _ = negotiation.offer(offer.clone());
         }
-        Self::new(Dialog::uac(invite, response), negotiation, terms)
+        Self::new(Dialog::uac(invite, response), negotiation, terms.in_dialog())
     }
 
     /// Notes what the other side says it can do.

@@ -145,6 +145,11 @@ impl UserAgent {
             }
             None => Usage::of_response(&out.request, response, out.draft.sdp.as_ref(), out.draft.terms),
         };
+        if let Some(lost) = out.lost.iter().find(|lost| *lost.id() == name) {
+            // §12.2.1.1: its CSeq has gone on.
+            usage.dialog = lost.clone();
+            usage.dialog.answered(response);
+        }
         usage.learn(response.headers());
         usage.held_prack = None;
         let invite = out.request.clone();
@@ -174,6 +179,7 @@ impl UserAgent {
         usage.hear_timer(now, response.headers());
         out.stop_timers();
         let (offerless, others) = (out.draft.sdp.is_none(), core::mem::take(&mut out.early));
+        out.lost = others.iter().map(|usage| usage.dialog.clone()).collect();
         out.acks_until = Some(now + self.timers.t1 * 64);
         let sdp = description(response.headers(), response.body());
         self.leave_early(now, id, others);

@@ -46,6 +46,34 @@ fn further_answers_are_acknowledged_and_hung_up() {
     assert_eq!(solo.ua.poll_timeout(), None);
 }
 
+/// RFC 3261 §12.2.1.1: "strictly monotonically increasing": what was said in the early dialog of a fork counts when it is hung up.
+#[test]
+fn rfc3261_12_2_1_1_the_bye_of_a_fork_that_loses_goes_on_counting() {
+    let mut solo = Solo::new();
+    let call = solo.ua.call(solo.now, "bob", OFFER).unwrap();
+    solo.drain();
+    let invite = solo.request(&Method::Invite);
+    let fields = "Require: 100rel\r\nRSeq: 1\r\nContact: <sip:bob@192.0.2.7>\r\nAllow: UPDATE\r\n";
+    solo.reply_tagged(&invite, 183, Some("one"), fields, ANSWER);
+    let prack = solo.request(&Method::Prack);
+    solo.reply_tagged(&prack, 200, Some("one"), "", "");
+    solo.ua.offer(solo.now, call, &OFFER.replace("o=- 1 1", "o=- 1 2")).unwrap();
+    solo.drain();
+    let update = solo.request(&Method::Update);
+    assert!(update.cseq().number > prack.cseq().number && prack.cseq().number > invite.cseq().number);
+    solo.answer(&invite, "two");
+    assert_eq!(solo.request(&Method::Ack).to_tag(), Some("two"));
+    solo.answer(&invite, "one");
+    let ack = solo.request(&Method::Ack);
+    assert_eq!((ack.to_tag(), ack.cseq().number), (Some("one"), invite.cseq().number));
+    let bye = solo.request(&Method::Bye);
+    assert_eq!((bye.to_tag(), bye.uri()), (Some("one"), "sip:bob-one@192.0.2.7"), "the 2xx says where");
+    assert_eq!(bye.cseq().number, update.cseq().number + 1);
+    solo.answer(&invite, "one");
+    solo.request(&Method::Ack);
+    solo.nothing_sent();
+}
+
 #[test]
 fn all_answers_to_a_cancelled_fork_are_hung_up() {
     let mut solo = Solo::new();

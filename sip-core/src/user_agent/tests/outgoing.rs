@@ -94,6 +94,20 @@ fn the_ack_goes_out_for_every_success() {
 }
 
 /// RFC 3665 §3.8.
+/// RFC 8829 §5.1.2: an answer that calls DTLS-SRTP by another name, as of servers that always say `RTP/SAVPF`.
+#[test]
+fn rfc8829_5_1_2_an_answer_in_a_profile_of_another_name() {
+    let mut solo = Solo::new();
+    let call = solo.ua.call(solo.now, "bob", OFFER).unwrap();
+    solo.drain();
+    let invite = solo.request(&Method::Invite);
+    let answer = ANSWER.replace("UDP/TLS/RTP/SAVPF", "RTP/SAVPF");
+    solo.reply(&invite, 200, "Contact: <sip:bob@192.0.2.7>\r\n", &answer);
+    assert_eq!(solo.event(), Event::Accepted { call, sdp: Some(answer) });
+    solo.request(&Method::Ack);
+    solo.nothing_sent();
+}
+
 #[test]
 fn cancel() {
     let mut solo = Solo::new();

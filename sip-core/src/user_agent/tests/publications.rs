@@ -99,6 +99,36 @@ fn rfc3903_4_initial_refresh_modify_remove() {
     assert_eq!(solo.ua.poll_timeout(), None);
 }
 
+/// "EPAs MUST NOT send a new PUBLISH request for the same Request-URI, until they have received a final response", of whatever
+/// package.
+#[test]
+fn rfc3903_4_one_publish_at_a_time_to_one_uri() {
+    let mut solo = Solo::new();
+    let (presence, first) = publish(&mut solo);
+    let dialog = Content::new("application/dialog-info+xml", String::from("<dialog-info/>"));
+    let dialog = solo.ua.publish(solo.now, Package::Dialog, dialog, 3600).unwrap();
+    solo.drain();
+    solo.nothing_sent();
+    assert!(solo.ua.poll_timeout().unwrap() > solo.now, "it waits for the answer and for nothing else");
+    solo.reply(&first, 200, "SIP-ETag: one\r\nExpires: 1800\r\n", "");
+    assert_eq!(update(&mut solo, presence), PublicationUpdate::Published);
+    let second = solo.request(&Method::Publish);
+    assert_eq!(second.headers().first(HeaderName::Event), Some("dialog"));
+    assert_eq!(second.uri(), first.uri());
+    // Challenged it goes on by itself; what else there is waits.
+    solo.ua.modify_publication(solo.now, presence, pidf("closed")).unwrap();
+    solo.drain();
+    solo.nothing_sent();
+    solo.reply(&second, 401, "WWW-Authenticate: Digest realm=\"example.com\", nonce=\"n\"\r\n", "");
+    let again = solo.request(&Method::Publish);
+    assert_eq!(again.headers().first(HeaderName::Event), Some("dialog"));
+    solo.nothing_sent();
+    // Silence is an end as well.
+    solo.advance(secs(32));
+    assert!(matches!(update(&mut solo, dialog), PublicationUpdate::Retrying { .. }));
+    assert_eq!(row(&solo.request(&Method::Publish)), (&b"closed"[..], Some("one"), Some("3600")));
+}
+
 #[test]
 fn rfc3903_5_412_starts_anew() {
     let mut solo = Solo::new();

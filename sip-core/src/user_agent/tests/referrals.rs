@@ -190,6 +190,21 @@ fn rfc3515_2_1_and_2_2_what_is_refused() {
     solo.response(480);
 }
 
+/// §2.4.2: a UA capable of it accepts what is no SIP URI; a `tel` URI is called as it would be by our user (RFC 3261 §19.1.6).
+#[test]
+fn rfc3515_2_4_2_a_telephone_number_may_be_referred_to() {
+    let mut solo = solo();
+    let (_, ok) = established(&mut solo);
+    solo.events.clear();
+    send(&mut solo, &ok, "REFER", 11, &["Refer-To: <tel:+49-30-1234>"], "");
+    let Event::Referred { target, replaces: None, referral, .. } = solo.event() else { panic!() };
+    assert_eq!(target, "sip:+49301234@example.com;user=phone");
+    solo.ua.accept_refer(solo.now, referral, OFFER).unwrap();
+    solo.drain();
+    assert_eq!(solo.request(&Method::Invite).uri(), "sip:+49301234@example.com;user=phone");
+    solo.response(200);
+}
+
 #[test]
 fn rfc3515_2_2_who_does_not_want_any_says_405() {
     let mut solo = Solo::new();
@@ -235,6 +250,44 @@ fn rfc3515_2_4_4_the_referrer_may_leave_and_the_call_goes_on() {
     assert_eq!(solo.ua.call_state(call), Some(CallState::Established));
     // There is nothing to subscribe to any more.
     send(&mut solo, &ok, "SUBSCRIBE", 13, &["Event: refer;id=11", "Expires: 60"], "");
+    solo.response(403);
+}
+
+/// "If a SUBSCRIBE request for event refer is received for a subscription that does not already exist, it MUST be rejected with a 403."
+#[test]
+fn rfc3515_2_4_4_only_a_refer_makes_a_subscription_to_one() {
+    let subscribe = |solo: &mut Solo, event: &str| {
+        let event = format!("Event: {event}");
+        let lines = [
+            "From: <sip:bob@example.com>;tag=sub",
+            "To: <sip:alice@example.com>",
+            "Call-ID: sub-1",
+            "CSeq: 1 SUBSCRIBE",
+            "Contact: <sip:bob@y.invalid;transport=ws>",
+            &event,
+        ];
+        solo.send("SUBSCRIBE", &lines, "");
+    };
+    for packages in [&[][..], &["presence".into()]] {
+        let mut config = config("sip:alice@example.com");
+        config.referrals = true;
+        config.event_packages = packages.into();
+        let mut solo = Solo::with(config, Transport::Wss);
+        subscribe(&mut solo, "refer");
+        solo.response(403);
+        subscribe(&mut solo, "reg");
+        solo.response(if packages.is_empty() { 405 } else { 489 });
+        let (_, ok) = established(&mut solo);
+        send(&mut solo, &ok, "SUBSCRIBE", 12, &["Event: refer;id=11", "Expires: 60"], "");
+        solo.response(403);
+        // Another REFER's is not this one's.
+        asked(&mut solo, &ok, 13, &[CAROL]);
+        send(&mut solo, &ok, "SUBSCRIBE", 14, &["Event: refer;id=11", "Expires: 60"], "");
+        solo.response(403);
+    }
+    // Who takes no REFER knows no such event.
+    let mut solo = Solo::new();
+    subscribe(&mut solo, "refer");
     solo.response(405);
 }
 

@@ -297,6 +297,41 @@ fn rfc3262_3_required() {
     solo.response(200);
 }
 
+/// "If a reliable provisional response is the first reliable message sent back, and the INVITE did not contain an offer, one MUST appear
+/// in that": it rings once there is one.
+#[test]
+fn rfc3262_5_what_rings_reliably_without_an_offer_has_ours() {
+    let (mut solo, call) = offered("Require: 100rel", "");
+    solo.ua.ring(solo.now, call).unwrap();
+    solo.drain();
+    solo.nothing_sent();
+    assert_eq!(solo.ua.call_state(call), Some(CallState::Ringing));
+    solo.advance(secs(61));
+    solo.nothing_sent();
+    solo.ua.progress(solo.now, call, OFFER).unwrap();
+    solo.drain();
+    let ringing = solo.response(180);
+    assert_eq!(ringing.body(), OFFER.as_bytes());
+    prack(&mut solo, &ringing, 11, &format!("{} 10 INVITE", rseq(&ringing)), ANSWER);
+    solo.response(200);
+    assert_eq!(solo.event(), Event::OfferAnswered { call, sdp: ANSWER.into() });
+    // From then on as ever.
+    solo.advance(secs(60));
+    let again = solo.response(180);
+    assert!(again.body().is_empty() && rseq(&again) == rseq(&ringing) + 1);
+    // It may be accepted without: then the 2xx offers.
+    let (mut solo, call) = offered("Require: 100rel", "");
+    solo.ua.ring(solo.now, call).unwrap();
+    solo.ua.accept(solo.now, call, OFFER).unwrap();
+    solo.drain();
+    assert_eq!(solo.response(200).body(), OFFER.as_bytes());
+    // Where it need not be reliable it rings at once.
+    let (mut solo, call) = offered("Supported: 100rel", "");
+    solo.ua.ring(solo.now, call).unwrap();
+    solo.drain();
+    assert!(!solo.response(180).headers().has(HeaderName::RSeq));
+}
+
 #[test]
 fn rfc3262_3_a_caller_without_gets_421_if_we_insist() {
     let mut config = super::config("sip:alice@example.com");

@@ -136,6 +136,30 @@ fn rfc4028_7_3_an_interval_that_is_too_small() {
     assert_eq!(expires(again.headers()), Some("400;refresher=uac"));
 }
 
+/// §7.4: the Min-SE of 422s to the INVITE "is effectively 'cleared' once the dialog is established": forks have ways of their own.
+#[test]
+fn rfc4028_7_4_what_the_invite_heard_of_min_se_is_not_the_dialogs() {
+    let mut config = super::config("sip:alice@example.com");
+    config.session_expires = Some(secs(100));
+    let mut solo = Solo::with(config, Transport::Wss);
+    solo.ua.call(solo.now, "bob", OFFER).unwrap();
+    solo.drain();
+    let invite = solo.request(&Method::Invite);
+    solo.reply(&invite, 422, "Min-SE: 300\r\n", "");
+    solo.request(&Method::Ack);
+    let again = solo.request(&Method::Invite);
+    let fields = "Contact: <sip:bob@192.0.2.7>\r\nSession-Expires: 200;refresher=uac\r\nAllow: UPDATE\r\n";
+    solo.reply(&again, 200, fields, ANSWER);
+    solo.request(&Method::Ack);
+    solo.advance(secs(100));
+    let refresh = solo.request(&Method::Update);
+    assert_eq!(expires(refresh.headers()), Some("200;refresher=uac"));
+    assert_eq!(refresh.headers().first(HeaderName::MinSe), None);
+    solo.reply(&refresh, 422, "Min-SE: 250\r\n", "");
+    let again = solo.request(&Method::Update);
+    assert_eq!(again.headers().first(HeaderName::MinSe), Some("250"));
+}
+
 /// RFC 3311 §5.2: one that names UPDATE in Allow and does not take it is refreshed by re-INVITE.
 #[test]
 fn rfc4028_7_4_a_refresh_that_has_to_be_a_reinvite() {

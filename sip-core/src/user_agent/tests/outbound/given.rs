@@ -34,6 +34,31 @@ fn with_gruu(contact_as: ContactAs, gruus: &str) -> (Solo, Request) {
     (solo, request)
 }
 
+/// §4.4: "a UA SHOULD include a Supported header with the option tag "gruu" in requests and responses it generates".
+#[test]
+fn rfc5627_4_4_gruu_is_among_what_we_support() {
+    for (contact_as, supported) in [(ContactAs::PublicGruu, true), (ContactAs::Address, false)] {
+        let (mut solo, _) = with_gruu(contact_as, GRUUS);
+        solo.events.clear();
+        solo.ua.call(solo.now, "bob", OFFER).unwrap();
+        solo.drain();
+        let invite = solo.request(&Method::Invite);
+        assert_eq!(invite.headers().lists(HeaderName::Supported, "gruu"), supported);
+        let mut lines = crate::user_agent::tests::solo::INVITE.to_vec();
+        lines.push("Require: gruu");
+        solo.send("INVITE", &lines, OFFER);
+        if supported {
+            solo.response(100);
+            let Event::Incoming { call, .. } = solo.event() else { panic!() };
+            solo.ua.accept(solo.now, call, crate::user_agent::tests::ANSWER).unwrap();
+            solo.drain();
+            assert!(solo.response(200).headers().lists(HeaderName::Supported, "gruu"));
+        } else {
+            assert!(solo.response(420).headers().lists(HeaderName::Unsupported, "gruu"));
+        }
+    }
+}
+
 #[test]
 fn rfc5627_4_the_contact_of_a_call_is_the_gruu_that_is_wanted() {
     let rows = [

@@ -124,6 +124,30 @@ fn rfc3261_10_2_2_every_binding_is_removed_with_a_star() {
     assert_eq!(solo.events, [Event::Unregistered]);
 }
 
+/// A page that was loaded anew at a registrar without outbound: the contact it had before, of the same instance, is not its own.
+#[test]
+fn rfc3261_10_2_4_our_address_counts_before_our_instance() {
+    let instance = "+sip.instance=\"<urn:uuid:00000000-0000-4000-8000-000000000001>\"";
+    let stale = format!("<sip:before@x.invalid;transport=ws>;expires=3;{instance}");
+    for number in ["", ";reg-id=1"] {
+        let mut solo = Solo::new();
+        solo.ua.register(solo.now).unwrap();
+        solo.drain();
+        let (_, request) = register(&mut solo);
+        let text = contact(&request);
+        let ours = format!("<{}>;expires=500;{instance}{number}", NameAddr::parse(&text).unwrap().uri);
+        solo.reply(&request, 200, &format!("Contact: {stale}{number}, {ours}\r\n"), "");
+        assert_eq!(solo.event(), Event::Registered { reg_id: 1, expires: secs(500) }, "{number}");
+    }
+    // Where the address comes back changed the instance tells.
+    let mut solo = Solo::new();
+    solo.ua.register(solo.now).unwrap();
+    solo.drain();
+    let (_, request) = register(&mut solo);
+    solo.reply(&request, 200, &format!("Contact: <sip:other@192.0.2.1>;expires=9, {stale}\r\n"), "");
+    assert_eq!(solo.event(), Event::Registered { reg_id: 1, expires: secs(3) });
+}
+
 // ---- registrars that lie ----
 
 #[test]
