@@ -1,9 +1,10 @@
 //! Seeds of every scenario, and proof that a broken rule is noticed.
 
+use sip_core::time::Duration;
 use tests::simulation::flows;
 use tests::simulation::play;
 use tests::simulation::sabotage::Rule;
-use tests::simulation::scenario::{SCENARIOS, Scenario};
+use tests::simulation::scenario::{Cast, SCENARIOS, Scenario};
 
 /// All scenarios together.
 fn seeds() -> u64 {
@@ -53,6 +54,18 @@ fn what_was_found_stays_found() {
         let scenario = Scenario::named(name).expect("a scenario");
         let scenario = if storm { scenario.in_a_storm() } else { *scenario };
         assert_eq!(play(&scenario, seed, None, None).violation, None, "{name} {seed}");
+    }
+}
+
+/// More people and domains than have names of their own.
+#[test]
+fn there_may_be_any_number_of_people_and_servers() {
+    let loss = Scenario::named("loss").expect("a scenario");
+    let domains = Cast::Domains { servers: 30, udp: 1, websocket: 0, streams: 1, devices: 1 };
+    for cast in [Cast::Peers(40), domains] {
+        let outcome = play(&Scenario { cast, activity: Duration::from_secs(30), ..*loss }, 1, None, None);
+        assert_eq!(outcome.violation, None, "{cast:?}");
+        assert!(outcome.calls > 40, "{cast:?}: {}", outcome.calls);
     }
 }
 

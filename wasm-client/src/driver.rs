@@ -406,7 +406,7 @@ impl Driver {
             | Event::Info { call, .. }
             | Event::InfoPackage { call, .. }
             | Event::Offered { call, .. }
-            | Event::OfferWithdrawn { call }
+            | Event::OfferWithdrawn { call, .. }
             | Event::OfferAnswered { call, .. }
             | Event::OfferRefused { call, .. }
             | Event::Ended { call, .. } => {

@@ -131,8 +131,13 @@ impl From<core::Failure> for Failure {
             Cause::Timeout | Cause::NotAcknowledged => Kind::Timeout,
             Cause::ServerError => Kind::ServerError,
             Cause::FlowLost => Kind::GatewayDown,
-            // AuthenticationUnsupported, Redirected, and what may come: the status and reason tell.
-            _ => Kind::Rejected,
+            // The status and reason tell.
+            Cause::AuthenticationUnsupported
+            | Cause::AnonymityDisallowed
+            | Cause::Redirected
+            | Cause::Expired
+            | Cause::Ended
+            | Cause::Rejected => Kind::Rejected,
         };
         Self { kind, message: None, status: failure.status, reason: failure.reason.map(Into::into) }
     }

@@ -193,6 +193,11 @@ impl Server {
         (self.layer.len(), self.proxy.len(), self.questions.len())
     }
 
+    /// Timers of transactions at this moment: two each at most.
+    pub fn timers(&self) -> usize {
+        self.layer.timers()
+    }
+
     /// Subscriptions to registrations at this moment.
     pub fn subscriptions(&self) -> usize {
         self.subscriptions.len()

@@ -42,6 +42,11 @@ impl Ongoing {
         self.hashing.merged(request)
     }
 
+    /// How many there are.
+    pub(crate) fn len(&self) -> usize {
+        self.of.len()
+    }
+
     /// A transaction is over.
     pub(crate) fn forget(&mut self, server: ServerId) {
         if let Some(name) = self.of.remove(&server) {

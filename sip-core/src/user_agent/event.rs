@@ -9,7 +9,7 @@ use smol_str::SmolStr;
 
 use super::{
     Answer, End, Failure, PublicationId, PublicationUpdate, ReferralId, Replacement, SubscriptionId,
-    SubscriptionUpdate, TransferId, TransferUpdate, WatcherId, WatcherUpdate,
+    SubscriptionUpdate, TransferId, TransferUpdate, WatcherId, WatcherUpdate, Withdrawal,
 };
 use super::{Binding, Redirection};
 use crate::auth::BearerChallenge;
@@ -127,7 +127,8 @@ pub enum Event {
         /// When it is tried again by itself. `None`: never, it takes another `register`.
         retry_in: Option<Duration>,
     },
-    /// The registration was removed over every flow, or given up on request.
+    /// The registration was removed over every flow, or given up on request: what could not be removed
+    /// [`Self::RegistrationFailed`] has told before.
     Unregistered,
     /// What [`fetch_bindings`](super::UserAgent::fetch_bindings) found.
     Bindings {
@@ -143,7 +144,8 @@ pub enum Event {
         /// Realm, authorization server, scope, and what was wrong with the token before.
         challenge: BearerChallenge,
     },
-    /// The snapshot of a call is to be written anew: it has another CSeq or description.
+    /// The snapshot of a call is to be written anew: it has another CSeq or description, or the other side another address
+    /// or UUID.
     Snapshot {
         /// The call.
         call: CallId,
@@ -222,10 +224,12 @@ pub enum Event {
         /// The offer. `None`: the other side wants one; its answer comes as [`Self::OfferAnswered`].
         sdp: Option<String>,
     },
-    /// [`Self::Offered`] needs no answer any more: the other side canceled, or nobody answered in time.
+    /// [`Self::Offered`] needs no answer any more.
     OfferWithdrawn {
         /// The call.
         call: CallId,
+        /// Why.
+        why: Withdrawal,
     },
     /// Our change of the session was accepted and is in force.
     OfferAnswered {

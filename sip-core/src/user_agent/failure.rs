@@ -91,6 +91,23 @@ pub enum End {
     Failed(Failure),
 }
 
+/// Why an offer of the other side's needs no answer any more.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Withdrawal {
+    /// The other side took it back.
+    Canceled {
+        /// What the CANCEL says of it.
+        reason: Option<Reasons>,
+    },
+    /// Nobody answered in time.
+    TimedOut {
+        /// What the other side was told.
+        status: u16,
+    },
+    /// It came from one of several that were called, and another counts now.
+    Overtaken,
+}
+
 /// What went wrong, in the terms of a person and of SIP.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Failure {
@@ -110,7 +127,6 @@ pub struct Failure {
 
 /// What went wrong, one value per thing a person can act on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-#[non_exhaustive]
 pub enum Cause {
     /// The credentials were refused, or none are configured.
     WrongPassword,
@@ -144,6 +160,8 @@ pub enum Cause {
     Expired,
     /// We answered a call and the answer was never acknowledged.
     NotAcknowledged,
+    /// The call in which it was to be said had ended before.
+    Ended,
     /// Any other refusal.
     Rejected,
 }

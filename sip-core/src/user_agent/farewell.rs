@@ -43,6 +43,8 @@ pub(super) struct Farewell {
     slot: usize,
     attempt: Attempt,
     client: Option<ClientId>,
+    /// As it was sent, until it is answered: over the next flow it goes under its branch.
+    sent: Option<Request>,
     not_before: Option<Instant>,
     /// When our user has waited long enough for it. It is still said later.
     release_at: Option<Instant>,
@@ -110,6 +112,7 @@ impl UserAgent {
             slot,
             attempt: Attempt::default(),
             client: None,
+            sent: None,
             not_before: None,
             release_at: None,
             retries: 0,
@@ -144,6 +147,22 @@ impl UserAgent {
     }
 
     fn send_farewell(&mut self, now: Instant, hop: Hop, farewell: &mut Farewell) -> bool {
+        let Some(request) = farewell.sent.take().or_else(|| self.write_farewell(hop, farewell)) else {
+            return false;
+        };
+        farewell.client = self.layer.send_request(now, &request, hop);
+        farewell.not_before = None;
+        farewell.sent = Some(request);
+        if let Some(client) = farewell.client {
+            self.purposes.insert(client, Purpose::Farewell(farewell.id));
+            if let Last::Cancel(invite, _) = &farewell.last {
+                self.canceled_late(now, invite.branch());
+            }
+        }
+        farewell.client.is_some()
+    }
+
+    fn write_farewell(&mut self, hop: Hop, farewell: &mut Farewell) -> Option<Request> {
         let request = match &mut farewell.last {
             Last::Bye(dialog, fields) => {
                 let via = self.local.via(hop, &mut *self.entropy);
@@ -156,16 +175,7 @@ impl UserAgent {
             }
             Last::Cancel(invite, fields) => cancel(invite, fields),
         };
-        let Ok(request) = Request::parse(request) else { return false };
-        farewell.client = self.layer.send_request(now, &request, hop);
-        farewell.not_before = None;
-        if let Some(client) = farewell.client {
-            self.purposes.insert(client, Purpose::Farewell(farewell.id));
-            if let Last::Cancel(invite, _) = &farewell.last {
-                self.canceled_late(now, invite.branch());
-            }
-        }
-        farewell.client.is_some()
+        Request::parse(request).ok()
     }
 
     pub(super) fn farewell_answered(&mut self, now: Instant, id: u64, response: &Response) {
@@ -194,7 +204,7 @@ impl UserAgent {
             // 2xx, or the dialog was gone (481), or whatever: it is over (§15.1.1).
             _ => return self.over(&farewell),
         }
-        farewell.client = None;
+        (farewell.client, farewell.sent) = (None, None);
         self.farewells.insert(at, farewell);
     }
 
@@ -206,7 +216,7 @@ impl UserAgent {
         }
     }
 
-    /// The flow is gone: once more over the next.
+    /// The flow is gone: once more over the next, where whoever had it knows it by its branch.
     pub(super) fn farewell_flow_lost(&mut self, id: u64) {
         if let Some(farewell) = self.farewells.iter_mut().find(|farewell| farewell.id == id) {
             farewell.client = None;

@@ -353,7 +353,7 @@ impl UserAgent {
             Direction::Outgoing(_) | Direction::Standing { .. } => false,
         });
         let Some((id, _)) = found else {
-            self.reinvite_cancelled(now, invite);
+            self.reinvite_cancelled(now, invite, reasons(cancel.headers()));
             return;
         };
         // RFC 3326 §2: another device has it.

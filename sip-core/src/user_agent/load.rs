@@ -43,6 +43,14 @@ pub struct Load {
     pub publications: usize,
     /// BYEs and CANCELs that have not been sent or answered.
     pub farewells: usize,
+    /// Reliable provisional responses to INVITEs that were refused, whose PRACK may still come.
+    pub unpracked: usize,
+    /// Requests outside dialogs that may come another way as well.
+    pub ongoing: usize,
+    /// Requests within dialogs that may come again under another branch.
+    pub repeats: usize,
+    /// Tokens that were asked for.
+    pub tokens: usize,
 }
 
 impl Load {
@@ -71,6 +79,10 @@ impl UserAgent {
             watchers: self.watchers.len(),
             publications: self.publications.len(),
             farewells: self.farewells.len(),
+            unpracked: self.unpracked.len(),
+            ongoing: self.ongoing.len(),
+            repeats: self.repeats.len(),
+            tokens: self.tokens.len(),
         }
     }
 }

@@ -60,7 +60,7 @@ pub use error::{
 pub use event::{
     CallId, CallState, CredentialsId, Event, Identity, Input, MessageId, Output, RegistrationState, RequestId,
 };
-pub use failure::{Cause, End, Failure, ReasonValue, Reasons, Side};
+pub use failure::{Cause, End, Failure, ReasonValue, Reasons, Side, Withdrawal};
 pub use generic::{Addressee, Answer, Capabilities};
 pub use load::{Counters, Load};
 pub use presentation::{Presentation, PresentationError};

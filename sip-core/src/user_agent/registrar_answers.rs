@@ -47,8 +47,8 @@ impl UserAgent {
             Task::Bind if success => self.registered(now, slot, pending, response),
             Task::Bind if response.status() == 423 => self.too_brief(now, slot, response),
             Task::Bind => self.register_refused(now, slot, response),
-            // A removal that was refused is as good as one that was not: the registration runs out.
-            Task::Unbind => self.removed(now, slot),
+            Task::Unbind if success => self.removed(now, slot),
+            Task::Unbind => self.not_removed(now, slot, Failure::of_response(response)),
             Task::Clear if success => self.cleared(now, slot),
             Task::Clear => self.not_cleared(now, slot, Failure::of_response(response)),
             Task::Fetch => {
@@ -74,7 +74,7 @@ impl UserAgent {
                 let wait = self.back_off(slot);
                 self.registration_failed(now, slot, failure, Some(wait));
             }
-            Task::Unbind => self.removed(now, slot),
+            Task::Unbind => self.not_removed(now, slot, failure),
             Task::Clear => self.not_cleared(now, slot, failure),
             Task::Fetch => self.fetched(now, slot, Err(failure)),
         }
@@ -161,6 +161,20 @@ impl UserAgent {
         self.go_on(now, slot);
     }
 
+    /// What the registrar did not remove runs out.
+    fn not_removed(&mut self, now: Instant, slot: usize, failure: Failure) {
+        self.removal_failed(slot, failure);
+        self.removed(now, slot);
+    }
+
+    /// Tells who has left for good that he has not, unless he has come back meanwhile.
+    pub(super) fn removal_failed(&mut self, slot: usize, failure: Failure) {
+        if !self.wanted {
+            let reg_id = self.flows[slot].reg_id;
+            self.event(Event::RegistrationFailed { reg_id, failure, retry_in: None });
+        }
+    }
+
     fn cleared(&mut self, now: Instant, slot: usize) {
         for other in 0..self.flows.len() {
             self.forget_registration(other);
@@ -194,7 +208,7 @@ impl UserAgent {
         };
         match pending.task {
             Task::Bind => self.registration_failed(now, slot, failure, None),
-            Task::Unbind => self.removed(now, slot),
+            Task::Unbind => self.not_removed(now, slot, failure),
             Task::Clear => self.not_cleared(now, slot, failure),
             Task::Fetch => self.fetched(now, slot, Err(failure)),
         }

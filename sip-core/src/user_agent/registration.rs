@@ -138,7 +138,8 @@ impl UserAgent {
         Ok(())
     }
 
-    /// Removes the registration. Without a flow it is left to expire.
+    /// Removes the registration. Without a flow it is left to expire. Ends with [`Event::Unregistered`]; if the registrar
+    /// refuses or is silent, so that it has to expire as well, with [`Event::RegistrationFailed`] before it.
     pub fn unregister(&mut self, now: Instant) -> Result<(), RegisterError> {
         if self.is_shutting_down() {
             return Err(RegisterError::ShutDown);
@@ -369,9 +370,11 @@ impl UserAgent {
         // What was asked of the registrar once is not asked again minutes later.
         let mut clear = core::mem::take(&mut registration.clear);
         let mut fetch = core::mem::take(&mut registration.fetch);
+        let mut unbind = false;
         if let Some(pending) = registration.pending.take() {
             clear |= pending.task == Task::Clear;
             fetch |= pending.task == Task::Fetch;
+            unbind = pending.task == Task::Unbind;
             self.purposes.remove(&pending.client);
             self.layer.abandon(pending.client);
         }
@@ -381,6 +384,9 @@ impl UserAgent {
         if clear {
             let (reg_id, failure) = (self.flows[slot].reg_id, Failure::of(Cause::FlowLost));
             self.event(Event::RegistrationFailed { reg_id, failure, retry_in: None });
+        }
+        if unbind {
+            self.removal_failed(slot, Failure::of(Cause::FlowLost));
         }
         if !self.wanted {
             return self.go_on(now, slot);

@@ -49,6 +49,11 @@ impl Repeats {
         self.0.push(Taken { name, first, again: Vec::new(), answer: None });
     }
 
+    /// How many there are.
+    pub(super) const fn len(&self) -> usize {
+        self.0.len()
+    }
+
     /// The transaction in which a request came first, given any.
     pub(super) fn first(&self, server: ServerId) -> ServerId {
         self.0

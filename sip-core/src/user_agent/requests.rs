@@ -270,19 +270,15 @@ impl UserAgent {
             match self.learn_challenge(&mut errand.attempt, &uri, &response) {
                 Ok(()) => {
                     let sent = match self.hop_for(&errand) {
-                        Some(hop) => self.send_errand(now, hop, id, &mut errand).is_ok(),
+                        Some(hop) => self.send_errand(now, hop, id, &mut errand),
                         // A token came while there is no flow.
                         None => {
                             errand.unsent = errand.repeats();
                             errand.broken_until = Some(now + self.timers.t1 * 64);
-                            errand.unsent
+                            errand.unsent.then_some(()).ok_or(RequestError::Offline)
                         }
                     };
-                    if sent {
-                        self.requests.insert(id, errand);
-                    } else {
-                        self.concluded(now, id, errand, Outcome::Failed(Failure::of(Cause::FlowLost)));
-                    }
+                    self.sent_later(now, id, errand, sent);
                 }
                 Err(failure) => self.concluded(now, id, errand, Outcome::Failed(failure)),
             }
@@ -344,10 +340,8 @@ impl UserAgent {
         for id in unsent {
             let Some(mut errand) = self.requests.remove(&id) else { continue };
             (errand.unsent, errand.broken_until) = (false, None);
-            match self.send_errand(now, hop, id, &mut errand) {
-                Ok(()) => self.requests.insert(id, errand),
-                Err(_) => self.concluded(now, id, errand, Outcome::Failed(Failure::of(Cause::FlowLost))),
-            }
+            let sent = self.send_errand(now, hop, id, &mut errand);
+            self.sent_later(now, id, errand, sent);
         }
         for (id, errand) in self.requests.iter_mut() {
             let Some(request) = errand.request.as_ref().filter(|_| errand.broken_until.is_some()) else {
@@ -434,9 +428,16 @@ impl UserAgent {
             Some(hop) => self.send_errand(now, hop, id, &mut errand),
             None => Err(RequestError::Offline),
         };
-        match sent {
-            Ok(()) => self.requests.insert(id, errand),
-            Err(_) => self.concluded(now, id, errand, Outcome::Failed(Failure::of(Cause::FlowLost))),
-        }
+        self.sent_later(now, id, errand, sent);
+    }
+
+    /// A request that waited, or was challenged, is on its way again, or has come to nothing.
+    fn sent_later(&mut self, now: Instant, id: RequestId, errand: Errand, sent: Result<(), RequestError>) {
+        let cause = match sent {
+            Ok(()) => return self.requests.insert(id, errand),
+            Err(RequestError::NoDialog) => Cause::Ended,
+            Err(_) => Cause::FlowLost,
+        };
+        self.concluded(now, id, errand, Outcome::Failed(Failure::of(cause)));
     }
 }

@@ -184,8 +184,17 @@ impl CallSnapshot {
     }
 }
 
-/// What was noted of a call: CSeqs, and which description of ours was the last.
-pub(super) type Noted = (Option<u32>, Option<u32>, Option<(usize, usize)>);
+/// What was noted of a call.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Noted {
+    /// CSeqs, ours first.
+    sequence: (Option<u32>, Option<u32>),
+    /// Where the other side is: the 2xx to a request of ours may say so (RFC 3261 §12.2.1.2).
+    target: SmolStr,
+    session: SessionIdentifier,
+    /// Which description of ours was the last.
+    said: Option<(usize, usize)>,
+}
 
 impl UserAgent {
     /// What is to be kept of an established call, so that [`Self::restore`] takes it up after the program was ended;
@@ -283,10 +292,9 @@ impl UserAgent {
         let mut changed = Vec::new();
         for (id, call) in self.calls.iter_mut().filter(|(_, call)| call.state() == CallState::Established) {
             let Some(usage) = &mut call.usage else { continue };
-            let (local, remote) = usage.dialog.sequence();
-            let description = usage.said().map(|sdp| (sdp.as_ptr() as usize, sdp.len()));
-            let present: Noted = (local, remote, description);
-            if usage.noted.replace(present) != Some(present) {
+            let present = usage.to_note();
+            if usage.noted.as_deref() != Some(&present) {
+                usage.noted = Some(present.into());
                 changed.push(id);
             }
         }
@@ -297,6 +305,15 @@ impl UserAgent {
 }
 
 impl Usage {
+    fn to_note(&self) -> Noted {
+        Noted {
+            sequence: self.dialog.sequence(),
+            target: self.dialog.target().into(),
+            session: self.dialog.session(),
+            said: self.said().map(|sdp| (sdp.as_ptr() as usize, sdp.len())),
+        }
+    }
+
     /// The last description of ours: an offer that is on its way may be in force at the other side already (RFC 3264 §8).
     fn said(&self) -> Option<&Bytes> {
         let negotiation = &self.negotiation;

@@ -173,12 +173,6 @@ impl Directory {
         None
     }
 
-    /// Whoever asks for a user gets another's contacts.
-    pub fn forward(&mut self, aor: &str, to: &str) {
-        let contacts = self.bindings.get(to).cloned().unwrap_or_default();
-        self.bindings.insert(aor.into(), contacts);
-    }
-
     /// Forgets which credentials have served.
     pub fn forget_replays(&mut self) {
         self.replays = Replays::default();

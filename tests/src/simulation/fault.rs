@@ -5,7 +5,7 @@ use sip_core::time::Duration;
 use super::NodeId;
 use super::mesh::MESH;
 use super::network::ConnectionId;
-use super::node::Node;
+use super::node::{Node, Phone};
 use super::world::World;
 
 /// How many faults of which kind a scenario has, and how long each lasts. Times in milliseconds.
@@ -49,7 +49,7 @@ impl Faults {
 /// One thing that goes wrong.
 #[derive(Clone, Copy, Debug)]
 pub enum Fault {
-    /// A phone and its home, or another phone, cannot reach each other.
+    /// A phone and its home or another phone, or two servers, cannot reach each other.
     Cut(NodeId, NodeId, Duration),
     /// A connection of a phone's breaks, or one between this server and another.
     Break(NodeId, (u64, u64)),
@@ -62,14 +62,19 @@ pub fn plan(world: &mut World, faults: &Faults, activity: Duration) {
     let millis = activity.as_millis() as u64;
     let (phones, servers) = (world.phones(), world.servers());
     let some = |world: &mut World, of: &[NodeId]| of[world.roll(of.len() as u64) as usize];
+    let parted = if servers.len() > 1 { [&phones[..], &servers[..]].concat() } else { phones.clone() };
     for _ in 0..faults.partitions {
-        let phone = some(world, &phones);
+        let node = some(world, &parted);
         let (after, long) = (world.between((0, millis)), world.between(faults.partition));
-        let neighbour = match world.phone(phone).home {
-            MESH => some(world, &phones),
-            home => home,
+        let neighbour = match &world.nodes[node.0] {
+            Node::Phone(Phone { home: MESH, .. }) => some(world, &phones),
+            Node::Phone(phone) => phone.home,
+            Node::Server(_) => {
+                let others: Vec<NodeId> = servers.iter().copied().filter(|other| *other != node).collect();
+                some(world, &others)
+            }
         };
-        world.plan_fault(after, Fault::Cut(phone, neighbour, long));
+        world.plan_fault(after, Fault::Cut(node, neighbour, long));
     }
     let connected = if world.trunks { [&phones[..], &servers[..]].concat() } else { phones.clone() };
     for _ in 0..faults.breaks {
@@ -95,11 +100,11 @@ pub fn plan(world: &mut World, faults: &Faults, activity: Duration) {
 pub fn strike(world: &mut World, fault: Fault) {
     let now = world.now;
     match fault {
-        Fault::Cut(phone, other, long) => {
+        Fault::Cut(one, other, long) => {
             world
                 .trace
-                .fault(now, || format!("{phone:?} and {other:?} are cut off for {} ms", long.as_millis()));
-            world.network.cut(phone, other, now + long);
+                .fault(now, || format!("{one:?} and {other:?} are cut off for {} ms", long.as_millis()));
+            world.network.cut(one, other, now + long);
         }
         Fault::Break(node, notice) => {
             let connections = connections(world, node);

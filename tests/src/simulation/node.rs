@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use sip_core::entropy::SeededEntropy;
-use sip_core::server::{self, Identity, Mode, Outward, Server};
+use sip_core::server::{self, ForwardRule, Identity, Mode, Outward, Server};
 use sip_core::time::Instant;
 use sip_core::transport::{FlowId, Hop, Transport};
 use sip_core::user_agent::{self, Aor, CallId, Event, OutboundFlow, UserAgent};
@@ -227,6 +227,15 @@ impl ServerNode {
         let mut config = Self::config(&self.domain, 0);
         config.routing.mode = Mode::Redirect;
         self.server = BoxedServer(Box::new(Server::new(config, Box::new(SeededEntropy(self.seed)))));
+    }
+
+    /// It starts anew, with its bindings, and with a rule by which calls go elsewhere.
+    pub fn forward(&mut self, rule: ForwardRule) {
+        self.life += 1;
+        let mut config = Self::config(&self.domain, 0);
+        config.forwarding = vec![rule];
+        let seed = stir(self.seed, self.life);
+        self.server = BoxedServer(Box::new(Server::new(config, Box::new(SeededEntropy(seed)))));
     }
 
     /// Loses its transactions and connections; its keys stay, unless they shall not, its bindings if so wanted.

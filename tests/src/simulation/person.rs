@@ -188,8 +188,14 @@ pub fn react(world: &mut World, phone: NodeId, event: &Event) {
                 world.violate(phone, rule, format!("{end:?}"));
             }
         }
-        Event::RegistrationFailed { failure, retry_in, .. } if habits.strict || retry_in.is_none() => {
-            world.violate(phone, "a registration failed", format!("{failure:?}"));
+        Event::RegistrationFailed { failure, retry_in, .. } => {
+            // Who leaves hears that he could not.
+            let not_removed = &mut world.phone(phone).watch.not_removed;
+            let leaves = retry_in.is_none() && *not_removed > 0;
+            *not_removed -= u32::from(leaves);
+            if habits.strict || (retry_in.is_none() && !leaves) {
+                world.violate(phone, "a registration failed", format!("{failure:?}"));
+            }
         }
         _ => {}
     }

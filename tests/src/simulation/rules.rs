@@ -22,7 +22,7 @@ pub fn check(world: &mut World, id: NodeId) {
     }
 }
 
-/// `told`: how many timers a phone says it has of so many.
+/// `told`: how many timers a node says it has of so many.
 fn broken(node: &Node, told: impl FnOnce(usize) -> usize) -> Option<(&'static str, String)> {
     match node {
         Node::Phone(phone) => {
@@ -77,6 +77,11 @@ fn broken(node: &Node, told: impl FnOnce(usize) -> usize) -> Option<(&'static st
                 return Some(("something was dropped below its cap", format!("{counters:?}")));
             }
             let (transactions, contexts, questions) = server.server.0.load();
+            let timers = told(server.server.0.timers());
+            if timers > 2 * transactions {
+                let detail = format!("{timers} of {transactions} transactions");
+                return Some(("a timer of a transaction that is gone", detail));
+            }
             if contexts > transactions {
                 let detail = format!("{contexts} of {transactions} transactions, {questions} questions");
                 return Some(("a server forwards requests of transactions that are gone", detail));
@@ -97,6 +102,10 @@ fn over_its_cap(load: &Load) -> Option<&'static str> {
         ("watchers", load.watchers, limits::WATCHERS),
         ("publications", load.publications, limits::PUBLICATIONS),
         ("farewells", load.farewells, limits::FAREWELLS),
+        ("unpracked", load.unpracked, load.transactions),
+        ("ongoing", load.ongoing, load.transactions),
+        ("repeats", load.repeats, limits::REPEATS),
+        ("tokens", load.tokens, limits::TOKENS_WANTED),
     ];
     tables.into_iter().find(|(_, held, cap)| held > cap).map(|(table, ..)| table)
 }
@@ -276,6 +285,10 @@ mod tests {
             watchers: limits::WATCHERS,
             publications: limits::PUBLICATIONS,
             farewells: limits::FAREWELLS,
+            unpracked: 1,
+            ongoing: 1,
+            repeats: limits::REPEATS,
+            tokens: limits::TOKENS_WANTED,
         };
         assert_eq!(over_its_cap(&most), None);
         let more = [
@@ -287,6 +300,10 @@ mod tests {
             ("watchers", Load { watchers: most.watchers + 1, ..most }),
             ("publications", Load { publications: most.publications + 1, ..most }),
             ("farewells", Load { farewells: most.farewells + 1, ..most }),
+            ("unpracked", Load { unpracked: 2, ..most }),
+            ("ongoing", Load { ongoing: 2, ..most }),
+            ("repeats", Load { repeats: most.repeats + 1, ..most }),
+            ("tokens", Load { tokens: most.tokens + 1, ..most }),
         ];
         for (table, load) in more {
             assert_eq!(over_its_cap(&load), Some(table));

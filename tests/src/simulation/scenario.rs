@@ -18,7 +18,7 @@ use super::world::{Setting, World};
 /// another 64·T1.
 const QUIESCENCE: Duration = Duration::from_secs(300);
 
-/// Names for up to twenty-six people.
+/// Names of the first twenty-six people; those after them have the same with a number.
 const PEOPLE: [&str; 26] = [
     "alice", "bob", "carol", "dave", "erin", "frank", "grace", "heidi", "ivan", "judy", "kim", "leo",
     "mallory", "nina", "olivia", "peggy", "quinn", "rupert", "sybil", "trent", "ursula", "victor", "wendy",
@@ -458,9 +458,10 @@ impl Scenario {
     fn populate(&self, world: &mut World, seed: u64) {
         match self.cast {
             Cast::Peers(phones) => {
-                for (at, user) in PEOPLE[..phones].iter().enumerate() {
+                for at in 0..phones {
+                    let user = person_named(at);
                     let mut phone =
-                        Phone::new(NodeId(at), user, 0, "example.com", MESH, Transport::Udp, seed);
+                        Phone::new(NodeId(at), &user, 0, "example.com", MESH, Transport::Udp, seed);
                     phone.registers = false;
                     self.equip(&mut phone, at, seed);
                     world.add(Node::Phone(phone));
@@ -468,11 +469,12 @@ impl Scenario {
             }
             Cast::Domains { servers, udp, websocket, streams, devices } => {
                 for at in 0..servers {
-                    let domain = ["a.example", "b.example", "c.example"][at % 3];
+                    let domain = domain_named(at);
+                    let domain = domain.as_str();
                     let server = NodeId(world.nodes.len());
                     let mut node = ServerNode::new(server, domain, seed);
                     let number = udp + websocket + streams;
-                    let people = &PEOPLE[at * number..][..number];
+                    let people: Vec<String> = (at * number..(at + 1) * number).map(person_named).collect();
                     people.iter().for_each(|user| node.directory.add(domain, user, &password(user)));
                     world.add(Node::Server(node));
                     for (number, user) in people.iter().enumerate() {
@@ -493,4 +495,16 @@ impl Scenario {
             }
         }
     }
+}
+
+/// alice, bob, …, zoe, alice2, bob2, …
+fn person_named(at: usize) -> String {
+    let (round, name) = (at / PEOPLE.len(), PEOPLE[at % PEOPLE.len()]);
+    if round == 0 { name.to_owned() } else { format!("{name}{}", round + 1) }
+}
+
+/// a.example, …, z.example, a2.example, …
+fn domain_named(at: usize) -> String {
+    let (round, letter) = (at / 26, char::from(b'a' + (at % 26) as u8));
+    if round == 0 { format!("{letter}.example") } else { format!("{letter}{}.example", round + 1) }
 }

@@ -75,6 +75,8 @@ pub struct Watch {
     pub total: u64,
     /// `unregister`s that await their event.
     pub unregistering: bool,
+    /// Removals that failed, until somebody has looked.
+    pub not_removed: u32,
 }
 
 impl Watch {
@@ -149,7 +151,7 @@ impl Watch {
                 call.offered = Some(sdp.clone());
                 Ok(())
             }
-            Event::OfferWithdrawn { call } => {
+            Event::OfferWithdrawn { call, .. } => {
                 let call = self.known(*call)?;
                 rule(call.offered.take().is_some(), "an offer is withdrawn that nobody knows of")
             }
@@ -208,6 +210,10 @@ impl Watch {
                 let call = self.known(*call)?;
                 let stands = matches!(call.stage, Stage::Answered | Stage::Established);
                 rule(stands, "asked for a call outside of a call")
+            }
+            Event::RegistrationFailed { retry_in: None, .. } if self.unregistering => {
+                self.not_removed += 1;
+                Ok(())
             }
             Event::Unregistered => {
                 rule(core::mem::take(&mut self.unregistering), "unregistered without being asked to")

@@ -17,7 +17,8 @@ use crate::user_agent::bodies::{self, description};
 use crate::user_agent::checks::{self, Refusal};
 use crate::user_agent::local::SDP;
 use crate::user_agent::{
-    CallId, CallState, Cause, CommandError, End, Event, Failure, Side, UserAgent, body_text,
+    CallId, CallState, Cause, CommandError, End, Event, Failure, Reasons, Side, UserAgent, Withdrawal,
+    body_text,
 };
 
 /// How long our user may think about a re-INVITE. Long enough for a person; proxies grant three minutes (Timer C).
@@ -403,17 +404,24 @@ impl UserAgent {
     }
 
     /// A CANCEL of a re-INVITE (§9.2).
-    pub(crate) fn reinvite_cancelled(&mut self, now: Instant, invite: ServerId) {
+    pub(crate) fn reinvite_cancelled(&mut self, now: Instant, invite: ServerId, reason: Option<Reasons>) {
         let asking = self.calls.iter_mut().find_map(|(id, call)| {
             let usage = call.usages_mut().find(|usage| usage.was_asked_by(invite))?;
             Some((id, usage.dialog.id().clone()))
         });
         let Some((id, dialog)) = asking else { return };
-        self.withdrawn(now, id, &dialog, 487);
+        self.withdrawn(now, id, &dialog, 487, Withdrawal::Canceled { reason });
     }
 
-    pub(super) fn withdrawn(&mut self, now: Instant, id: CallId, dialog: &DialogId, status: u16) {
-        self.event(Event::OfferWithdrawn { call: id });
+    pub(super) fn withdrawn(
+        &mut self,
+        now: Instant,
+        id: CallId,
+        dialog: &DialogId,
+        status: u16,
+        why: Withdrawal,
+    ) {
+        self.event(Event::OfferWithdrawn { call: id, why });
         self.refuse_offered(now, id, dialog, status);
     }
 
@@ -440,7 +448,8 @@ impl UserAgent {
                 // RFC 3311 §5.2: 504 where a person would have to be asked.
                 let prompt =
                     matches!(asked, Asked::Request { request, .. } if *request.method() != Method::Invite);
-                self.withdrawn(now, id, &dialog, if prompt { 504 } else { 488 });
+                let status = if prompt { 504 } else { 488 };
+                self.withdrawn(now, id, &dialog, status, Withdrawal::TimedOut { status });
                 continue;
             }
             let Some(answered) = &mut usage.unacknowledged else { continue };

@@ -11,7 +11,7 @@ use crate::message::{Fields, HeaderName, Request};
 use crate::offer_answer;
 use crate::time::Instant;
 use crate::user_agent::local::SDP;
-use crate::user_agent::{CallId, Cause, End, Event, Failure, UserAgent, body_text};
+use crate::user_agent::{CallId, Cause, End, Event, Failure, UserAgent, Withdrawal, body_text};
 
 impl UserAgent {
     /// Sends the ACK to the 2xx of our INVITE in this dialog, with an answer if the 2xx offered (§13.2.2.4).
@@ -63,7 +63,7 @@ impl UserAgent {
             .collect();
         for older in older {
             // An UPDATE that nobody can be asked about now gets 504 (RFC 3311 §5.2).
-            self.withdrawn(now, id, &older, 504);
+            self.withdrawn(now, id, &older, 504, Withdrawal::Overtaken);
         }
         if let Some(usage) = self.usage_mut(id, dialog) {
             usage.asked = Some(Asked::Provisional { invite, until: now + ACK });

@@ -54,7 +54,7 @@ pub(crate) struct Usage {
     /// Of a call that was restored: what our descriptions keep to.
     pub(crate) outline: Option<Outline>,
     /// What [`Event::Snapshot`](crate::user_agent::Event::Snapshot) was told for.
-    pub(crate) noted: Option<Noted>,
+    pub(crate) noted: Option<Box<Noted>>,
     /// CSeq and ACK of our last INVITE that was accepted.
     ack: Option<(u32, Bytes)>,
 }

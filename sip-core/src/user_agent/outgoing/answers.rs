@@ -13,7 +13,7 @@ use crate::transaction::ClientId;
 use crate::user_agent::bodies::description;
 use crate::user_agent::call::{self, ACK, Call, Direction, Taken, Usage, ack};
 use crate::user_agent::farewell::Last;
-use crate::user_agent::{CallId, Cause, End, Event, Failure, Purpose, UserAgent, body_text};
+use crate::user_agent::{CallId, Cause, End, Event, Failure, Purpose, UserAgent, Withdrawal, body_text};
 
 impl UserAgent {
     pub(in crate::user_agent) fn invite_answered(
@@ -236,7 +236,7 @@ impl UserAgent {
                 self.event(Event::OfferRefused { call: id, failure: Failure::of(Cause::Rejected) });
             }
             if let Some(asked) = asked {
-                self.event(Event::OfferWithdrawn { call: id });
+                self.event(Event::OfferWithdrawn { call: id, why: Withdrawal::Overtaken });
                 self.refuse_asked(now, asked, 481);
             }
         }

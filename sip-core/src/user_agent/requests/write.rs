@@ -67,8 +67,10 @@ impl UserAgent {
         match place {
             Place::Outside(_) => None,
             Place::Early(call, dialog) => self.usage_mut(*call, dialog).map(|usage| &mut usage.dialog),
+            // Its BYE has the next CSeq.
             Place::Call(call) => {
-                self.calls.get_mut(call).and_then(|call| call.usage.as_mut()).map(|usage| &mut usage.dialog)
+                let living = self.calls.get_mut(call).filter(|call| !call.ended);
+                living.and_then(|call| call.usage.as_mut()).map(|usage| &mut usage.dialog)
             }
             Place::Subscription(id, source) => {
                 let found = self.subscriptions.get(id)?;

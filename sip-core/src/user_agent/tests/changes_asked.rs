@@ -10,7 +10,7 @@ use crate::message::{Fields, HeaderName, Method, Response};
 use crate::offer_answer::Turn;
 use crate::time::Duration;
 use crate::transport::Transport;
-use crate::user_agent::{CallId, CallState, Cause, End, Event};
+use crate::user_agent::{CallId, CallState, Cause, End, Event, Withdrawal};
 
 const SDP: &str = "Content-Type: application/sdp";
 
@@ -117,7 +117,7 @@ fn rfc3261_14_2_a_reinvite_that_is_refused() {
     // Nobody answers.
     asked(&mut solo, &ok, "INVITE", 12, &offer);
     solo.advance(secs(60));
-    assert_eq!(solo.event(), Event::OfferWithdrawn { call });
+    assert_eq!(solo.event(), Event::OfferWithdrawn { call, why: Withdrawal::TimedOut { status: 488 } });
     assert!(warning(&solo.response(488)).is_some());
     // Our user may say more.
     asked(&mut solo, &ok, "UPDATE", 20, &offer);
@@ -126,14 +126,19 @@ fn rfc3261_14_2_a_reinvite_that_is_refused() {
     solo.ua.with(&fields).refuse(solo.now, call).unwrap();
     solo.drain();
     assert_eq!(warning(&solo.response(488)).as_deref(), Some("304 example.com \"No video here\""));
-    // The other side changes its mind (§9.2).
+    // The other side changes its mind (§9.2), and says why (RFC 3326 §2).
     let branch = asked(&mut solo, &ok, "INVITE", 23, &offer);
-    let lines = in_dialog(&ok, "CANCEL", 23);
+    let mut lines = in_dialog(&ok, "CANCEL", 23);
+    lines.push("Reason: SIP;cause=480;text=\"Camera off\"".into());
     let lines: std::vec::Vec<&str> = lines.iter().map(String::as_str).collect();
     solo.send_branch("CANCEL", &branch, &lines, "");
     solo.response(200);
     solo.response(487);
-    assert_eq!(solo.event(), Event::OfferWithdrawn { call });
+    let Event::OfferWithdrawn { why: Withdrawal::Canceled { reason: Some(reason) }, .. } = solo.event()
+    else {
+        panic!()
+    };
+    assert_eq!((reason.cause("SIP"), reason.text()), (Some(480), Some("Camera off")));
     assert_eq!(solo.ua.session(call).unwrap().turn(), Turn::Stable);
 }
 
@@ -187,7 +192,7 @@ fn rfc3311_5_2_an_update_nobody_answers() {
     // RFC 4320 §4.1.
     solo.response(100);
     solo.response(504);
-    assert_eq!(solo.event(), Event::OfferWithdrawn { call });
+    assert_eq!(solo.event(), Event::OfferWithdrawn { call, why: Withdrawal::TimedOut { status: 504 } });
     assert_eq!(solo.ua.call_state(call), Some(CallState::Established));
 }
 

@@ -9,7 +9,7 @@ use super::{ANSWER, OFFER, config};
 use crate::message::{HeaderName, Method, Request};
 use crate::time::Duration;
 use crate::transport::Transport;
-use crate::user_agent::{CallId, Cause, CommandError, Event};
+use crate::user_agent::{CallId, Cause, CommandError, Event, Withdrawal};
 
 const CHALLENGE: &str = "Proxy-Authenticate: Digest realm=\"example.com\", nonce=\"n\"\r\n";
 
@@ -131,7 +131,7 @@ fn rfc3262_5_an_offer_of_a_fork_that_loses_is_taken_back() {
         if then != Then::AnotherAnswers {
             solo.request(&Method::Ack);
         }
-        assert_eq!(solo.event(), Event::OfferWithdrawn { call });
+        assert_eq!(solo.event(), Event::OfferWithdrawn { call, why: Withdrawal::Overtaken });
         if then != Then::AnotherAnswers {
             let again = solo.request(&Method::Invite);
             assert!(matches!(solo.ua.answer(solo.now, call, OFFER), Err(CommandError::Description(_))));
@@ -178,7 +178,7 @@ fn rfc3311_5_2_an_update_of_a_fork_that_loses_is_answered() {
         solo.sent = requests;
         assert_eq!(statuses, [481]);
         solo.request(&Method::Ack);
-        assert_eq!(solo.event(), Event::OfferWithdrawn { call });
+        assert_eq!(solo.event(), Event::OfferWithdrawn { call, why: Withdrawal::Overtaken });
         finish(&mut solo, call, then);
     }
 }

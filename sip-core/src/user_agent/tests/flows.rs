@@ -66,7 +66,7 @@ fn hanging_up_while_away_is_said_after_registering() {
     solo.reopen(3);
     solo.accept_register(600);
     let again = solo.request(&Method::Bye);
-    assert_eq!(again.cseq().number, bye.cseq().number + 1);
+    assert_eq!(again.bytes(), bye.bytes());
     solo.reply(&again, 200, "", "");
     solo.advance(secs(3600));
     assert!(!solo.events.iter().any(|event| matches!(event, Event::Released { .. })), "once");
@@ -378,4 +378,31 @@ fn farewells_are_capped() {
     assert_eq!(solo.ua.counters().dropped_farewells, 5);
     let released = solo.events.iter().filter(|event| matches!(event, Event::Released { .. })).count();
     assert!(released <= 5);
+}
+
+/// Who had it before knows it again, and its answer is the same.
+#[test]
+fn rfc3261_17_2_3_a_bye_whose_flow_was_lost_is_repeated_under_its_branch() {
+    let mut solo = Solo::registered();
+    let (call, _) = established(&mut solo);
+    // Nothing of how it was made is under way any more.
+    solo.advance(secs(60));
+    solo.ua.hangup(solo.now, call).unwrap();
+    solo.drain();
+    let bye = solo.request(&Method::Bye);
+    for flow in [2, 3] {
+        solo.close();
+        solo.reopen(flow);
+        solo.accept_register(600);
+        assert_eq!(solo.request(&Method::Bye).bytes(), bye.bytes());
+        solo.nothing_sent();
+    }
+    // What was answered is said anew.
+    solo.reply(&bye, 480, "Retry-After: 5\r\n", "");
+    solo.advance(secs(5));
+    let next = solo.request(&Method::Bye);
+    assert_eq!(next.cseq().number, bye.cseq().number + 1);
+    assert_ne!(next.branch(), bye.branch());
+    solo.reply(&next, 200, "", "");
+    assert_eq!(solo.ua.load().farewells, 0);
 }

@@ -419,3 +419,50 @@ fn rfc3261_8_2_1_methods_that_are_not_taken() {
         assert!(refused.headers().lists(HeaderName::Allow, "OPTIONS"), "{method}");
     }
 }
+
+/// What waits in a call, or is challenged there, is not said after the BYE, whose CSeq it would have (§12.2.1.1).
+#[test]
+fn rfc3261_15_nothing_is_said_in_a_call_after_its_bye() {
+    let mut solo = Solo::with(chatting(), Transport::Wss);
+    let call = established(&mut solo);
+    let first = solo.ua.message(solo.now, Addressee::Call(call), text("one")).unwrap();
+    let second = solo.ua.message(solo.now, Addressee::Call(call), text("two")).unwrap();
+    let keys = solo.ua.info(solo.now, call, "application/dtmf", "1").unwrap();
+    solo.drain();
+    let one = solo.request(&Method::Message);
+    let info = solo.request(&Method::Info);
+    solo.ua.hangup(solo.now, call).unwrap();
+    solo.drain();
+    let bye = solo.request(&Method::Bye);
+    solo.events.clear();
+    solo.reply(&one, 200, "", "");
+    let challenge = "Proxy-Authenticate: Digest realm=\"example.com\", nonce=\"n\", qop=\"auth\"\r\n";
+    solo.reply(&info, 407, challenge, "");
+    solo.nothing_sent();
+    assert!(matches!(solo.event(), Event::Answered { request, result: Ok(_) } if request == first));
+    assert_eq!(failed(&mut solo, second).cause, Cause::Ended);
+    assert_eq!(failed(&mut solo, keys).cause, Cause::Ended);
+    solo.reply(&bye, 200, "", "");
+    assert_eq!(solo.event(), Event::Released { call });
+}
+
+/// §8.2.1: the same in a call, which goes on.
+#[test]
+fn rfc3261_8_2_1_methods_that_are_not_taken_in_a_call() {
+    let mut solo = Solo::new();
+    let call = established(&mut solo);
+    solo.ua.options(solo.now, Addressee::Call(call)).unwrap();
+    solo.drain();
+    let ours = solo.request(&Method::Options);
+    let from = format!("From: <sip:bob@example.com>;tag={}", ours.to_tag().unwrap());
+    let to = format!("To: <sip:alice@example.com>;tag={}", ours.from_tag().unwrap());
+    let call_id = format!("Call-ID: {}", ours.call_id());
+    let methods = [("WALTZ", 501), ("PUBLISH", 405), ("REGISTER", 405), ("REFER", 405), ("MESSAGE", 405)];
+    for (cseq, (method, status)) in (1..).zip(methods) {
+        solo.send(method, &[&*from, &to, &call_id, &format!("CSeq: {cseq} {method}")], "");
+        let refused = solo.response(status);
+        assert!(refused.headers().lists(HeaderName::Allow, "OPTIONS"), "{method}");
+    }
+    assert!(solo.events.is_empty());
+    assert_eq!(solo.ua.call_state(call), Some(CallState::Established));
+}

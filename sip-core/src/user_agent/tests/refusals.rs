@@ -54,8 +54,8 @@ fn in_a_call(ours: bool) -> (Solo, CallId, [String; 3], u32) {
 fn everything(solo: &Solo, call: CallId) -> (CallState, [Option<Bytes>; 3], Turn, Load) {
     let session = solo.ua.session(call).unwrap();
     let descriptions = [session.local(), session.remote(), session.pending()].map(Option::<&Bytes>::cloned);
-    // A final answer is kept for the request's repetitions.
-    let load = Load { transactions: 0, timers: 0, ..solo.ua.load() };
+    // A final answer is kept for the request's repetitions, whatever way they come.
+    let load = Load { transactions: 0, timers: 0, ongoing: 0, repeats: 0, ..solo.ua.load() };
     (solo.ua.call_state(call).unwrap(), descriptions, session.turn(), load)
 }
 

@@ -212,6 +212,8 @@ fn unregister_never_hangs() {
     solo.ua.unregister(solo.now).unwrap();
     solo.drain();
     solo.advance(secs(32));
+    let Event::RegistrationFailed { failure, retry_in: None, .. } = solo.event() else { panic!() };
+    assert_eq!(failure.cause, Cause::Timeout);
     assert_eq!(solo.event(), Event::Unregistered);
     let mut solo = Solo::registered();
     solo.close();
@@ -285,4 +287,37 @@ fn rfc3841_4_what_a_caller_prefers() {
     for (name, value) in wishes {
         assert_eq!(invite.headers().named(name), Some(value));
     }
+}
+
+/// §10.2.2: who is registered still, though he left, hears of it.
+#[test]
+fn rfc3261_10_2_2_a_removal_that_fails_is_told() {
+    let leaving = || {
+        let mut solo = Solo::registered();
+        solo.ua.unregister(solo.now).unwrap();
+        solo.drain();
+        let remove = solo.request(&Method::Register);
+        (solo, remove)
+    };
+    let told = |solo: &mut Solo| {
+        let Event::RegistrationFailed { reg_id: 1, failure, retry_in: None } = solo.event() else { panic!() };
+        assert_eq!(solo.events.pop_front(), Some(Event::Unregistered));
+        assert!(solo.events.is_empty());
+        solo.nothing_sent();
+        failure
+    };
+    for status in [403, 500] {
+        let (mut solo, remove) = leaving();
+        solo.reply(&remove, status, "", "");
+        assert_eq!(told(&mut solo).status, Some(status));
+    }
+    let (mut solo, _) = leaving();
+    solo.close();
+    assert_eq!(told(&mut solo).cause, Cause::FlowLost);
+    // Who has come back meanwhile need not know.
+    let (mut solo, remove) = leaving();
+    solo.ua.register(solo.now).unwrap();
+    solo.reply(&remove, 500, "", "");
+    solo.accept_register(600);
+    assert_eq!(solo.events, [Event::Registered { reg_id: 1, expires: secs(600) }]);
 }

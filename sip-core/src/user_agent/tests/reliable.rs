@@ -7,7 +7,7 @@ use super::{ANSWER, OFFER};
 use crate::message::{HeaderName, Method, Request};
 use crate::offer_answer::Turn;
 use crate::time::Duration;
-use crate::user_agent::{CallId, CallState, CommandError, Event};
+use crate::user_agent::{CallId, CallState, CommandError, Event, Withdrawal};
 
 fn rseq(number: u32) -> std::string::String {
     format!(
@@ -149,7 +149,7 @@ fn rfc3262_5_of_two_forks_offers_the_newest_counts() {
     let prack = solo.request(&Method::Prack);
     assert_eq!(prack.to_tag(), Some("one"));
     assert!(matches!(solo.event(), Event::Progress { .. }));
-    assert_eq!(solo.event(), Event::OfferWithdrawn { call });
+    assert_eq!(solo.event(), Event::OfferWithdrawn { call, why: Withdrawal::Overtaken });
     assert!(matches!(solo.event(), Event::Offered { .. }));
     assert!(std::string::String::from_utf8_lossy(prack.body()).contains("m=audio 0 "));
     solo.ua.answer(solo.now, call, OFFER).unwrap();

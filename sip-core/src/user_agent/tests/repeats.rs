@@ -12,7 +12,7 @@ use crate::message::{HeaderName, Response};
 use crate::offer_answer::Turn;
 use crate::time::Duration;
 use crate::transport::Transport;
-use crate::user_agent::{CallId, CallState, End, Event, Side};
+use crate::user_agent::{CallId, CallState, End, Event, Side, Withdrawal};
 
 const SDP: &str = "Content-Type: application/sdp";
 
@@ -207,7 +207,7 @@ fn rfc3261_9_2_a_reinvite_that_came_again_is_canceled() {
     answered(&mut solo, &second, 200);
     answered(&mut solo, &first, 487);
     answered(&mut solo, &second, 487);
-    assert_eq!(solo.event(), Event::OfferWithdrawn { call });
+    assert_eq!(solo.event(), Event::OfferWithdrawn { call, why: Withdrawal::Canceled { reason: None } });
     assert!(solo.events.is_empty());
 }
 

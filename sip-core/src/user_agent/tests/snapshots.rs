@@ -157,7 +157,7 @@ fn rfc3261_14_1_a_restored_call_goes_on_with_an_offerless_reinvite() {
     next.events.clear();
     let offer = TAKEN.replace("99 1 ", "99 2 ");
     next.reply(&reinvite, 200, "Contact: <sip:bob@192.0.2.8>\r\n", &offer);
-    assert!(matches!(next.events.pop_back(), Some(Event::Offered { .. })));
+    assert!(next.events.iter().any(|event| matches!(event, Event::Offered { .. })));
     // The answer of media that know nothing of the session: its o= line is the session's.
     let answer = TAKEN.replace("o=- 99 1 ", "o=- 1234 1 ");
     next.ua.answer(next.now, call, &answer).unwrap();
@@ -328,7 +328,9 @@ fn rfc3261_13_2_2_4_a_2xx_to_an_invite_of_the_run_before_is_acknowledged() {
     next.reply(&reinvite, 200, "Contact: <sip:bob@192.0.2.8>\r\n", "");
     next.request(&Method::Ack);
     next.reply(&own, 200, "Contact: <sip:bob@192.0.2.8>\r\n", &TAKEN.replace("99 1 ", "99 2 "));
-    assert!(matches!(next.events.pop_back(), Some(Event::Offered { call: offered, .. }) if offered == call));
+    assert!(
+        next.events.iter().any(|e| matches!(e, Event::Offered { call: offered, .. } if *offered == call))
+    );
 }
 
 #[test]
@@ -346,4 +348,38 @@ fn rfc3264_8_an_offer_that_was_on_its_way_counts_as_said() {
     next.drain();
     let (_, version, ..) = session(next.request(&Method::Invite).body());
     assert_eq!(version, pending + 1);
+}
+
+/// The 2xx to a request of ours may say that the other side has moved: whoever takes the call up asks there.
+#[test]
+fn rfc3261_12_2_1_2_a_snapshot_is_told_when_the_other_side_has_moved() {
+    let (mut solo, call, _) = established();
+    solo.ua.hold(solo.now, call).unwrap();
+    solo.drain();
+    let reinvite = solo.request(&Method::Invite);
+    solo.events.clear();
+    let held = TAKEN.replace("99 1 ", "99 2 ");
+    solo.reply(&reinvite, 200, "Contact: <sip:bob@198.51.100.9>\r\n", &held);
+    assert!(solo.events.contains(&Event::Snapshot { call }), "{:?}", solo.events);
+    let snapshot = solo.ua.snapshot(solo.now, call).unwrap();
+    let mut next = another_run(solo.now);
+    connect(&mut next);
+    next.ua.restore(next.now, &snapshot, Continuation::Solicit).unwrap();
+    next.drain();
+    assert_eq!(next.request(&Method::Invite).uri(), "sip:bob@198.51.100.9");
+}
+
+/// RFC 7989 §8: and that it is somebody else.
+#[test]
+fn rfc7989_8_a_snapshot_is_told_when_the_other_sides_uuid_changes() {
+    let (mut solo, call, _) = established();
+    solo.ua.info(solo.now, call, "application/dtmf", "1").unwrap();
+    solo.drain();
+    let info = solo.request(&Method::Info);
+    solo.events.clear();
+    let uuid = "ab30317f1a784dc48ff824d0d3715d86";
+    let ours = solo.ua.session_id(call).unwrap().local;
+    solo.reply(&info, 200, &format!("Session-ID: {uuid};remote={ours}\r\n"), "");
+    assert!(solo.events.contains(&Event::Snapshot { call }), "{:?}", solo.events);
+    assert!(solo.ua.snapshot(solo.now, call).unwrap().to_string().contains(uuid));
 }

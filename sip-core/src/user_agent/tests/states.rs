@@ -90,8 +90,8 @@ fn told<T, E: core::fmt::Debug>(outcome: Result<T, E>) -> Result<(), String> {
 }
 
 /// Each command, and for each point: `+` it does something, `s` [`CallState`] is named, `d` wrong direction, `t` nothing is
-/// asked, `g` no such call, `n` no call that could be named.
-const ROWS: [(&str, Command, &str); 18] = [
+/// asked, `g` no such call, `n` no call that could be named, `u` UPDATE is not taken there, `p` nor is the package.
+const ROWS: [(&str, Command, &str); 22] = [
     ("ring", |s, c| told(s.ua.ring(s.now, c)), "ddddsg++ss"),
     ("progress", |s, c| told(s.ua.progress(s.now, c, ANSWER)), "ddddsg++ss"),
     ("accept", |s, c| told(s.ua.accept(s.now, c, ANSWER)), "ddddsg++ss"),
@@ -102,10 +102,14 @@ const ROWS: [(&str, Command, &str); 18] = [
     ("hangup", |s, c| told(s.ua.hangup(s.now, c)), "++++sg++++"),
     ("offer", |s, c| told(s.ua.offer(s.now, c, &newer(s, c))), "ss++sgss++"),
     ("hold", |s, c| told(s.ua.hold(s.now, c)), "ss++sgss++"),
+    ("resume", |s, c| told(s.ua.resume(s.now, c)), "ss++sgss++"),
+    ("offer_promptly", |s, c| told(s.ua.offer_promptly(s.now, c, &newer(s, c))), "ssuusgssuu"),
     ("solicit", |s, c| told(s.ua.solicit(s.now, c)), "ss++sgss++"),
     ("answer", |s, c| told(s.ua.answer(s.now, c, ANSWER)), "ttttsgtttt"),
     ("refuse", |s, c| told(s.ua.refuse(s.now, c)), "ttttsgtttt"),
     ("info", |s, c| told(s.ua.info(s.now, c, "application/dtmf-relay", "Signal=1\r\n")), "ss++sgss++"),
+    ("info_package", |s, c| told(s.ua.info_package(s.now, c, "foo", None)), "ssppsgsspp"),
+    ("request", |s, c| told(s.ua.request(s.now, waltz(), Addressee::Call(c), &[], None)), "ss++sgss++"),
     ("options", |s, c| told(s.ua.options(s.now, Addressee::Call(c))), "ss++sgss++"),
     ("message", |s, c| told(s.ua.message(s.now, Addressee::Call(c), text())), "ss++sgss++"),
     ("transfer", |s, c| told(s.ua.transfer(s.now, c, "carol")), "ss++sgss++"),
@@ -114,6 +118,10 @@ const ROWS: [(&str, Command, &str); 18] = [
 
 fn text() -> Content {
     Content::new("text/plain", b"hello".to_vec())
+}
+
+fn waltz() -> Method {
+    Method::Other("WALTZ".into())
 }
 
 fn newer(solo: &Solo, call: CallId) -> String {
@@ -143,6 +151,8 @@ fn every_command_in_every_state() {
                 's' => error == format!("WrongState({:?})", state.unwrap()),
                 'd' => error == "WrongDirection",
                 't' => error == "Description(Turn(Stable))",
+                'u' => error == "NoUpdate",
+                'p' => error == "PackageNotTaken",
                 'g' => error == "NoSuchCall" || error == "NoDialog",
                 _ => error == "NoTargetDialog",
             };

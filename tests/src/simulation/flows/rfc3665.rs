@@ -12,7 +12,6 @@ const PLAIN: Flow = Flow {
     between: HisProxy,
     others: &[],
     crossing: false,
-    trying: true,
     table: "",
     script: |_| {},
 };
@@ -201,11 +200,15 @@ pub const FLOWS: &[Flow] = &[
     Flow {
         section: "RFC 3665 §3.8",
         about: "nobody answers and the caller gives up",
-        table: "A>P INVITE, P>A 100 INVITE, P>B INVITE, B>P 180 INVITE, P>A 180 INVITE, A>P CANCEL, P>A 200 CANCEL, \
-                P>B CANCEL, B>P 200 CANCEL, B>P 487 INVITE, P>B ACK, P>A 487 INVITE, A>P ACK",
+        between: TwoProxies,
+        table: "A>P1 INVITE, P1>P2 INVITE, P1>A 100 INVITE, P2>B INVITE, P2>P1 100 INVITE, B>P2 180 INVITE, \
+                P2>P1 180 INVITE, P1>A 180 INVITE, A>P1 CANCEL, P1>A 200 CANCEL, P1>P2 CANCEL, P2>P1 200 CANCEL, \
+                P2>B CANCEL, B>P2 200 CANCEL, B>P2 487 INVITE, P2>B ACK, P2>P1 487 INVITE, P1>P2 ACK, P1>A 487 INVITE, \
+                A>P1 ACK",
         script: |stage| {
+            stage.is_known(stage.alice);
             stage.call();
-            stage.run(200);
+            stage.run(300);
             stage.ring();
             stage.run(5_000);
             stage.hang_up(stage.alice);
@@ -216,10 +219,13 @@ pub const FLOWS: &[Flow] = &[
     Flow {
         section: "RFC 3665 §3.9",
         about: "bob is busy",
-        table: "A>P INVITE, P>A 100 INVITE, P>B INVITE, B>P 486 INVITE, P>B ACK, P>A 486 INVITE, A>P ACK",
+        between: TwoProxies,
+        table: "A>P1 INVITE, P1>P2 INVITE, P1>A 100 INVITE, P2>B INVITE, P2>P1 100 INVITE, B>P2 486 INVITE, P2>B ACK, \
+                P2>P1 486 INVITE, P1>P2 ACK, P1>A 486 INVITE, A>P1 ACK",
         script: |stage| {
+            stage.is_known(stage.alice);
             stage.call();
-            stage.run(200);
+            stage.run(300);
             stage.reject(486);
             stage.run(1_000);
         },
@@ -228,10 +234,13 @@ pub const FLOWS: &[Flow] = &[
     Flow {
         section: "RFC 3665 §3.10",
         about: "bob's phone is silent; the example's proxy says 480, ours 408 as RFC 3261 §16.8 has it",
-        table: "A>P INVITE, P>A 100 INVITE, P>B INVITE, P>B INVITE, P>B INVITE, P>B INVITE, P>B INVITE, P>B INVITE, \
-                P>B INVITE, P>A 408 INVITE, A>P ACK",
+        between: TwoProxies,
+        table: "A>P1 INVITE, P1>P2 INVITE, P1>A 100 INVITE, P2>B INVITE, P2>P1 100 INVITE, P2>B INVITE, P2>B INVITE, \
+                P2>B INVITE, P2>B INVITE, P2>B INVITE, P2>B INVITE, P2>P1 408 INVITE, P1>P2 ACK, P1>A 408 INVITE, \
+                A>P1 ACK",
         script: |stage| {
             let bob = stage.bob;
+            stage.is_known(stage.alice);
             stage.world.phone(bob).up = false;
             stage.call();
             stage.run(40_000);
@@ -243,11 +252,14 @@ pub const FLOWS: &[Flow] = &[
     Flow {
         section: "RFC 3665 §3.11",
         about: "bob does not want to be disturbed",
-        table: "A>P INVITE, P>A 100 INVITE, P>B INVITE, B>P 180 INVITE, P>A 180 INVITE, B>P 480 INVITE, P>B ACK, \
-                P>A 480 INVITE, A>P ACK",
+        between: TwoProxies,
+        table: "A>P1 INVITE, P1>P2 INVITE, P1>A 100 INVITE, P2>B INVITE, P2>P1 100 INVITE, B>P2 180 INVITE, \
+                P2>P1 180 INVITE, P1>A 180 INVITE, B>P2 480 INVITE, P2>B ACK, P2>P1 480 INVITE, P1>P2 ACK, \
+                P1>A 480 INVITE, A>P1 ACK",
         script: |stage| {
+            stage.is_known(stage.alice);
             stage.call();
-            stage.run(200);
+            stage.run(300);
             stage.ring();
             stage.run(500);
             stage.reject(480);

@@ -4,7 +4,8 @@ use sip_core::body::Content;
 use sip_core::body::dialog_info::Dialog;
 use sip_core::events::{Document, EventName, Package};
 use sip_core::message::{escape_header, unescape};
-use sip_core::time::Instant;
+use sip_core::server::Occasion;
+use sip_core::time::{Duration, Instant};
 use sip_core::user_agent::{
     Addressee, CallId, Event, Replacement, RequestError, SubscriptionId, SubscriptionUpdate, TransferId,
     UserAgent, WatcherId, WatcherUpdate,
@@ -18,16 +19,8 @@ use super::Between::{Beside, HisProxy, Nobody, TheirProxy};
 use super::Flow;
 use super::stage::Stage;
 
-const PLAIN: Flow = Flow {
-    section: "",
-    about: "",
-    between: Nobody,
-    others: &[],
-    crossing: false,
-    trying: false,
-    table: "",
-    script: |_| {},
-};
+const PLAIN: Flow =
+    Flow { section: "", about: "", between: Nobody, others: &[], crossing: false, table: "", script: |_| {} };
 
 /// The flows.
 pub const FLOWS: &[Flow] = &[
@@ -35,8 +28,8 @@ pub const FLOWS: &[Flow] = &[
         section: "RFC 5359 §2.1",
         about: "hold, and back",
         between: HisProxy,
-        table: "A>P INVITE, P>B INVITE, B>P 180 INVITE, P>A 180 INVITE, B>P 200 INVITE, P>A 200 INVITE, A>P ACK, \
-                P>B ACK, B>P INVITE, P>A INVITE, A>P 200 INVITE, P>B 200 INVITE, B>P ACK, P>A ACK, \
+        table: "A>P INVITE, P>B INVITE, P>A 100 INVITE, B>P 180 INVITE, P>A 180 INVITE, B>P 200 INVITE, P>A 200 INVITE, \
+                A>P ACK, P>B ACK, B>P INVITE, P>A INVITE, A>P 200 INVITE, P>B 200 INVITE, B>P ACK, P>A ACK, \
                 B>P INVITE, P>A INVITE, A>P 200 INVITE, P>B 200 INVITE, B>P ACK, P>A ACK, \
                 A>P BYE, P>B BYE, B>P 200 BYE, P>A 200 BYE",
         script: |stage| {
@@ -55,9 +48,9 @@ pub const FLOWS: &[Flow] = &[
         about: "hold, and a call to somebody else meanwhile",
         between: HisProxy,
         others: &["carol"],
-        table: "A>P INVITE, P>B INVITE, B>P 180 INVITE, P>A 180 INVITE, B>P 200 INVITE, P>A 200 INVITE, A>P ACK, \
-                P>B ACK, B>P INVITE, P>A INVITE, A>P 200 INVITE, P>B 200 INVITE, B>P ACK, P>A ACK, \
-                B>P INVITE, P>C INVITE, C>P 180 INVITE, P>B 180 INVITE, C>P 200 INVITE, P>B 200 INVITE, B>P ACK, \
+        table: "A>P INVITE, P>B INVITE, P>A 100 INVITE, B>P 180 INVITE, P>A 180 INVITE, B>P 200 INVITE, P>A 200 INVITE, \
+                A>P ACK, P>B ACK, B>P INVITE, P>A INVITE, A>P 200 INVITE, P>B 200 INVITE, B>P ACK, P>A ACK, \
+                B>P INVITE, P>C INVITE, P>B 100 INVITE, C>P 180 INVITE, P>B 180 INVITE, C>P 200 INVITE, P>B 200 INVITE, B>P ACK, \
                 P>C ACK, B>P BYE, P>C BYE, C>P 200 BYE, P>B 200 BYE, \
                 B>P INVITE, P>A INVITE, A>P 200 INVITE, P>B 200 INVITE, B>P ACK, P>A ACK, \
                 A>P BYE, P>B BYE, B>P 200 BYE, P>A 200 BYE",
@@ -177,13 +170,13 @@ pub const FLOWS: &[Flow] = &[
     },
     Flow {
         section: "RFC 5359 §2.7",
-        about: "forwarding in any case: bob's contact is the gateway; no 181, which the example leaves open",
+        about: "forwarding in any case, to a gateway",
         between: HisProxy,
         others: &["gateway"],
-        table: "A>P INVITE, P>G INVITE, G>P 180 INVITE, P>A 180 INVITE, G>P 200 INVITE, P>A 200 INVITE, A>P ACK, \
-                P>G ACK, A>P BYE, P>G BYE, G>P 200 BYE, P>A 200 BYE",
+        table: "A>P INVITE, P>A 100 INVITE, P>A 181 INVITE, P>G INVITE, G>P 180 INVITE, P>A 180 INVITE, G>P 200 INVITE, \
+                P>A 200 INVITE, A>P ACK, P>G ACK, A>P BYE, P>G BYE, G>P 200 BYE, P>A 200 BYE",
         script: |stage| {
-            stage.directory().forward("sip:bob@a.example", "sip:gateway@a.example");
+            stage.forwards(Occasion::Always, "gateway");
             stage.call();
             stage.run(200);
             stage.rings(stage.third);
@@ -197,13 +190,14 @@ pub const FLOWS: &[Flow] = &[
     },
     Flow {
         section: "RFC 5359 §2.8",
-        about: "forwarding when busy, to the contact of the next lower q; no 181",
+        about: "forwarding when busy, to bob's other address",
         between: HisProxy,
-        others: &["bob"],
-        table: "A>P INVITE, P>B1 INVITE, B1>P 486 INVITE, P>B1 ACK, P>B2 INVITE, B2>P 180 INVITE, P>A 180 INVITE, \
-                B2>P 200 INVITE, P>A 200 INVITE, A>P ACK, P>B2 ACK, A>P BYE, P>B2 BYE, B2>P 200 BYE, P>A 200 BYE",
+        others: &["b2"],
+        table: "A>P INVITE, P>B1 INVITE, P>A 100 INVITE, B1>P 486 INVITE, P>B1 ACK, P>A 181 INVITE, P>B2 INVITE, \
+                B2>P 180 INVITE, P>A 180 INVITE, B2>P 200 INVITE, P>A 200 INVITE, A>P ACK, P>B2 ACK, A>P BYE, P>B2 BYE, \
+                B2>P 200 BYE, P>A 200 BYE",
         script: |stage| {
-            stage.ranks();
+            stage.forwards(Occasion::Busy, "b2");
             stage.call();
             stage.run(200);
             stage.rejects(stage.bob, 486);
@@ -219,14 +213,14 @@ pub const FLOWS: &[Flow] = &[
     },
     Flow {
         section: "RFC 5359 §2.9",
-        about: "forwarding when nobody answers, after twenty seconds; no 181",
+        about: "forwarding when nobody answers, after twenty seconds",
         between: HisProxy,
-        others: &["bob"],
-        table: "A>P INVITE, P>B1 INVITE, B1>P 180 INVITE, P>A 180 INVITE, P>B1 CANCEL, B1>P 200 CANCEL, \
-                B1>P 487 INVITE, P>B1 ACK, P>B2 INVITE, B2>P 180 INVITE, P>A 180 INVITE, B2>P 200 INVITE, \
-                P>A 200 INVITE, A>P ACK, P>B2 ACK, A>P BYE, P>B2 BYE, B2>P 200 BYE, P>A 200 BYE",
+        others: &["b2"],
+        table: "A>P INVITE, P>B1 INVITE, P>A 100 INVITE, B1>P 180 INVITE, P>A 180 INVITE, P>B1 CANCEL, B1>P 200 CANCEL, \
+                B1>P 487 INVITE, P>B1 ACK, P>A 181 INVITE, P>B2 INVITE, B2>P 180 INVITE, P>A 180 INVITE, \
+                B2>P 200 INVITE, P>A 200 INVITE, A>P ACK, P>B2 ACK, A>P BYE, P>B2 BYE, B2>P 200 BYE, P>A 200 BYE",
         script: |stage| {
-            stage.ranks();
+            stage.forwards(Occasion::NoAnswer(Duration::from_secs(20)), "b2");
             stage.call();
             stage.run(200);
             stage.ring();
@@ -284,7 +278,7 @@ pub const FLOWS: &[Flow] = &[
         about: "find me: four phones, one after another",
         between: HisProxy,
         others: &["bob", "bob", "bob"],
-        table: "A>P INVITE, P>B1 INVITE, B1>P 180 INVITE, P>A 180 INVITE, P>B1 CANCEL, B1>P 200 CANCEL, \
+        table: "A>P INVITE, P>B1 INVITE, P>A 100 INVITE, B1>P 180 INVITE, P>A 180 INVITE, P>B1 CANCEL, B1>P 200 CANCEL, \
                 B1>P 487 INVITE, P>B1 ACK, P>B2 INVITE, B2>P 480 INVITE, P>B2 ACK, P>B3 INVITE, B3>P 486 INVITE, \
                 P>B3 ACK, P>B4 INVITE, B4>P 180 INVITE, P>A 180 INVITE, B4>P 200 INVITE, P>A 200 INVITE, A>P ACK, \
                 P>B4 ACK, B4>P BYE, P>A BYE, A>P 200 BYE, P>B4 200 BYE",

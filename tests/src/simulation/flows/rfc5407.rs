@@ -8,16 +8,8 @@ use super::Between::Nobody;
 use super::Flow;
 use super::stage::LATENCY;
 
-const PLAIN: Flow = Flow {
-    section: "",
-    about: "",
-    between: Nobody,
-    others: &[],
-    crossing: true,
-    trying: false,
-    table: "",
-    script: |_| {},
-};
+const PLAIN: Flow =
+    Flow { section: "", about: "", between: Nobody, others: &[], crossing: true, table: "", script: |_| {} };
 
 /// The flows.
 pub const FLOWS: &[Flow] = &[

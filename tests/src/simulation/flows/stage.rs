@@ -1,12 +1,13 @@
 //! Where a flow is played: alice, bob, others, perhaps a proxy, and links that take 50 ms.
 
+use bytes::Bytes;
 use sip_core::body::dialog_info::Dialog;
+use sip_core::server::{Forward, ForwardRule, Occasion};
 use sip_core::time::{Duration, Instant};
 use sip_core::transport::Transport;
 use sip_core::user_agent::{Addressee, CallId, CommandError, Config, Event, Replacement, UserAgent};
 
 use super::super::NodeId;
-use super::super::directory::Directory;
 use super::super::ladder;
 use super::super::mesh::MESH;
 use super::super::network::Profile;
@@ -128,14 +129,20 @@ impl Stage {
         self.begins();
     }
 
-    /// What the last server knows beside accounts.
-    pub fn directory(&mut self) -> &mut Directory {
+    /// The last server.
+    fn server(&mut self) -> &mut ServerNode {
         let servers = self.world.servers();
         let last = servers.last().expect("a server");
         match &mut self.world.nodes[last.0] {
-            Node::Server(server) => &mut server.directory,
+            Node::Server(server) => server,
             Node::Phone(_) => unreachable!("it is among the servers"),
         }
+    }
+
+    /// The last server forwards bob's calls to somebody of its domain (RFC 5806).
+    pub fn forwards(&mut self, when: Occasion, to: &str) {
+        let forward = Forward { to: format!("sip:{to}@{DOMAIN}").into(), private: false };
+        self.server().forward(ForwardRule { user: Some("bob".into()), when, forward });
     }
 
     /// Bob's phones are tried one after another.
@@ -143,7 +150,7 @@ impl Stage {
         let phones: Vec<NodeId> =
             self.world.phones().into_iter().filter(|id| self.world.phone(*id).user == "bob").collect();
         let contacts: Vec<String> = phones.iter().map(|id| id.address().to_string()).collect();
-        self.directory().rank("sip:bob@a.example", &contacts);
+        self.server().directory.rank("sip:bob@a.example", &contacts);
     }
 
     /// Time passes. Changes of the session that somebody is asked about are taken at once.
@@ -381,10 +388,12 @@ impl Stage {
     }
 
     /// All messages since the beginning.
-    pub fn messages(&self, trying: bool) -> Vec<Message> {
+    pub fn messages(&self) -> Vec<Message> {
         let entries = &self.world.trace.entries()[self.prelude..];
         let sent = entries.iter().filter_map(|(_, entry)| match entry {
-            Entry::Sent { from, to, message, .. } => Some((self.name(*from), self.name(*to), message)),
+            Entry::Sent { from, to, message, .. } if self.counts(*from, message) => {
+                Some((self.name(*from), self.name(*to), message))
+            }
             _ => None,
         });
         let named = sent.map(|(from, to, message)| {
@@ -392,7 +401,17 @@ impl Stage {
             let label = label.rsplit_once(' ').map_or(label.as_str(), |(label, _)| label).to_owned();
             Message { from, to, label }
         });
-        named.filter(|m| !m.label.starts_with("100") || (trying && m.from.starts_with('P'))).collect()
+        named.collect()
+    }
+
+    /// Whether the tables have it: of the 100s only a proxy's, outside dialogs.
+    fn counts(&self, from: NodeId, message: &Bytes) -> bool {
+        match sip_core::message::Message::parse(message.clone()) {
+            Ok(sip_core::message::Message::Response(response)) if response.status() == 100 => {
+                matches!(self.world.nodes[from.0], Node::Server(_)) && response.to_tag().is_none()
+            }
+            _ => true,
+        }
     }
 
     /// The whole run.

@@ -5,7 +5,7 @@ use sip_core::time::Instant;
 use sip_core::transport::{FlowId, Hop, Transport};
 use sip_core::user_agent::{
     Addressee, Aor, CallId, Config, End, Event, Failure, Input, RequestId, Side, TransferEnd, TransferId,
-    TransferUpdate, UserAgent,
+    TransferUpdate, UserAgent, Withdrawal,
 };
 
 use super::{Stage, Watch, Watched, description};
@@ -58,6 +58,7 @@ fn what_comes_out_of_order_is_noticed() {
     let accepted = || Event::Accepted { call, sdp: None };
     let confirmed = || Event::Confirmed { call, sdp: None };
     let offered = || Event::Offered { call, sdp: None };
+    let withdrawn = || Event::OfferWithdrawn { call, why: Withdrawal::Overtaken };
     let answered = || Event::OfferAnswered { call, sdp: String::new() };
     let refused = || Event::OfferRefused { call, failure: failure.clone() };
     let update = |update| Event::Transfer { transfer, call: Some(call), update };
@@ -76,7 +77,7 @@ fn what_comes_out_of_order_is_noticed() {
         (watching(call, true, Stage::Answered), vec![confirmed()], "confirmed, but not answered"),
         (stands(), vec![offered(), offered()], "offered twice, or outside a call"),
         (stands(), vec![end(), offered()], "offered twice, or outside a call"),
-        (stands(), vec![Event::OfferWithdrawn { call }], "an offer is withdrawn that nobody knows of"),
+        (stands(), vec![withdrawn()], "an offer is withdrawn that nobody knows of"),
         (stands(), vec![refused()], "an offer that nobody asked for is refused"),
         (stands(), vec![answered()], "an offer that was never made has an outcome"),
         (stands(), vec![end(), end()], "ended twice"),
@@ -106,7 +107,7 @@ fn what_comes_out_of_order_is_noticed() {
     watch.requests.insert(request);
     watch.transfers.insert(transfer);
     watch.unregistering = true;
-    let good = [progress(), accepted(), offered(), Event::OfferWithdrawn { call }, reply()];
+    let good = [progress(), accepted(), offered(), withdrawn(), reply()];
     let good = good.into_iter().chain([update(TransferUpdate::Accepted), done(), Event::Unregistered, end()]);
     for event in good.chain([Event::Released { call }]) {
         assert_eq!(watch.see(&event), Ok(()), "{event:?}");
