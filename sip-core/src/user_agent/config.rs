@@ -177,8 +177,8 @@ pub struct Config {
     /// Default `false`.
     pub dtls_required: bool,
     /// How long a session may go without a refresh, which both sides are asked to agree upon (RFC 4028): the call of a
-    /// side that vanished ends after so long. 90 s to a day; `None` asks for no timer, but agrees to one. Default 1800 s,
-    /// the RFC's advice; small values cost traffic.
+    /// side that vanished ends after so long, also where that side knows no timers. 90 s to a day; `None` asks for no
+    /// timer, but agrees to one. Default 1800 s, the RFC's advice; small values cost traffic.
     pub session_expires: Option<Duration>,
     /// How many other addresses one call may try when it is answered with 3xx (RFC 3261 §8.1.3.4). Default 0: the call
     /// fails, and [`Failure::contacts`](super::Failure::contacts) says where it could go, for the addresses come from

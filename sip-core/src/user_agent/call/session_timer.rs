@@ -33,6 +33,9 @@ pub(crate) struct SessionTimer {
     ends_at: Instant,
     /// We are the refresher.
     refreshes: bool,
+    /// Nobody but us wants it, and the other side knows none: it is only asked whether it is still there, and a refusal says so as
+    /// well (§7.2: "purely for its benefit alone").
+    alone: bool,
 }
 
 /// What we ask for in an INVITE or UPDATE.
@@ -53,6 +56,8 @@ pub(crate) struct Grant {
     refresher: Refresher,
     /// Whoever asks knows session timers.
     supports: bool,
+    /// Neither that side nor a proxy asked for one.
+    unasked: bool,
 }
 
 impl SessionTimer {
@@ -63,7 +68,12 @@ impl SessionTimer {
             refresh_at: refreshes.then(|| now + seconds(interval / 2)),
             ends_at: now + seconds(interval - before),
             refreshes,
+            alone: false,
         }
+    }
+
+    fn alone(now: Instant, interval: u32) -> Self {
+        Self { alone: true, ..Self::new(now, interval, true) }
     }
 
     pub(crate) fn timeout(&self) -> Instant {
@@ -78,9 +88,14 @@ impl Terms {
         Self { interval: if interval == 0 { 0 } else { interval.clamp(LEAST, LONGEST) }, least: 0, raised: 0 }
     }
 
-    /// §7.1: what a request that refreshes says. `present`: the timer that runs.
+    /// The interval that a request asks for; 0: none. `present`: the timer that runs.
+    fn asks(self, present: Option<&SessionTimer>) -> u32 {
+        present.map_or(self.interval, |timer| timer.interval).max(self.least)
+    }
+
+    /// §7.1: what a request that refreshes says.
     pub(crate) fn write(self, writer: Writer, present: Option<&SessionTimer>) -> Writer {
-        let interval = present.map_or(self.interval, |timer| timer.interval).max(self.least);
+        let interval = self.asks(present);
         if interval == 0 {
             return writer;
         }
@@ -138,7 +153,8 @@ impl Grant {
         let Some(asked) = asked else {
             // The caller asks for none; we may (§9).
             let refresher = if supports { Refresher::Uac } else { Refresher::Uas };
-            return Ok((ours > 0).then(|| Self { interval: ours.max(least), refresher, supports }));
+            let interval = ours.max(least);
+            return Ok((ours > 0).then_some(Self { interval, refresher, supports, unasked: true }));
         };
         // One that does not know session timers does not know 422; a proxy asks for it (§9).
         if asked.interval < LEAST && supports {
@@ -152,7 +168,7 @@ impl Grant {
             Some(refresher) => refresher,
             None => Refresher::Uac,
         };
-        Ok(Some(Self { interval, refresher, supports }))
+        Ok(Some(Self { interval, refresher, supports, unasked: false }))
     }
 
     pub(crate) fn write(self, writer: Writer) -> Writer {
@@ -170,7 +186,10 @@ impl Grant {
 
     /// The timer on the side that grants.
     pub(crate) fn start(self, now: Instant) -> SessionTimer {
-        SessionTimer::new(now, self.interval, self.refresher == Refresher::Uas)
+        match self.unasked && !self.supports {
+            true => SessionTimer::alone(now, self.interval),
+            false => SessionTimer::new(now, self.interval, self.refresher == Refresher::Uas),
+        }
     }
 }
 
@@ -178,16 +197,24 @@ impl Usage {
     /// A 2xx to our INVITE or UPDATE says whether and how the session is timed (§7.2).
     pub(crate) fn hear_timer(&mut self, now: Instant, headers: &Headers) {
         let granted = headers.typed::<SessionExpires<'_>>().ok().flatten();
-        self.timer = granted.map(|granted| {
-            let refreshes = granted.refresher != Some(Refresher::Uas);
-            SessionTimer::new(now, granted.interval.clamp(LEAST, LONGEST), refreshes)
-        });
+        let asked = self.terms.asks(self.timer.as_ref());
+        self.timer = match granted {
+            Some(granted) => {
+                let refreshes = granted.refresher != Some(Refresher::Uas);
+                Some(SessionTimer::new(now, granted.interval.clamp(LEAST, LONGEST), refreshes))
+            }
+            // Who knows session timers has turned it off.
+            None if asked == 0 || headers.lists(HeaderName::Supported, "timer") => None,
+            None => Some(SessionTimer::alone(now, asked)),
+        };
     }
 
-    /// A refresh that did not succeed is tried again before the session ends.
-    pub(crate) fn refresh_later(&mut self, now: Instant) {
-        if let Some(timer) = self.timer.as_mut().filter(|timer| timer.refreshes) {
-            timer.refresh_at = Some(now + seconds(timer.interval / 8));
+    /// A refresh that did not succeed is tried again before the session ends. `answered`: but the other side is there.
+    pub(crate) fn refresh_later(&mut self, now: Instant, answered: bool) {
+        let Some(timer) = self.timer.as_mut().filter(|timer| timer.refreshes) else { return };
+        match timer.alone && answered {
+            true => *timer = SessionTimer::alone(now, timer.interval),
+            false => timer.refresh_at = Some(now + seconds(timer.interval / 8)),
         }
     }
 }

@@ -96,12 +96,95 @@ fn rfc4028_10_a_session_nobody_refreshes_ends() {
     expired(&mut solo);
 }
 
-/// §7.2: without Session-Expires in the 2xx there is no timer.
+/// §7.2: without Session-Expires in the 2xx of who knows session timers there is none.
 #[test]
 fn rfc4028_7_2_a_2xx_without_a_timer() {
-    let (mut solo, ..) = established("");
+    let (mut solo, ..) = established("Supported: timer\r\n");
     solo.advance(secs(10_000));
     solo.nothing_sent();
+    // Nor where we want none.
+    let mut config = super::config("sip:alice@example.com");
+    config.session_expires = None;
+    let mut solo = Solo::with(config, Transport::Wss);
+    solo.ua.call(solo.now, "bob", OFFER).unwrap();
+    solo.drain();
+    let invite = solo.request(&Method::Invite);
+    solo.answer(&invite, "callee");
+    solo.request(&Method::Ack);
+    solo.advance(secs(10_000));
+    solo.nothing_sent();
+}
+
+/// §7.2: "If the UAC still wishes to use the session timer (which is purely for its benefit alone), it has to perform them": a
+/// side that knows no timers may vanish as well. A refusal says that it is there, unless it is a server's on the way.
+#[test]
+fn rfc4028_7_2_a_side_that_knows_no_timers_is_asked_whether_it_is_there() {
+    let (mut solo, call, _) = established("");
+    for status in [200, 200, 488, 501] {
+        solo.advance(Duration::from_millis(899_999));
+        solo.nothing_sent();
+        solo.advance(Duration::from_millis(1));
+        let refresh = solo.request(&Method::Invite);
+        assert_eq!(expires(refresh.headers()), Some("1800;refresher=uac"));
+        assert_eq!(refresh.body(), OFFER.as_bytes(), "§7.4: nothing changes");
+        solo.reply(&refresh, status, "", if status == 200 { ANSWER } else { "" });
+        solo.request(&Method::Ack);
+    }
+    assert!(solo.events.is_empty(), "nobody is disturbed");
+    // A change of ours asks as well.
+    solo.ua.hold(solo.now, call).unwrap();
+    solo.drain();
+    let hold = solo.request(&Method::Invite);
+    solo.reply(&hold, 488, "", "");
+    solo.request(&Method::Ack);
+    assert!(matches!(solo.event(), Event::OfferRefused { .. }));
+    solo.advance(secs(899));
+    solo.nothing_sent();
+    solo.advance(secs(1));
+    solo.request(&Method::Invite);
+    // Nobody there.
+    solo.advance(secs(32));
+    let Event::Ended { end: End::Failed(failure), .. } = solo.event() else { panic!() };
+    assert_eq!(failure.cause, Cause::Timeout);
+    solo.request(&Method::Bye);
+    for status in [480, 503] {
+        let (mut solo, ..) = established("");
+        for wait in [900, 225, 225, 225] {
+            solo.advance(secs(wait));
+            let refresh = solo.request(&Method::Invite);
+            solo.reply(&refresh, status, "", "");
+            solo.request(&Method::Ack);
+        }
+        assert!(solo.events.is_empty());
+        solo.advance(secs(193));
+        expired(&mut solo);
+    }
+}
+
+/// The same on the callee's side, by §9's third row.
+#[test]
+fn rfc4028_9_a_caller_that_knows_no_timers_is_asked_whether_it_is_there() {
+    let (mut solo, call, _) = answered(&["Subject: nothing"]);
+    for _ in 0..6 {
+        solo.advance(secs(900));
+        let refresh = solo.request(&Method::Invite);
+        solo.reply(&refresh, 488, "", "");
+        solo.request(&Method::Ack);
+        assert_eq!(solo.ua.call_state(call), Some(CallState::Established));
+    }
+    // What a proxy asks for has to be refreshed.
+    let (mut solo, ..) = answered(&["Session-Expires: 600"]);
+    while solo.events.is_empty() {
+        solo.advance(secs(1));
+        while solo.sent.front().is_some_and(|(.., message)| {
+            matches!(message, crate::message::Message::Request(r) if *r.method() == Method::Invite)
+        }) {
+            let refresh = solo.request(&Method::Invite);
+            solo.reply(&refresh, 488, "", "");
+            solo.request(&Method::Ack);
+        }
+    }
+    expired(&mut solo);
 }
 
 /// §7.3: 422 is answered with a longer interval, and with patience for one at a time.

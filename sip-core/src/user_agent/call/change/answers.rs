@@ -85,7 +85,7 @@ impl UserAgent {
                 if self.begin_change(now, id, &dialog, Wish::Refresh).is_err()
                     && let Some(usage) = self.usage_mut(id, &dialog)
                 {
-                    usage.refresh_later(now);
+                    usage.refresh_later(now, false);
                 }
             }
             _ => self.change_refused(now, id, &dialog, Failure::of_response(response)),
@@ -187,7 +187,9 @@ impl UserAgent {
     /// RFC 6141 §3.3, RFC 3261 §14.1: the session stays as it was.
     pub(super) fn change_refused(&mut self, now: Instant, id: CallId, dialog: &DialogId, failure: Failure) {
         let Some(usage) = self.usage_mut(id, dialog) else { return };
-        usage.refresh_later(now);
+        // A server on the way answers so for who is not there.
+        let there = failure.status.is_some_and(|status| !matches!(status, 408 | 430 | 480 | 502..=504));
+        usage.refresh_later(now, there);
         let Some(change) = usage.change.take() else { return };
         // One that waits or has no offer has nothing pending; what is, is something else's.
         if change.offer.is_some() && !matches!(change.stage, Stage::Waiting(_)) {
