@@ -4,6 +4,7 @@
 use core::fmt;
 
 use super::cursor::{Cursor, limited, number_param, place, token_param};
+use super::piece::pieces;
 use super::{Cardinality, HeaderError, TypedHeader};
 use crate::message::{HeaderName, Params};
 
@@ -55,33 +56,9 @@ fn event_type<'a>(cursor: &mut Cursor<'a>) -> Result<&'a str, HeaderError> {
     if kind.split('.').any(str::is_empty) { Err(error) } else { Ok(kind) }
 }
 
-/// One package of `Allow-Events` (RFC 6665 §8.2.2).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct AllowEvents<'a>(&'a str);
-
-impl<'a> AllowEvents<'a> {
-    /// The package with its templates.
-    pub const fn as_str(self) -> &'a str {
-        self.0
-    }
-}
-
-impl<'a> TypedHeader<'a> for AllowEvents<'a> {
-    const NAME: HeaderName = HeaderName::AllowEvents;
-    const CARDINALITY: Cardinality = Cardinality::List;
-
-    fn parse(text: &'a str) -> Result<Self, HeaderError> {
-        let mut cursor = Cursor::new(text);
-        let kind = event_type(&mut cursor)?;
-        cursor.end()?;
-        Ok(Self(kind))
-    }
-}
-
-impl fmt::Display for AllowEvents<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.0)
-    }
+pieces! {
+    /// One package of `Allow-Events` (RFC 6665 §8.2.2).
+    AllowEvents AllowEvents List, "The package with its templates.", event_type;
 }
 
 /// `Subscription-State` (RFC 6665 §8.2.3).

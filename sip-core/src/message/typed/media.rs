@@ -3,6 +3,7 @@
 use core::fmt;
 
 use super::cursor::{Cursor, place};
+use super::piece::pieces;
 use super::{Cardinality, HeaderError, QValue, TypedHeader};
 use crate::message::{HeaderName, Params, chars};
 
@@ -161,35 +162,6 @@ impl fmt::Display for AcceptLanguage<'_> {
     }
 }
 
-/// One tag of `Content-Language` (RFC 3261 §20.13).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct ContentLanguage<'a>(&'a str);
-
-impl<'a> ContentLanguage<'a> {
-    /// The tag.
-    pub const fn as_str(self) -> &'a str {
-        self.0
-    }
-}
-
-impl<'a> TypedHeader<'a> for ContentLanguage<'a> {
-    const NAME: HeaderName = HeaderName::ContentLanguage;
-    const CARDINALITY: Cardinality = Cardinality::List;
-
-    fn parse(text: &'a str) -> Result<Self, HeaderError> {
-        let mut cursor = Cursor::new(text);
-        let tag = language(&mut cursor)?;
-        cursor.end()?;
-        Ok(Self(tag))
-    }
-}
-
-impl fmt::Display for ContentLanguage<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.0)
-    }
-}
-
 /// `1*8ALPHA *( "-" 1*8ALPHA )`, with the digits that BCP 47 has since allowed in subtags.
 fn language<'a>(cursor: &mut Cursor<'a>) -> Result<&'a str, HeaderError> {
     let error = cursor.expected("language");
@@ -200,33 +172,15 @@ fn language<'a>(cursor: &mut Cursor<'a>) -> Result<&'a str, HeaderError> {
     Ok(tag)
 }
 
-/// One coding of `Content-Encoding` (RFC 3261 §20.12).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct ContentEncoding<'a>(&'a str);
-
-impl<'a> ContentEncoding<'a> {
-    /// The coding.
-    pub const fn as_str(self) -> &'a str {
-        self.0
-    }
+pieces! {
+    /// One tag of `Content-Language` (RFC 3261 §20.13).
+    ContentLanguage ContentLanguage List, "The tag.", language;
+    /// One coding of `Content-Encoding` (RFC 3261 §20.12).
+    ContentEncoding ContentEncoding List, "The coding.", coding;
 }
 
-impl<'a> TypedHeader<'a> for ContentEncoding<'a> {
-    const NAME: HeaderName = HeaderName::ContentEncoding;
-    const CARDINALITY: Cardinality = Cardinality::List;
-
-    fn parse(text: &'a str) -> Result<Self, HeaderError> {
-        let mut cursor = Cursor::new(text);
-        let coding = cursor.token("coding")?;
-        cursor.end()?;
-        Ok(Self(coding))
-    }
-}
-
-impl fmt::Display for ContentEncoding<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.0)
-    }
+fn coding<'a>(cursor: &mut Cursor<'a>) -> Result<&'a str, HeaderError> {
+    cursor.token("coding")
 }
 
 /// `Content-Disposition` (RFC 3261 §20.11).

@@ -20,6 +20,7 @@ mod info;
 mod media;
 mod number;
 mod overload;
+mod piece;
 mod qvalue;
 mod reason;
 mod redirection;

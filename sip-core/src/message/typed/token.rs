@@ -3,46 +3,24 @@
 use core::fmt;
 
 use super::cursor::{Cursor, limited};
+use super::piece::pieces;
 use super::{Cardinality, HeaderError, TypedHeader};
 use crate::message::{HeaderName, Method};
 
 macro_rules! tokens {
-    ($($(#[$doc:meta])* $name:ident $cardinality:ident;)*) => {$(
-        $(#[$doc])*
-        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-        pub struct $name<'a>(&'a str);
+    ($($(#[$doc:meta])* $name:ident $cardinality:ident;)*) => {
+        pieces! {$(
+            $(#[$doc])*
+            $name $name $cardinality, "The token.", token;
+        )*}
 
-        impl<'a> $name<'a> {
-            /// The token.
-            pub const fn as_str(self) -> &'a str {
-                self.0
-            }
-
+        $(impl $name<'_> {
             /// Whether it is `other`, in any case.
             pub const fn is(self, other: &str) -> bool {
                 self.0.eq_ignore_ascii_case(other)
             }
-        }
-
-        impl fmt::Display for $name<'_> {
-            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str(self.0)
-            }
-        }
-
-        impl<'a> TypedHeader<'a> for $name<'a> {
-            const NAME: HeaderName = HeaderName::$name;
-            const CARDINALITY: Cardinality = Cardinality::$cardinality;
-
-            fn parse(text: &'a str) -> Result<Self, HeaderError> {
-                let mut cursor = Cursor::new(text);
-                let offset = cursor.offset();
-                let token = limited(cursor.token("token")?, "token", offset)?;
-                cursor.end()?;
-                Ok(Self(token))
-            }
-        }
-    )*};
+        })*
+    };
 }
 
 tokens! {
@@ -85,42 +63,14 @@ impl fmt::Display for Allow {
     }
 }
 
-macro_rules! call_ids {
-    ($($(#[$doc:meta])* $name:ident $header:ident $cardinality:ident;)*) => {$(
-        $(#[$doc])*
-        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-        pub struct $name<'a>(&'a str);
-
-        impl<'a> $name<'a> {
-            /// The identifier. Call-IDs compare byte for byte (RFC 3261 §20.8).
-            pub const fn as_str(self) -> &'a str {
-                self.0
-            }
-        }
-
-        impl fmt::Display for $name<'_> {
-            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str(self.0)
-            }
-        }
-
-        impl<'a> TypedHeader<'a> for $name<'a> {
-            const NAME: HeaderName = HeaderName::$header;
-            const CARDINALITY: Cardinality = Cardinality::$cardinality;
-
-            fn parse(text: &'a str) -> Result<Self, HeaderError> {
-                let mut cursor = Cursor::new(text);
-                let id = cursor.call_id()?;
-                cursor.end()?;
-                Ok(Self(id))
-            }
-        }
-    )*};
+pieces! {
+    /// `Call-ID` (RFC 3261 §20.8).
+    CallIdValue CallId One, "The identifier. Call-IDs compare byte for byte (RFC 3261 §20.8).", Cursor::call_id;
+    /// One Call-ID of `In-Reply-To` (RFC 3261 §20.21).
+    InReplyTo InReplyTo List, "The identifier. Call-IDs compare byte for byte (RFC 3261 §20.8).", Cursor::call_id;
 }
 
-call_ids! {
-    /// `Call-ID` (RFC 3261 §20.8).
-    CallIdValue CallId One;
-    /// One Call-ID of `In-Reply-To` (RFC 3261 §20.21).
-    InReplyTo InReplyTo List;
+fn token<'a>(cursor: &mut Cursor<'a>) -> Result<&'a str, HeaderError> {
+    let offset = cursor.offset();
+    limited(cursor.token("token")?, "token", offset)
 }
