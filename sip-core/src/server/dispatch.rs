@@ -127,9 +127,9 @@ impl Server {
         pending: Pending,
     ) {
         if let Err(pending) = self.ask(deadline, question, pending)
-            && let Some(arrival) = pending.into_arrival()
+            && let Some(arrival) = pending.arrival()
         {
-            self.refuse(now, &arrival, Rule::Overloaded.into());
+            self.refuse(now, arrival, Rule::Overloaded.into());
         }
     }
 

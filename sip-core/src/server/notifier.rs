@@ -97,10 +97,10 @@ impl Server {
         let application = Application { id, aor, watcher, way, expires }.into();
         let pending = Pending::Subscribe { arrival, application };
         if let Err(pending) = self.ask(self.soon(now), Question::Watch(watch), pending)
-            && let Some(arrival) = pending.into_arrival()
+            && let Some(arrival) = pending.arrival()
         {
             self.subscriptions.asked();
-            self.refuse(now, &arrival, Rule::Overloaded.into());
+            self.refuse(now, arrival, Rule::Overloaded.into());
         }
     }
 

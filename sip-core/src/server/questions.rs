@@ -239,7 +239,7 @@ pub(super) enum IdentityChange {
 }
 
 impl Pending {
-    /// The request that waits.
+    /// The request that waits; `None` if it is none that still wants an answer.
     pub(super) fn arrival(&self) -> Option<&Arrival> {
         match self {
             Self::Credentials { arrival, .. }
@@ -279,13 +279,6 @@ impl Errand {
     pub(super) const fn arrival(&self) -> Option<&Arrival> {
         match self {
             Self::Forward(departure) => Some(&departure.arrival),
-            _ => None,
-        }
-    }
-
-    pub(super) fn into_arrival(self) -> Option<Arrival> {
-        match self {
-            Self::Forward(departure) => Some(departure.arrival),
             _ => None,
         }
     }

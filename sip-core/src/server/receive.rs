@@ -10,7 +10,7 @@ use bytes::Bytes;
 use smol_str::SmolStr;
 
 use super::peers::Standing;
-use super::questions::{Arrival, Pending, Sought};
+use super::questions::Arrival;
 use super::reply::Reply;
 use super::rule::Rule;
 use super::{Config, Identity, Mode, Output, Server};
@@ -185,9 +185,9 @@ impl Server {
         }
         // It has not been forwarded: something is still being found out about it, or it was answered.
         if let Some(pending) = self.questions.remove_of(invite)
-            && let Some(arrival) = pending.into_arrival()
+            && let Some(arrival) = pending.arrival()
         {
-            self.refuse(now, &arrival, Reply::new(487));
+            self.refuse(now, arrival, Reply::new(487));
         }
     }
 }
@@ -247,25 +247,4 @@ fn is_peers_own(
             let by = first.via().is_some_and(|via| named(via.host));
             by || first.from().is_some_and(uri) || first.recorded().is_some_and(uri)
         })
-}
-
-impl Pending {
-    /// The request that waits; `None` if it is none that still wants an answer.
-    pub(super) fn into_arrival(self) -> Option<Arrival> {
-        match self {
-            Self::Credentials { arrival, .. }
-            | Self::Admission { arrival, .. }
-            | Self::Lookup(Sought { arrival, .. })
-            | Self::Away { sought: Sought { arrival, .. }, .. }
-            | Self::Update { arrival, .. }
-            | Self::Subscribe { arrival, .. }
-            | Self::Sender { arrival, .. }
-            | Self::Held { arrival, .. }
-            | Self::Named { arrival, .. } => Some(arrival),
-            Self::Caller { .. } | Self::Again(_) | Self::Extend { .. } | Self::Back { .. } => None,
-            Self::Notify { .. } | Self::Tell { .. } | Self::Join { .. } | Self::Joined { .. } => None,
-            Self::Locate(quest, _) => quest.errand.into_arrival(),
-            Self::Connect(errand, _) => errand.into_arrival(),
-        }
-    }
 }
