@@ -45,6 +45,7 @@ pub use headers::Headers;
 pub use indexed::Field;
 pub use method::Method;
 pub use name::HeaderName;
+pub(crate) use params::push_param;
 pub use params::{Params, quote, unquote};
 pub use parse::{Message, Refused};
 pub use request::{Request, Response};

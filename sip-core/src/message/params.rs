@@ -2,9 +2,18 @@
 
 use alloc::borrow::Cow;
 use alloc::string::String;
+use core::fmt::Write;
 use core::ops::Range;
 
 use super::chars;
+
+/// Writes a parameter to text, which cannot fail.
+pub(crate) fn push_param(out: &mut impl Write, name: &str, value: Option<&str>) {
+    let _ = out.write_char(';').and_then(|()| out.write_str(name));
+    if let Some(value) = value {
+        let _ = out.write_char('=').and_then(|()| out.write_str(value));
+    }
+}
 
 /// Parameters as they stand, from the first `;` on. Iterating never fails: what is no parameter was refused
 /// when the field was parsed.

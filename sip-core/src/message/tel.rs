@@ -4,7 +4,7 @@ use alloc::format;
 use alloc::string::String;
 use core::fmt;
 
-use super::{Host, chars, escape_user, unescape};
+use super::{Host, chars, escape_user, push_param, unescape};
 
 /// Most parameters of a `tel` URI. RFC 3966 defines four, and number portability (RFC 4694) five more.
 const PARAMETERS: usize = 32;
@@ -137,12 +137,7 @@ pub fn number_in(uri: &str, domain: &str) -> Option<String> {
         if context && value.is_some_and(|value| value.eq_ignore_ascii_case(domain)) {
             continue;
         }
-        user.push(';');
-        user.push_str(&name.to_ascii_lowercase());
-        if let Some(value) = value {
-            user.push('=');
-            user.push_str(&unescape(value));
-        }
+        push_param(&mut user, &name.to_ascii_lowercase(), value.map(unescape).as_deref());
     }
     Some(format!("sip:{}@{domain};user=phone", escape_user(&user)))
 }

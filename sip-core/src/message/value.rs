@@ -152,6 +152,12 @@ impl<'a> Via<'a> {
     pub fn branch(&self) -> Option<&'a str> {
         self.params.value("branch")
     }
+
+    /// All parameters but `received` and `rport`, which the hop after its sender adds or changes (§18.2.1, RFC 3581 §4).
+    pub(crate) fn params_of_sender(&self) -> impl Iterator<Item = (&'a str, Option<&'a str>)> + use<'a> {
+        let of_hop = |name: &str| name.eq_ignore_ascii_case("received") || name.eq_ignore_ascii_case("rport");
+        self.params.iter().filter(move |(name, _)| !of_hop(name))
+    }
 }
 
 /// CSeq (RFC 3261 §20.16).

@@ -4,7 +4,7 @@ use core::fmt::Write;
 
 use smol_str::{SmolStr, SmolStrBuilder};
 
-use crate::message::{Host, Method, Request, Response, Via};
+use crate::message::{Host, Method, Request, Response, Via, push_param};
 
 /// Begins every branch made under RFC 3261 (§8.1.1.7).
 const MAGIC_COOKIE: &str = "z9hG4bK";
@@ -124,16 +124,8 @@ fn without_hop(via: &Via<'_>) -> SmolStr {
     text.push_str(via.transport);
     text.push(' ');
     push_sent_by(&mut text, via);
-    for (name, value) in via.params.iter() {
-        if name.eq_ignore_ascii_case("received") || name.eq_ignore_ascii_case("rport") {
-            continue;
-        }
-        text.push(';');
-        text.push_str(name);
-        if let Some(value) = value {
-            text.push('=');
-            text.push_str(value);
-        }
+    for (name, value) in via.params_of_sender() {
+        push_param(&mut text, name, value);
     }
     text.finish()
 }

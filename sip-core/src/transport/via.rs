@@ -7,7 +7,7 @@ use core::net::SocketAddr;
 
 use super::Hop;
 use crate::message::digits::{self, Decimal};
-use crate::message::{Refused, Request, Via};
+use crate::message::{Refused, Request, Via, push_param};
 
 /// The request with its top Via as [`stamped`] has it: the form in which everything above the transport layer sees
 /// it, so that responses carry the stamp back (§18.2.1).
@@ -39,16 +39,8 @@ fn stamped_as(text: &str, via: &Via<'_>, from: &Hop) -> Option<String> {
     let sent_by = text.split(';').next().unwrap_or(text);
     let mut out = String::with_capacity(text.len() + 64);
     out.push_str(sent_by.trim_end_matches([' ', '\t', '\r', '\n']));
-    for (name, value) in via.params.iter() {
-        if name.eq_ignore_ascii_case("received") || name.eq_ignore_ascii_case("rport") {
-            continue;
-        }
-        out.push(';');
-        out.push_str(name);
-        if let Some(value) = value {
-            out.push('=');
-            out.push_str(value);
-        }
+    for (name, value) in via.params_of_sender() {
+        push_param(&mut out, name, value);
     }
     // An IPv6 address has no brackets here (§25.1 via-received).
     out.push_str(";received=");

@@ -5,7 +5,7 @@ use alloc::string::String;
 
 use smol_str::SmolStr;
 
-use crate::message::{SipUri, Uri, escape_user, number_in};
+use crate::message::{SipUri, Uri, escape_user, number_in, push_param};
 
 /// `bob`, `bob@example.com`, `+49 30 1234-56`, a SIP URI or a `tel` URI, as pages link to. `None` if it is none of these.
 pub(super) fn parse(text: &str, domain: &str) -> Option<SmolStr> {
@@ -50,12 +50,7 @@ pub(super) fn from_uri(text: &str) -> Option<SmolStr> {
     let sip = uri.sip()?;
     let mut out = format!("{}", SipUri { params_text: "", headers: None, ..*sip });
     for (name, value) in sip.params().filter(|(name, _)| !name.eq_ignore_ascii_case("method")) {
-        out.push(';');
-        out.push_str(name);
-        if let Some(value) = value {
-            out.push('=');
-            out.push_str(value);
-        }
+        push_param(&mut out, name, value);
     }
     Some(out.into())
 }
