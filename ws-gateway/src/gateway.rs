@@ -14,7 +14,7 @@ use sip_core::transport::Transport;
 use sip_core::transport::target::Transports;
 use smol_str::SmolStr;
 use tokio::net::TcpListener;
-use tokio::time::timeout;
+use tokio::time::{Interval, interval, timeout};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -337,12 +337,8 @@ fn open_certificates(config: &Config, data: &DataDirectory) -> anyhow::Result<Op
 /// Reads files for TLS again when they change; each with what they are.
 async fn reload(all: Vec<(&'static str, Arc<dyn Reload>)>, stop: CancellationToken) {
     let all: Arc<[_]> = all.into();
-    let mut interval = tokio::time::interval(tls::RELOAD);
-    loop {
-        tokio::select! {
-            _ = interval.tick() => {}
-            () = stop.cancelled() => return,
-        }
+    let mut interval = interval(tls::RELOAD);
+    while goes_on(&mut interval, &stop).await {
         let reading = Arc::clone(&all);
         let read = tokio::task::spawn_blocking(move || {
             for (what, one) in &*reading {
@@ -424,22 +420,23 @@ fn host(text: &str) -> SmolStr {
 
 /// Asks a peer again and again whether it is there.
 async fn probe(exchange: Arc<Exchange>, peer: SmolStr, every: Duration, stop: CancellationToken) {
-    let mut interval = tokio::time::interval(every);
-    loop {
-        tokio::select! {
-            _ = interval.tick() => exchange.probe(peer.clone()),
-            () = stop.cancelled() => return,
-        }
+    let mut interval = interval(every);
+    while goes_on(&mut interval, &stop).await {
+        exchange.probe(peer.clone());
+    }
+}
+
+/// Waits for the next time. `false`: we stop.
+async fn goes_on(interval: &mut Interval, stop: &CancellationToken) -> bool {
+    tokio::select! {
+        _ = interval.tick() => true,
+        () = stop.cancelled() => false,
     }
 }
 
 async fn reload_accounts(exchange: Arc<Exchange>, stop: CancellationToken) {
-    let mut interval = tokio::time::interval(accounts::RELOAD);
-    loop {
-        tokio::select! {
-            _ = interval.tick() => {}
-            () = stop.cancelled() => return,
-        }
+    let mut interval = interval(accounts::RELOAD);
+    while goes_on(&mut interval, &stop).await {
         let reading = Arc::clone(&exchange);
         // A small file, but a disk may be slow all the same.
         let read = tokio::task::spawn_blocking(move || reading.accounts.reload()).await;
