@@ -87,6 +87,11 @@ impl Fields {
         self.0.push((SmolStr::new_static(name.as_str()), value));
     }
 
+    /// Adds those of another command, which were to go in the same message.
+    pub(crate) fn join(&mut self, others: Self) {
+        self.0.extend(others.0);
+    }
+
     pub(crate) fn into_pairs(self) -> Vec<(SmolStr, SmolStr)> {
         self.0
     }

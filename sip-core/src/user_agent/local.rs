@@ -36,8 +36,8 @@ pub(super) struct Local {
     pub(super) host: SmolStr,
     /// The GRUU that stands for the Contact, while there is one to be used (RFC 5627 §4.4).
     pub(super) gruu: Option<SmolStr>,
-    /// It is a temporary one.
-    gruu_is_temporary: bool,
+    /// The newest that says nothing of who we are, for calls as nobody.
+    pub(super) temporary: Option<SmolStr>,
     /// Methods a peer may send (§20.5).
     pub(super) allow: SmolStr,
     /// Extensions a peer may require (§20.37).
@@ -78,7 +78,7 @@ impl Local {
             user: entropy::token(entropy, 60).into(),
             host: format!("{}.invalid", entropy::token(entropy, 60)).into(),
             gruu: None,
-            gruu_is_temporary: config.contact == ContactAs::TemporaryGruu,
+            temporary: None,
         }
     }
 
@@ -101,11 +101,12 @@ impl Local {
     }
 
     /// The same in the dialog of somebody who says nobody: a public GRUU names the address-of-record (RFC 5627 §3.1.2), a
-    /// temporary one and the address do not.
+    /// temporary one, which §4.4 wants there, and the address do not.
     fn contact_uri_as(&self, hop: Hop, anonymous: bool, params: &str) -> String {
-        let uri = match anonymous && !self.gruu_is_temporary {
-            true => self.bound_uri(hop) + ";ob",
-            false => self.contact_uri(hop),
+        let uri = match (anonymous, &self.temporary) {
+            (false, _) => self.contact_uri(hop),
+            (true, Some(gruu)) => gruu.as_str().into(),
+            (true, None) => self.bound_uri(hop) + ";ob",
         };
         // RFC 5627 §3.1.2 lets a GRUU have what is for the user agent alone.
         uri + params
@@ -126,15 +127,22 @@ impl Local {
         }
     }
 
+    /// There is no registration that a GRUU would lead to.
+    pub(super) fn forget_gruus(&mut self) {
+        self.gruu = None;
+        self.temporary = None;
+    }
+
     /// Whether a URI is our Contact, over whatever flow it was given out, or the GRUU that stands for it.
     pub(super) fn is_contact(&self, uri: &SipUri<'_>) -> bool {
-        let gruu = || self.gruu.as_deref().and_then(Uri::parse);
+        let mut gruus =
+            [&self.gruu, &self.temporary].into_iter().flatten().filter_map(|gruu| Uri::parse(gruu));
         let is_gruu = |gruu: Uri<'_>| {
             gruu.sip().is_some_and(|gruu| {
                 (gruu.user, gruu.param("gr")) == (uri.user, uri.param("gr")) && gruu.host.matches(uri.host)
             })
         };
-        uri.user == Some(&self.user) || gruu().is_some_and(is_gruu)
+        uri.user == Some(&self.user) || gruus.any(is_gruu)
     }
 }
 

@@ -148,12 +148,14 @@ impl UserAgent {
     /// RFC 5627 §4.2.
     fn learn_gruu(&mut self, ours: Option<&Binding>) {
         let Some(binding) = ours else { return };
-        let gruu = match self.config.contact {
-            ContactAs::Address => None,
-            ContactAs::PublicGruu => binding.public_gruu.clone(),
-            ContactAs::TemporaryGruu => binding.temporary_gruu.clone(),
+        let sip = |uri: &SmolStr| Uri::parse(uri).as_ref().is_some_and(|uri| uri.sip().is_some());
+        let temporary = || binding.temporary_gruu.clone().filter(sip);
+        let (gruu, temporary) = match self.config.contact {
+            ContactAs::Address => (None, None),
+            ContactAs::PublicGruu => (binding.public_gruu.clone().filter(sip), temporary()),
+            ContactAs::TemporaryGruu => (temporary(), temporary()),
         };
-        self.local.gruu = gruu.filter(|uri| Uri::parse(uri).as_ref().is_some_and(|uri| uri.sip().is_some()));
+        (self.local.gruu, self.local.temporary) = (gruu, temporary);
     }
 
     fn removed(&mut self, now: Instant, slot: usize) {
@@ -283,7 +285,7 @@ impl UserAgent {
         self.event(Event::RegistrationFailed { reg_id, failure, retry_in });
         if !self.wanted {
             // There will be no registration to wait for.
-            self.local.gruu = None;
+            self.local.forget_gruus();
             self.catch_up(now);
         }
         self.go_on(now, slot);

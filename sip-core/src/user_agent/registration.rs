@@ -236,7 +236,7 @@ impl UserAgent {
         }
         if self.unregistering && self.is_off_registrar() {
             self.unregistering = false;
-            self.local.gruu = None;
+            self.local.forget_gruus();
             self.event(Event::Unregistered);
         }
     }
@@ -411,7 +411,7 @@ impl UserAgent {
     fn registration_lapsed(&mut self, slot: usize) {
         self.flows[slot].registration.until = None;
         if self.flows.iter().all(|flow| flow.registration.until.is_none()) {
-            self.local.gruu = None;
+            self.local.forget_gruus();
         }
     }
 

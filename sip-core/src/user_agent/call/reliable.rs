@@ -55,8 +55,8 @@ pub(crate) struct Reliable {
     sent: Option<Sent>,
     /// Those that wait for it.
     waiting: VecDeque<(u16, Option<Bytes>, Fields)>,
-    /// It rings, which cannot be said before we offer (§5).
-    unsaid: bool,
+    /// It rings, with these fields, which cannot be said before we offer (§5).
+    unsaid: Option<Fields>,
     /// The 2xx that waits for it (§3: its description must have arrived), with our user's description.
     pub(crate) accepting: Option<Bytes>,
 }
@@ -85,7 +85,7 @@ impl Reliable {
         };
         let first = entropy::number(entropy) % ((1 << 31) - 1);
         let next = u32::try_from(first).unwrap_or_default() + 1;
-        Self { wanted, next, sent: None, waiting: VecDeque::new(), unsaid: false, accepting: None }
+        Self { wanted, next, sent: None, waiting: VecDeque::new(), unsaid: None, accepting: None }
     }
 
     /// Whether the caller knows 100rel.
@@ -170,9 +170,11 @@ impl UserAgent {
         };
         described.map_err(CommandError::Description)?;
         self.present(call);
-        let rings = self.offered(call)?.reliable.unsaid;
-        self.provisional(now, call, if rings { 180 } else { 183 }, Some(sdp))?;
-        self.offered(call)?.reliable.unsaid = false;
+        let unsaid = self.offered(call)?.reliable.unsaid.clone();
+        let status = if unsaid.is_some() { 180 } else { 183 };
+        self.adding.join(unsaid.unwrap_or_default());
+        self.provisional(now, call, status, Some(sdp))?;
+        self.offered(call)?.reliable.unsaid = None;
         if let Some(usage) = self.calls.get_mut(&call).and_then(|call| call.usage.as_mut()) {
             usage.negotiation = negotiation;
         }
@@ -203,7 +205,7 @@ impl UserAgent {
         let rseq = incoming.reliable.applies(sdp.as_ref()).then_some(incoming.reliable.next);
         if rseq.is_some() && sdp.is_none() && unoffered {
             // §5: the first of an INVITE without an offer has ours.
-            incoming.reliable.unsaid = true;
+            incoming.reliable.unsaid.get_or_insert(fields);
             return Ok(());
         }
         if rseq.is_some() && incoming.reliable.sent.is_some() {

@@ -61,9 +61,9 @@ impl UserAgent {
     }
 
     /// Calls as nobody (RFC 3323 §4.1): From, and the Contacts of the call, say nothing of who we are. Our server is told by
-    /// P-Preferred-Identity (RFC 3325 §9.2), and asked to tell nobody outside its trust domain (`Privacy: id`). Over UDP and
-    /// TCP the Contact still has our address, and the description has those of media. [`Cause::AnonymityDisallowed`]: such
-    /// calls are not taken there.
+    /// P-Preferred-Identity (RFC 3325 §9.2), and asked to tell nobody outside its trust domain (`Privacy: id`). The
+    /// Contact is a temporary GRUU where the registrar gives one (RFC 5627 §4.4); without, over UDP and TCP, it has our
+    /// address. The description has those of media. [`Cause::AnonymityDisallowed`]: such calls are not taken there.
     pub fn call_anonymously(&mut self, now: Instant, target: &str, sdp: &str) -> Result<CallId, CallError> {
         let occasion = Occasion { anonymous: true, ..Occasion::default() };
         self.invite(now, target, Some(Bytes::copy_from_slice(sdp.as_bytes())), occasion)

@@ -128,6 +128,33 @@ fn rfc3323_4_1_a_temporary_gruu_may_stay() {
     says_nobody(&Message::Request(invite.clone()));
 }
 
+/// RFC 5627 §4.4: "When a UA wishes to construct an anonymous request as described in RFC 3323, it SHOULD use a temporary GRUU", though
+/// others see the public one.
+#[test]
+fn rfc5627_4_4_who_calls_as_nobody_uses_a_temporary_gruu() {
+    let mut solo = alice(ContactAs::PublicGruu, Transport::Wss);
+    let contact = |invite: &Request| String::from(invite.headers().first(HeaderName::Contact).unwrap());
+    let (_, invite) = call(&mut solo);
+    assert!(contact(&invite).starts_with("<sip:tgruu."), "{}", contact(&invite));
+    solo.ua.call(solo.now, "bob", OFFER).unwrap();
+    solo.drain();
+    assert!(contact(&solo.request(&Method::Invite)).starts_with("<sip:alice@example.com;gr=urn:uuid:"));
+    // What comes for it is for us.
+    let from = "From: <sip:bob@example.com>;tag=b";
+    let lines = [from, "To: <sip:anonymous@anonymous.invalid>", "Call-ID: t", "CSeq: 1 OPTIONS"];
+    solo.send("OPTIONS sip:tgruu.7hs==jd7vnzga5w7fajsc7-ajd6fabz0f8g5@example.com;gr", &lines, "");
+    solo.response(200);
+    // It ends with the registration, and is none where the address is wanted.
+    solo.ua.unregister(solo.now).unwrap();
+    solo.drain();
+    let remove = solo.request(&Method::Register);
+    solo.reply(&remove, 200, "", "");
+    for mut solo in [solo, alice(ContactAs::Address, Transport::Wss)] {
+        let (_, invite) = call(&mut solo);
+        assert!(contact(&invite).contains(".invalid;transport=ws;ob>"), "{}", contact(&invite));
+    }
+}
+
 #[test]
 fn rfc3325_9_3_the_application_may_want_other_privacy() {
     let mut solo = alice(ContactAs::Address, Transport::Wss);

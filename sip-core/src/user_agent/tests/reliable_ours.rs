@@ -8,7 +8,7 @@ use super::incoming::send;
 use super::pair::{Pair, Who};
 use super::solo::{INVITE, Solo};
 use super::{ANSWER, OFFER, reply};
-use crate::message::{HeaderName, Message, Method, Response};
+use crate::message::{Fields, HeaderName, Message, Method, Response};
 use crate::offer_answer::{Fault, Turn};
 use crate::time::Duration;
 use crate::transport::Transport;
@@ -302,7 +302,8 @@ fn rfc3262_3_required() {
 #[test]
 fn rfc3262_5_what_rings_reliably_without_an_offer_has_ours() {
     let (mut solo, call) = offered("Require: 100rel", "");
-    solo.ua.ring(solo.now, call).unwrap();
+    let fields = Fields::new().with("Alert-Info", "<http://example.com/ring>").unwrap();
+    solo.ua.with(&fields).ring(solo.now, call).unwrap();
     solo.drain();
     solo.nothing_sent();
     assert_eq!(solo.ua.call_state(call), Some(CallState::Ringing));
@@ -312,6 +313,7 @@ fn rfc3262_5_what_rings_reliably_without_an_offer_has_ours() {
     solo.drain();
     let ringing = solo.response(180);
     assert_eq!(ringing.body(), OFFER.as_bytes());
+    assert!(ringing.headers().has(HeaderName::AlertInfo));
     prack(&mut solo, &ringing, 11, &format!("{} 10 INVITE", rseq(&ringing)), ANSWER);
     solo.response(200);
     assert_eq!(solo.event(), Event::OfferAnswered { call, sdp: ANSWER.into() });
