@@ -335,7 +335,7 @@ impl Bench {
             | Event::Accepted { call, .. }
             | Event::Confirmed { call, .. }
             | Event::Offered { call, .. }
-            | Event::OfferWithdrawn { call }
+            | Event::OfferWithdrawn { call, .. }
             | Event::OfferAnswered { call, .. }
             | Event::OfferRefused { call, .. }
             | Event::Info { call, .. }
