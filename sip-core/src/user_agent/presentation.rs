@@ -8,7 +8,7 @@ use smol_str::{SmolStr, format_smolstr};
 
 use super::{CallId, Config, UserAgent, local};
 use crate::limits;
-use crate::message::{Fields, escape_param, quote};
+use crate::message::{Fields, escape_param, quote, unescape};
 
 /// What one call says of us: [`With::presenting`](super::With::presenting). It stays so through the call, whatever is sent.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -79,6 +79,23 @@ impl Presentation {
     pub fn in_acks(mut self, fields: Fields) -> Self {
         self.acks = fields;
         self
+    }
+
+    /// What a call was presented with whose Contacts had these parameters; `None`: nothing but what the configuration says.
+    pub(super) fn kept(params: &str) -> Result<Presenting, PresentationError> {
+        let Some(params) = params.strip_prefix(';') else {
+            return match params.is_empty() {
+                true => Ok(None),
+                false => Err(PresentationError::Parameter(params.into())),
+            };
+        };
+        let mut kept = Self::new();
+        for param in params.split(';') {
+            let (name, value) =
+                param.split_once('=').map_or((param, None), |(name, value)| (name, Some(value)));
+            kept = kept.contact_param(&unescape(name), value.map(unescape).as_deref())?;
+        }
+        Ok(Some(kept.into()))
     }
 
     /// Name and address, as From has them.

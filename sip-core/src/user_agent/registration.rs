@@ -59,7 +59,7 @@ pub(super) struct Registration {
     pub(super) plain: bool,
     /// What else is to be asked when there is time.
     pub(super) clear: bool,
-    pub(super) fetch: bool,
+    pub(super) fetch: u32,
     /// RFC 3608.
     pub(super) service_route: Vec<SmolStr>,
 }
@@ -102,7 +102,7 @@ impl Registration {
             given_up: false,
             plain: false,
             clear: false,
-            fetch: false,
+            fetch: 0,
             service_route: Vec::new(),
         }
     }
@@ -167,7 +167,8 @@ impl UserAgent {
     /// Asks which Contacts are registered (§10.2.3); [`Event::Bindings`] tells.
     pub fn fetch_bindings(&mut self, now: Instant) -> Result<(), RegisterError> {
         let slot = self.registrar_slot()?;
-        self.flows[slot].registration.fetch = true;
+        let asked = &mut self.flows[slot].registration.fetch;
+        *asked = asked.saturating_add(1);
         self.go_on(now, slot);
         self.settle(now);
         Ok(())
@@ -220,7 +221,8 @@ impl UserAgent {
             if core::mem::take(&mut registration.clear) {
                 return self.send_register(now, slot, Task::Clear);
             }
-            if core::mem::take(&mut registration.fetch) {
+            if let Some(left) = registration.fetch.checked_sub(1) {
+                registration.fetch = left;
                 return self.send_register(now, slot, Task::Fetch);
             }
             match (self.wanted, registration.held.is_some()) {
@@ -373,12 +375,12 @@ impl UserAgent {
         let mut unbind = false;
         if let Some(pending) = registration.pending.take() {
             clear |= pending.task == Task::Clear;
-            fetch |= pending.task == Task::Fetch;
+            fetch = fetch.saturating_add(u32::from(pending.task == Task::Fetch));
             unbind = pending.task == Task::Unbind;
             self.purposes.remove(&pending.client);
             self.layer.abandon(pending.client);
         }
-        if fetch {
+        for _ in 0..fetch {
             self.event(Event::Bindings { outcome: Err(Failure::of(Cause::FlowLost)) });
         }
         if clear {

@@ -9,7 +9,8 @@ use bytes::Bytes;
 use smol_str::SmolStr;
 
 use super::call::{Call, Direction, Terms, Usage, Wish};
-use super::{CallId, CallState, Event, Identity, RestoreError, UserAgent};
+use super::presentation::contact_of;
+use super::{CallId, CallState, Event, Identity, Presentation, RestoreError, UserAgent};
 use crate::dialog::{Dialog, DialogId, Parts};
 use crate::limits;
 use crate::message::{Fields, HeaderName, NameAddr, SessionIdentifier};
@@ -34,6 +35,9 @@ pub struct CallSnapshot {
     pub updates: bool,
     /// The dialog.
     pub dialog: Parts,
+    /// Parameters of ours in the URIs of its Contacts, each with its semicolon
+    /// ([`Presentation::contact_param`]).
+    pub contact_params: SmolStr,
     /// The shape of our descriptions, if there was one.
     pub outline: Option<Outline>,
 }
@@ -64,7 +68,7 @@ pub enum Continuation<'a> {
 
 impl fmt::Display for CallSnapshot {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { expires_at, caller, updates, dialog, outline } = self;
+        let Self { expires_at, caller, updates, dialog, contact_params, outline } = self;
         writeln!(f, "{HEAD}")?;
         writeln!(f, "expires {}", expires_at.as_micros())?;
         writeln!(f, "caller {}", u8::from(*caller))?;
@@ -85,6 +89,9 @@ impl fmt::Display for CallSnapshot {
         }
         for route in &dialog.routes {
             writeln!(f, "route {}", OneLine(route))?;
+        }
+        if !contact_params.is_empty() {
+            writeln!(f, "contact-params {}", OneLine(contact_params))?;
         }
         let Some(Outline { origin, media }) = outline else { return Ok(()) };
         writeln!(f, "origin {origin}")?;
@@ -133,6 +140,7 @@ impl CallSnapshot {
                 remote_cseq: None,
                 session: SessionIdentifier::default(),
             },
+            contact_params: SmolStr::default(),
             outline: None,
         };
         for (at, line) in lines {
@@ -164,6 +172,7 @@ impl CallSnapshot {
             "route" if self.dialog.routes.len() < limits::HEADER_FIELDS => {
                 self.dialog.routes.push(value.into());
             }
+            "contact-params" => self.contact_params = value.into(),
             "origin" => {
                 crate::body::sdp::Origin::parse(value)?;
                 self.outline = Some(Outline { origin: value.into(), media: Vec::new() });
@@ -209,6 +218,7 @@ impl UserAgent {
             caller: call.is_ours(),
             updates: usage.updates,
             dialog: usage.dialog.parts(),
+            contact_params: contact_of(call.presentation.as_deref()).into(),
             outline: outline.or_else(|| usage.outline.clone()),
         })
     }
@@ -236,6 +246,7 @@ impl UserAgent {
         let remote = NameAddr::parse(&parts.remote).map(|address| Identity::of(&address));
         let remote = remote.ok_or(RestoreError::Invalid)?;
         let dialog = Dialog::restore(parts.clone()).ok_or(RestoreError::Invalid)?;
+        let presentation = Presentation::kept(&snapshot.contact_params).map_err(|_| RestoreError::Invalid)?;
         if self.call_of(dialog.id()).is_some() {
             return Err(RestoreError::AlreadyHere);
         }
@@ -258,7 +269,7 @@ impl UserAgent {
             ended: false,
             released: false,
             parting: Fields::new(),
-            presentation: None,
+            presentation,
             told_session: SessionIdentifier::default(),
         });
         if self.ready().is_some() {

@@ -1,7 +1,10 @@
+use std::vec::Vec;
+
 use super::solo::Solo;
 use super::{ANSWER, OFFER};
 use crate::message::Method;
 use crate::time::Duration;
+use crate::user_agent::call::Usage;
 use crate::user_agent::{End, Event, Side};
 
 /// §13.2.2.4: of a fork's answers the first is the call; each other one gets ACK and BYE.
@@ -84,7 +87,7 @@ fn all_answers_to_a_cancelled_fork_are_hung_up() {
     solo.ua.hangup(solo.now, call).unwrap();
     solo.drain();
     solo.request(&Method::Cancel);
-    let mut byes = std::vec::Vec::new();
+    let mut byes = Vec::new();
     for tag in ["one", "two"] {
         solo.answer(&invite, tag);
         assert_eq!(solo.request(&Method::Ack).to_tag(), Some(tag));
@@ -133,4 +136,20 @@ fn early_dialogs_are_capped() {
     solo.answer(&invite, "tag99");
     solo.request(&Method::Ack);
     solo.nothing_sent();
+}
+
+/// A description that is kept is one buffer, however many dialogs have it.
+#[test]
+fn rfc3261_13_2_1_all_forks_share_one_offer() {
+    let mut solo = Solo::new();
+    let call = solo.ua.call(solo.now, "bob", OFFER).unwrap();
+    solo.drain();
+    let invite = solo.request(&Method::Invite);
+    for tag in ["one", "two", "three"] {
+        solo.reply_tagged(&invite, 183, Some(tag), "Contact: <sip:bob@192.0.2.7>\r\n", ANSWER);
+    }
+    let call = solo.ua.calls.get(&call).unwrap();
+    let offer = |usage: &Usage| usage.negotiation.local().or(usage.negotiation.pending()).unwrap().as_ptr();
+    let offers: Vec<_> = call.usages().map(offer).collect();
+    assert_eq!(offers, [offers[0]; 3]);
 }

@@ -8,12 +8,13 @@ use super::config;
 use super::solo::Solo;
 use crate::body::sdp::SessionDescription;
 use crate::limits;
-use crate::message::{HeaderName, Method, Request};
+use crate::message::{Fields, HeaderName, Method, Request};
 use crate::offer_answer::Outline;
 use crate::time::Duration;
 use crate::transport::Transport;
 use crate::user_agent::{
-    CallId, CallSnapshot, CallState, Config, Continuation, End, Event, RestoreError, SnapshotError,
+    CallId, CallSnapshot, CallState, Config, Continuation, End, Event, Presentation, RestoreError,
+    SnapshotError,
 };
 
 /// Audio and video as a browser offers them, in short.
@@ -382,4 +383,33 @@ fn rfc7989_8_a_snapshot_is_told_when_the_other_sides_uuid_changes() {
     solo.reply(&info, 200, &format!("Session-ID: {uuid};remote={ours}\r\n"), "");
     assert!(solo.events.contains(&Event::Snapshot { call }), "{:?}", solo.events);
     assert!(solo.ua.snapshot(solo.now, call).unwrap().to_string().contains(uuid));
+}
+
+/// §12.2.1.1: what a call's Contacts say of us they say in the next run, too.
+#[test]
+fn rfc3261_12_2_1_1_parameters_of_our_contacts_are_kept() {
+    let mut solo = Solo::with(noting(), Transport::Wss);
+    solo.register();
+    let presentation = Presentation::new().contact_param("line", Some("2 b")).unwrap();
+    let fields = Fields::new();
+    let call = solo.ua.with(&fields).presenting(&presentation).call(solo.now, "bob", BROWSER).unwrap();
+    solo.drain();
+    let invite = solo.request(&Method::Invite);
+    solo.reply(&invite, 200, "Contact: <sip:bob@192.0.2.7>\r\n", TAKEN);
+    let text = solo.ua.snapshot(solo.now, call).unwrap().to_string();
+    let mut next = another_run(solo.now);
+    connect(&mut next);
+    let snapshot = CallSnapshot::parse(&text).unwrap();
+    assert_eq!(Some(&snapshot), solo.ua.snapshot(solo.now, call).as_ref());
+    next.ua.restore(next.now, &snapshot, Continuation::Solicit).unwrap();
+    next.drain();
+    let reinvite = next.request(&Method::Invite);
+    let contact = reinvite.headers().first(HeaderName::Contact).unwrap();
+    assert!(contact.contains(";line=2%20b>"), "{contact}");
+    for wrong in [";lr", ";transport=tcp", ";a;a", "a", ";"] {
+        let snapshot = CallSnapshot { contact_params: wrong.into(), ..snapshot.clone() };
+        let mut next = another_run(solo.now);
+        let refused = next.ua.restore(next.now, &snapshot, Continuation::Solicit);
+        assert_eq!(refused, Err(RestoreError::Invalid), "{wrong}");
+    }
 }

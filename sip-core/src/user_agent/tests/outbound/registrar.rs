@@ -271,3 +271,28 @@ fn the_flows_share_the_users_wish() {
     solo.advance(end.since(solo.now));
     assert!(solo.opens.is_empty());
 }
+
+/// Each question has its answer, however many are asked at once.
+#[test]
+fn rfc3261_10_2_3_each_time_the_bindings_are_asked_for_they_are_told() {
+    let mut solo = Solo::registered();
+    let ask = |solo: &mut Solo| {
+        (0..3).for_each(|_| solo.ua.fetch_bindings(solo.now).unwrap());
+        solo.drain();
+    };
+    ask(&mut solo);
+    for _ in 0..3 {
+        let (_, request) = register(&mut solo);
+        solo.nothing_sent();
+        solo.reply(&request, 200, "", "");
+        assert!(matches!(solo.event(), Event::Bindings { outcome: Ok(_) }));
+    }
+    solo.nothing_sent();
+    ask(&mut solo);
+    register(&mut solo);
+    solo.close();
+    for _ in 0..3 {
+        assert!(matches!(solo.event(), Event::Bindings { outcome: Err(_) }));
+    }
+    assert!(solo.events.is_empty());
+}
