@@ -312,7 +312,7 @@ fn faults_name_file_line_key_and_what_is_accepted() {
         ),
         (
             format!("{HTTP}[[forward]]\nwhen = \"busy\"\nto = \"sips:b@a\"\n"),
-            "gateway.toml:6: `forward.to` is \"sips:b@a\"; accepted: a SIP URI with a user, without headers",
+            "gateway.toml:6: `forward.to` is \"sips:b@a\"; accepted: a sip URI: calls for sips URIs go on over TLS",
         ),
         (
             format!(
@@ -339,6 +339,10 @@ fn faults_name_file_line_key_and_what_is_accepted() {
         (
             format!("{HTTP}[proxy]\nleast_session_interval = 90\n"),
             "gateway.toml:5: `proxy.least_session_interval` is 90; accepted: nothing, since `proxy.session_interval` is 0",
+        ),
+        (
+            format!("{HTTP}[registrar]\nservice_route = [\"<sips:a;lr>\"]\n"),
+            "gateway.toml:5: `registrar.service_route` is \"<sips:a;lr>\"; accepted: a sips route where requests come over TLS",
         ),
         (
             format!("{HTTP}[registrar]\nservice_route = [\"sip:a;lr\"]\n"),

@@ -9,8 +9,8 @@ use std::time::{Duration, SystemTime};
 use rustls::pki_types::CertificateDer;
 use support::authority::Authority;
 use support::peers::{BALANCER, Peer, TcpPeer, WsPeer, announcement, through_balancer};
-use support::tls::{connect, is_answered, secure};
-use support::{PATIENCE, Running, start_with};
+use support::tls::{connect, is_answered, own_certificate, secure};
+use support::{PATIENCE, start_with};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
@@ -34,12 +34,6 @@ fn certificate(directory: &Path, stem: &str, names: &[&str]) -> (CertificateFile
     std::fs::write(&files.chain, made.cert.pem()).unwrap();
     std::fs::write(&files.key, made.signing_key.serialize_pem()).unwrap();
     (files, made.cert.der().clone())
-}
-
-/// The certificate that a development gateway made for itself.
-fn own_certificate(running: &Running) -> CertificateDer<'static> {
-    use rustls::pki_types::pem::PemObject as _;
-    CertificateDer::from_pem_file(running.data.path().join("development.crt")).unwrap()
 }
 
 #[tokio::test]

@@ -16,6 +16,7 @@ pub use self::id::DialogId;
 use crate::limits;
 use crate::message::{
     HeaderName, Headers, Method, NameAddr, Params, Request, Response, SessionIdentifier, SipUri, Uri, Writer,
+    is_sips,
 };
 
 /// Whether the INVITE that made the dialog has its 2xx.
@@ -72,6 +73,13 @@ pub struct Parts {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("CSeq out of order")]
 pub struct OutOfOrder;
+
+/// Whether the Contact of an answer to a request that begins a dialog must be a `sips` URI (§12.1.1).
+pub fn wants_sips(request: &Request) -> bool {
+    let first = |name| request.headers().list(name).next().and_then(NameAddr::parse);
+    let way = first(HeaderName::RecordRoute).or_else(|| first(HeaderName::Contact));
+    is_sips(request.uri()) || way.is_some_and(|address| is_sips(address.uri))
+}
 
 impl Dialog {
     /// The caller's dialog, from its INVITE and a response above 100 (§12.1.2).

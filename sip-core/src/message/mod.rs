@@ -53,6 +53,8 @@ pub use rewrite::Rewrite;
 pub use scan::scan_call_id;
 pub use session::{SessionIdentifier, Uuid};
 pub use tel::{TelUri, number_in};
-pub use uri::{Host, SipUri, Uri, escape_header, escape_param, escape_user, unescape};
+pub use uri::{
+    Host, SipUri, Uri, as_sip, as_sips, escape_header, escape_param, escape_user, is_sips, unescape,
+};
 pub use value::{CSeq, NameAddr, Via, split_list};
 pub use writer::{Writer, reason_phrase};

@@ -226,6 +226,24 @@ impl<'a> Uri<'a> {
     }
 }
 
+/// Whether a URI is of the scheme `sips`.
+pub fn is_sips(uri: &str) -> bool {
+    uri.get(..5).is_some_and(|scheme| scheme.eq_ignore_ascii_case("sips:"))
+}
+
+/// A SIP or SIPS URI as a `sip` URI, all else of it as it is: the same resource (RFC 5630 §4).
+pub fn as_sip(uri: &str) -> Cow<'_, str> {
+    if is_sips(uri) { Cow::Owned(["sip:", &uri[5..]].concat()) } else { Cow::Borrowed(uri) }
+}
+
+/// The same as a `sips` URI. What is neither stays as it is.
+pub fn as_sips(uri: &str) -> Cow<'_, str> {
+    match uri.get(..4) {
+        Some(scheme) if scheme.eq_ignore_ascii_case("sip:") => Cow::Owned(["sips:", &uri[4..]].concat()),
+        _ => Cow::Borrowed(uri),
+    }
+}
+
 impl<'a> SipUri<'a> {
     /// Whether it is the address of who wants to be nobody (RFC 3323 §4.1.1.3).
     pub fn is_nobody(&self) -> bool {

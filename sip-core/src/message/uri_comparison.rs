@@ -25,6 +25,13 @@ impl Uri<'_> {
 }
 
 impl SipUri<'_> {
+    /// The same, whichever of the schemes `sip` and `sips` each is of: RFC 5630 §4 has it that both name one resource. (§19.1.4 compares
+    /// contacts.)
+    pub fn is_same_resource(&self, other: &SipUri<'_>) -> bool {
+        let other = SipUri { secure: self.secure, ..*other };
+        self.is_equivalent(&other)
+    }
+
     /// §19.1.4. Not transitive: a parameter that one URI lacks is ignored, save the few that weigh.
     pub fn is_equivalent(&self, other: &SipUri<'_>) -> bool {
         if self == other {

@@ -17,7 +17,7 @@ use super::typed::{
 };
 use super::{
     Fault, HeaderName, Headers, Method, NameAddr, ParseError, Refused, Request, Response, Uri, Via, chars,
-    split_list,
+    is_sips, split_list,
 };
 use crate::limits;
 
@@ -93,6 +93,9 @@ pub enum Defect {
     /// `*` with another Contact, or without `Expires: 0` (§10.3 step 6).
     #[error("Wildcard Contact Needs Expires 0 And No Other Contact")]
     Wildcard,
+    /// The Request-URI is a `sips` URI and the Contact is none (§8.1.1.8, RFC 5630 §5.1.2).
+    #[error("Contact Is Not A sips URI")]
+    SipsContact,
     /// Replaces outside an INVITE (RFC 3891 §3).
     #[error("Replaces Outside INVITE")]
     ReplacesMethod,
@@ -107,13 +110,14 @@ impl Defect {
         match self {
             Self::Syntax(_) => "write the message as RFC 3261 has it",
             Self::MethodNotAllowed | Self::NotImplemented => "Allow has what may be asked of this address",
-            Self::Scheme => "the Request-URI must be a sip URI",
+            Self::Scheme => "the Request-URI must be a sip URI or a sips URI",
             Self::TooManyHops => "the way is longer than Max-Forwards; perhaps it goes in circles",
             Self::BadExtension => "leave out of Require and Proxy-Require what Unsupported has",
             Self::MediaType => "send a body of a type and coding that Accept and Accept-Encoding have",
             Self::NotAcceptable => "Accept must have a type that the answer could be of",
             Self::AddressOfRecord => "To must be a sip URI with a user part",
             Self::Wildcard => "`Contact: *` goes with Expires: 0 and no other Contact",
+            Self::SipsContact => "a request for a sips URI that begins a dialog has a sips Contact",
             Self::ReplacesMethod => "only an INVITE replaces a call",
             Self::Join => "only an INVITE joins a call, and not while it replaces another",
         }
@@ -289,8 +293,11 @@ impl Rules<'_> {
                 None if request.from_tag().is_none() => Uri::parse(request.from().uri),
                 None => return Err(missing(HeaderName::Contact)),
             };
-            if !matches!(uri, Some(Uri::Sip(_))) {
+            let Some(Uri::Sip(uri)) = uri else {
                 return Err(syntax(Fault::Malformed(HeaderName::Contact)));
+            };
+            if is_sips(request.uri()) && !uri.secure {
+                return Err(Rejection::of(400, Defect::SipsContact));
             }
         }
         if matches!(method, Method::Subscribe | Method::Notify | Method::Publish) {

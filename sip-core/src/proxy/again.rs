@@ -10,6 +10,7 @@ use bytes::Bytes;
 use super::best::Final;
 use super::context::{Branch, Context, State, TIMER_C};
 use super::shapes::Turn;
+use super::sips::may_go;
 use super::table::{ANSWERED_ELSEWHERE, Leg, Proxy};
 use crate::message::Method;
 use crate::transaction::{ClientId, ServerId};
@@ -25,6 +26,8 @@ pub(super) struct Sent {
     pub(super) method: Method,
     /// It is within a dialog.
     pub(super) within: bool,
+    /// TLS is promised on its hop.
+    pub(super) secure: bool,
 }
 
 impl Sent {
@@ -86,6 +89,7 @@ impl Proxy {
     /// The receiver is back over this hop; `None`: it is not, and its branch ends.
     pub fn again(&mut self, turn: &mut Turn<'_>, absence: Absence, hop: Option<Hop>) {
         let Absence { server, sent, trusted } = absence;
+        let hop = hop.filter(|hop| may_go(sent.secure, hop));
         let context = self.contexts.remove(&server);
         let waits = context.as_ref().is_some_and(|context| !context.is_settled());
         let client = hop.filter(|_| waits || !sent.within).and_then(|hop| sent.send(turn, hop));

@@ -1,6 +1,7 @@
 //! Request and response forwarding (§16.6, §16.7): what a message becomes on its way. Everything else of it leaves
 //! as it came, byte for byte.
 
+use alloc::borrow::Cow;
 use alloc::format;
 
 use bytes::Bytes;
@@ -12,7 +13,7 @@ use super::session_timer::Asked;
 use crate::auth::{self, Credentials};
 use crate::limits;
 use crate::message::digits::{Decimal, push_socket};
-use crate::message::{HeaderName, Headers, NameAddr, Request, Response, Rewrite, Uri};
+use crate::message::{HeaderName, Headers, NameAddr, Request, Response, Rewrite, Uri, as_sips, is_sips};
 use crate::transport::Hop;
 
 /// Max-Forwards of a request that came without (§16.6 step 3).
@@ -60,8 +61,10 @@ pub(super) fn request(request: &Request, change: &Change<'_>) -> Bytes {
     let headers = request.headers();
     let mut rewrite = Rewrite::new(headers);
     rewrite.reserve(change.record_routes.iter().map(|value| value.len()).sum::<usize>() + USUALLY_ADDED);
+    // Step 6; and step 7: what is for a `sips` URI goes on "as if the input URI were a SIPS URI".
     let strict = strict(headers, change.routes);
-    if let Some(uri) = strict.or(change.request_uri) {
+    let strict = strict.map(|uri| if is_sips(request.uri()) { as_sips(uri) } else { Cow::Borrowed(uri) });
+    if let Some(uri) = strict.as_deref().or(change.request_uri) {
         rewrite.request_uri(request, uri);
     }
     // Step 8. Said first, so that it stands above a Record-Route at the same place.

@@ -103,9 +103,9 @@ pub const fn ending(status: u16) -> Option<&'static str> {
     })
 }
 
-/// §20.43: 399, for people.
-pub fn warning(agent: &str, explanation: &str, tag: &str) -> String {
-    format!("399 {agent} {}", quote(&format!("{explanation} (trace {})", trace(tag))))
+/// §20.43: what is meant for people. `code`: 399, or one that says what this is about (RFC 5630 §5).
+pub fn warning(code: u16, agent: &str, explanation: &str, tag: &str) -> String {
+    format!("{code} {agent} {}", quote(&format!("{explanation} (trace {})", trace(tag))))
 }
 
 /// A refusal's To tag is random and in the answer already: its beginning names it.

@@ -6,6 +6,7 @@ use alloc::string::String;
 use bytes::Bytes;
 
 use super::shapes::{Target, Turn};
+use super::sips::{Copy, Secure};
 use super::{Asserted, branch, forward, record_route, targets};
 use crate::entropy::SeededEntropy;
 use crate::limits;
@@ -38,32 +39,36 @@ pub struct Stateless<'a> {
 }
 
 impl Stateless<'_> {
-    /// An ACK as it goes out. Nobody answers it.
-    pub fn ack(&self, tokens: &RouteTokens) -> Bytes {
-        self.forward(&branch::stateless(self.request, self.from, tokens), &[])
+    /// An ACK as it goes out. Nobody answers it. `None`: it may not go there.
+    pub fn ack(&self, tokens: &RouteTokens) -> Option<Bytes> {
+        let copy = Copy::of(self.request, self.routes, self.target)?;
+        Some(self.forward(&copy, &branch::stateless(self.request, self.from, tokens), &[]))
     }
 
     /// Another request as it goes out: the same for its retransmissions in all that matters (§16.11). `sender` sent it,
     /// and `back` is where its responses go.
-    pub fn request(&self, turn: &mut Turn<'_>, sender: &RouteTarget, back: &RouteTarget) -> Bytes {
+    pub fn request(&self, turn: &mut Turn<'_>, sender: &RouteTarget, back: &RouteTarget) -> Option<Bytes> {
         let Self { request, from, routes, target, .. } = *self;
+        let copy = Copy::of(request, routes, target)?;
         let token = turn.tokens.seal(back, request.call_id(), turn.now, turn.entropy);
         let via = format!("{};{BACK}={token}", branch::stateless(request, from, turn.tokens));
-        if record_route::records(request, routes) {
+        Some(if record_route::records(request, routes) {
             let call_id = request.call_id();
-            let there = record_route::value(turn, &target.receiver, call_id, &target.hop);
-            self.forward(&via, &[&there, &record_route::value(turn, sender, call_id, from)])
+            let there = record_route::value(turn, &target.receiver, call_id, &target.hop, copy.secure);
+            let secure = Secure::of(request, routes).from;
+            let back = record_route::value(turn, sender, call_id, from, secure);
+            self.forward(&copy, &via, &[&there, &back])
         } else {
-            self.forward(&via, &[])
-        }
+            self.forward(&copy, &via, &[])
+        })
     }
 
     /// `via` is our Via's branch and what follows it.
-    fn forward(&self, via: &str, record_routes: &[&str]) -> Bytes {
+    fn forward(&self, copy: &Copy<'_>, via: &str, record_routes: &[&str]) -> Bytes {
         let Self { request, routes, realm, target, asserted, .. } = *self;
         let via = &*branch::marked(via, self.alias && target.may_alias());
         let change = forward::Change {
-            request_uri: target.contact.as_deref().map(forward::request_uri),
+            request_uri: copy.uri.as_deref(),
             routes,
             path: &target.path,
             record_routes,

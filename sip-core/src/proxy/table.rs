@@ -20,7 +20,7 @@ use super::refusal::{Ended, ending, trace, warning};
 use super::shapes::{Counters, Lost, Settings, Turn, Wanted};
 use crate::entropy;
 use crate::message::typed::Contact;
-use crate::message::{HeaderName, Response, Uri, Writer, reason_phrase};
+use crate::message::{HeaderName, Response, Uri, Writer, is_sips, reason_phrase};
 use crate::time::Instant;
 use crate::transaction::{ById, ClientId, Event, ServerId};
 use crate::transport::RouteTarget;
@@ -246,7 +246,9 @@ impl Proxy {
         for contact in response.headers().typed_all::<Contact<'_>>() {
             let Ok(Contact::Address(contact)) = contact else { return false };
             let uri = contact.address.uri;
-            if !matches!(contact.address.parsed_uri(), Some(Uri::Sip(_))) {
+            // RFC 5630 §5.3: from `sips` to `sip` or the other way nobody goes but the caller.
+            let alike = is_sips(uri) == is_sips(context.inbound.request.uri());
+            if !alike || !matches!(contact.address.parsed_uri(), Some(Uri::Sip(_))) {
                 return false;
             }
             let known = |other: &SmolStr| *other == uri;
@@ -346,7 +348,7 @@ impl Proxy {
     /// The Warning of an answer that nobody behind us gave, which the log has too.
     fn explain(&mut self, turn: &Turn<'_>, context: &Context, status: u16, why: &str, tag: &str) -> String {
         let explained = format!("{}: {why}", reason_phrase(status));
-        let warning = warning(&self.settings.agent, &explained, tag);
+        let warning = warning(399, &self.settings.agent, &explained, tag);
         let request = &context.inbound.request;
         self.ended.push_back(Ended {
             peer: turn.layer.server_hop(context.inbound.server).unwrap_or(context.inbound.from),

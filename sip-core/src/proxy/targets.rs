@@ -12,6 +12,7 @@ use super::branch::{self, LoopMark};
 use super::context::{Branch, Context, State, TIMER_C, patience};
 use super::history::Diverted;
 use super::shapes::{Inbound, Target, Targets, Turn};
+use super::sips::{Copy, Secure};
 use super::table::{Leg, Proxy};
 use super::{forward, record_route};
 use crate::limits;
@@ -27,8 +28,10 @@ impl Proxy {
         let server = inbound.server;
         let request = &inbound.request;
         let records = record_route::records(request, inbound.routes);
-        let back =
-            records.then(|| record_route::value(turn, &inbound.sender, request.call_id(), &inbound.from));
+        let back = records.then(|| {
+            let secure = Secure::of(request, inbound.routes).from;
+            record_route::value(turn, &inbound.sender, request.call_id(), &inbound.from, secure)
+        });
         let mark = LoopMark::of(request, turn.tokens);
         let breadth = incoming_breadth(request, self.settings.breadth);
         let session = self.settings.session_timer.and_then(|timer| timer.asks(request));
@@ -131,13 +134,18 @@ impl Proxy {
 
     fn send(&mut self, turn: &mut Turn<'_>, context: &mut Context, target: Target, breadth: u32) -> Branch {
         let Inbound { request, routes, .. } = &context.inbound;
+        // Whoever finds targets leaves out what may not be one; here none slips through.
+        let Some(Copy { uri, secure }) = Copy::of(request, *routes, &target) else {
+            return Branch::failed(480);
+        };
+        let call_id = request.call_id();
         let there = context
             .back
             .as_ref()
-            .map(|_| record_route::value(turn, &target.receiver, request.call_id(), &target.hop));
+            .map(|_| record_route::value(turn, &target.receiver, call_id, &target.hop, secure));
         let record_routes = [there.as_deref(), context.back.as_deref()].map(Option::unwrap_or_default);
         let branch = branch::fresh(context.mark, turn.entropy);
-        let request_uri = target.contact.as_deref().map(forward::request_uri);
+        let request_uri = uri.as_deref();
         let outside = target.detours.is_some() && !target.trusted;
         let story = context.diverted.as_mut().map(|diverted| diverted.tell(request_uri, outside));
         let via = branch::marked(&branch, self.settings.alias && target.may_alias());
@@ -177,6 +185,7 @@ impl Proxy {
             branch,
             method: request.method().clone(),
             within,
+            secure,
         });
         Branch {
             client: Some(client),

@@ -6,10 +6,15 @@ use crate::message::validate::{Role, Rules};
 use crate::message::{Request, Via};
 use crate::transport::RouteTokens;
 
-/// What this proxy takes; a number, where it is not one of our domain, along a Route. `sips` would promise TLS on every hop, which no flow here can (RFC 5630 §3.1.1); in Proxy-Require
-/// there may be `privacy` (RFC 3323 §4.3).
-pub const RULES: Rules<'_> =
-    Rules { role: Role::Proxy, schemes: &["sip", "tel"], allow: "", supported: privacy::OPTION, accept: "" };
+/// What this proxy takes; a number, where it is not one of our domain, along a Route. In Proxy-Require there may be `privacy`
+/// (RFC 3323 §4.3).
+pub const RULES: Rules<'_> = Rules {
+    role: Role::Proxy,
+    schemes: &["sip", "sips", "tel"],
+    allow: "",
+    supported: privacy::OPTION,
+    accept: "",
+};
 
 /// Checks what must hold before anything is decided about a request. Its syntax was checked when it was parsed.
 pub fn validate(request: &Request, tokens: &RouteTokens) -> Result<(), Refusal> {

@@ -1,5 +1,7 @@
 //! Which contacts a request is for, and who is waited for while they are away.
 
+use alloc::boxed::Box;
+
 use smol_str::SmolStr;
 
 use super::{Binding, Instance, reach};
@@ -15,6 +17,8 @@ pub enum Contacts {
     Of(Instance),
     /// The one with this URI.
     At(SmolStr),
+    /// Those among these that a request for a `sips` URI may go to.
+    Secure(Box<Self>),
 }
 
 /// Who is waited for.
@@ -38,6 +42,29 @@ impl Contacts {
             Self::All => true,
             Self::Of(instance) => instance.has(binding),
             Self::At(uri) => binding.is_at(uri),
+            Self::Secure(among) => binding.is_secure() && among.has(binding),
+        }
+    }
+
+    /// Whether some are bound, and none of them may have what is for a `sips` URI.
+    pub fn are_insecure(&self, bindings: &[Binding], now: Instant) -> bool {
+        let Self::Secure(among) = self else { return false };
+        let mut bound = bindings.iter().filter(|b| b.expires_at > now && among.has(b)).peekable();
+        bound.peek().is_some() && !bound.any(Binding::is_secure)
+    }
+
+    /// These, for a request for a `sips` URI if it is `secure`.
+    #[must_use]
+    pub fn only(self, secure: bool) -> Self {
+        if secure { Self::Secure(self.into()) } else { self }
+    }
+
+    /// The instance whose contacts they are.
+    pub fn instance(&self) -> Option<&Instance> {
+        match self {
+            Self::Of(instance) => Some(instance),
+            Self::Secure(among) => among.instance(),
+            Self::All | Self::At(_) => None,
         }
     }
 }

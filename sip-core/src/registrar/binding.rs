@@ -7,7 +7,7 @@ use core::net::IpAddr;
 use smol_str::SmolStr;
 
 use crate::message::typed::QValue;
-use crate::message::{Host, Params, Uri, unescape};
+use crate::message::{Host, Params, Uri, is_sips, unescape};
 use crate::time::{Duration, Instant};
 use crate::transport::{Hop, Phone, RegistrationKey, Transport, is_same_instance};
 
@@ -54,13 +54,19 @@ impl Binding {
         self.expires_at > now && !self.path.is_empty()
     }
 
-    /// Whether it is this URI (§19.1.4).
+    /// Whether it is this URI (§19.1.4). A `sips` Contact is the corresponding `sip` URI as well (RFC 5630 §5.1.1.1); of the
+    /// other way round [`Contacts::Secure`](super::Contacts::Secure) takes care.
     pub fn is_at(&self, uri: &str) -> bool {
         self.contact == uri
             || match (Uri::parse(uri), Uri::parse(&self.contact)) {
-                (Some(Uri::Sip(uri)), Some(Uri::Sip(contact))) => contact.is_equivalent(&uri),
+                (Some(Uri::Sip(uri)), Some(Uri::Sip(contact))) => contact.is_same_resource(&uri),
                 _ => false,
             }
+    }
+
+    /// Whether requests for `sips` URIs may go to it (RFC 5630 §5.3).
+    pub fn is_secure(&self) -> bool {
+        is_sips(&self.contact)
     }
 
     /// Whether the contact's address is another than the one it is reached at: that of a user agent behind a NAT.

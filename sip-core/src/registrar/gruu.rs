@@ -13,7 +13,7 @@ use smol_str::SmolStr;
 use super::Binding;
 use crate::entropy::Entropy;
 use crate::message::typed::Gruu;
-use crate::message::{SipUri, escape_param};
+use crate::message::{SipUri, as_sips, escape_param};
 use crate::transport::{Seals, is_same_instance};
 
 /// What the user part of a temporary GRUU begins with. What follows is sealed.
@@ -44,12 +44,14 @@ impl Gruus {
         Self { domain, seals }
     }
 
-    /// The public GRUU of an instance (§5.4): the address-of-record and `gr`.
-    pub fn public(&self, aor: &str, urn: &str) -> String {
+    /// The public GRUU of an instance (§5.4): the address-of-record and `gr`; of a `sips` Contact the `sips` version (RFC 5630 §5.2.1).
+    pub fn public(&self, binding: &Binding, urn: &str) -> String {
+        let aor = &*binding.key.aor;
+        let aor = if binding.is_secure() { as_sips(aor) } else { aor.into() };
         format!("{aor};gr={}", escape_param(urn))
     }
 
-    /// A new temporary GRUU of an instance.
+    /// A new temporary GRUU of an instance; likewise.
     pub fn temporary(&self, binding: &Binding, urn: &str, entropy: &mut dyn Entropy) -> String {
         let sealed = self.seals.seal(BOUND, entropy, |plain| {
             plain.extend_from_slice(&hash(&binding.call_id));
@@ -59,7 +61,8 @@ impl Gruus {
             plain.push(0);
             plain.extend_from_slice(urn.as_bytes());
         });
-        format!("sip:{PREFIX}{sealed}@{};gr", self.domain)
+        let scheme = if binding.is_secure() { "sips" } else { "sip" };
+        format!("{scheme}:{PREFIX}{sealed}@{};gr", self.domain)
     }
 
     /// The address-of-record and the instance that `uri` names, which is one of our domain; `aor` is what it is without

@@ -12,14 +12,14 @@ use super::{BindingUpdate, Change, ContactUpdate};
 use crate::limits;
 use crate::message::typed::{Contact, ContactAddress, Path};
 use crate::message::validate::{Rejection, Role, Rules};
-use crate::message::{HeaderName, Host, Request, SipUri, Uri, unquote};
+use crate::message::{HeaderName, Host, Request, SipUri, Uri, is_sips, unquote};
 use crate::time::Duration;
 use crate::transport::Hop;
 
 /// What the registrar takes.
 pub const RULES: Rules<'_> = Rules {
     role: Role::Registrar,
-    schemes: &["sip"],
+    schemes: &["sip", "sips"],
     allow: "OPTIONS, REGISTER",
     supported: "gruu, outbound, path",
     accept: "",
@@ -69,6 +69,9 @@ pub enum Refusal {
     /// A Contact is the address-of-record itself, or a GRUU of it: a loop (RFC 5627 §5.1).
     #[error("Contact Is The Address Itself")]
     OwnAddress,
+    /// A Contact to bind is a `sips` URI, and the Request-URI, another Contact or a Path is none (RFC 5630 §5.2); or it came without TLS.
+    #[error("Bad Request (sips Contact Without sips Request-URI, Contacts, Path Or TLS)")]
+    NotSecureThroughout,
     /// Path of more than [`limits::PATH_BYTES`].
     #[error("Path Too Long")]
     PathTooLong,
@@ -86,7 +89,7 @@ impl Refusal {
         match self {
             Self::Invalid(rejection) => rejection.status,
             Self::ContactScheme | Self::ContactTooLong | Self::TooManyContacts | Self::SharedFlow => 400,
-            Self::PathTooLong => 400,
+            Self::PathTooLong | Self::NotSecureThroughout => 400,
             Self::OwnAddress => 403,
             Self::NotFirstHop => 439,
             Self::TooBrief { .. } => 423,
@@ -97,12 +100,15 @@ impl Refusal {
     pub const fn advice(&self) -> &'static str {
         match self {
             Self::Invalid(rejection) => rejection.defect.advice(),
-            Self::ContactScheme => "Contact must be a sip URI",
+            Self::ContactScheme => "Contact must be a sip URI or a sips URI",
             Self::ContactTooLong => "a Contact has 4,096 bytes at most",
             Self::TooManyContacts => "a REGISTER has ten Contacts at most",
             Self::SharedFlow => "register each Contact with a reg-id in a REGISTER of its own",
             Self::NotFirstHop => "register over a connection of your own, or leave out reg-id",
             Self::OwnAddress => "Contact must be where you are, not the address that you register",
+            Self::NotSecureThroughout => {
+                "with a sips Contact the Request-URI, all Contacts and all Paths are sips URIs, and TLS is below; or register a sip Contact"
+            }
             Self::PathTooLong => "the proxies on the way write too many Paths",
             Self::TooBrief { .. } => "ask for no less than Min-Expires",
         }
@@ -123,6 +129,7 @@ impl Refusal {
 pub fn read(request: &Request, aor: SmolStr, from: Hop, bounds: &Bounds) -> Result<BindingUpdate, Refusal> {
     let mut change = change(request, RULES.register(request)?, &aor, bounds)?;
     if let Change::Contacts(contacts) = &mut change {
+        secure(request, contacts, &from)?;
         outbound(request, contacts, &aor)?;
     }
     let path = path(request)?;
@@ -169,6 +176,22 @@ fn path(request: &Request) -> Result<SmolStr, Refusal> {
         let _ = write!(path, "{separator}{}", *value);
     }
     if path.len() > limits::PATH_BYTES { Err(Refusal::PathTooLong) } else { Ok(path.into()) }
+}
+
+/// RFC 5630 §5.2: "all the appropriate URIs are of the SIPS scheme; otherwise, there could be an inadvertent binding of a secure resource
+/// (SIPS) to an unsecured one".
+fn secure(request: &Request, contacts: &[ContactUpdate], from: &Hop) -> Result<(), Refusal> {
+    let binds = |contact: &&ContactUpdate| !contact.expires.is_zero();
+    if !contacts.iter().filter(binds).any(|contact| is_sips(&contact.contact)) {
+        return Ok(());
+    }
+    let paths = request.headers().typed_all::<Path<'_>>();
+    let mut paths = paths.map(|path| path.is_ok_and(|path| is_sips(path.uri)));
+    let throughout = is_sips(request.uri())
+        && from.transport.is_secure()
+        && contacts.iter().filter(binds).all(|contact| is_sips(&contact.contact))
+        && paths.all(|is_sips| is_sips);
+    if throughout { Ok(()) } else { Err(Refusal::NotSecureThroughout) }
 }
 
 /// RFC 5626 §6: the user agent's first hop, whose Path is the last, keeps the flow to it.
@@ -259,7 +282,7 @@ fn is_own_address(contact: &SipUri<'_>, aor: &str) -> bool {
     let at = aor.bytes().rposition(|byte| byte == b'@');
     let host = at.and_then(|at| Host::parse(&aor[at + 1..]));
     host.is_some_and(|host| host.matches(contact.host))
-        && matches!(Uri::parse(aor), Some(Uri::Sip(aor)) if contact.is_equivalent(&aor))
+        && matches!(Uri::parse(aor), Some(Uri::Sip(aor)) if contact.is_same_resource(&aor))
 }
 
 /// `delta-seconds`; what does not fit is as long as can be said (§20.19).

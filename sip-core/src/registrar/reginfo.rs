@@ -150,7 +150,7 @@ impl Report<'_> {
         let unknown = params.iter().filter(|(name, _)| !name.eq_ignore_ascii_case("q"));
         let mut gruus = Vec::new();
         if let Some(urn) = binding.instance().filter(|_| active) {
-            let public = self.gruus.public(&binding.key.aor, &urn);
+            let public = self.gruus.public(binding, &urn);
             gruus.push(Element::new(GRUU_NAMESPACE, "pub-gruu").with("uri", public));
             if self.own {
                 let temporary = self.gruus.temporary(binding, &urn, entropy);

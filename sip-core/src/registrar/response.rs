@@ -69,7 +69,7 @@ pub fn accept(
         // RFC 5627 §5.2.
         let gruus = match gruu.then(|| binding.instance()).flatten() {
             Some(urn) => {
-                let public = answer.gruus.public(&binding.key.aor, &urn);
+                let public = answer.gruus.public(binding, &urn);
                 let temporary = answer.gruus.temporary(binding, &urn, entropy);
                 format!(";pub-gruu=\"{public}\";temp-gruu=\"{temporary}\"")
             }

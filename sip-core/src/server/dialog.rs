@@ -13,7 +13,7 @@ use super::questions::{Arrival, Pending};
 use super::rule::Rule;
 use super::{Question, Server, Wait};
 use crate::message::{HeaderName, Method, Uri};
-use crate::proxy::{Absence, Lost, Sender, Target};
+use crate::proxy::{Absence, Lost, Secure, Sender, Target};
 use crate::registrar::{Binding, Instance};
 use crate::time::Instant;
 use crate::transaction::ServerId;
@@ -144,6 +144,10 @@ impl Server {
 
     /// Sends on what is within a dialog.
     fn deliver(&mut self, now: Instant, arrival: &Arrival, sender: RouteTarget, target: Target) {
+        // It came back over another transport than the dialog was promised.
+        if Secure::of(&arrival.request, TOKENS).to && !target.hop.transport.is_secure() {
+            return self.refuse(now, arrival, Rule::SipsNotAllowed.into());
+        }
         if arrival.server.is_none() {
             return self.forward_stateless(now, arrival, &sender, TOKENS, &target);
         }
@@ -215,6 +219,7 @@ impl Server {
         let old = self.layer.server_hop(server);
         if let (Some(hop), Some(old)) = (hop, old)
             && hop.flow != old.flow
+            && (hop.transport.is_secure() || !self.is_secure(server))
         {
             self.layer.set_server_hop(server, hop);
         }

@@ -10,7 +10,7 @@ use super::rule::Rule;
 use super::{Answer, Mode, Question, QuestionId, Server};
 use crate::message::validate::{Defect, Rejection};
 use crate::message::{Method, Refused, Request, Writer, reason_phrase};
-use crate::proxy::{self, Path, Refusal};
+use crate::proxy::{self, Path, Refusal, Secure};
 use crate::time::{Duration, Instant};
 use crate::transaction::ServerId;
 use crate::transport::{Transport, via};
@@ -46,7 +46,15 @@ impl Server {
         if let Err(refusal) = proxy::validate(&arrival.request, &self.tokens) {
             return self.refuse(now, &arrival, refusal.into());
         }
-        match self.path(&arrival, now) {
+        let path = self.path(&arrival, now);
+        // §26.2.2: "each hop over which the request is forwarded … must be secured with TLS", and this one was not.
+        if let Ok(path) = &path
+            && !arrival.from.transport.is_secure()
+            && Secure::of(&arrival.request, path.routes()).from
+        {
+            return self.refuse(now, &arrival, Rule::SipsInsecure.into());
+        }
+        match path {
             // An OPTIONS at its last hop is answered only when its sender is known, which here takes forwarding.
             Ok(Path::Dialog { .. }) if arrival.request.max_forwards() == Some(0) => {
                 self.refuse(now, &arrival, Rejection::of(483, Defect::TooManyHops).into());
@@ -186,7 +194,7 @@ impl Server {
             (Pending::Caller { server }, Answer::Reachable(hop)) => self.caller_back(server, hop),
             (Pending::Extend { server, q, diverted }, Answer::Bindings(bindings)) => match diverted {
                 Some(uri) => self.diverted_to(now, server, q, uri, bindings),
-                None => self.extend(now, server, q, &bindings.unwrap_or_default(), None),
+                None => self.extend(now, server, q, bindings.unwrap_or_default(), None),
             },
             (Pending::Join { server, q, key }, Answer::Reachable(Some(_))) => {
                 self.look_for(now, server, q, key);
@@ -231,7 +239,7 @@ impl Server {
             Pending::Again(absence) => self.again(now, *absence, None),
             Pending::Away { sought, .. } => self.callee_away(now, sought),
             Pending::Back { .. } => self.counters.stray_responses += 1,
-            Pending::Extend { server, q, .. } => self.extend(now, server, q, &[], None),
+            Pending::Extend { server, q, .. } => self.extend(now, server, q, Vec::new(), None),
             Pending::Join { server, .. } | Pending::Joined { server, .. } => {
                 self.join(now, server, Vec::new());
             }

@@ -136,8 +136,9 @@ impl Server {
         key: &RegistrationKey,
         mut bindings: Vec<Binding>,
     ) {
-        bindings.retain(|binding| binding.key.is_of_same_agent(key));
-        let mut found = lookup::targets(&bindings, &Contacts::All, now);
+        let contacts = Contacts::All.only(self.is_secure(server));
+        bindings.retain(|binding| binding.key.is_of_same_agent(key) && contacts.has(binding));
+        let mut found = lookup::targets(&bindings, &contacts, now);
         found.iter_mut().for_each(|target| target.q = target.q.min(q));
         self.join(now, server, found);
     }

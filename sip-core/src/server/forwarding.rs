@@ -89,7 +89,7 @@ impl Server {
             return self.seek(now, Errand::Extend { server, q, goal }, uris);
         };
         let diverter = self.domain.aor(&parsed, local).and_then(|aor| self.forwarding.at(&aor));
-        self.extend(now, server, q, &bindings, diverter);
+        self.extend(now, server, q, bindings, diverter);
     }
 
     /// A call was forwarded to another domain: no open relay, whoever calls.

@@ -13,7 +13,7 @@ use super::rule::Rule;
 use super::{Mode, Question, Server, Wait, stray};
 use crate::limits;
 use crate::message::typed::QValue;
-use crate::message::{HeaderName, Method, NameAddr, Uri};
+use crate::message::{HeaderName, Method, NameAddr, Uri, is_sips};
 use crate::proxy::{Diverter, Inbound, Target, Targets, Wanted};
 use crate::registrar::{Binding, Contacts, Instance, Origin};
 use crate::time::Instant;
@@ -32,7 +32,7 @@ impl Server {
     ) {
         let sender = arrival.sender(username);
         let diverter = self.forwarding.of(&aor, &arrival).filter(|_| instance.is_none());
-        let contacts = instance.map_or(Contacts::All, Contacts::Of);
+        let contacts = self.for_request(&arrival, instance.map_or(Contacts::All, Contacts::Of));
         let aim = Aim::Address;
         let sought = Sought { arrival, sender, contacts, routes, until: None, aim, diverter };
         self.ask_or_refuse(now, self.soon(now), Question::Lookup { aor }, Pending::Lookup(sought));
@@ -48,7 +48,7 @@ impl Server {
         routes: usize,
     ) {
         let (aim, diverter) = (Aim::Stray, None);
-        let contacts = Contacts::At(arrival.request.uri().into());
+        let contacts = self.for_request(&arrival, Contacts::At(arrival.request.uri().into()));
         let sought = Sought { arrival, sender, contacts, routes, until: None, aim, diverter };
         self.ask_or_refuse(now, self.soon(now), Question::Lookup { aor }, Pending::Lookup(sought));
     }
@@ -63,8 +63,20 @@ impl Server {
     ) {
         let uri: SmolStr = arrival.request.uri().into();
         let (contacts, aim, diverter) = (Contacts::At(uri.clone()), Aim::Contact, None);
+        let contacts = self.for_request(&arrival, contacts);
         let sought = Sought { arrival, sender, contacts, routes, until: None, aim, diverter };
         self.ask_or_refuse(now, self.soon(now), Question::Contact { uri }, Pending::Lookup(sought));
+    }
+
+    /// RFC 5630 §5.3: a request for a `sips` URI goes to `sips` Contacts alone. A redirection names all of them (§5.4), and its caller
+    /// decides.
+    fn for_request(&self, arrival: &Arrival, contacts: Contacts) -> Contacts {
+        contacts.only(self.config.routing.mode != Mode::Redirect && is_sips(arrival.request.uri()))
+    }
+
+    /// Whether a request on its way is for a `sips` URI.
+    pub(super) fn is_secure(&self, server: ServerId) -> bool {
+        self.layer.server_origin(server).is_some_and(|origin| origin.is_secure())
     }
 
     pub(super) fn found(&mut self, now: Instant, sought: Sought, bindings: Option<Vec<Binding>>) {
@@ -78,10 +90,16 @@ impl Server {
             }
         };
         // RFC 5627 §5.1: "will be rejected by the domain with a 404".
-        if let Contacts::Of(instance) = &sought.contacts
-            && !instance.is_valid(&bindings)
-        {
+        if sought.contacts.instance().is_some_and(|instance| !instance.is_valid(&bindings)) {
             return self.refuse(now, &sought.arrival, Rule::GruuEnded.into());
+        }
+        // RFC 5630 §5.3: "the proxy MUST reject it with a 480". What only looks like a contact of ours may be another's.
+        if sought.aim != Aim::Contact && sought.contacts.are_insecure(&bindings, now) {
+            if sought.diverter.is_none() {
+                return self.refuse(now, &sought.arrival, Rule::SipsNotAllowed.into());
+            }
+            self.trying(now, &sought.arrival);
+            return self.forward_absent(now, sought);
         }
         bindings.retain(|binding| sought.contacts.has(binding));
         if sought.aim == Aim::Contact
@@ -107,7 +125,7 @@ impl Server {
         }
         match (self.config.routing.mode, arrival.server) {
             // RFC 5627 §6.1: "a request sent to a GRUU SHOULD NOT be redirected".
-            (Mode::Redirect, _) if !matches!(contacts, Contacts::Of(_)) => {
+            (Mode::Redirect, _) if contacts.instance().is_none() => {
                 return self.redirect(now, &arrival, &targets);
             }
             (_, None) => {
@@ -253,11 +271,12 @@ impl Server {
         now: Instant,
         server: ServerId,
         q: QValue,
-        bindings: &[Binding],
+        mut bindings: Vec<Binding>,
         diverter: Option<Box<Diverter>>,
     ) {
-        let found = targets(bindings, &Contacts::All, now);
-        let behind = behind(bindings, &Contacts::All, now);
+        let contacts = Contacts::All.only(self.is_secure(server));
+        bindings.retain(|binding| contacts.has(binding));
+        let (found, behind) = (targets(&bindings, &contacts, now), behind(&bindings, &contacts, now));
         self.extend_by(now, server, q, Targets { found, sought: behind.len(), diverter });
         self.join_later(now, server, q, behind);
     }
@@ -274,7 +293,7 @@ impl Server {
 /// anew, or is in another network, and is where it was heard of last (RFC 5627 §6.1); unless its contacts have weights that say which
 /// comes first. What a GRUU leads to is one instance.
 pub(super) fn targets(bindings: &[Binding], contacts: &Contacts, now: Instant) -> Vec<Target> {
-    let one = matches!(contacts, Contacts::Of(_));
+    let one = contacts.instance().is_some();
     // It is away: the branch fails at once, the others ring.
     let there = bindings.iter().filter(|b| b.expires_at > now && b.hop.is_some());
     let mut chosen: Vec<(&Binding, Target)> = Vec::new();
@@ -303,7 +322,7 @@ fn behind(bindings: &[Binding], contacts: &Contacts, now: Instant) -> Vec<Regist
     for binding in bindings.iter().filter(|b| b.hop.is_none() && b.has_way(now)) {
         let mut there = bindings.iter().filter(|b| b.hop.is_some() && b.expires_at > now);
         // One of a GRUU's contacts is its instance.
-        let one = matches!(contacts, Contacts::Of(_));
+        let one = contacts.instance().is_some();
         let same = |other: &RegistrationKey| one || other.is_of_same_agent(&binding.key);
         if !there.any(|other| same(&other.key)) && !behind.iter().any(same) {
             behind.push(binding.key.clone());

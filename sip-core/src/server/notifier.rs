@@ -18,11 +18,13 @@ use super::rule::Rule;
 use super::subscriptions::Subscription;
 use super::{Mode, Output, Question, Server, Wait, WatchId};
 use crate::body::reginfo::{ContactEvent, RegInfo};
-use crate::dialog::Dialog;
+use crate::dialog::{self, Dialog};
 use crate::events::{self, EventName, LEAST_LIFETIME, Notifier, Package, Reason, TooBrief};
 use crate::message::typed::Event as EventField;
 use crate::message::validate::{Role, Rules};
-use crate::message::{HeaderName, Method, NameAddr, Request, SessionIdentifier, Uuid, Writer, reason_phrase};
+use crate::message::{
+    HeaderName, Method, NameAddr, Request, SessionIdentifier, Uuid, Writer, is_sips, reason_phrase,
+};
 use crate::registrar::{self, Ended, Report};
 use crate::time::{Duration, Instant};
 use crate::transaction::Event;
@@ -195,7 +197,7 @@ impl Server {
         let request = &arrival.request;
         let mut writer = Writer::response(request, 200, reason_phrase(200), tag)
             .copy(request.headers(), HeaderName::RecordRoute)
-            .header(HeaderName::Contact, self.contact(&arrival.from))
+            .header(HeaderName::Contact, self.contact(&arrival.from, dialog::wants_sips(request)))
             .header(HeaderName::Expires, expires.as_secs())
             .header(HeaderName::AllowEvents, ALLOW_EVENTS);
         if let Some(name) = &self.config.server {
@@ -208,11 +210,14 @@ impl Server {
 
     /// Where requests within a subscription come to. A page sends over its connection whatever this says, and what TLS verifies is
     /// the domain; others come to the address that they know.
-    fn contact(&self, hop: &Hop) -> String {
+    /// `secure`: §12.1.1, "the Contact header field in the response MUST be a SIPS URI".
+    fn contact(&self, hop: &Hop, secure: bool) -> String {
         let transport = hop.transport.uri_token();
         let (domain, port) = (&self.config.domain, hop.local.port());
         match hop.transport {
+            Transport::Wss if secure => format!("<sips:{domain};transport={transport}>"),
             Transport::Ws | Transport::Wss => format!("<sip:{domain};transport={transport}>"),
+            Transport::Tls if secure => format!("<sips:{domain}:{port}>"),
             Transport::Tls => format!("<sip:{domain}:{port};transport={transport}>"),
             _ if hop.local.ip().is_unspecified() => format!("<sip:{domain}:{port};transport={transport}>"),
             Transport::Udp | Transport::Tcp => format!("<sip:{};transport={transport}>", hop.local),
@@ -293,6 +298,11 @@ impl Server {
     pub(super) fn watcher_reached(&mut self, now: Instant, id: WatchId, hop: Option<Hop>) {
         let Some(hop) = hop else { return self.unsubscribe(id, true) };
         let Some(found) = self.subscriptions.get_mut(id) else { return };
+        // §8.1.2: a `sips` URI is reached over TLS or not at all.
+        if found.machine.dialog_mut().is_some_and(|dialog| is_promised(dialog)) && !hop.transport.is_secure()
+        {
+            return self.unsubscribe(id, true);
+        }
         // What changes from now on is in the answer, or told after it.
         found.changed = false;
         let (hold, until) = if found.machine.is_terminated() {
@@ -309,7 +319,9 @@ impl Server {
 
     /// What is there now is known: it is told.
     pub(super) fn tell(&mut self, now: Instant, id: WatchId, hop: Hop, answer: Result<Watched, WatchError>) {
-        let contact = self.contact(&hop);
+        let dialog = self.subscriptions.get_mut(id).and_then(|found| found.machine.dialog_mut());
+        let promised = dialog.is_some_and(|dialog| is_promised(dialog));
+        let contact = self.contact(&hop, promised);
         let branch = entropy::token(&mut *self.entropy, 80);
         let Some(found) = self.subscriptions.get_mut(id) else { return };
         found.busy = false;
@@ -454,6 +466,11 @@ fn printed(document: &mut RegInfo) -> (String, u64) {
 fn next_hop(dialog: &Dialog) -> SmolStr {
     let route = dialog.routes().next().and_then(NameAddr::parse);
     route.map_or_else(|| dialog.target().into(), |route| route.uri.into())
+}
+
+/// Whether it is a `sips` URI that a request within the dialog is for, or goes along.
+fn is_promised(dialog: &Dialog) -> bool {
+    is_sips(dialog.target()) || is_sips(&next_hop(dialog))
 }
 
 impl WatchError {

@@ -14,8 +14,8 @@ use super::{Health, Output, Question, Server, Source};
 use crate::entropy::{Entropy, SeededEntropy};
 use crate::limits;
 use crate::message::typed::{QValue, Route};
-use crate::message::{Host, Request, Uri, Via, escape_user, unescape};
-use crate::proxy::{self, Asserted, Detours, Ended, Failure, Target, Targets};
+use crate::message::{Host, Request, SipUri, Uri, Via, as_sips, escape_user, is_sips, unescape};
+use crate::proxy::{self, Asserted, Detours, Ended, Failure, Secure, Target, Targets};
 use crate::time::Instant;
 use crate::transaction::ServerId;
 use crate::transport::target::{Located, Nowhere, Records, Search, Way, for_length, locate};
@@ -147,7 +147,12 @@ impl Server {
     fn seek_next(&mut self, now: Instant, mut quest: Box<Quest>) {
         while let Some(uri) = quest.uris.pop_front() {
             let located = match Uri::parse(&uri) {
-                Some(Uri::Sip(uri)) => locate(&uri, self.config.transports),
+                // §16.6 step 7: "as if the input URI were a SIPS URI". How a peer is reached says the configuration.
+                Some(Uri::Sip(uri)) => {
+                    let secure =
+                        uri.secure || (!quest.errand.is_configured() && self.is_promised(&quest.errand));
+                    locate(&SipUri { secure, ..uri }, self.config.transports)
+                }
                 _ => Located::Nowhere(Nowhere::Transport),
             };
             match located {
@@ -206,21 +211,20 @@ impl Server {
         let Quest { errand, mut ways, nowhere, .. } = quest;
         ways.truncate(limits::TARGETS);
         // Those that the configuration names are as they are.
-        let (length, known, configured) = match &errand {
-            Errand::Forward(departure) => {
-                (departure.arrival.request.bytes().len(), departure.known.as_ref(), departure.configured)
-            }
-            Errand::Extend { server, goal, .. } => {
+        let configured = errand.is_configured();
+        let (length, known) = match &errand {
+            Errand::Forward(departure) => (departure.arrival.request.bytes().len(), departure.known.as_ref()),
+            Errand::Extend { server, .. } => {
                 let request = self.layer.server_request(*server);
-                (request.map_or(0, |request| request.bytes().len()), None, goal.configured)
+                (request.map_or(0, |request| request.bytes().len()), None)
             }
-            // Whoever sent the request has written its Via.
-            Errand::Caller { .. } => (0, None, false),
-            Errand::Notify { known, .. } => (0, Some(known), false),
-            Errand::Edge(_) => (0, None, false),
-            _ => (0, None, true),
+            Errand::Notify { known, .. } => (0, Some(known)),
+            _ => (0, None),
         };
-        let some = !ways.is_empty();
+        let (some, promised) = (!ways.is_empty(), self.is_promised(&errand));
+        let may_go = |way: &Way| !promised || way.transport.is_secure();
+        ways.retain(may_go);
+        let none_may = some && ways.is_empty();
         for way in &mut ways {
             // Whoever it was verified to be when the dialog began, it is still.
             let same = |known: &&Way| {
@@ -238,11 +242,13 @@ impl Server {
             });
         }
         ways.retain(|way| !way.addresses.is_empty());
-        if let (true, Some(known)) = (ways.is_empty(), known) {
+        if let (true, Some(known)) = (ways.is_empty(), known.filter(|known| may_go(known))) {
             ways.push(known.clone());
         }
         if ways.is_empty() {
-            let reply = if some {
+            let reply = if none_may || (promised && (known.is_some() || nowhere == Nowhere::Transport)) {
+                Rule::SipsNotAllowed.into()
+            } else if some {
                 self.counters.hops_forbidden += 1;
                 Rule::HopForbidden.into()
             } else {
@@ -262,6 +268,17 @@ impl Server {
             && let Pending::Connect(errand, _) = *pending
         {
             self.overwhelmed(now, errand);
+        }
+    }
+
+    /// Whether TLS is promised on the hop that is looked for.
+    fn is_promised(&self, errand: &Errand) -> bool {
+        match errand {
+            Errand::Forward(departure) => Secure::of(&departure.arrival.request, departure.routes).to,
+            Errand::Retry(retry) => self.is_secure(retry.server),
+            Errand::Extend { server, .. } => self.is_secure(*server),
+            // What is told of this hop's transport says more: responses go back as their request came, NOTIFYs see to it.
+            Errand::Caller { .. } | Errand::Notify { .. } | Errand::Probe { .. } | Errand::Edge(_) => false,
         }
     }
 
@@ -297,9 +314,14 @@ impl Server {
         hop: Hop,
     ) {
         let Way { domain, .. } = ways.remove(at);
+        let secure = match &errand {
+            Errand::Forward(departure) => is_sips(departure.arrival.request.uri()),
+            errand => self.is_promised(errand),
+        };
         let trusted = self.config.trusts(hop.remote.ip(), &domain);
         let target = |user: Option<SmolStr>, contact: Option<SmolStr>, onward: bool| {
             let uri = user.as_ref().map(|user| in_domain(user, &domain)).or_else(|| contact.clone());
+            let uri = uri.map(|uri| if secure { as_sips(&uri).into() } else { uri });
             let Hop { transport, remote, .. } = hop;
             let receiver = RouteTarget::Peer { transport, remote, domain: domain.clone(), onward };
             let detours = Detours { hop, ways, user, contact, onward };

@@ -282,6 +282,17 @@ impl Errand {
             _ => None,
         }
     }
+
+    /// Whether the configuration names where it goes: any address will do.
+    pub(super) const fn is_configured(&self) -> bool {
+        match self {
+            Self::Forward(departure) => departure.configured,
+            Self::Extend { goal, .. } => goal.configured,
+            // Whoever sent the request has written its Via; a Path, and a watcher's Contact, are others' words as well.
+            Self::Caller { .. } | Self::Notify { .. } | Self::Edge(_) => false,
+            Self::Retry(_) | Self::Probe { .. } => true,
+        }
+    }
 }
 
 /// Everything that waits.

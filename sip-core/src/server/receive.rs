@@ -61,7 +61,7 @@ impl Server {
                 let tag = self.fresh_tag();
                 let (explained, advice) = (rejection.to_string(), rejection.defect.advice());
                 let explained = format!("{explained}: {advice}");
-                let warning = proxy::warning(&self.config.domain, &explained, &tag);
+                let warning = proxy::warning(399, &self.config.domain, &explained, &tag);
                 let top = headers.list(HeaderName::Via).next();
                 let back = top.and_then(Via::parse).map_or(from, |via| via::response_hop(&from, &via));
                 let stamped = top.and_then(|via| via::stamped(via, &from));
@@ -205,6 +205,10 @@ fn is_senders_own(
     let (Some(hop), Some(first)) = (layer.server_hop(first), layer.server_origin(first)) else {
         return true;
     };
+    // What is for a `sips` URI does not come again without TLS, nor is it answered there.
+    if first.is_secure() && !from.transport.is_secure() {
+        return false;
+    }
     // A NAT may have given a phone another port since.
     if hop.flow == from.flow && hop.remote.ip() == from.remote.ip() {
         return true;

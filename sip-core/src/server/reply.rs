@@ -25,6 +25,8 @@ pub(super) struct Reply {
     fields: Vec<(HeaderName, Cow<'static, str>)>,
     /// What to change, where there is something.
     advice: Cow<'static, str>,
+    /// The code of its Warning (§20.43).
+    warning: u16,
 }
 
 impl Reply {
@@ -36,7 +38,9 @@ impl Reply {
     }
 
     const fn because(status: u16, reason: &'static str, advice: &'static str) -> Self {
-        Self { status, reason: Cow::Borrowed(reason), fields: Vec::new(), advice: Cow::Borrowed(advice) }
+        let (reason, advice) = (Cow::Borrowed(reason), Cow::Borrowed(advice));
+        // 399: for people.
+        Self { status, reason, fields: Vec::new(), advice, warning: 399 }
     }
 
     /// With a reason phrase made for the occasion.
@@ -82,7 +86,8 @@ impl Reply {
 
 impl From<Rule> for Reply {
     fn from(rule: Rule) -> Self {
-        let reply = Self::because(rule.status(), rule.reason(), rule.advice());
+        let warning = rule.warning();
+        let reply = Self { warning, ..Self::because(rule.status(), rule.reason(), rule.advice()) };
         if rule.is_passing() { reply.later() } else { reply }
     }
 }
@@ -165,9 +170,8 @@ impl Server {
     }
 
     fn write(&self, request: &Request, reply: Reply, tag: String) -> Writer {
-        // §20.43: 399, for people.
-        let warning =
-            reply.explains().then(|| proxy::warning(&self.config.domain, &explanation(&reply), &tag));
+        let explain = || proxy::warning(reply.warning, &self.config.domain, &explanation(&reply), &tag);
+        let warning = reply.explains().then(explain);
         let tag = (reply.status != 100).then_some(tag);
         let mut writer = Writer::response(request, reply.status, &reply.reason, tag.as_deref());
         for (name, value) in reply.fields {

@@ -35,6 +35,14 @@ macro_rules! rules {
                 }
             }
 
+            /// The code of its Warning (§20.43): 399, for people, but where RFC 5630 §5.3 has one.
+            pub const fn warning(self) -> u16 {
+                match self {
+                    Self::SipsNotAllowed => 380,
+                    _ => 399,
+                }
+            }
+
             /// Whether the same may pass a little later.
             pub const fn is_passing(self) -> bool {
                 match self {
@@ -53,6 +61,9 @@ rules! {
     /// Credentials that were made for another request (RFC 7616 §3.4.6).
     DigestForAnotherUri 400 "Bad Request (Digest For Another URI)"
         "the digest's uri must be the Request-URI",
+    /// A `sips` URI, and no TLS below (§26.2.2).
+    SipsInsecure 400 "Bad Request (sips Without TLS)"
+        "a request for a sips URI, or along a sips Route, comes over TLS or a secure WebSocket",
     /// Neither our domain nor one that its sender may reach.
     NotServed 403 "Domain Not Served Here"
         "for other domains From must be of ours, and [outbound] to, a [[peer]] or a [[route]] lead there",
@@ -103,7 +114,7 @@ rules! {
         "Accept must have application/reginfo+xml",
     /// A scheme that nothing here leads to.
     Scheme 416 "Unsupported URI Scheme"
-        "the Request-URI must be a sip URI or a tel URI",
+        "the Request-URI must be a sip URI, a sips URI or a tel URI",
     /// RFC 4028 §8.1.
     SessionInterval 422 "Session Interval Too Small"
         "ask again with the Min-SE of this answer",
@@ -113,6 +124,9 @@ rules! {
     /// Nobody is registered.
     NotRegistered 480 "Callee Not Registered"
         "the callee is not there; see `trapezoid_bindings`, or have [[forward]] send its calls elsewhere",
+    /// A `sips` URI, and nothing but a `sip` URI or a hop without TLS leads on (RFC 5630 §5.3).
+    SipsNotAllowed 480 "SIPS Not Allowed"
+        "no TLS leads there: the callee has to register a sips Contact over TLS, a [[peer]] to have a sips URI; or call the sip URI",
     /// All that is registered is away.
     Away 480 (later) "Callee Is Away"
         "its connection is lost and was not back within 5 s; try again",

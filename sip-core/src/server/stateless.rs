@@ -4,6 +4,7 @@ use bytes::Bytes;
 
 use super::lookup::side;
 use super::questions::{Arrival, Pending};
+use super::rule::Rule;
 use super::{Question, Server, Wait};
 use crate::proxy::{Stateless, Target, Turn};
 use crate::time::Instant;
@@ -27,11 +28,16 @@ impl Server {
         let message = if arrival.is_ack() {
             what.ack(tokens)
         } else {
-            counters.forwarded += 1;
             let mut turn = Turn { now, layer, entropy: &mut **entropy, tokens };
-            what.request(&mut turn, sender, &side(&via::response_hop(from, &request.via()), None))
+            let back = side(&via::response_hop(from, &request.via()), None);
+            let message = what.request(&mut turn, sender, &back);
+            counters.forwarded += u64::from(message.is_some());
+            message
         };
-        self.transmit(target.hop, message);
+        match message {
+            Some(message) => self.transmit(target.hop, message),
+            None => self.refuse(now, arrival, Rule::SipsNotAllowed.into()),
+        }
     }
 
     /// A response to such a request.

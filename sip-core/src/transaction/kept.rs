@@ -7,7 +7,7 @@ use alloc::vec::Vec;
 use bytes::Bytes;
 
 use super::key::BranchKey;
-use crate::message::{HeaderName, NameAddr, Request, Via};
+use crate::message::{HeaderName, NameAddr, Request, Via, is_sips};
 
 /// The request and the latest answer.
 #[derive(Debug)]
@@ -29,6 +29,7 @@ pub(super) struct Answered {
     /// Where in it answer, Via and From end. What is behind them is the Record-Route.
     ends: [u32; 3],
     within: bool,
+    secure: bool,
 }
 
 /// Whose request it was. This much of a server transaction's request is known until the transaction is over.
@@ -38,6 +39,7 @@ pub struct Origin<'l> {
     from: &'l str,
     recorded: &'l str,
     within: bool,
+    secure: bool,
 }
 
 impl<'l> Origin<'l> {
@@ -48,6 +50,7 @@ impl<'l> Origin<'l> {
             from: headers.first(HeaderName::From).unwrap_or_default(),
             recorded: headers.list(HeaderName::RecordRoute).next().unwrap_or_default(),
             within: request.to_tag().is_some(),
+            secure: is_sips(request.uri()),
         }
     }
 
@@ -73,6 +76,11 @@ impl<'l> Origin<'l> {
     /// Whether the request was sent within a dialog: its To had a tag.
     pub const fn is_within(&self) -> bool {
         self.within
+    }
+
+    /// Whether its Request-URI was a `sips` URI: TLS is promised on all its hops.
+    pub const fn is_secure(&self) -> bool {
+        self.secure
     }
 }
 
@@ -141,7 +149,7 @@ impl Kept {
 
 impl Answered {
     fn new(origin: Origin<'_>, answer: &[u8]) -> Self {
-        let Origin { via, from, recorded, within } = origin;
+        let Origin { via, from, recorded, within, secure } = origin;
         let mut text = Vec::with_capacity(answer.len() + origin.len());
         // Messages are far shorter than 2³² bytes.
         let mut ends = [0; 3];
@@ -150,7 +158,7 @@ impl Answered {
             *end = text.len() as u32;
         }
         text.extend_from_slice(recorded.as_bytes());
-        Self { text: text.into_boxed_slice(), ends, within }
+        Self { text: text.into_boxed_slice(), ends, within, secure }
     }
 
     fn part(&self, start: u32, end: usize) -> &[u8] {
@@ -169,6 +177,7 @@ impl Answered {
             from: text(via, from as usize),
             recorded: text(from, self.text.len()),
             within: self.within,
+            secure: self.secure,
         }
     }
 }

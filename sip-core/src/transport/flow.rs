@@ -28,6 +28,11 @@ impl Transport {
         matches!(self, Self::Ws | Self::Wss)
     }
 
+    /// Whether it is TLS, or WebSocket over it: what a `sips` URI asks of every hop (RFC 3261 §26.2.2, RFC 7118 §7).
+    pub const fn is_secure(self) -> bool {
+        matches!(self, Self::Tls | Self::Wss)
+    }
+
     /// The token of a Via's `sent-protocol` (RFC 3261 §20.42, RFC 7118 §5.2).
     pub const fn via_token(self) -> &'static str {
         match self {

@@ -39,6 +39,8 @@ impl RegistrationKey {
     /// contacts are by the rules of their scheme (RFC 3261 §10.3 step 7, §19.1.4).
     pub fn is_same(&self, other: &Self) -> bool {
         let equivalent = || match (Uri::parse(&self.instance), Uri::parse(&other.instance)) {
+            // RFC 5630 §5.1.1.1: of the `sip` and the `sips` version of a Contact the later replaces the other.
+            (Some(Uri::Sip(one)), Some(Uri::Sip(two))) => one.is_same_resource(&two),
             (Some(one), Some(two)) => one.is_equivalent(&two),
             _ => false,
         };

@@ -67,7 +67,8 @@ pub(super) fn forward(message: &Message, clock: &mut Stopwatch) -> Result<Fate, 
 }
 
 fn forward_request(request: &Request, clock: &mut Stopwatch) -> Result<Fate, String> {
-    let caller = hop(1, Transport::Tcp);
+    // All that is promised of `sips` URIs holds.
+    let caller = hop(1, Transport::Tls);
     let stamped = match clock.run(|| via::stamp(request.clone(), &caller)) {
         Ok(stamped) => stamped,
         Err(_) if is_at_a_cap(request.headers()) => return Ok(PAST_A_CAP),
@@ -82,22 +83,20 @@ fn forward_request(request: &Request, clock: &mut Stopwatch) -> Result<Fate, Str
     // An ACK to a 2xx has no transaction, and a CANCEL without its INVITE goes on as a stateless proxy sends it.
     let stateless = matches!(request.method(), Method::Ack | Method::Cancel);
     let (out, way) = if stateless {
-        (
-            clock.run(|| {
-                let target = Target::new(None, hop(2, Transport::Tcp), RouteTarget::Flow(FlowId(2)));
-                Stateless {
-                    request: &stamped,
-                    from: &caller,
-                    routes,
-                    realm: REALM,
-                    target: &target,
-                    asserted: &Asserted::Nobody,
-                    alias: false,
-                }
-                .ack(&element.tokens)
-            }),
-            Way::Stateless,
-        )
+        let out = clock.run(|| {
+            let target = Target::new(None, hop(2, Transport::Tls), RouteTarget::Flow(FlowId(2)));
+            Stateless {
+                request: &stamped,
+                from: &caller,
+                routes,
+                realm: REALM,
+                target: &target,
+                asserted: &Asserted::Nobody,
+                alias: false,
+            }
+            .ack(&element.tokens)
+        });
+        (out.ok_or("no request goes out")?, Way::Stateless)
     } else {
         match clock.run(|| element.request(&stamped, caller, routes)) {
             Some(out) => (out, Way::Transaction),
@@ -271,7 +270,7 @@ impl Element {
     fn request(&mut self, request: &Request, from: Hop, routes: usize) -> Option<Bytes> {
         let received = self.layer.receive_request(NOW, request, from);
         let (Received::New(server) | Received::Cancel { cancel: server, .. }) = received else { return None };
-        let to = hop(2, Transport::Tcp);
+        let to = hop(2, Transport::Tls);
         let target = Target::new(Some(BINDING.into()), to, RouteTarget::Flow(to.flow));
         let inbound = self.inbound(server, request, from, routes);
         let (proxy, mut turn) = self.turn();

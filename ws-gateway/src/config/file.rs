@@ -117,7 +117,8 @@ pub(super) fn parse(path: &Path, text: &str) -> Result<Config, ConfigError> {
     let reach =
         super::forward::Reach { domain: &domain, aliases: &aliases, routes: &routes, outward: outbound.to };
     let forwards = super::forward::parse(top.take("forward"), &proxy, &reach)?;
-    let registrar = super::registrar::parse(top.section("registrar")?, &peers)?;
+    let registrar =
+        super::registrar::parse(top.section("registrar")?, &peers, !https.is_empty() || !tls.is_empty())?;
     let authentication = super::authentication::parse(top.section("authentication")?)?;
     let limits = limits(top.section("limits")?)?;
     let timeouts = timeouts(top.section("timeouts")?)?;

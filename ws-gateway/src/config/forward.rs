@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use sip_core::message::{Host, SipUri, Uri, unescape};
+use sip_core::message::{Host, SipUri, Uri, is_sips, unescape};
 use sip_core::server::{Forward, ForwardRule, Mode, Occasion, Outward, Routing, StaticRoute};
 use sip_core::time::Duration;
 
@@ -15,6 +15,8 @@ const WHEN: &str = "\"always\", \"busy\", \"no answer\", \"offline\"";
 const USER: &str = "the user name of an account";
 const TO: &str = "a SIP URI with a user, without headers, as in \"sip:voicemail@example.com\"";
 const REACHED: &str = "a SIP URI of `domain`, or of another where a [[route]] or `outbound.to` leads";
+const NO_SIPS: &str =
+    "a sip URI: calls for sips URIs go on over TLS by themselves, and no others may become such";
 const ITSELF: &str = "another address than that of `user`, whose calls would never arrive";
 const TWICE: &str = "each occasion once for the same user";
 
@@ -71,6 +73,10 @@ fn rule(
     }
     let value = section.require("to", TO)?;
     let to = value.text(TO, uri)?;
+    // RFC 5630 §5.3: the scheme is the caller's.
+    if is_sips(&to) {
+        return Err(value.refuse(NO_SIPS));
+    }
     if !reach.leads(&to) {
         return Err(value.refuse(REACHED));
     }
@@ -114,7 +120,7 @@ fn is(name: &str, uri: &SipUri<'_>) -> bool {
 
 fn uri(text: &str) -> Option<String> {
     match Uri::parse(text)? {
-        Uri::Sip(uri) => (uri.user.is_some() && !uri.secure && !text.contains('?')).then(|| text.to_owned()),
+        Uri::Sip(uri) => (uri.user.is_some() && !text.contains('?')).then(|| text.to_owned()),
         _ => None,
     }
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::ops::RangeInclusive;
 
-use sip_core::message::{NameAddr, Uri};
+use sip_core::message::{NameAddr, Uri, is_sips};
 use sip_core::registrar::Bounds;
 use sip_core::server::Watcher;
 use sip_core::time::Duration;
@@ -13,6 +13,7 @@ use super::{ConfigError, PeerServer};
 use crate::accounts::is_user_name;
 
 const ROUTES: &str = "a list of routes in angle brackets, with `lr`, as in \"<sip:example.com;lr>\"";
+const SIPS_ROUTE: &str = "a sips route where requests come over TLS: with a [[tls]] section or `https`";
 const SECONDS: &str = "whole seconds from 10 to 3600, or 0 for none";
 const THIRD_PARTIES: &str = "sections, [[registrar.third_party]], with `user` and `registers`";
 const WATCHERS: &str = "sections, [[registrar.watcher]], with `user` or `peer`, and `watches`";
@@ -53,11 +54,22 @@ impl Default for Registrar {
     }
 }
 
-pub(super) fn parse(mut section: Section<'_>, peers: &[PeerServer]) -> Result<Registrar, ConfigError> {
+/// `secure`: somebody can come over TLS.
+pub(super) fn parse(
+    mut section: Section<'_>,
+    peers: &[PeerServer],
+    secure: bool,
+) -> Result<Registrar, ConfigError> {
     let mut registrar = Registrar { expiry: expiry(&mut section)?, ..Registrar::default() };
     if let Some(value) = section.take("service_route") {
-        registrar.service_route =
-            value.elements(ROUTES)?.iter().map(|item| item.text(ROUTES, route)).collect::<Result<_, _>>()?;
+        for item in value.elements(ROUTES)? {
+            let route = item.text(ROUTES, route)?;
+            // RFC 5630 §5.2: whoever is told of it sends nothing without TLS any more.
+            if !secure && NameAddr::parse(&route).is_some_and(|address| is_sips(address.uri)) {
+                return Err(item.refuse(SIPS_ROUTE));
+            }
+            registrar.service_route.push(route);
+        }
     }
     if let Some(value) = section.take("flow_timer") {
         registrar.flow_timer = match value.number(0..=3_600)? {

@@ -31,6 +31,11 @@ pub(crate) trait Peer {
         "localhost".into()
     }
 
+    /// The scheme of the URIs that it writes.
+    fn scheme(&self) -> &'static str {
+        "sip"
+    }
+
     /// A request's text; `headers` are whole lines.
     #[expect(clippy::too_many_arguments, reason = "in the order in which they stand in the request")]
     fn request(
@@ -54,12 +59,17 @@ pub(crate) trait Peer {
     }
 
     fn contact(&self, user: &str) -> String {
+        let (scheme, host) = (self.scheme(), self.host());
+        // RFC 5630 §5.1.1: no `transport=tls` beside `sips`.
+        if (scheme, self.via()) == ("sips", "TLS") {
+            return format!("<sips:{user}@{host}>");
+        }
         let transport = match self.via() {
             // RFC 7118 §5.2.1: one token for both.
             "WSS" => "ws".into(),
             via => via.to_ascii_lowercase(),
         };
-        format!("<sip:{user}@{};transport={transport}>", self.host())
+        format!("<{scheme}:{user}@{host};transport={transport}>")
     }
 
     /// Receives until a final response.
@@ -74,8 +84,8 @@ pub(crate) trait Peer {
 
     /// REGISTER, challenged, REGISTER again. Gives the final response.
     async fn register(&mut self, user: &str, password: &str, call_id: &str, headers: &str) -> Sip {
-        let domain = self.domain();
-        let (aor, registrar) = (format!("sip:{user}@{domain}"), format!("sip:{domain}"));
+        let (scheme, domain) = (self.scheme(), self.domain());
+        let (aor, registrar) = (format!("{scheme}:{user}@{domain}"), format!("{scheme}:{domain}"));
         let contact = format!("Contact: {}{headers}\r\nExpires: 300\r\n", self.contact(user));
         let first = self.request("REGISTER", &registrar, &aor, &format!("<{aor}>"), call_id, 1, &contact);
         self.send(&first).await;
@@ -149,6 +159,7 @@ impl Peer for UdpPeer {
 pub(crate) struct TcpPeer<S = TcpStream> {
     stream: S,
     via: &'static str,
+    scheme: &'static str,
     host: String,
     buffer: Vec<u8>,
 }
@@ -160,14 +171,14 @@ impl TcpPeer {
 
     pub(crate) fn over(stream: TcpStream) -> Self {
         let host = stream.local_addr().unwrap().to_string();
-        Self { stream, via: "TCP", host, buffer: Vec::new() }
+        Self { stream, via: "TCP", scheme: "sip", host, buffer: Vec::new() }
     }
 }
 
 impl TcpPeer<TlsStream<TcpStream>> {
     pub(crate) fn over_tls(stream: TlsStream<TcpStream>) -> Self {
         let host = stream.get_ref().0.local_addr().unwrap().to_string();
-        Self { stream, via: "TLS", host, buffer: Vec::new() }
+        Self { stream, via: "TLS", scheme: "sip", host, buffer: Vec::new() }
     }
 }
 
@@ -175,11 +186,17 @@ impl TcpPeer<tokio_rustls::server::TlsStream<TcpStream>> {
     /// One that the gateway has connected to.
     pub(crate) fn accepted_over_tls(stream: tokio_rustls::server::TlsStream<TcpStream>) -> Self {
         let host = stream.get_ref().0.local_addr().unwrap().to_string();
-        Self { stream, via: "TLS", host, buffer: Vec::new() }
+        Self { stream, via: "TLS", scheme: "sip", host, buffer: Vec::new() }
     }
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> TcpPeer<S> {
+    /// The same, writing `sips` URIs everywhere.
+    pub(crate) fn with_sips(mut self) -> Self {
+        self.scheme = "sips";
+        self
+    }
+
     pub(crate) async fn send_raw(&mut self, bytes: &[u8]) {
         self.stream.write_all(bytes).await.unwrap();
     }
@@ -212,6 +229,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> TcpPeer<S> {
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Peer for TcpPeer<S> {
+    fn scheme(&self) -> &'static str {
+        self.scheme
+    }
+
     fn via(&self) -> &'static str {
         self.via
     }
@@ -242,6 +263,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Peer for TcpPeer<S> {
 pub(crate) struct WsPeer<S = TcpStream> {
     socket: WebSocketStream<S>,
     via: &'static str,
+    scheme: &'static str,
     host: String,
     domain: String,
 }
@@ -264,7 +286,13 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WsPeer<S> {
         let socket = WebSocketStream::from_raw_socket(stream, Role::Client, None).await;
         static HOST: AtomicU32 = AtomicU32::new(0);
         let host = format!("p{}.invalid", HOST.fetch_add(1, Ordering::Relaxed));
-        Self { socket, via, host, domain: "localhost".into() }
+        Self { socket, via, scheme: "sip", host, domain: "localhost".into() }
+    }
+
+    /// The same, writing `sips` URIs everywhere.
+    pub(crate) fn with_sips(mut self) -> Self {
+        self.scheme = "sips";
+        self
     }
 
     /// The same, registering in another domain.
@@ -296,6 +324,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WsPeer<S> {
 impl<S: AsyncRead + AsyncWrite + Unpin> Peer for WsPeer<S> {
     fn domain(&self) -> String {
         self.domain.clone()
+    }
+
+    fn scheme(&self) -> &'static str {
+        self.scheme
     }
 
     fn via(&self) -> &'static str {

@@ -15,11 +15,16 @@ use tokio_rustls::client::TlsStream;
 use tokio_rustls::{TlsAcceptor, TlsConnector};
 use ws_gateway::config::CertificateFiles;
 
-use super::PATIENCE;
+use super::{PATIENCE, Running};
 
 /// The certificate in these files.
 pub(crate) fn certificate_of(files: &CertificateFiles) -> CertificateDer<'static> {
     CertificateDer::from_pem_file(&files.chain).unwrap()
+}
+
+/// The certificate that a development gateway made for itself.
+pub(crate) fn own_certificate(running: &Running) -> CertificateDer<'static> {
+    CertificateDer::from_pem_file(running.data.path().join("development.crt")).unwrap()
 }
 
 fn key_of(files: &CertificateFiles) -> PrivateKeyDer<'static> {

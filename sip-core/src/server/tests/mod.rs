@@ -27,6 +27,7 @@ mod relay;
 mod returns;
 mod roles;
 mod session_timers;
+mod sips;
 mod strangers;
 mod user_agents;
 
