@@ -96,13 +96,17 @@ impl UserAgent {
             let failure = Failure::with_cause(Cause::Rejected, response);
             return self.registration_failed(now, slot, failure, Some(wait));
         }
-        self.learn_gruu(ours.as_ref());
+        // RFC 3608 §6.1: what is given to another's address-of-record is not for what we send.
+        let third = self.config.third_party.is_some();
+        if !third {
+            self.learn_gruu(ours.as_ref());
+        }
         let lifetime = Duration::from_secs(expires.into());
         let Flow { reg_id, hop, registration, keep_alive, .. } = &mut self.flows[slot];
         let reg_id = *reg_id;
         registration.failures = 0;
         registration.raised = 0;
-        registration.service_route = service_route(headers);
+        registration.service_route = if third { Vec::new() } else { service_route(headers) };
         registration.until = Some(now + lifetime);
         let anew = registration.held.replace(pending.flow).is_none();
         if !self.wanted {
