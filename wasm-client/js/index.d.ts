@@ -187,6 +187,8 @@ export class UserAgent {
   disconnect(): Promise<void>;
   /** Connects if needed; settles with the registrar's final answer. Refreshes happen by themselves. */
   register(): Promise<void>;
+  /** Resolves when the registration is removed or given up. Where the registrar refused, or was silent, "registration" has told
+   *  that with an `error` before: calls may come until the registration runs out. */
   unregister(): Promise<void>;
   /** `bob`, `bob@example.com`, a SIP URI or a tel link. Resolves when the INVITE is out; rejects before that with
    *  "no-microphone", "gateway-down", "invalid-argument", "too-many-calls". */
