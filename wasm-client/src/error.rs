@@ -149,6 +149,9 @@ impl From<CallError> for Failure {
             CallError::InvalidTarget => {
                 Self::new(Kind::InvalidArgument, "This is no address that can be called")
             }
+            CallError::Insecure => {
+                Self::new(Kind::InvalidArgument, "A sips address is called over a secure WebSocket alone")
+            }
             CallError::Offline => Kind::GatewayDown.into(),
             CallError::TooManyCalls => Kind::TooManyCalls.into(),
             CallError::TooLarge => Self::new(Kind::MediaFailed, "The session description is too large"),

@@ -65,6 +65,9 @@ pub enum CallError {
     /// The target is no user, `user@host` or SIP URI.
     #[error("the target is no user name, address or SIP URI")]
     InvalidTarget,
+    /// A `sips` URI, and the flow has no TLS (RFC 5630 §5.1.1).
+    #[error("a sips URI is reached over TLS alone, and the connection has none")]
+    Insecure,
     /// No flow is open.
     #[error("there is no connection")]
     Offline,
@@ -89,6 +92,9 @@ pub enum RequestError {
     /// The target is no user, `user@host` or SIP URI.
     #[error("the target is no user name, address or SIP URI")]
     InvalidTarget,
+    /// A `sips` URI, and the flow has no TLS (RFC 5630 §5.1.1).
+    #[error("a sips URI is reached over TLS alone, and the connection has none")]
+    Insecure,
     /// No flow is open, or it is not registered yet.
     #[error("there is no connection")]
     Offline,

@@ -20,7 +20,7 @@ use super::{
 use crate::auth::Attempt;
 use crate::dialog::{Dialog, DialogId};
 use crate::entropy;
-use crate::message::{Fields, HeaderName, Method, Request, Response, SessionIdentifier, Uuid};
+use crate::message::{Fields, HeaderName, Method, Request, Response, SessionIdentifier, Uuid, is_sips};
 use crate::time::Instant;
 use crate::transaction::ClientId;
 use crate::transport::Hop;
@@ -231,6 +231,9 @@ impl UserAgent {
         }
         let uri = target::parse(target, self.config.aor.domain()).ok_or(CallError::InvalidTarget)?;
         let hop = self.flow().ok_or(CallError::Offline)?;
+        if is_sips(&uri) && !hop.transport.is_secure() {
+            return Err(CallError::Insecure);
+        }
         if self.is_full() {
             return Err(CallError::TooManyCalls);
         }

@@ -18,7 +18,7 @@ use crate::dialog::DialogId;
 use crate::entropy;
 use crate::events::Source;
 use crate::limits;
-use crate::message::{Fields, HeaderName, Method, Request, Response, SessionIdentifier, Uuid};
+use crate::message::{Fields, HeaderName, Method, Request, Response, SessionIdentifier, Uuid, is_sips};
 use crate::time::Instant;
 use crate::transaction::ClientId;
 use crate::transport::{FlowId, Hop};
@@ -196,6 +196,9 @@ impl UserAgent {
         errand: &mut Errand,
     ) -> Result<(), RequestError> {
         let request = self.write_errand(hop, errand)?;
+        if is_sips(request.uri()) && !hop.transport.is_secure() {
+            return Err(RequestError::Insecure);
+        }
         if errand.method == Method::Message
             && matches!(errand.place, Place::Outside(_))
             && !self.config.congestion_safe

@@ -40,6 +40,7 @@ mod replaces;
 mod ringing;
 mod session_timers;
 mod sessions;
+mod sips;
 mod snapshots;
 mod solicited;
 mod solo;
