@@ -39,8 +39,17 @@ pub struct Baresip {
 }
 
 impl Baresip {
-    /// Starts it and waits until it is registered.
+    /// Starts it and waits until it is registered. It answers whoever calls.
     pub fn start(user: &str, gateway: SocketAddr, over: Over<'_>) -> Result<Self> {
+        Self::start_as(user, gateway, over, "auto")
+    }
+
+    /// The same, but nobody is there to answer: it rings.
+    pub fn start_ringing(user: &str, gateway: SocketAddr, over: Over<'_>) -> Result<Self> {
+        Self::start_as(user, gateway, over, "manual")
+    }
+
+    fn start_as(user: &str, gateway: SocketAddr, over: Over<'_>, answer: &str) -> Result<Self> {
         let (transport, certificate) = match over {
             Over::Udp => ("udp", String::new()),
             Over::Tcp => ("tcp", String::new()),
@@ -56,6 +65,7 @@ impl Baresip {
                 .replace("@CTRL_PORT@", &control.to_string())
                 .replace("@RTP_PORTS@", &format!("{rtp}-{}", rtp + 9))
                 .replace("@USER@", user)
+                .replace("@ANSWER@", answer)
                 .replace("@DOMAIN@", "localhost")
                 .replace("@REGISTRAR@", &gateway.to_string())
                 .replace("@TRANSPORT@", transport)

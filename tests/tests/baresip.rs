@@ -42,6 +42,29 @@ fn two_phones_over_tcp_hear_each_other() -> Result<()> {
     hear_each_other(phone("erin")?, phone("frank")?)
 }
 
+/// Erin calls frank, the gateway is killed while his phone rings, and she hangs up: his phone rings no longer.
+#[test]
+fn rfc3261_16_10_a_call_that_rings_over_a_kill_can_be_given_up() -> Result<()> {
+    let mut gateway = Gateway::start()?;
+    let mut erin = Baresip::start("erin", gateway.udp, Over::Udp)?;
+    let mut frank = Baresip::start_ringing("frank", gateway.udp, Over::Udp)?;
+    erin.command("dial", "sip:frank@localhost")?;
+    let rings =
+        |phone: &mut Baresip| phone.command("callstat", "").is_ok_and(|text| text.contains("INCOMING"));
+    eventually("a ringing phone", Duration::from_secs(10), || rings(&mut frank).then_some(()))
+        .with_context(|| frank.log())?;
+    // What is older than 100 ms is kept: that both are registered.
+    std::thread::sleep(Duration::from_millis(200));
+    gateway.kill();
+    gateway.restart()?;
+    ensure!(rings(&mut frank), "{}", frank.log());
+    erin.command("hangup", "")?;
+    eventually("the end of the ringing", Duration::from_secs(5), || (!rings(&mut frank)).then_some(()))
+        .with_context(|| format!("{}\n{}", gateway.log(), frank.log()))?;
+    ensure!(gateway.metric("trapezoid_sip_cancels_unknown_total")? == 1.0);
+    Ok(())
+}
+
 /// A certificate with its key in one file, as baresip wants it; it is its own authority.
 fn certificate(directory: &Path) -> Result<PathBuf> {
     let made = rcgen::generate_simple_self_signed(vec!["phone.localhost".into()])?;

@@ -106,7 +106,7 @@ fn every_broken_rule_is_noticed() {
     assert_eq!(noticed(Rule::Probe, &["away"]), unasked);
     assert_eq!(noticed(Rule::Snapshot, &["snapshots"]), "a call that was taken up is refused its session");
     assert_eq!(noticed(Rule::Keys, &["server-restart"]), "the ends of a call disagree whether it stands");
-    noticed(Rule::Timeout, &["server-restart"]);
+    noticed(Rule::Timeout, &["server-amnesia"]);
     assert_eq!(noticed(Rule::Due, &["smooth"]), "a timer that fired is still due: a busy loop");
     assert_eq!(noticed(Rule::Haste, &["smooth"]), "timers fire all the time: a busy loop");
     assert_eq!(noticed(Rule::Leftover, &["smooth"]), "a timer of a transaction that is gone");

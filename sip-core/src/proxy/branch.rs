@@ -6,15 +6,15 @@ use alloc::string::String;
 use core::hash::Hasher;
 use core::net::IpAddr;
 
-use siphasher::sip128::Hasher128 as _;
+use siphasher::sip128::{Hasher128 as _, SipHasher24};
 
 use crate::entropy::{self, Entropy, SeededEntropy};
 use crate::message::{HeaderName, Host, Method, Request};
 use crate::transport::{Hop, RouteTokens};
 
 const COOKIE: &str = "z9hG4bK";
-/// Random characters of a branch, five bits each.
-const RANDOM: usize = 16;
+/// Characters of a branch that make it unique, five bits each.
+const UNIQUE: usize = 16;
 const MARK: usize = 8;
 
 /// A hash of all that decides a request's way. Each branch ends with it, so that a request that comes back unchanged
@@ -40,7 +40,7 @@ impl LoopMark {
 
     /// Whether a branch may end with a mark, at a glance.
     pub(super) fn is_in(branch: &str) -> bool {
-        branch.len() == COOKIE.len() + RANDOM + MARK && branch.starts_with(COOKIE)
+        branch.len() == COOKIE.len() + UNIQUE + MARK && branch.starts_with(COOKIE)
     }
 
     pub(super) fn ends(&self, branch: &str) -> bool {
@@ -53,11 +53,41 @@ impl LoopMark {
     }
 }
 
-/// A branch of its own for every copy of a request (§16.6 step 8).
+/// What names one copy of a request among the others of its response context: whom it goes to, and which of those that went there it
+/// is. It follows from the request, so that who has forgotten the request, in a restart, names its copies as before: what comes
+/// again is to its receiver the same as it was, and a CANCEL is one of what it was sent (§16.10). Nobody else, who has not sent the
+/// request from the same address, has a request named so.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Name(u128);
+
+impl Name {
+    pub(super) fn of(request: &Request, from: &Hop, to: &str, earlier: u32, tokens: &RouteTokens) -> Self {
+        let mut hash = transaction(request, Some(from.remote.ip()), tokens);
+        hash.add(to);
+        hash.number(earlier);
+        Self(hash.0.finish128().as_u128())
+    }
+
+    /// Enough of it to tell the receivers of one request apart.
+    pub(super) const fn short(self) -> u32 {
+        self.0 as u32
+    }
+
+    /// A branch of its own for every copy of a request (§16.6 step 8).
+    pub(super) fn branch(self, mark: LoopMark) -> String {
+        let mut branch = String::with_capacity(COOKIE.len() + UNIQUE + MARK);
+        branch.push_str(COOKIE);
+        push(self.0, UNIQUE, &mut branch);
+        branch.push_str(mark.as_str());
+        branch
+    }
+}
+
+/// A branch for a copy whose name is taken.
 pub(super) fn fresh(mark: LoopMark, entropy: &mut dyn Entropy) -> String {
-    let mut branch = String::with_capacity(COOKIE.len() + RANDOM + MARK);
+    let mut branch = String::with_capacity(COOKIE.len() + UNIQUE + MARK);
     branch.push_str(COOKIE);
-    entropy::push_token(&mut branch, entropy, RANDOM * 5);
+    entropy::push_token(&mut branch, entropy, UNIQUE * 5);
     branch.push_str(mark.as_str());
     branch
 }
@@ -72,14 +102,14 @@ pub(super) fn marked(via: &str, alias: bool) -> Cow<'_, str> {
 pub(super) fn stateless(request: &Request, from: &Hop, tokens: &RouteTokens) -> String {
     let mut branch = String::with_capacity(COOKIE.len() + CHARACTERS);
     branch.push_str(COOKIE);
-    push(of_transaction(request, Some(from.remote.ip()), tokens), &mut branch);
+    push(of_transaction(request, Some(from.remote.ip()), tokens), CHARACTERS, &mut branch);
     branch
 }
 
 /// The To tag of an answer without a transaction, the same for every retransmission (§8.2.7).
 pub(super) fn stateless_tag(request: &Request, tokens: &RouteTokens) -> String {
     let mut tag = String::with_capacity(CHARACTERS);
-    push(of_transaction(request, None, tokens), &mut tag);
+    push(of_transaction(request, None, tokens), CHARACTERS, &mut tag);
     tag
 }
 
@@ -92,6 +122,10 @@ pub(super) fn settled(request: &Request, from: &Hop, tokens: &RouteTokens) -> Se
 const CHARACTERS: usize = 24;
 
 fn of_transaction(request: &Request, from: Option<IpAddr>, tokens: &RouteTokens) -> u128 {
+    transaction(request, from, tokens).0.finish128().as_u128()
+}
+
+fn transaction(request: &Request, from: Option<IpAddr>, tokens: &RouteTokens) -> Fields<SipHasher24> {
     let via = request.via();
     let method = match request.method() {
         Method::Ack | Method::Cancel => Method::Invite.as_str(),
@@ -110,11 +144,11 @@ fn of_transaction(request: &Request, from: Option<IpAddr>, tokens: &RouteTokens)
         Host::Ip(ip) => hash.address(ip),
     }
     from.into_iter().for_each(|ip| hash.address(ip));
-    hash.0.finish128().as_u128()
+    hash
 }
 
-fn push(mut bits: u128, out: &mut String) {
-    for _ in 0..CHARACTERS {
+fn push(mut bits: u128, characters: usize, out: &mut String) {
+    for _ in 0..characters {
         out.push(char::from(ALPHABET[bits as usize & 31]));
         bits >>= 5;
     }

@@ -82,6 +82,8 @@ pub(super) struct Context {
 pub(super) struct Branch {
     /// Its client transaction, while there is one.
     pub(super) client: Option<ClientId>,
+    /// Of what else went to the same receiver; see [`Name::short`](super::branch::Name::short).
+    pub(super) name: u32,
     pub(super) state: State,
     /// Its share of Max-Breadth, until it has its final response.
     pub(super) breadth: u32,
@@ -139,6 +141,7 @@ impl Branch {
     pub(super) const fn ended(how: Final) -> Self {
         Self {
             client: None,
+            name: 0,
             state: State::Ended(how),
             breadth: 0,
             given_up: false,
@@ -185,6 +188,11 @@ impl Context {
         *self.inbound.request.method() == Method::Invite
     }
 
+    /// A CANCEL for what nobody here remembers is for all who may have it (§16.10).
+    fn is_cancel(&self) -> bool {
+        *self.inbound.request.method() == Method::Cancel
+    }
+
     pub(super) fn branch_of(&mut self, client: ClientId) -> Option<&mut Branch> {
         self.branches.iter_mut().find(|branch| branch.client == Some(client))
     }
@@ -211,7 +219,7 @@ impl Context {
     /// Whether no further target is tried: an answer went back, nobody waits for one, or a 6xx speaks for all (§16.7
     /// step 5).
     pub(super) fn is_settled(&self) -> bool {
-        self.answered || self.cancelled || self.finals().any(|end| end.status() >= 600)
+        (self.answered && !self.is_cancel()) || self.cancelled || self.finals().any(|end| end.status() >= 600)
     }
 
     /// The best response, once every branch is over, no target is left and none went back yet (§16.7 step 6).
@@ -233,7 +241,8 @@ impl Context {
 
     /// An answer went back, and nothing more can come of it but further 2xx to INVITE.
     pub(super) fn is_over(&self) -> bool {
-        self.answered && !self.branches.iter().any(Branch::is_pending)
+        let waits = self.is_cancel() && self.sought > 0;
+        self.answered && !waits && !self.branches.iter().any(Branch::is_pending)
     }
 
     /// The next time this context asks for attention.

@@ -4,11 +4,12 @@
 use alloc::boxed::Box;
 use alloc::collections::VecDeque;
 use alloc::format;
+use alloc::string::String;
 use alloc::vec::Vec;
 use core::cmp::Reverse;
 
 use super::again::Sent;
-use super::branch::{self, LoopMark};
+use super::branch::{self, LoopMark, Name};
 use super::context::{Branch, Context, State, TIMER_C, patience};
 use super::history::Diverted;
 use super::shapes::{Inbound, Target, Targets, Turn};
@@ -144,7 +145,7 @@ impl Proxy {
             .as_ref()
             .map(|_| record_route::value(turn, &target.receiver, call_id, &target.hop, secure));
         let record_routes = [there.as_deref(), context.back.as_deref()].map(Option::unwrap_or_default);
-        let branch = branch::fresh(context.mark, turn.entropy);
+        let (name, branch) = name(turn, context, &target);
         let request_uri = uri.as_deref();
         let outside = target.detours.is_some() && !target.trusted;
         let story = context.diverted.as_mut().map(|diverted| diverted.tell(request_uri, outside));
@@ -189,6 +190,7 @@ impl Proxy {
         });
         Branch {
             client: Some(client),
+            name: name.short(),
             state: State::Pending { timer_c },
             breadth,
             given_up: false,
@@ -203,6 +205,28 @@ impl Proxy {
             rang: false,
         }
     }
+}
+
+/// What the copy for `target` is called, and its branch. Who registered is the same under another Contact (RFC 5626 §4.1).
+fn name(turn: &mut Turn<'_>, context: &Context, target: &Target) -> (Name, String) {
+    let to = match target.receiver.registration() {
+        Some(key) => &key.instance,
+        None => target.contact.as_deref().unwrap_or_default(),
+    };
+    let Inbound { request, from, .. } = &context.inbound;
+    let named = |earlier| Name::of(request, from, to, earlier, turn.tokens);
+    let first = named(0);
+    let earlier = context.branches.iter().filter(|branch| branch.name == first.short()).count();
+    let own = match earlier {
+        0 => first,
+        earlier => named(u32::try_from(earlier).unwrap_or(u32::MAX)),
+    };
+    let mut branch = own.branch(context.mark);
+    // It was sent before, answered, and comes again.
+    if turn.layer.is_named(&branch, request.method()) {
+        branch = branch::fresh(context.mark, turn.entropy);
+    }
+    (first, branch)
 }
 
 /// RFC 5393 §5.3.3: ours where there is none or it is not a number, and never more than ours.

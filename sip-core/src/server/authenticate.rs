@@ -62,6 +62,9 @@ impl Server {
             }
             return self.authorized(now, arrival, None, routes);
         }
+        if arrival.is_cancel() {
+            return self.whence(now, arrival, routes);
+        }
         self.authenticate(now, arrival, routes);
     }
 
@@ -177,7 +180,7 @@ impl Server {
     }
 
     /// The address-of-record From names, if it is one of ours.
-    fn claimed_aor(&self, arrival: &Arrival) -> Option<SmolStr> {
+    pub(super) fn claimed_aor(&self, arrival: &Arrival) -> Option<SmolStr> {
         let from = arrival.request.from();
         let uri = from.parsed_uri()?;
         self.domain.aor(uri.sip()?, arrival.from.local.ip())
@@ -331,7 +334,7 @@ impl Server {
             if contact && arrival.standing.may_be_ours() {
                 return self.lookup_contact(now, arrival, sender, routes);
             }
-            if arrival.server.is_none() {
+            if arrival.server.is_none() || arrival.standing == Standing::Unasked {
                 return self.no_relay(now, &arrival);
             }
             return self.depart(now, arrival, sender, routes);

@@ -67,6 +67,8 @@ counters! {
     /// In-dialog requests whose sender is not the one its route token names, and repeated requests and CANCELs that
     /// are not of the request's sender.
     sender_mismatched,
+    /// CANCELs of INVITEs that are not remembered.
+    cancels_unknown,
     /// ACKs that could not be routed.
     acks_dropped,
     /// REGISTERs that succeeded.

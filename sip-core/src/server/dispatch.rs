@@ -82,8 +82,9 @@ impl Server {
         Path::read(&arrival.request, &arrival.from, &self.domain, &self.tokens, now)
     }
 
-    /// Answers a request with other than success. An ACK is never answered.
+    /// Answers a request with other than success. An ACK is never answered, and a CANCEL that goes nowhere is one for nothing (§9.2).
     pub(super) fn refuse(&mut self, now: Instant, arrival: &Arrival, reply: Reply) {
+        let reply = if arrival.is_cancel() { Rule::NothingToCancel.into() } else { reply };
         match arrival.server {
             Some(server) if !self.forgets(server, arrival, &reply) => {
                 self.reply(now, server, &arrival.request, reply);
@@ -175,6 +176,9 @@ impl Server {
             (Pending::Admission { arrival, username, routes }, Answer::Admitted(first)) => {
                 self.admitted(now, arrival, username, routes, first);
             }
+            (Pending::Whence { arrival, routes }, Answer::Bindings(bindings)) => {
+                self.whence_known(now, arrival, routes, &bindings.unwrap_or_default());
+            }
             (Pending::Lookup(sought), Answer::Bindings(bindings)) => self.found(now, sought, bindings),
             (Pending::Away { sought, aor }, Answer::Reachable(Some(_))) => self.look_again(now, sought, aor),
             (Pending::Update { arrival, identity }, Answer::Updated(result)) => {
@@ -218,6 +222,7 @@ impl Server {
         match pending {
             Pending::Credentials { arrival, .. }
             | Pending::Admission { arrival, .. }
+            | Pending::Whence { arrival, .. }
             | Pending::Lookup(Sought { arrival, .. })
             | Pending::Update { arrival, .. } => {
                 self.refuse(now, &arrival, Rule::DirectoryDown.into());

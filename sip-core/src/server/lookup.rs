@@ -123,7 +123,15 @@ impl Server {
             let sought = Sought { arrival, sender, contacts, routes, until, aim, diverter };
             return self.absent(now, sought, bindings);
         }
+        let cancels = arrival.is_cancel();
+        if cancels {
+            // Whichever of them was called.
+            targets.iter_mut().for_each(|target| target.q = QValue::ONE);
+        }
         match (self.config.routing.mode, arrival.server) {
+            (Mode::Redirect, _) if cancels => {
+                return self.refuse(now, &arrival, Rule::NothingToCancel.into());
+            }
             // RFC 5627 §6.1: "a request sent to a GRUU SHOULD NOT be redirected".
             (Mode::Redirect, _) if contacts.instance().is_none() => {
                 return self.redirect(now, &arrival, &targets);
@@ -144,7 +152,7 @@ impl Server {
         if until.is_none() {
             self.trying(now, &arrival);
         }
-        let behind = if targets.is_empty() { Vec::new() } else { behind(bindings, &contacts, now) };
+        let behind = if targets.is_empty() { Vec::new() } else { behind(bindings, &contacts, cancels, now) };
         let targets = Targets { found: targets, sought: behind.len(), diverter };
         self.forward(now, &arrival, sender, routes, targets);
         if let Some(server) = arrival.server {
@@ -276,7 +284,8 @@ impl Server {
     ) {
         let contacts = Contacts::All.only(self.is_secure(server));
         bindings.retain(|binding| contacts.has(binding));
-        let (found, behind) = (targets(&bindings, &contacts, now), behind(&bindings, &contacts, now));
+        let found = targets(&bindings, &contacts, now);
+        let behind = behind(&bindings, &contacts, false, now);
         self.extend_by(now, server, q, Targets { found, sought: behind.len(), diverter });
         self.join_later(now, server, q, behind);
     }
@@ -317,9 +326,11 @@ pub(super) fn targets(bindings: &[Binding], contacts: &Contacts, now: Instant) -
 }
 
 /// Those that are away behind a proxy which their Path names: what they are found by then (RFC 3327 §5.3) makes each a target more.
-fn behind(bindings: &[Binding], contacts: &Contacts, now: Instant) -> Vec<RegistrationKey> {
+/// `all`: those that nothing leads to as well.
+fn behind(bindings: &[Binding], contacts: &Contacts, all: bool, now: Instant) -> Vec<RegistrationKey> {
     let mut behind: Vec<RegistrationKey> = Vec::new();
-    for binding in bindings.iter().filter(|b| b.hop.is_none() && b.has_way(now)) {
+    let sought = |b: &Binding| b.has_way(now) || (all && b.expires_at > now);
+    for binding in bindings.iter().filter(|b| b.hop.is_none() && sought(b)) {
         let mut there = bindings.iter().filter(|b| b.hop.is_some() && b.expires_at > now);
         // One of a GRUU's contacts is its instance.
         let one = contacts.instance().is_some();

@@ -10,6 +10,7 @@
 mod addresses;
 mod authenticate;
 mod boundary;
+mod cancel;
 mod config;
 mod counters;
 mod dialog;

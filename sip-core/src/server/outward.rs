@@ -11,7 +11,7 @@ use super::questions::{Arrival, Departure, Errand, Goal, Pending, Quest};
 use super::reply::Reply;
 use super::rule::Rule;
 use super::{Health, Output, Question, Server, Source};
-use crate::entropy::{Entropy, SeededEntropy};
+use crate::entropy::SeededEntropy;
 use crate::limits;
 use crate::message::typed::{QValue, Route};
 use crate::message::{Host, Request, SipUri, Uri, Via, as_sips, escape_user, is_sips, unescape};
@@ -27,11 +27,10 @@ const ADDED: usize = 560;
 impl Server {
     /// A request whose Request-URI, or whose preloaded Route, is of another domain.
     pub(super) fn depart(&mut self, now: Instant, arrival: Arrival, sender: RouteTarget, routes: usize) {
-        let mut settled = self.settled(&arrival);
         let next = next_hop(&arrival.request, routes).unwrap_or_default();
         let (uris, configured) = match Uri::parse(&next) {
             Some(Uri::Sip(uri)) => match self.config.route_for(&uri, false) {
-                Some(route) => (self.config.uris(route, chance(&mut settled, &mut *self.entropy)), true),
+                Some(route) => (self.config.uris(route, &mut self.settled(&arrival)), true),
                 None => ([next.clone()].into(), false),
             },
             _ => return self.refuse(now, &arrival, Rule::Scheme.into()),
@@ -53,8 +52,7 @@ impl Server {
         let Some((route, user)) = route else {
             return self.refuse(now, &arrival, Rule::UserUnknown.into());
         };
-        let mut settled = self.settled(&arrival);
-        let uris = self.config.uris(route, chance(&mut settled, &mut *self.entropy));
+        let uris = self.config.uris(route, &mut self.settled(&arrival));
         self.trying(now, &arrival);
         let departure =
             Departure { arrival, sender, routes, user: Some(user), configured: true, known: None };
@@ -191,20 +189,24 @@ impl Server {
         search: Search,
         mut records: Vec<Records>,
     ) {
-        let mut settled = quest.errand.arrival().and_then(|arrival| self.settled(arrival));
-        if settled.is_some() {
-            // "The stateless proxy MUST define a deterministic order to the records".
-            records.iter_mut().for_each(Records::sort);
-        }
-        let located = search.answered(records, chance(&mut settled, &mut *self.entropy));
+        let located = match quest.errand.arrival() {
+            Some(arrival) => {
+                // "The stateless proxy MUST define a deterministic order to the records". In others, DNS has a host's addresses take
+                // turns.
+                let turns = |records: &Records| arrival.server.is_some() && records.are_addresses();
+                records.iter_mut().filter(|records| !turns(records)).for_each(Records::sort);
+                search.answered(records, &mut self.settled(arrival))
+            }
+            None => search.answered(records, &mut *self.entropy),
+        };
         self.located(now, quest, located);
     }
 
-    /// RFC 3263 §4.4: what has no transaction chooses as all choose that would belong to it: "retransmissions of the request for
-    /// the transaction, as well as ACK for a non-2xx final response, and CANCEL requests … MUST go to the same server".
-    fn settled(&self, arrival: &Arrival) -> Option<SeededEntropy> {
-        let Arrival { server, request, from, .. } = arrival;
-        server.is_none().then(|| proxy::settled(request, from, &self.tokens))
+    /// What chooses among servers of one weight. RFC 3263 §4.4: where no transaction is remembered all choose alike that would belong to
+    /// it: "retransmissions of the request for the transaction, as well as ACK for a non-2xx final response, and CANCEL requests …
+    /// MUST go to the same server".
+    fn settled(&self, arrival: &Arrival) -> SeededEntropy {
+        proxy::settled(&arrival.request, &arrival.from, &self.tokens)
     }
 
     fn found_ways(&mut self, now: Instant, quest: Quest) {
@@ -407,17 +409,6 @@ pub(super) fn next_hop(request: &Request, routes: usize) -> Option<SmolStr> {
 fn sent_by(via: &Via<'_>, transport: Transport) -> SmolStr {
     let port = via.port.map(|port| format_smolstr!(":{port}")).unwrap_or_default();
     format_smolstr!("sip:{}{port};transport={}", via.host, transport.via_token())
-}
-
-/// What chooses among servers of one weight: chance, unless the choice is `settled`.
-fn chance<'a>(
-    settled: &'a mut Option<SeededEntropy>,
-    entropy: &'a mut (dyn Entropy + 'static),
-) -> &'a mut dyn Entropy {
-    match settled {
-        Some(settled) => settled,
-        None => entropy,
-    }
 }
 
 /// A user of ours, or a number, as the domain of a peer knows it.

@@ -28,6 +28,7 @@ impl Server {
                 self.authorized(now, arrival, None, routes);
             }
             Some(_) => self.no_route(now, &arrival),
+            None if arrival.is_cancel() => self.no_route(now, &arrival),
             None => self.authenticate(now, arrival, routes),
         }
     }

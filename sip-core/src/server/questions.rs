@@ -84,6 +84,11 @@ pub(super) enum Pending {
         username: SmolStr,
         routes: usize,
     },
+    /// Whether a CANCEL comes from where the account is registered that it says it is of.
+    Whence {
+        arrival: Arrival,
+        routes: usize,
+    },
     /// The contacts of a request's target.
     Lookup(Sought),
     /// Somebody who is away, for a request outside dialogs.
@@ -244,6 +249,7 @@ impl Pending {
         match self {
             Self::Credentials { arrival, .. }
             | Self::Admission { arrival, .. }
+            | Self::Whence { arrival, .. }
             | Self::Lookup(Sought { arrival, .. })
             | Self::Away { sought: Sought { arrival, .. }, .. }
             | Self::Update { arrival, .. }

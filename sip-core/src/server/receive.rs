@@ -3,7 +3,6 @@
 use alloc::format;
 use alloc::string::ToString as _;
 use alloc::sync::Arc;
-use alloc::vec::Vec;
 use core::net::SocketAddr;
 
 use bytes::Bytes;
@@ -11,7 +10,6 @@ use smol_str::SmolStr;
 
 use super::peers::Standing;
 use super::questions::Arrival;
-use super::reply::Reply;
 use super::rule::Rule;
 use super::{Config, Identity, Mode, Output, Server};
 use crate::message::validate::Dropped;
@@ -152,7 +150,7 @@ impl Server {
         match received {
             Received::New(server) => self.dispatch(now, arrival(Some(server))),
             Received::AckToSuccess => self.dispatch(now, arrival(None)),
-            Received::Cancel { cancel, invite } => self.cancel(now, &request, cancel, invite),
+            Received::Cancel { cancel, invite } => self.cancel(now, arrival(Some(cancel)), cancel, invite),
             Received::Absorbed => {}
             Received::Full => {
                 self.counters.transactions_full += 1;
@@ -167,27 +165,6 @@ impl Server {
         if certified && via.marks.alias && from.transport == Transport::Tls {
             let remote = SocketAddr::new(from.remote.ip(), via.port.unwrap_or(5061));
             self.emit(Output::Alias { flow: from.flow, remote });
-        }
-    }
-
-    /// §16.10, §9.2.
-    fn cancel(&mut self, now: Instant, request: &Request, cancel: ServerId, invite: Option<ServerId>) {
-        let Some(invite) = invite else {
-            return self.reply(now, cancel, request, Rule::NothingToCancel.into());
-        };
-        self.reply(now, cancel, request, Reply::new(200));
-        // RFC 3326 §2: why it is cancelled is for the callees.
-        let reasons: Vec<&str> = request.headers().all(HeaderName::Reason).collect();
-        let reason = (!reasons.is_empty()).then(|| reasons.join(", "));
-        let (proxy, mut turn) = self.turn(now);
-        if proxy.cancel(&mut turn, invite, reason.as_deref()) {
-            return;
-        }
-        // It has not been forwarded: something is still being found out about it, or it was answered.
-        if let Some(pending) = self.questions.remove_of(invite)
-            && let Some(arrival) = pending.arrival()
-        {
-            self.refuse(now, arrival, Reply::new(487));
         }
     }
 }

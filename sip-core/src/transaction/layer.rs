@@ -192,6 +192,11 @@ impl Layer {
         Some(self.insert_client(now, hash, key.method, request, to))
     }
 
+    /// Whether there is a client transaction with this branch and method.
+    pub fn is_named(&self, branch: &str, method: &Method) -> bool {
+        self.client_keys.find(self.hashing.client(&ClientKey { branch, method })).is_some()
+    }
+
     /// Answers a request. `status` is that of `response`.
     ///
     /// Ignored if the transaction is over or its state has no room for this answer. To INVITE, a 2xx may be passed

@@ -150,8 +150,11 @@ fn cancel() {
     net.quiet();
     assert_eq!(net.server.load(), (0, 0, 0));
 
-    // Nothing to cancel.
+    // Nothing to cancel: the phone knows.
     net.send(&alice, cancel(&alice.invite("bob", 2, "").replace("INVITE2", "other")));
+    let unknown = net.request(&bob, &Method::Cancel);
+    assert_ne!(unknown.branch(), forwarded.branch());
+    net.send(&bob, bob.answer(&unknown, 481));
     net.expect(&alice, 481);
 
     // While something is being found out about the INVITE.

@@ -6,6 +6,7 @@ mod calls;
 mod caps;
 mod contacts;
 mod dialogs;
+mod forgotten;
 mod forks;
 mod forwarding;
 mod gruus;

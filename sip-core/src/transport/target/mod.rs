@@ -56,6 +56,11 @@ pub enum Records {
 }
 
 impl Records {
+    /// Whether they are the addresses of a host.
+    pub const fn are_addresses(&self) -> bool {
+        matches!(self, Self::Addresses(_))
+    }
+
     /// Puts them in an order of their own, whatever order DNS gave them in.
     pub fn sort(&mut self) {
         match self {
