@@ -207,6 +207,7 @@ impl Proxied {
                 first_cseq: 1,
                 path: "".into(),
                 through: "".into(),
+                listens: false,
                 hop: Some(Self::hop(CALLEE)),
             }])),
             Question::Reach(RouteTarget::Address { remote, .. }, _) => {

@@ -128,6 +128,7 @@ impl Bench {
             first_cseq: 1,
             path: "".into(),
             through: "".into(),
+            listens: false,
             hop: Some(hop),
         });
         if connected {

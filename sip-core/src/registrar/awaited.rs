@@ -78,7 +78,7 @@ impl Awaited {
         }
     }
 
-    /// Those that are away and have a Path.
+    /// Those that are away and have a way, along a Path or to a Contact.
     pub fn away<'a>(&'a self, bindings: &'a [Binding], now: Instant) -> impl Iterator<Item = &'a Binding> {
         bindings.iter().filter(move |binding| {
             let awaited = match self {

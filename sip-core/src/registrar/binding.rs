@@ -7,7 +7,7 @@ use core::net::IpAddr;
 use smol_str::SmolStr;
 
 use crate::message::typed::QValue;
-use crate::message::{Host, Params, Uri, is_sips, unescape};
+use crate::message::{Host, NameAddr, Params, Uri, is_sips, split_list, unescape};
 use crate::time::{Duration, Instant};
 use crate::transport::{Hop, Phone, RegistrationKey, Transport, is_same_instance};
 
@@ -32,7 +32,11 @@ pub struct Binding {
     pub path: SmolStr,
     /// The peer of the configuration that the Path came through; empty: none, and it may be the user's own.
     pub through: SmolStr,
-    /// The hop that REGISTER came over, or one along its Path when that was gone, and the only one the contact is reached over.
+    /// Whether that REGISTER came straight and over TCP from the host of its Contact, which takes connections there and has no flow of
+    /// its own (RFC 5626).
+    pub listens: bool,
+    /// The hop that REGISTER came over, or one along its Path or to its Contact when that was gone, and the only one the contact is
+    /// reached over.
     /// `None` while the user agent is away: whoever keeps the bindings clears it when the flow closes.
     pub hop: Option<Hop>,
 }
@@ -49,9 +53,17 @@ impl Binding {
         params.and_then(|params| params.value("q")).and_then(QValue::parse).unwrap_or_default()
     }
 
-    /// Whether it lasts and has a Path, along which it is reached without the hop that its REGISTER came over.
+    /// Whether it lasts and is reached without the hop that its REGISTER came over.
     pub fn has_way(&self, now: Instant) -> bool {
-        self.expires_at > now && !self.path.is_empty()
+        self.expires_at > now && self.way().is_some()
+    }
+
+    /// Where it is then, as a URI: the first of its Path (RFC 3327 §5.3), or its Contact, if it listens there.
+    pub fn way(&self) -> Option<&str> {
+        match split_list(&self.path).next() {
+            Some(first) => NameAddr::parse(first).map(|address| address.uri),
+            None => self.listens.then_some(&self.contact),
+        }
     }
 
     /// Whether it is this URI (§19.1.4). A `sips` Contact is the corresponding `sip` URI as well (RFC 5630 §5.1.1.1); of the

@@ -8,8 +8,9 @@ use thiserror::Error;
 use super::Binding;
 use super::binding::instance;
 use crate::limits;
+use crate::message::Uri;
 use crate::time::{Duration, Instant};
-use crate::transport::{Hop, RegistrationKey, is_same_instance};
+use crate::transport::{Hop, RegistrationKey, Transport, is_same_instance};
 
 /// What one REGISTER asks for.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -216,6 +217,20 @@ fn bind(update: &BindingUpdate, contact: &ContactUpdate, now: Instant) -> Bindin
         first_cseq: update.cseq,
         path: update.path.clone(),
         through: update.through.clone(),
+        listens: listens(update, contact),
         hop: Some(update.hop),
     }
+}
+
+/// Whether a contact can be connected to where its URI says (§18.1.1). Its REGISTER came from there: nobody has us connect to another. With
+/// `reg-id` its flow is the way (RFC 5626 §5.3), and over TLS nobody would know whom to expect.
+fn listens(update: &BindingUpdate, contact: &ContactUpdate) -> bool {
+    let Hop { transport: Transport::Tcp, remote, .. } = update.hop else { return false };
+    let Some(Uri::Sip(uri)) = Uri::parse(&contact.contact) else { return false };
+    update.path.is_empty()
+        && contact.key.reg_id == 0
+        && !uri.secure
+        && uri.host.ip().map(|ip| ip.to_canonical()) == Some(remote.ip().to_canonical())
+        && uri.param("transport").is_some_and(|transport| transport.eq_ignore_ascii_case("tcp"))
+        && uri.param("maddr").is_none()
 }

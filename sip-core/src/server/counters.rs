@@ -91,7 +91,7 @@ counters! {
     hops_forbidden,
     /// Requests that no connection could be had for.
     hops_not_reached,
-    /// Registrations whose way was gone and that are reached along their Path.
+    /// Registrations whose way was gone and that are reached along their Path, or at their Contact.
     paths_followed,
     /// Copies sent to the next server of a domain because one failed.
     failovers,

@@ -1,5 +1,5 @@
 //! Registrations that are away and have a Path (RFC 3327): the flow of their REGISTER is gone, and the Path's first URI says where the
-//! proxy before them is found (RFC 3327 §5.3, RFC 3261 §16.6 steps 6 and 7).
+//! proxy before them is found (RFC 3327 §5.3, RFC 3261 §16.6 steps 6 and 7). So does the Contact of a phone that listens there (§18.1.1).
 //!
 //! Whoever needs one of them waits for it as for any that is away, and meanwhile a connection is opened that leads there
 //! ([`super::Answer::Away`]). Over that it is there again, for all ([`super::Output::Reached`]). So a proxy that is dead delays nobody for
@@ -12,17 +12,17 @@ use smol_str::SmolStr;
 use super::questions::{Arrival, Errand, Pending};
 use super::{Output, Question, QuestionId, Server, Source, Wait, lookup};
 use crate::message::typed::QValue;
-use crate::message::{NameAddr, split_list};
 use crate::proxy::{Asserted, Target};
 use crate::registrar::{Binding, Contacts};
 use crate::time::Instant;
 use crate::transaction::ServerId;
 use crate::transport::{Hop, RegistrationKey, RouteTarget};
 
-/// A registration that is to be reached along its Path.
+/// A registration that is to be reached along its Path, or at its Contact.
 #[derive(Debug)]
 pub(super) struct Edge {
     pub(super) registration: RegistrationKey,
+    /// Empty: at its Contact.
     pub(super) path: SmolStr,
     /// See [`Binding::through`].
     pub(super) through: SmolStr,
@@ -67,9 +67,8 @@ impl Server {
     }
 
     fn follow_path(&mut self, now: Instant, binding: Binding, source: Option<Source>) {
+        let Some(uri) = binding.way().map(SmolStr::new) else { return };
         let Binding { key: registration, path, through, .. } = binding;
-        let first = split_list(&path).next().and_then(NameAddr::parse);
-        let Some(uri) = first.map(|address| SmolStr::new(address.uri)) else { return };
         // Once for all who wait.
         if self.edges.insert(registration.clone()) {
             let edge = Edge { registration, path, through, source };

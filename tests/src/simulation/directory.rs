@@ -194,6 +194,7 @@ impl Directory {
             first_cseq: 1,
             path: Default::default(),
             through: Default::default(),
+            listens: false,
             hop,
         };
         self.bindings.insert(aor.into(), vec![binding]);

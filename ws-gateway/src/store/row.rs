@@ -52,6 +52,9 @@ struct Stored<'a> {
     /// Likewise, and empty where nobody of the configuration brought the Path.
     #[serde(borrow, default)]
     through: Cow<'a, str>,
+    /// Likewise.
+    #[serde(default)]
+    listens: bool,
     /// None while the user agent was away.
     peer: Option<Peer<'a>>,
 }
@@ -77,6 +80,7 @@ pub(super) fn write(kept: &Registrations) -> Result<Vec<u8>, serde_json::Error> 
         first_cseq: binding.first_cseq,
         path: binding.path.as_str().into(),
         through: binding.through.as_str().into(),
+        listens: binding.listens,
         peer: binding.hop.map(|hop| Peer {
             transport: hop.transport.via_token().into(),
             local: hop.local,
@@ -104,6 +108,7 @@ pub(super) fn read(
         first_cseq: stored.first_cseq,
         path: stored.path.into(),
         through: stored.through.into(),
+        listens: stored.listens,
         hop: stored
             .peer
             .filter(|peer| Transport::from_token(&peer.transport) == Some(Transport::Udp))

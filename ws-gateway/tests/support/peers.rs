@@ -173,6 +173,12 @@ impl TcpPeer {
         let host = stream.local_addr().unwrap().to_string();
         Self { stream, via: "TCP", scheme: "sip", host, buffer: Vec::new() }
     }
+
+    /// The same, where it takes connections at an address that its Via and Contact name.
+    pub(crate) fn listening_at(mut self, address: SocketAddr) -> Self {
+        self.host = address.to_string();
+        self
+    }
 }
 
 impl TcpPeer<TlsStream<TcpStream>> {

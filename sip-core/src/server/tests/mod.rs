@@ -14,6 +14,7 @@ mod guard;
 mod history;
 mod hostile;
 mod identity;
+mod listening;
 mod loops;
 mod moving;
 mod outward;
