@@ -20,6 +20,8 @@ const KEY: &str = "a PEM file of that certificate's private key";
 const AUTHORITIES: &str = "a PEM file of authorities' certificates";
 const VALID: &str = "a certificate that is valid now: whoever is shown another closes the connection";
 const DATA: &str = "a directory that this program may read, with the accounts it wrote or none";
+const ACCOUNT: &str =
+    "the user name of an account: calls for anybody else are refused with 404 (`ws-gateway user add`)";
 const PAGE: &str = "the directory of the built page";
 
 /// Reads a configuration and all that it names.
@@ -28,7 +30,8 @@ pub fn check(path: &Path) -> Result<Config, ConfigError> {
         .map_err(|source| ConfigError::Unreadable { path: path.to_owned(), source })?;
     let config = Config::parse(path, &text)?;
     let file = File { path, text: &text };
-    file.data(&config)?;
+    let accounts = file.accounts(&config)?;
+    file.forwards(&config, &accounts)?;
     for (index, files) in config.certificates.iter().enumerate() {
         file.certificate("certificate", Some(index), files)?;
     }
@@ -70,6 +73,13 @@ pub fn notes(config: &Config) -> Vec<String> {
             )
         }));
     }
+    let all =
+        config.udp.iter().map(|listener| listener.listen.address).filter(|any| any.ip().is_unspecified());
+    notes.extend(all.map(|any| {
+        format!(
+            "[[udp]] at {any} answers from the address that the system chooses: if this machine has several, name each in a [[udp]] of its own"
+        )
+    }));
     let names = || std::iter::once(&config.domain).chain(&config.aliases).map(String::as_str);
     if let Ok(certificates) = Certificates::open(config.certificates.clone())
         && !config.certificates.is_empty()
@@ -125,17 +135,30 @@ impl File<'_> {
         }
     }
 
-    /// The directory may still have to be made; what is there must be one, with accounts that can be read.
-    fn data(self, config: &Config) -> Result<(), ConfigError> {
+    /// The user names of all accounts. The directory may still have to be made; what is there must be one, with accounts that can be
+    /// read.
+    fn accounts(self, config: &Config) -> Result<Vec<String>, ConfigError> {
         let refuse = |found: &str| Err(self.refuse("", None, "data", found, DATA));
-        let Ok(there) = fs::metadata(&config.data) else { return Ok(()) };
+        let Ok(there) = fs::metadata(&config.data) else { return Ok(Vec::new()) };
         if !there.is_dir() {
             return refuse(&format!("{}: it is a file", config.data.display()));
         }
         match DataDirectory::open(&config.data).and_then(|data| Ok(accounts::list(&data, &config.domain)?)) {
-            Ok(_) => Ok(()),
+            Ok(accounts) => Ok(accounts),
             Err(error) => refuse(&reason(&error)),
         }
+    }
+
+    /// Who has no account gets no calls that could go elsewhere. Before there are any, nobody knows who will.
+    fn forwards(self, config: &Config, accounts: &[String]) -> Result<(), ConfigError> {
+        for (index, rule) in config.forwards.iter().enumerate().filter(|_| !accounts.is_empty()) {
+            if let Some(user) = rule.user.as_deref().filter(|user| !accounts.iter().any(|name| name == user))
+            {
+                let found = format!("\"{user}\", who has no account");
+                return Err(self.refuse("forward", Some(index), "user", &found, ACCOUNT));
+            }
+        }
+        Ok(())
     }
 
     /// HTTP, HTTPS, TCP and TLS listen on ports of one kind, UDP on those of another.

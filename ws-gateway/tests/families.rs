@@ -53,6 +53,33 @@ fn both_families() -> Running {
     })
 }
 
+/// A machine with several addresses: each is a place of its own. The peers take nothing from elsewhere.
+#[tokio::test]
+async fn rfc3581_4_answers_and_calls_come_from_the_address_that_a_phone_registered_at() {
+    let running = start_with(|config| {
+        for last in [2, 3] {
+            config.udp.push(SipListener::at(SocketAddr::from(([127, 0, 0, last], 0)).into()));
+        }
+    });
+    let addresses = running.gateway.addresses().clone();
+    let password = running.password("bob");
+    let mut alice = WsPeer::new(addresses.http).await;
+    assert_eq!(alice.register("alice", &running.password("alice"), "a", "").await.status(), 200);
+    let contact = alice.contact("alice");
+    for (n, gateway) in addresses.all_udp.iter().copied().enumerate() {
+        assert_eq!(gateway.ip().to_string(), format!("127.0.0.{}", n + 1));
+        let mut bob = UdpPeer::new(gateway).await;
+        assert_eq!(bob.register("bob", &password, &format!("b{n}"), "").await.status(), 200);
+        bob.send_bytes(b"\r\n\r\n").await;
+        assert_eq!(bob.receive_bytes().await, b"\r\n");
+        let invite = call(&mut alice, &mut bob, &contact, &format!("udp{n}")).await;
+        assert!(invite.header("Via").starts_with(&format!("SIP/2.0/UDP {gateway};")), "{}", invite.0);
+        assert!(invite.header("Record-Route").contains(&format!("@{gateway};transport=udp")), "{}", invite.0);
+        let away = format!("Contact: {}\r\nExpires: 0\r\n", bob.contact("bob"));
+        register_with(&mut bob, "bob", &password, &format!("u{n}"), &away).await;
+    }
+}
+
 #[tokio::test]
 async fn calls_over_ipv6_and_between_the_families() {
     let running = both_families();

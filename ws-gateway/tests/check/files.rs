@@ -113,6 +113,28 @@ fn a_data_directory_that_is_a_file() {
 }
 
 #[test]
+fn calls_that_go_elsewhere_for_who_has_no_account() {
+    let world = World::new();
+    let forward = |user: &str| {
+        format!("[[forward]]\nuser = \"{user}\"\nwhen = \"busy\"\nto = \"sip:carol@example.com\"\n")
+    };
+    let config = format!("data = \"DIR\"\n{HTTP}{}{}", forward("alice"), forward("alcie"));
+    // Accounts may come later.
+    assert_eq!(world.check(&config).0, 0);
+    world.add("alice");
+    world.refuses(
+        &config,
+        10,
+        &[
+            "`forward.user` is \"alcie\", who has no account; accepted: the user name of an account",
+            "user add",
+        ],
+    );
+    world.add("alcie");
+    assert_eq!(world.check(&config).0, 0);
+}
+
+#[test]
 fn accounts_that_cannot_be_read() {
     let world = World::new();
     world.write("accounts.json", "{");

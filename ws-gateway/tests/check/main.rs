@@ -5,6 +5,7 @@ mod meaning;
 mod noise;
 
 use std::fs;
+use std::io::Write as _;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
@@ -32,6 +33,16 @@ impl World {
 
     fn write(&self, name: &str, text: &str) {
         fs::write(self.0.path().join(name), text).unwrap();
+    }
+
+    /// An account of `example.com`, whose data is in the directory.
+    fn add(&self, user: &str) {
+        self.write("users.toml", &format!("data = {:?}\n{HTTP}", self.0.path()));
+        let mut command = Command::new(env!("CARGO_BIN_EXE_ws-gateway"));
+        command.arg("user").arg("--config").arg(self.0.path().join("users.toml")).args(["add", user]);
+        let mut adding = command.stdin(Stdio::piped()).stdout(Stdio::null()).spawn().unwrap();
+        writeln!(adding.stdin.take().unwrap(), "a-password-of-some-length").unwrap();
+        assert!(adding.wait().unwrap().success());
     }
 
     /// What `check` says of a configuration, `DIR` in it being the directory: exit code, and output or error.
@@ -142,6 +153,21 @@ fn a_peer_that_cannot_be_told_from_a_stranger_has_a_note() {
     ] {
         assert_eq!(notes(&format!("{HTTP}{fine}")), [""; 0], "{fine}");
     }
+}
+
+#[test]
+fn rfc3581_4_a_udp_port_of_all_addresses_has_a_note() {
+    let [note] =
+        &notes(&format!("{HTTP}[[udp]]\nlisten = \"0.0.0.0:5060\"\nadvertise = \"192.0.2.1\"\n"))[..]
+    else {
+        panic!()
+    };
+    assert!(
+        note.contains("[[udp]] at 0.0.0.0:5060 answers from the address that the system chooses: if "),
+        "{note}"
+    );
+    let each = ["192.0.2.1", "192.0.2.2"].map(|ip| format!("[[udp]]\nlisten = \"{ip}:5060\"\n")).concat();
+    assert_eq!(notes(&format!("{HTTP}{each}")), [""; 0]);
 }
 
 #[test]
