@@ -214,9 +214,10 @@ impl Bench<'_> {
             best = Some(figure?);
             rate = rate * 5 / 4;
         }
-        let figure = best.with_context(|| {
-            format!("{:?} does not even do {from} of {} a second", server.kind, scenario.1)
-        })?;
+        let Some(figure) = best else {
+            eprintln!("  {}: not even {from}/s", scenario.1);
+            return Ok(());
+        };
         self.note(scenario, figure);
         Ok(())
     }

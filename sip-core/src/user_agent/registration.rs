@@ -199,10 +199,12 @@ impl UserAgent {
     pub(super) fn leave_registrar(&mut self, now: Instant) {
         self.wanted = false;
         self.unregistering = true;
+        // One without a connection is off at once, when the others have not begun.
         for slot in 0..self.flows.len() {
             self.flows[slot].registration.next = None;
-            self.go_on(now, slot);
+            self.start_next(now, slot);
         }
+        self.tell_unregistered();
     }
 
     /// Nothing is registered, asked for or on its way.
@@ -210,8 +212,13 @@ impl UserAgent {
         !self.wanted && self.flows.iter().all(|flow| flow.registration.pending.is_none())
     }
 
-    /// Starts what is to be done next with one flow's registrar, if nothing is on its way.
+    /// Starts what is to be done next with one flow's registrar, if nothing is on its way; tells if that was all.
     pub(super) fn go_on(&mut self, now: Instant, slot: usize) {
+        self.start_next(now, slot);
+        self.tell_unregistered();
+    }
+
+    fn start_next(&mut self, now: Instant, slot: usize) {
         let Flow { hop, registration, .. } = &mut self.flows[slot];
         if registration.pending.is_some() {
             // Its answer is awaited; what follows is decided then.
@@ -236,6 +243,9 @@ impl UserAgent {
         if !self.wanted {
             self.forget_registration(slot);
         }
+    }
+
+    fn tell_unregistered(&mut self) {
         if self.unregistering && self.is_off_registrar() {
             self.unregistering = false;
             self.local.forget_gruus();

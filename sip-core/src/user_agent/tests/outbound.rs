@@ -358,6 +358,25 @@ fn rfc8599_4_1_push_parameters_stand_in_the_registered_contact() {
     assert!(matches!(solo.event(), Event::RegistrationFailed { retry_in: None, .. }));
 }
 
+/// Who leaves has left when every flow has, whichever of them is down.
+#[test]
+fn rfc3261_10_2_2_who_leaves_hears_of_it_once_the_last_flow_has_left() {
+    for lost in [0, 1] {
+        let (mut solo, first, second) = both_registered();
+        solo.input(Input::FlowClosed([first, second][lost].flow));
+        solo.ua.unregister(solo.now).unwrap();
+        solo.drain();
+        let (over, remove) = register(&mut solo);
+        assert_eq!(over, [second, first][lost]);
+        assert_eq!(solo.ua.registration(), RegistrationState::Unregistering);
+        assert!(solo.events.is_empty(), "{:?}", solo.events);
+        solo.hop = over;
+        solo.reply(&remove, 200, "", "");
+        assert_eq!(solo.event(), Event::Unregistered);
+        assert!(solo.events.is_empty());
+    }
+}
+
 /// §4.1.2: "MUST NOT insert the 'pn-prid' SIP URI parameter": without, nobody is to be woken any more.
 #[test]
 fn rfc8599_4_1_2_who_unregisters_is_not_to_be_woken() {
