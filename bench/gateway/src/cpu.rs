@@ -37,7 +37,8 @@ pub fn microseconds(pids: &[u32]) -> Result<f64> {
 pub fn memory(pids: &[u32]) -> Result<f64> {
     let mut sum = 0.0;
     for pid in pids {
-        let text = fs::read_to_string(format!("/proc/{pid}/smaps_rollup"))?;
+        let text = fs::read_to_string(format!("/proc/{pid}/smaps_rollup"))
+            .with_context(|| format!("process {pid} has ended"))?;
         let line = text.lines().find_map(|line| line.strip_prefix("Pss:")).context("no Pss")?;
         let kilobytes: f64 = line.trim().trim_end_matches(" kB").trim().parse()?;
         sum += kilobytes * 1024.0;

@@ -1,7 +1,9 @@
 //! Several flows at once (RFC 5626 §4), and what a registrar gives along: GRUU, Service-Route, Flow-Timer.
 
 mod given;
+mod push;
 mod registrar;
+mod third_party;
 
 use std::format;
 use std::string::{String, ToString};
@@ -13,8 +15,7 @@ use crate::message::{HeaderName, Message, Method, NameAddr, Request, Uri};
 use crate::time::{Duration, Instant};
 use crate::transport::{FlowId, Hop, Transport};
 use crate::user_agent::{
-    Aor, Binding, Cause, Config, ContactAs, Event, Input, OutboundFlow, PushService, RegisterError,
-    RegistrationState, ThirdParty,
+    Binding, Cause, Config, ContactAs, Event, Input, OutboundFlow, RegisterError, RegistrationState,
 };
 
 fn secs(seconds: u64) -> Duration {
@@ -334,30 +335,6 @@ fn rfc5626_4_4_keep_alives_by_default_and_none_without_outbound() {
     }
 }
 
-#[test]
-fn rfc8599_4_1_push_parameters_stand_in_the_registered_contact() {
-    let mut config = config("sip:alice@example.com");
-    config.push = Some(PushService {
-        provider: "webpush".into(),
-        param: None,
-        prid: "https://push.example/a b;c=d".into(),
-    });
-    let mut solo = Solo::with(config, Transport::Wss);
-    solo.ua.register(solo.now).unwrap();
-    solo.drain();
-    let (_, request) = register(&mut solo);
-    let text = contact(&request);
-    let uri = NameAddr::parse(&text).unwrap().parsed_uri().unwrap();
-    let push = uri.sip().unwrap().push().unwrap();
-    assert_eq!(
-        (push.provider.as_ref(), push.prid.as_deref()),
-        ("webpush", Some("https://push.example/a b;c=d"))
-    );
-    // §4.1.1: an unknown provider is not asked again.
-    solo.reply(&request, 555, "", "");
-    assert!(matches!(solo.event(), Event::RegistrationFailed { retry_in: None, .. }));
-}
-
 /// Who leaves has left when every flow has, whichever of them is down.
 #[test]
 fn rfc3261_10_2_2_who_leaves_hears_of_it_once_the_last_flow_has_left() {
@@ -375,100 +352,6 @@ fn rfc3261_10_2_2_who_leaves_hears_of_it_once_the_last_flow_has_left() {
         assert_eq!(solo.event(), Event::Unregistered);
         assert!(solo.events.is_empty());
     }
-}
-
-/// §4.1.2: "MUST NOT insert the 'pn-prid' SIP URI parameter": without, nobody is to be woken any more.
-#[test]
-fn rfc8599_4_1_2_who_unregisters_is_not_to_be_woken() {
-    let mut config = config("sip:alice@example.com");
-    config.push = Some(PushService { provider: "fcm".into(), param: None, prid: "secret".into() });
-    let mut solo = Solo::with(config, Transport::Wss);
-    solo.ua.register(solo.now).unwrap();
-    solo.drain();
-    let (_, request) = register(&mut solo);
-    accept(&mut solo, &request, "");
-    solo.ua.unregister(solo.now).unwrap();
-    solo.drain();
-    let (_, remove) = register(&mut solo);
-    assert_eq!(remove.headers().first(HeaderName::Expires), Some("0"));
-    let text = contact(&remove);
-    assert!(!text.contains("pn-"), "{text}");
-    let uri = |text: &str| NameAddr::parse(text).unwrap().uri.to_string();
-    let (bound, removed) = (uri(&contact(&request)), uri(&text));
-    let parsed = |uri: &str| {
-        Uri::parse(uri).is_some_and(|one| Uri::parse(&removed).is_some_and(|other| one.is_equivalent(&other)))
-    };
-    assert!(parsed(&bound), "RFC 3261 §19.1.4: the same Contact");
-}
-
-/// §4.1.4: who refreshes by its own clock says so, and does it as long before the end as the server wants.
-#[test]
-fn rfc8599_4_1_4_who_refreshes_by_itself_says_so_and_in_time() {
-    let rows = [
-        ("", 567, 1),
-        ("Feature-Caps: *;+sip.pns=\"fcm\";+sip.pnsreq=\"121\"\r\n", 479, 300),
-        ("Feature-Caps: *;+sip.pns=\"fcm\", *;+sip.pnsreq=\"200\"\r\n", 400, 300),
-        // What leaves no time, or is no number, is not believed.
-        ("Feature-Caps: *;+sip.pnsreq=\"600\"\r\n", 300, 200),
-        ("Feature-Caps: *;+sip.pnsreq=\"soon\"\r\n", 567, 400),
-    ];
-    for (field, latest, earliest) in rows {
-        let mut config = config("sip:alice@example.com");
-        config.push = Some(PushService { provider: "fcm".into(), param: None, prid: "secret".into() });
-        let mut solo = Solo::with(config, Transport::Wss);
-        solo.ua.register(solo.now).unwrap();
-        solo.drain();
-        let (_, request) = register(&mut solo);
-        assert!(contact(&request).contains(";+sip.pnsreg"), "{}", contact(&request));
-        accept(&mut solo, &request, field);
-        let start = solo.now;
-        while solo.sent.is_empty() {
-            solo.advance(secs(1));
-        }
-        let after = solo.now.since(start).as_secs();
-        assert!((earliest..=latest).contains(&after), "{field} {after}");
-    }
-    let mut solo = Solo::new();
-    solo.ua.register(solo.now).unwrap();
-    solo.drain();
-    assert!(!contact(&register(&mut solo).1).contains("pnsreg"), "nobody would wake it");
-}
-
-#[test]
-fn rfc5626_4_2_3_a_third_party_registers_another_contact_for_another() {
-    let mut config = config("sip:alice@example.com");
-    let boss = Aor::parse("sip:boss@corp.example").unwrap();
-    config.third_party = Some(ThirdParty { aor: boss, contact: "sip:desk@192.0.2.77".into() });
-    let mut solo = Solo::with(config, Transport::Wss);
-    solo.ua.register(solo.now).unwrap();
-    solo.drain();
-    let (_, request) = register(&mut solo);
-    assert_eq!(request.uri(), "sip:corp.example");
-    assert_eq!((request.from().uri, request.to().uri), ("sip:alice@example.com", "sip:boss@corp.example"));
-    assert_eq!(contact(&request), "<sip:desk@192.0.2.77>");
-    solo.reply(&request, 200, "Contact: <sip:desk@192.0.2.77>;expires=300\r\n", "");
-    assert_eq!(solo.event(), Event::Registered { reg_id: 1, expires: secs(300) });
-}
-
-/// RFC 3608 §6.1: a Service-Route is kept "in an association with the address-of-record for which the REGISTER transaction had
-/// registered a contact", and so is a GRUU. Ours is another.
-#[test]
-fn rfc3608_6_1_what_a_third_party_is_given_is_not_ours() {
-    let mut config = config("sip:alice@example.com");
-    let boss = Aor::parse("sip:boss@corp.example").unwrap();
-    config.third_party = Some(ThirdParty { aor: boss, contact: "sip:desk@192.0.2.77".into() });
-    let mut solo = Solo::with(config, Transport::Wss);
-    solo.ua.register(solo.now).unwrap();
-    solo.drain();
-    let (_, request) = register(&mut solo);
-    let given = "Contact: <sip:desk@192.0.2.77>;pub-gruu=\"sip:boss@corp.example;gr=1\";expires=300\r\n\
-                 Service-Route: <sip:home.corp.example;lr>\r\n";
-    solo.reply(&request, 200, given, "");
-    solo.ua.call(solo.now, "bob", OFFER).unwrap();
-    solo.drain();
-    let invite = solo.request(&Method::Invite);
-    assert!(!invite.headers().has(HeaderName::Route));
-    assert!(!contact(&invite).contains("boss"), "{}", contact(&invite));
 }
 
 /// What a call sends goes over the flow it uses, whichever is preferred now: the way back leads over its server.
