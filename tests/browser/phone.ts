@@ -1,5 +1,6 @@
 import { type Browser, type BrowserContext, type Page, expect } from "@playwright/test";
 
+import { type Audio, hears, received } from "./audio.js";
 import { type Gateway } from "./gateway.js";
 
 /** The softphone page in a browser context of its own: another person at another desk. */
@@ -56,31 +57,19 @@ export class Phone {
     await expect(this.test("call")).toHaveCount(0);
   }
 
-  /** Received audio packets and energy of the one call, from getStats. */
-  audio(): Promise<{ packets: number; energy: number }> {
-    return this.page.evaluate(async () => {
-      const call = (window as unknown as { trapezoid: { userAgent: { calls: { peerConnection?: RTCPeerConnection }[] } } })
-        .trapezoid.userAgent.calls[0];
-      let packets = 0;
-      let energy = 0;
-      for (const report of (await call?.peerConnection?.getStats())?.values() ?? []) {
-        if (report.type === "inbound-rtp" && report.kind === "audio") {
-          packets += report.packetsReceived as number;
-          energy += (report.totalAudioEnergy as number | undefined) ?? 0;
-        }
-      }
-      return { packets, energy };
-    });
+  /** What came of the one call's audio. */
+  async audio(): Promise<Audio> {
+    return received(
+      await this.page.evaluateHandle(() => {
+        type Calls = { trapezoid: { userAgent: { calls: { peerConnection?: RTCPeerConnection }[] } } };
+        return (window as unknown as Calls).trapezoid.userAgent.calls[0]?.peerConnection;
+      }),
+    );
   }
 
   /** More than a hundred packets and some sound have come since `since`. */
-  async hears(since = { packets: 0, energy: 0 }): Promise<void> {
-    await expect
-      .poll(async () => {
-        const now = await this.audio();
-        return now.packets - since.packets > 100 && now.energy - since.energy > 0;
-      }, { timeout: 20_000, message: "more than 100 audio packets with energy" })
-      .toBe(true);
+  async hears(since: Audio = { packets: 0, energy: 0 }): Promise<void> {
+    await hears("the page", () => this.audio(), since);
   }
 
   async close(): Promise<void> {

@@ -6,6 +6,7 @@ import { fileURLToPath } from "node:url";
 import { type Browser, type BrowserContext, type Page, expect } from "@playwright/test";
 import type { Session, Web } from "sip.js";
 
+import { type Audio, hears, received } from "./audio.js";
 import { type Gateway, PASSWORD } from "./gateway.js";
 
 /** A page with nothing but SIP.js beside it, for a gateway to serve. */
@@ -154,31 +155,16 @@ export class SipJs {
     return this.page.evaluate(() => window.phone.messages);
   }
 
-  /** What came of the last call's audio. */
-  private audio(): Promise<{ packets: number; energy: number }> {
-    return this.page.evaluate(async () => {
-      const handler = window.phone.calls.at(-1)?.sessionDescriptionHandler as Web.SessionDescriptionHandler | undefined;
-      let packets = 0;
-      let energy = 0;
-      for (const report of (await handler?.peerConnection?.getStats())?.values() ?? []) {
-        if (report.type === "inbound-rtp" && report.kind === "audio") {
-          packets += report.packetsReceived as number;
-          energy += (report.totalAudioEnergy as number | undefined) ?? 0;
-        }
-      }
-      return { packets, energy };
-    });
-  }
-
   /** More than a hundred packets and some sound come from now on. */
   async hears(): Promise<void> {
-    const before = await this.audio();
-    await expect
-      .poll(async () => {
-        const now = await this.audio();
-        return now.packets - before.packets > 100 && now.energy > before.energy;
-      }, { timeout: 20_000, message: `more than 100 audio packets with energy at ${this.user}` })
-      .toBe(true);
+    const audio = async (): Promise<Audio> =>
+      received(
+        await this.page.evaluateHandle(() => {
+          const handler = window.phone.calls.at(-1)?.sessionDescriptionHandler as Web.SessionDescriptionHandler | undefined;
+          return handler?.peerConnection;
+        }),
+      );
+    await hears(this.user, audio, await audio());
   }
 
   async close(): Promise<void> {

@@ -1,9 +1,10 @@
 import { rmSync } from "node:fs";
 
-import { type Browser, chromium, expect, test } from "@playwright/test";
+import { type Browser, expect, test } from "@playwright/test";
 
 import { Gateway } from "./gateway.js";
 import { SipJs, site } from "./sipjs-phone.js";
+import { trusting } from "./trusting.js";
 
 // Pages that use SIP.js and nothing of ours, through the gateway.
 
@@ -14,24 +15,21 @@ test.afterAll(() => rmSync(www, { recursive: true }));
 for (const scheme of ["ws", "wss"] as const) {
   test.describe(`SIP.js over ${scheme}`, () => {
     let gateway: Gateway;
-    let trusting: Browser;
+    let browser: Browser;
     let dora: SipJs;
     let emil: SipJs;
     let fritz: SipJs;
 
     test.beforeEach(async ({}, info) => {
       gateway = await Gateway.start(["dora", "emil", "fritz"], { secure: scheme === "wss", www });
-      const options = info.project.use.launchOptions ?? {};
-      // A browser that trusts this gateway's certificate, and no other that nobody has signed.
-      const trust = gateway.secure ? [`--ignore-certificate-errors-spki-list=${gateway.certificateKey}`] : [];
-      trusting = await chromium.launch({ ...options, args: [...(options.args ?? []), ...trust] });
-      dora = await SipJs.registered(trusting, gateway, "dora");
-      emil = await SipJs.registered(trusting, gateway, "emil");
+      browser = await trusting(gateway, info.project.use.launchOptions);
+      dora = await SipJs.registered(browser, gateway, "dora");
+      emil = await SipJs.registered(browser, gateway, "emil");
     });
 
     test.afterEach(async ({}, info) => {
       if (info.status !== info.expectedStatus) await info.attach("gateway.log", { body: gateway.log });
-      await trusting.close();
+      await browser.close();
       await gateway.dispose();
     });
 
@@ -70,7 +68,7 @@ for (const scheme of ["ws", "wss"] as const) {
     });
 
     test("a call is transferred to somebody who was not asked", async () => {
-      fritz = await SipJs.registered(trusting, gateway, "fritz");
+      fritz = await SipJs.registered(browser, gateway, "fritz");
       await connect();
       await dora.transfer(fritz);
       await fritz.answer();
@@ -87,7 +85,7 @@ for (const scheme of ["ws", "wss"] as const) {
     });
 
     test("a call is transferred to somebody who was asked", async () => {
-      fritz = await SipJs.registered(trusting, gateway, "fritz");
+      fritz = await SipJs.registered(browser, gateway, "fritz");
       await connect();
       await dora.hold(true);
       await dora.call(fritz);
