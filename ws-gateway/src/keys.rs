@@ -21,7 +21,7 @@ pub type Key = [u8; 32];
 /// The gateway's keys.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Keys {
-    /// Seals digest nonces.
+    /// Seals digest nonces and names branches. It is never replaced: a CANCEL finds its INVITE after every restart.
     pub nonce: Key,
     /// Seals route tokens.
     pub route: Key,

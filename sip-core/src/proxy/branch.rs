@@ -23,15 +23,18 @@ const MARK: usize = 8;
 pub(super) struct LoopMark([u8; MARK]);
 
 impl LoopMark {
-    /// §16.6 step 8: Request-URI, tags, Call-ID, CSeq number, Route and Proxy-Require. With a key of our own: to another proxy that
+    /// §16.6 step 8: Request-URI, tags, Call-ID, CSeq number and Route. With a key of our own: to another proxy that
     /// does as we do and hands the request on unchanged, its mark is nothing. So no sent-by need be compared (RFC 5393 §4.2.2).
+    ///
+    /// All of it is in a CANCEL too, which finds its INVITE by the branch (§9.1). Proxy-Require may not be, and need not be here: it
+    /// sends no request another way (RFC 5393 §4.2.1). What it lists beside `privacy` is refused before marks are looked at, and
+    /// `privacy` may be gone when the request comes back, for it was served here.
     pub(super) fn of(request: &Request, tokens: &RouteTokens) -> Self {
         let mut hash = Fields(tokens.loops());
         let (from, to) = (request.from_tag().unwrap_or_default(), request.to_tag().unwrap_or_default());
         hash.all([request.uri(), from, to, request.call_id()]);
         // As they stand: whoever writes them otherwise does it no second time round.
         request.headers().all(HeaderName::Route).for_each(|values| hash.add(values));
-        request.headers().all(HeaderName::ProxyRequire).for_each(|values| hash.add(values));
         hash.number(request.cseq().number);
         let mut mark = [0; MARK];
         text(&hash.0.finish().to_le_bytes(), &mut mark);

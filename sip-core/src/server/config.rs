@@ -39,7 +39,8 @@ pub struct Config {
     /// Digest algorithms offered on one listener, by its transport and its address as peers see it, where they are
     /// not those of its kind.
     pub listener_algorithms: BTreeMap<(Transport, SocketAddr), Vec<Algorithm>>,
-    /// Seals nonces. Servers that share it accept each other's.
+    /// Seals nonces, and names the branches of what is forwarded. Servers that share it accept each other's. To be kept over restarts
+    /// and never replaced, so that a CANCEL finds the INVITE that was forwarded before.
     pub nonce_key: [u8; 32],
     /// Seals route tokens. To be kept over restarts, so that dialogs outlive them.
     pub route_key: [u8; 32],

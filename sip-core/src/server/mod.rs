@@ -110,7 +110,12 @@ impl Server {
         let layer = Layer::new(config.timers, &mut *entropy).capped(config.limits.transactions);
         Self {
             forwarding: Forwarding::new(&config.forwarding, &domain),
-            tokens: RouteTokens::new(config.route_key, &config.previous_route_keys).named(names(&config)),
+            tokens: RouteTokens::new(
+                config.route_key,
+                &config.previous_route_keys,
+                config.nonce_key,
+                &config.domain,
+            ),
             domain,
             challenger: Challenger::new(&config.realm, config.nonce_key),
             gruus: Gruus::new(
@@ -287,9 +292,4 @@ impl Server {
         }
         self.outputs.push_back(output);
     }
-}
-
-/// What it is called by those who send it requests.
-fn names(config: &Config) -> impl Iterator<Item = &str> {
-    core::iter::once(&config.domain).chain(&config.aliases).map(|name| &**name)
 }

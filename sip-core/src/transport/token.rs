@@ -6,7 +6,6 @@
 use alloc::boxed::Box;
 use alloc::string::String;
 use alloc::vec::Vec;
-use core::hash::Hasher as _;
 use core::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV6};
 
 use sha2::{Digest as _, Sha256};
@@ -99,34 +98,24 @@ pub struct RouteTokens {
 }
 
 impl RouteTokens {
-    /// Seals with `current`; opens what it or one of `previous` has sealed. See [`Seals::new`].
-    pub fn new(current: [u8; 32], previous: &[[u8; 32]]) -> Self {
-        let key = Sha256::new().chain_update(b"fingerprint key").chain_update(current).finalize();
+    /// Seals with `current`; opens what it or one of `previous` has sealed. See [`Seals::new`]. What is named by `lasting` is named
+    /// so for `domain` after every restart: that key is never replaced, not even together with `current`.
+    ///
+    /// Another domain's server with the same keys, of a copied directory perhaps, knows no marks of this one. Nothing else that an
+    /// operator changes may change them: they are half of a branch, and a CANCEL has to find its INVITE's (RFC 3261 §9.1).
+    pub fn new(current: [u8; 32], previous: &[[u8; 32]], lasting: [u8; 32], domain: &str) -> Self {
+        let key = Sha256::new().chain_update(b"fingerprint key").chain_update(lasting).finalize();
+        let marks = Sha256::new().chain_update(b"loop mark key").chain_update(lasting).chain_update(domain);
+        let marks = marks.finalize();
         let (mut hashing, mut loops) = ([0; 16], [0; 16]);
         hashing.copy_from_slice(&key[..16]);
-        loops.copy_from_slice(&key[16..]);
+        loops.copy_from_slice(&marks[..16]);
         Self {
             seals: Seals::new(current, previous),
             lifetime: DEFAULT_TOKEN_LIFETIME,
             hashing: SipHasher24::new_with_key(&hashing),
             loops: SipHasher13::new_with_key(&loops),
         }
-    }
-
-    /// The same for a server of these names: another one with the same key, of a copied directory perhaps, knows no marks of this one.
-    #[must_use]
-    pub fn named<'n>(mut self, names: impl Iterator<Item = &'n str>) -> Self {
-        let mut hash = self.loops;
-        for name in names {
-            hash.write_u64(name.len() as u64);
-            hash.write(name.as_bytes());
-        }
-        let mut key = [0; 16];
-        key[..8].copy_from_slice(&hash.finish().to_le_bytes());
-        hash.write_u8(0);
-        key[8..].copy_from_slice(&hash.finish().to_le_bytes());
-        self.loops = SipHasher13::new_with_key(&key);
-        self
     }
 
     /// Another lifetime than [`DEFAULT_TOKEN_LIFETIME`]. A call that is longer cannot be hung up by the peer.

@@ -261,7 +261,7 @@ impl Element {
         Self {
             layer: Layer::new(Timers::default(), &mut SeededEntropy(1)),
             proxy: Proxy::new(settings),
-            tokens: RouteTokens::new([1; 32], &[]),
+            tokens: RouteTokens::new([1; 32], &[], [1; 32], "example.com"),
             entropy: SeededEntropy(1),
         }
     }

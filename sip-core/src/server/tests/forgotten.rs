@@ -6,8 +6,14 @@ use crate::server::{Mode, NumberPattern, Share, StaticRoute};
 
 /// After a restart with what is kept on disk: who had a connection is away.
 fn restart(net: &mut Net) {
+    restart_as(net, |_| {});
+}
+
+/// The same where something was changed meanwhile.
+fn restart_as(net: &mut Net, configure: fn(&mut Config)) {
     let mut bindings = net.bindings.clone();
     net.restart();
+    net.server = Net::with(configure).server;
     for binding in bindings.values_mut().flatten() {
         binding.hop = binding.hop.filter(|hop| !hop.transport.is_reliable());
     }
@@ -112,6 +118,36 @@ fn rfc3261_16_10_of_several_answers_to_such_a_cancel_the_best_goes_back() {
         }
         net.expect(&alice, heard);
         net.quiet();
+    }
+}
+
+/// A phone that does not know the branch answers 481 and rings on; an INVITE with another one rings twice.
+#[test]
+fn rfc3261_16_10_branches_outlive_the_route_key_new_aliases_and_what_a_cancel_may_not_carry() {
+    let same: fn(&mut Config) = |_| {};
+    let rotated: fn(&mut Config) = |config| {
+        config.previous_route_keys = [config.route_key].into();
+        config.route_key = [9; 32];
+    };
+    let renamed: fn(&mut Config) = |config| config.aliases.push("pbx.example.com".into());
+    // §9.1: "The CANCEL request MUST NOT contain any Require or Proxy-Require header fields."
+    for (configure, fields) in [(same, "Proxy-Require: privacy\r\n"), (rotated, ""), (renamed, "")] {
+        let (alice, bob) = (udp("alice", 4), udp("bob", 5));
+        let mut net = Net::new();
+        net.register(&alice);
+        net.register(&bob);
+        let call = |cseq: u32, extra: &str| alice.invite("bob", cseq + 10, &format!("{fields}{extra}"));
+        net.send_with_digest(&alice, "alice", &call);
+        net.expect(&alice, 100);
+        let forwarded = net.request(&bob, &Method::Invite);
+        net.send(&bob, bob.answer(&forwarded, 180));
+        net.expect(&alice, 180);
+        restart_as(&mut net, configure);
+        let cancel = cancel_of(&call(2, ""));
+        assert!(!cancel.contains("Proxy-Require"));
+        net.send(&alice, cancel);
+        let cancel = net.request(&bob, &Method::Cancel);
+        assert_eq!((cancel.branch(), cancel.uri()), (forwarded.branch(), forwarded.uri()));
     }
 }
 

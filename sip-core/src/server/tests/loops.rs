@@ -16,17 +16,16 @@ fn rfc5393_4_2_2_another_gateways_mark_is_no_loop() {
     let forwarded = call(&mut near, &alice, &between);
     let handed_on =
         from_elsewhere(&forwarded).replacen("Via:", &format!("{}Via:", between.via("between")), 1);
-    // A gateway with a key of its own, and one of another name whose data directory was copied.
-    for key in [3, 2] {
+    // A gateway with a key of its own, and one of another domain whose data directory was copied: both look for Bob.
+    for (key, domain) in [(3, DOMAIN), (1, "other.example.com")] {
         let mut far = Net::with(|config| {
             config.aliases = ["b.example".into()].into();
-            config.route_key = [key; 32];
+            config.domain = domain.into();
+            config.nonce_key = [key; 32];
         });
-        let bob = ws("bob", 2);
-        far.register(&bob);
+        far.silent = true;
         far.send(&between, handed_on.clone());
-        far.expect(&between, 100);
-        far.request(&bob, &Method::Invite);
+        assert!(matches!(&far.waiting[..], [(_, Question::Lookup { .. })]), "{:?}", far.waiting);
         far.quiet();
     }
     // The same once more, and a restarted one.
@@ -51,6 +50,25 @@ fn rfc3261_16_3_step_4_a_loop_is_seen_the_first_time_round() {
     let forwarded = net.request(&bob, &Method::Invite);
     // Our Via is the topmost.
     let back = from_elsewhere(&forwarded).replacen(bob.contact().as_str(), "sip:bob@example.com", 1);
+    net.send(&bob, back);
+    assert_eq!(net.expect(&bob, 482).reason(), "Loop Detected");
+    net.quiet();
+}
+
+/// A mark says where a request goes, and Proxy-Require sends none elsewhere: `privacy` is gone once it was served.
+#[test]
+fn rfc5393_4_2_1_a_loop_is_seen_though_its_privacy_was_served() {
+    let mut net = Net::new();
+    let (alice, bob) = (ws("alice", 1), udp("bob", 5));
+    net.register(&alice);
+    net.register(&bob);
+    let wishes = "Privacy: id\r\nProxy-Require: privacy\r\n";
+    net.send(&alice, alice.invite("bob", 2, wishes));
+    net.expect(&alice, 100);
+    let forwarded = net.request(&bob, &Method::Invite);
+    let back = from_elsewhere(&forwarded)
+        .replacen(bob.contact().as_str(), "sip:bob@example.com", 1)
+        .replacen("Proxy-Require: privacy\r\n", "", 1);
     net.send(&bob, back);
     assert_eq!(net.expect(&bob, 482).reason(), "Loop Detected");
     net.quiet();

@@ -11,7 +11,7 @@ const FOREIGN: Result<RouteTarget, Unopened> = Err(Unopened::Foreign);
 const CALL: &str = "a84b4c76e66710@pc33.atlanta.com";
 
 fn tokens() -> RouteTokens {
-    RouteTokens::new([1; 32], &[[2; 32], [3; 32]])
+    RouteTokens::new([1; 32], &[[2; 32], [3; 32]], [1; 32], "example.com")
 }
 
 fn registration(aor: &str, instance: &str, reg_id: u32) -> RouteTarget {
@@ -122,7 +122,9 @@ fn a_changed_token_does_not_open() {
 #[test]
 fn keys_are_changed_without_breaking_calls() {
     let target = &targets()[0].0;
-    let seal = |key: u8| RouteTokens::new([key; 32], &[]).seal(target, CALL, T0, &mut SeededEntropy(1));
+    let seal = |key: u8| {
+        RouteTokens::new([key; 32], &[], [1; 32], "example.com").seal(target, CALL, T0, &mut SeededEntropy(1))
+    };
     for key in 1..=3 {
         assert_eq!(tokens().open(&seal(key), CALL, T0).as_ref(), Ok(target));
     }
@@ -131,7 +133,7 @@ fn keys_are_changed_without_breaking_calls() {
     }
     // Of 252 keys some share their id; each opens its own.
     let previous: Vec<[u8; 32]> = (4..=255).map(|key| [key; 32]).collect();
-    let many = RouteTokens::new([1; 32], &previous);
+    let many = RouteTokens::new([1; 32], &previous, [1; 32], "example.com");
     for key in 4..=255 {
         assert_eq!(many.open(&seal(key), CALL, T0).as_ref(), Ok(target));
     }
