@@ -87,7 +87,11 @@ impl Server {
         let reply = if arrival.is_cancel() { Rule::NothingToCancel.into() } else { reply };
         match arrival.server {
             Some(server) if !self.forgets(server, arrival, &reply) => {
-                self.reply(now, server, &arrival.request, reply);
+                if reply.status >= 300 && self.may_be_forged(now, arrival) {
+                    self.reply_once(now, server, &arrival.request, reply);
+                } else {
+                    self.reply(now, server, &arrival.request, reply);
+                }
                 self.answered_late(now, arrival);
             }
             None if arrival.is_ack() => self.counters.acks_dropped += 1,
@@ -103,19 +107,27 @@ impl Server {
     /// what proves nothing takes no room. Who asks again is answered anew.
     ///
     /// Not so a call to who is not there (404, 480): she may be in the next moment, and a copy of the INVITE that a network kept for
-    /// so long would ring, and be answered, for a caller who has heard that there is no call.
+    /// so long would ring, and be answered, for a caller who has heard that there is no call. It is remembered for that long, T4, and
+    /// told once all the same.
     fn forgets(&mut self, server: ServerId, arrival: &Arrival, reply: &Reply) -> bool {
-        let unproven = arrival.from.transport == Transport::Udp && arrival.standing == Standing::Stranger;
         let refused = match reply.status {
             401 | 407 => true,
             404 | 480 => false,
             status => arrival.is_invite() && status >= 300,
         };
-        let forgotten = unproven && refused && self.layer.forget(server);
+        let forgotten = arrival.is_unproven() && refused && self.layer.forget(server);
         if forgotten {
             self.ongoing.forget(server);
         }
         forgotten
+    }
+
+    /// Whether an INVITE may have another sender than it says. Within a dialog its sender was checked, if it comes so far that it is not
+    /// forgotten.
+    fn may_be_forged(&self, now: Instant, arrival: &Arrival) -> bool {
+        arrival.is_invite()
+            && arrival.is_unproven()
+            && !matches!(self.path(arrival, now), Ok(Path::Dialog { .. }))
     }
 
     /// INVITE's 100 (§16.2: what takes more than 200 ms is announced, and a fork always does).
@@ -270,5 +282,10 @@ impl Arrival {
 
     pub(super) fn is_ack(&self) -> bool {
         *self.request.method() == Method::Ack
+    }
+
+    /// It came in a datagram, and nothing says that who it is from has sent it.
+    fn is_unproven(&self) -> bool {
+        self.from.transport == Transport::Udp && self.standing == Standing::Stranger
     }
 }

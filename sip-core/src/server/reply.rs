@@ -5,6 +5,8 @@ use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
+use bytes::Bytes;
+
 use super::rule::Rule;
 use super::{Output, Server};
 use crate::message::validate::Rejection;
@@ -120,12 +122,22 @@ impl From<registrar::UpdateError> for Reply {
 impl Server {
     /// Answers a request in its transaction.
     pub(super) fn reply(&mut self, now: Instant, server: ServerId, request: &Request, reply: Reply) {
-        self.count(reply.status);
         let status = reply.status;
+        let response = self.response(server, request, reply);
+        self.layer.respond(now, server, status, response);
+    }
+
+    /// Refuses an INVITE whose sender may be forged.
+    pub(super) fn reply_once(&mut self, now: Instant, server: ServerId, request: &Request, reply: Reply) {
+        let response = self.response(server, request, reply);
+        self.layer.refuse_once(now, server, response);
+    }
+
+    fn response(&mut self, server: ServerId, request: &Request, reply: Reply) -> Bytes {
+        self.count(reply.status);
         let tag = self.fresh_tag();
         self.tell_refusal(self.layer.server_hop(server), request, &reply, &tag);
-        let bytes = self.write(request, reply, tag).finish();
-        self.layer.respond(now, server, status, bytes);
+        self.write(request, reply, tag).finish()
     }
 
     /// Answers a request that has no transaction.

@@ -19,9 +19,11 @@ pub(super) const fn step(state: State, input: Input, reliable: bool) -> (State, 
     match (state, input) {
         (State::Proceeding, Input::Trying | Input::Provisional) => (State::Proceeding, &[Send]),
         (State::Proceeding, Input::Success) => (State::Accepted, &[Send, Start(Timer::L)]),
-        (State::Proceeding, Input::Failure | Input::Timeout) if reliable => {
+        (State::Proceeding, Input::Failure | Input::FailureOnce | Input::Timeout) if reliable => {
             (State::Completed, &[Send, Start(Timer::H)])
         }
+        // RFC 3261 §26.3.2.4: no Timer G for who has perhaps not asked. A copy that the network kept comes within T4.
+        (State::Proceeding, Input::FailureOnce) => (State::Completed, &[Send, Start(Timer::I)]),
         (State::Proceeding, Input::Failure | Input::Timeout) => {
             (State::Completed, &[Send, Start(Timer::G), Start(Timer::H)])
         }
@@ -31,7 +33,7 @@ pub(super) const fn step(state: State, input: Input, reliable: bool) -> (State, 
         // Timer I is zero on reliable transports.
         (State::Completed, Input::Ack) if reliable => (State::Terminated, &[]),
         (State::Completed, Input::Ack) => (State::Confirmed, &[Stop, Start(Timer::I)]),
-        (State::Confirmed, Input::Timer(Timer::I)) => (State::Terminated, &[]),
+        (State::Completed | State::Confirmed, Input::Timer(Timer::I)) => (State::Terminated, &[]),
         // The user retransmits its 2xx; repeated INVITEs are absorbed.
         (State::Accepted, Input::Success) => (State::Accepted, &[Send]),
         (State::Accepted, Input::Ack) => (State::Accepted, &[Pass]),

@@ -213,6 +213,12 @@ impl Layer {
         self.step_server(now, server, input, Some(response));
     }
 
+    /// Refuses an INVITE, with 300 or more, whose sender may be forged (§26.3.2.4): over an unreliable transport the answer is not
+    /// repeated by itself, and goes out again only when the INVITE comes again within T4. Ignored of other requests.
+    pub fn refuse_once(&mut self, now: Instant, server: ServerId, response: Bytes) {
+        self.step_server(now, server, ServerInput::FailureOnce, Some(response));
+    }
+
     /// Cancels an INVITE (§9.1), returning the CANCEL's own transaction.
     ///
     /// `None` when it has no provisional answer yet, and the CANCEL will be sent when one comes, in a transaction

@@ -28,6 +28,8 @@ pub(super) enum ServerInput {
     Success,
     /// The user answers 300–699 other than 408.
     Failure,
+    /// The user answers 300–699 to an INVITE whose sender may be forged: whoever asks again hears it again, and nobody else.
+    FailureOnce,
     /// The user answers 408.
     Timeout,
     /// The request came again.

@@ -320,6 +320,45 @@ fn rfc3261_26_3_2_4_who_may_be_forged_is_refused_once_and_takes_no_room() {
     assert_eq!(net.server.load(), (0, 0, 0));
 }
 
+/// Calls to who does not exist, to who is not registered, and to who has lost its connection.
+#[test]
+fn rfc3261_26_3_2_4_who_may_be_forged_hears_once_that_nobody_is_there() {
+    let mut net = Net::with(|config| config.callers = Callers::Anyone);
+    let (stranger, page) = (udp("bob", 5), ws("carol", 3));
+    net.register(&page);
+    net.close(&page);
+    // A To tag makes no dialog.
+    let rows = [
+        (404, "sip:nobody@example.com", ""),
+        (480, "sip:alice@example.com", ""),
+        (480, "sip:carol@example.com", ""),
+        (480, "sip:alice@example.com;gr=none", ";tag=made-up"),
+    ];
+    for ((status, uri, tag), cseq) in rows.into_iter().zip(1..) {
+        let invite = stranger
+            .out("INVITE", uri, cseq, "")
+            .replace(&format!("t: <{uri}>"), &format!("t: <{uri}>{tag}"))
+            .replace("bob@example.com", "bob@b.example");
+        net.send(&stranger, invite.clone());
+        if uri.contains("carol") {
+            net.expect(&stranger, 100);
+            net.quiet();
+            net.advance(Duration::from_secs(5));
+        }
+        net.expect(&stranger, status);
+        // Whoever asks again, for the answer was lost, hears it again.
+        net.advance(Duration::from_secs(4));
+        net.quiet();
+        net.send(&stranger, invite);
+        net.expect(&stranger, status);
+        // T4 after the first it is forgotten, and was told to nobody else.
+        net.advance(Duration::from_secs(1));
+        assert_eq!(net.server.load(), (0, 0, 0), "{uri}");
+        net.advance(Duration::from_secs(40));
+        net.quiet();
+    }
+}
+
 /// A network's copy of an INVITE comes when the callee, who was not there, has registered.
 #[test]
 fn rfc3261_17_2_1_who_is_not_there_is_not_called_by_a_copy() {

@@ -83,6 +83,7 @@ fn server_inputs() -> Vec<ServerInput> {
         ServerInput::Provisional,
         ServerInput::Success,
         ServerInput::Failure,
+        ServerInput::FailureOnce,
         ServerInput::Timeout,
         ServerInput::Repeated,
         ServerInput::Ack,
@@ -155,7 +156,9 @@ fn non_invite_client() {
 
 #[test]
 fn invite_server() {
-    use ServerInput::{Ack, Failure, Provisional, Repeated, Success, Timeout, TransportError, Trying};
+    use ServerInput::{
+        Ack, Failure, FailureOnce, Provisional, Repeated, Success, Timeout, TransportError, Trying,
+    };
     use invite_server::State::{Accepted, Completed, Confirmed, Proceeding, Terminated};
     let timer = ServerInput::Timer;
     let rows: &[Row<_, _>] = &[
@@ -166,7 +169,9 @@ fn invite_server() {
         (Both, Proceeding, Success, Accepted, &[Send, Start(Timer::L)]),
         (Unreliable, Proceeding, Failure, Completed, &[Send, Start(Timer::G), Start(Timer::H)]),
         (Unreliable, Proceeding, Timeout, Completed, &[Send, Start(Timer::G), Start(Timer::H)]),
+        (Unreliable, Proceeding, FailureOnce, Completed, &[Send, Start(Timer::I)]),
         (Reliable, Proceeding, Failure, Completed, &[Send, Start(Timer::H)]),
+        (Reliable, Proceeding, FailureOnce, Completed, &[Send, Start(Timer::H)]),
         (Reliable, Proceeding, Timeout, Completed, &[Send, Start(Timer::H)]),
         (Both, Completed, Repeated, Completed, &[Resend]),
         (Both, Completed, timer(Timer::G), Completed, &[Resend, Again(Timer::G)]),
@@ -174,6 +179,7 @@ fn invite_server() {
         (Both, Completed, TransportError, Completed, &[TransportFailed]),
         (Unreliable, Completed, Ack, Confirmed, &[Stop, Start(Timer::I)]),
         (Reliable, Completed, Ack, Terminated, &[]),
+        (Both, Completed, timer(Timer::I), Terminated, &[]),
         (Both, Confirmed, timer(Timer::I), Terminated, &[]),
         (Both, Accepted, Success, Accepted, &[Send]),
         (Both, Accepted, Ack, Accepted, &[Pass]),
