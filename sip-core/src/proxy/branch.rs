@@ -141,7 +141,9 @@ fn transaction(request: &Request, from: Option<IpAddr>, tokens: &RouteTokens) ->
         request.from_tag().unwrap_or_default(),
         method,
     ]);
-    hash.0.write_u64(u64::from(request.cseq().number) << 32 | via.port.map_or(0, u64::from));
+    // No port is not port 0: who is told from others by it (§17.2.3) is another to whom it goes on, too.
+    let port = via.port.map_or(0, |port| u64::from(port) + 1);
+    hash.0.write_u64(u64::from(request.cseq().number) << 32 | port);
     match via.host {
         Host::Name(name) => hash.add(name),
         Host::Ip(ip) => hash.address(ip),

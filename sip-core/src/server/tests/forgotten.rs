@@ -240,6 +240,26 @@ fn rfc3261_22_1_after_a_restart_too_nobody_cancels_for_another() {
     }
 }
 
+/// No port and port 0 are two senders (§17.2.3): the INVITE of one is not the other's to cancel.
+#[test]
+fn rfc3261_16_10_a_cancel_with_port_0_is_of_another_invite() {
+    let mut net = Net::new();
+    let (alice, bob) = (udp("alice", 4), udp("bob", 5));
+    net.register(&alice);
+    net.register(&bob);
+    let without = |text: String| text.replacen("203.0.113.4:5060;branch", "203.0.113.4;branch", 1);
+    net.send_with_digest(&alice, "alice", &|cseq, extra| without(alice.invite("bob", cseq + 10, extra)));
+    net.expect(&alice, 100);
+    let invite = net.request(&bob, &Method::Invite);
+    let cancel = cancel_of(&without(alice.invite("bob", 12, "")));
+    for (sent_by, same) in [("203.0.113.4:0;", false), ("203.0.113.4;", true)] {
+        restart(&mut net);
+        net.send(&alice, cancel.replacen("203.0.113.4;", sent_by, 1));
+        let cancel = net.request(&bob, &Method::Cancel);
+        assert_eq!(cancel.branch() == invite.branch(), same, "{sent_by}");
+    }
+}
+
 #[test]
 fn rfc3261_16_10_such_a_cancel_goes_nowhere_else_than_a_request_of_its_sender() {
     let configure = |config: &mut Config| {
