@@ -116,9 +116,11 @@ pub(super) fn stateless_tag(request: &Request, tokens: &RouteTokens) -> String {
     tag
 }
 
-/// What chooses among equal servers, the same as for the branch.
-pub(super) fn settled(request: &Request, from: &Hop, tokens: &RouteTokens) -> SeededEntropy {
-    SeededEntropy(of_transaction(request, Some(from.remote.ip()), tokens) as u64)
+/// What chooses among equal servers, for the same requests as the branch. Each choice, of `what`, is one of its own.
+pub(super) fn settled(request: &Request, from: &Hop, tokens: &RouteTokens, what: &str) -> SeededEntropy {
+    let mut hash = transaction(request, Some(from.remote.ip()), tokens);
+    hash.add(what);
+    SeededEntropy(hash.0.finish128().as_u128() as u64)
 }
 
 /// Characters of such a branch and tag: five bits each.

@@ -94,9 +94,9 @@ pub fn back(response: &Response, tokens: &RouteTokens, now: Instant) -> Option<(
 }
 
 /// What chooses among equal servers for a request without a transaction, the same for its retransmissions, for its CANCEL and
-/// for the ACK of its failure (RFC 3263 §4.4).
-pub fn settled(request: &Request, from: &Hop, tokens: &RouteTokens) -> SeededEntropy {
-    branch::settled(request, from, tokens)
+/// for the ACK of its failure (RFC 3263 §4.4). `what` is chosen; of two choices for one request neither follows from the other.
+pub fn settled(request: &Request, from: &Hop, tokens: &RouteTokens, what: &str) -> SeededEntropy {
+    branch::settled(request, from, tokens, what)
 }
 
 /// The To tag of an answer that no transaction remembers (§8.2.7).

@@ -21,6 +21,9 @@ use crate::transaction::ServerId;
 use crate::transport::target::{Located, Nowhere, Records, Search, Way, for_length, locate};
 use crate::transport::{Hop, RouteTarget, Transport};
 
+/// The choice among a route's peers, which no domain's hosts are: that has a name.
+const PEERS: &str = "";
+
 /// What our Via and two Record-Routes add to a request, about.
 const ADDED: usize = 560;
 
@@ -30,7 +33,7 @@ impl Server {
         let next = next_hop(&arrival.request, routes).unwrap_or_default();
         let (uris, configured) = match Uri::parse(&next) {
             Some(Uri::Sip(uri)) => match self.config.route_for(&uri, false) {
-                Some(route) => (self.config.uris(route, &mut self.settled(&arrival)), true),
+                Some(route) => (self.config.uris(route, &mut self.settled(&arrival, PEERS)), true),
                 None => ([next.clone()].into(), false),
             },
             _ => return self.refuse(now, &arrival, Rule::Scheme.into()),
@@ -52,7 +55,7 @@ impl Server {
         let Some((route, user)) = route else {
             return self.refuse(now, &arrival, Rule::UserUnknown.into());
         };
-        let uris = self.config.uris(route, &mut self.settled(&arrival));
+        let uris = self.config.uris(route, &mut self.settled(&arrival, PEERS));
         self.trying(now, &arrival);
         let departure =
             Departure { arrival, sender, routes, user: Some(user), configured: true, known: None };
@@ -195,18 +198,19 @@ impl Server {
                 // turns.
                 let turns = |records: &Records| arrival.server.is_some() && records.are_addresses();
                 records.iter_mut().filter(|records| !turns(records)).for_each(Records::sort);
-                search.answered(records, &mut self.settled(arrival))
+                let mut settled = self.settled(arrival, search.target());
+                search.answered(records, &mut settled)
             }
             None => search.answered(records, &mut *self.entropy),
         };
         self.located(now, quest, located);
     }
 
-    /// What chooses among servers of one weight. RFC 3263 §4.4: where no transaction is remembered all choose alike that would belong to
+    /// What chooses among servers of one weight: peers of a route, or hosts of the domain `what`. RFC 3263 §4.4: where no transaction is remembered all choose alike that would belong to
     /// it: "retransmissions of the request for the transaction, as well as ACK for a non-2xx final response, and CANCEL requests …
     /// MUST go to the same server".
-    fn settled(&self, arrival: &Arrival) -> SeededEntropy {
-        proxy::settled(&arrival.request, &arrival.from, &self.tokens)
+    fn settled(&self, arrival: &Arrival, what: &str) -> SeededEntropy {
+        proxy::settled(&arrival.request, &arrival.from, &self.tokens, what)
     }
 
     fn found_ways(&mut self, now: Instant, quest: Quest) {

@@ -307,6 +307,44 @@ fn rfc3261_16_10_such_a_cancel_goes_nowhere_else_than_a_request_of_its_sender() 
     net.quiet();
 }
 
+/// A peer that is chosen for half of the calls has each of its hosts for half of those.
+#[test]
+fn rfc2782_which_peer_is_chosen_says_nothing_of_which_of_its_hosts() {
+    use crate::transport::target::Srv;
+    let mut net = Net::with(|config| {
+        let peers = ["north", "south"].map(|name| super::super::Peer {
+            name: name.into(),
+            uri: format!("sip:{name}.example;transport=udp").into(),
+            sources: Vec::new(),
+            trusted: false,
+        });
+        let share = |peer: &super::super::Peer| Share { peer: peer.name.clone(), priority: 1, weight: 1 };
+        let shares = peers.iter().map(share).collect();
+        config.routes =
+            [StaticRoute { domain: None, numbers: NumberPattern::new("00x*"), peers: shares }].into();
+        config.peers = peers.into();
+    });
+    let host = |port: u16| SmolStr::from(format!("s{port}.example"));
+    for (name, ports) in [("north", [5081, 5082]), ("south", [5083, 5084])] {
+        let record = |port: u16| Srv { priority: 1, weight: 1, port, target: host(port) };
+        let service = format!("_sip._udp.{name}.example").into();
+        net.zone.insert(Query::Srv(service), Records::Srv(ports.map(record).into()));
+        for port in ports {
+            let address = Records::Addresses(["198.18.0.7".parse().unwrap()].into());
+            net.zone.insert(Query::Addresses(host(port)), address);
+        }
+    }
+    let alice = ws("alice", 1);
+    net.register(&alice);
+    let mut used = BTreeMap::new();
+    for number in 100..200 {
+        net.send(&alice, alice.invite(&format!("00{number}"), number, ""));
+        *used.entry(net.sent.pop_back().unwrap().0.remote.port()).or_insert(0) += 1;
+        net.sent.clear();
+    }
+    assert!(used.len() == 4 && used.values().all(|calls| *calls > 5), "{used:?}");
+}
+
 /// Of servers of one weight, the one that the INVITE went to.
 #[test]
 fn rfc3263_4_4_a_cancel_after_a_restart_finds_the_server_of_its_invite() {

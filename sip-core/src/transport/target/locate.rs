@@ -157,6 +157,11 @@ impl Search {
         }
     }
 
+    /// The name that is looked for.
+    pub fn target(&self) -> &str {
+        &self.target
+    }
+
     /// The answers of a DNS that says nothing.
     pub fn silent(&self) -> Vec<Records> {
         let questions = match &self.stage {
