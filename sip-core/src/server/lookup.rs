@@ -69,9 +69,10 @@ impl Server {
     }
 
     /// RFC 5630 §5.3: a request for a `sips` URI goes to `sips` Contacts alone. A redirection names all of them (§5.4), and its caller
-    /// decides.
+    /// decides; what is for a GRUU is not redirected.
     fn for_request(&self, arrival: &Arrival, contacts: Contacts) -> Contacts {
-        contacts.only(self.config.routing.mode != Mode::Redirect && is_sips(arrival.request.uri()))
+        let redirects = self.config.routing.mode == Mode::Redirect && contacts.instance().is_none();
+        contacts.only(!redirects && is_sips(arrival.request.uri()))
     }
 
     /// Whether a request on its way is for a `sips` URI.
@@ -95,7 +96,7 @@ impl Server {
         }
         // RFC 5630 §5.3: "the proxy MUST reject it with a 480". What only looks like a contact of ours may be another's.
         if sought.aim != Aim::Contact && sought.contacts.are_insecure(&bindings, now) {
-            if sought.diverter.is_none() {
+            if !sought.goes_on() {
                 return self.refuse(now, &sought.arrival, Rule::SipsNotAllowed.into());
             }
             self.trying(now, &sought.arrival);
@@ -162,14 +163,14 @@ impl Server {
 
     /// Nobody is there now. Whoever is away for a moment, a page on its way to a new socket perhaps, is waited for.
     fn absent(&mut self, now: Instant, sought: Sought, bindings: &[Binding]) {
-        let Sought { arrival, contacts, until: begun, diverter, .. } = &sought;
+        let Sought { arrival, contacts, until: begun, .. } = &sought;
         let away = bindings.iter().find(|binding| binding.expires_at > now);
         let until = begun.unwrap_or(now + self.config.limits.away);
         let Some(away) = away.filter(|_| until > now) else {
             if begun.is_some() {
                 return self.callee_away(now, sought);
             }
-            if diverter.is_some() {
+            if sought.goes_on() {
                 self.trying(now, arrival);
                 return self.forward_absent(now, sought);
             }
@@ -188,7 +189,7 @@ impl Server {
 
     /// It was waited for in vain.
     pub(super) fn callee_away(&mut self, now: Instant, sought: Sought) {
-        if sought.diverter.is_some() {
+        if sought.goes_on() {
             return self.forward_absent(now, sought);
         }
         self.refuse(now, &sought.arrival, Rule::Away.into());
@@ -382,6 +383,14 @@ pub(super) fn side(hop: &Hop, registration: Option<&RegistrationKey>) -> RouteTa
         }
         (_, Some(key)) => RouteTarget::Registration(key.clone()),
         (_, None) => RouteTarget::Flow(hop.flow),
+    }
+}
+
+impl Sought {
+    /// Whether a call to who is not there goes on to another address.
+    fn goes_on(&self) -> bool {
+        let forwards = self.diverter.as_ref().map(|diverter| &diverter.forwards);
+        forwards.is_some_and(|forwards| forwards.always.is_some() || forwards.offline.is_some())
     }
 }
 

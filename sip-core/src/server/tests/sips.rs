@@ -376,6 +376,39 @@ fn rfc5630_5_3_a_forwarded_sips_call_stays_one() {
     net.quiet();
 }
 
+#[test]
+fn rfc5630_5_3_the_380_is_there_where_only_the_busy_are_forwarded() {
+    let rule = ForwardRule {
+        user: Some("bob".into()),
+        when: Occasion::Busy,
+        forward: Forward { to: "sip:carol@example.com".into(), private: false },
+    };
+    let mut net = Net::with(|config| config.forwarding = [rule].into());
+    let (alice, bob) = (tls("alice", 41), udp("bob", 5));
+    net.register_secured(&alice);
+    net.register(&bob);
+    net.send_proven(&alice, &secured(&alice.invite("bob", 1, "")));
+    assert!(warning(&net.expect(&alice, 480)).starts_with("380 "));
+    net.quiet();
+}
+
+/// RFC 5627 §6.1: what is for a GRUU is not redirected.
+#[test]
+fn rfc5630_5_3_the_380_is_there_for_a_gruu_where_others_are_redirected() {
+    let mut net = Net::with(|config| config.routing.mode = Mode::Redirect);
+    let (alice, bob) = (tls("alice", 41), tls("bob", 42));
+    net.register_secured(&alice);
+    let fields = bob.contact_field().replace("outbound", "outbound, gruu");
+    net.send_with_digest(&bob, "bob", &|cseq, extra| bob.register(cseq, &format!("{fields}{extra}")));
+    let ok = net.expect(&bob, 200);
+    let contact = ok.headers().first(HeaderName::Contact).unwrap();
+    let gruu = contact.split("pub-gruu=\"sip:").nth(1).unwrap().split('"').next().unwrap();
+    let invite = alice.out("INVITE", "sip:GRUU", 1, "").replace("GRUU", gruu);
+    net.send_proven(&alice, &secured(&invite));
+    assert!(warning(&net.expect(&alice, 480)).starts_with("380 "));
+    net.quiet();
+}
+
 /// DNS of b.example, which offers everything.
 fn zone() -> [(Query, Records); 4] {
     let naptr = |service: &str, replacement: &str, order| Naptr {
