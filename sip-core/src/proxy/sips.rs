@@ -27,6 +27,18 @@ impl Secure {
         if is_sips(request.uri()) {
             return Self { from: true, to: true };
         }
+        Self::by_routes(request, routes)
+    }
+
+    /// Those of one within a dialog that was recorded here. What is asked of its sender say the Routes alone: a callee that is called by
+    /// a `sip` URI and answers with a `sips` Contact makes its caller write that over whatever hop it has (RFC 5630 §4.1, §5.1.1.2), to
+    /// the ACK, and nobody had promised TLS there. It goes on as what it is.
+    pub fn within(request: &Request) -> Self {
+        let promised = Self::by_routes(request, 2);
+        Self { to: promised.to || is_sips(request.uri()), ..promised }
+    }
+
+    fn by_routes(request: &Request, routes: usize) -> Self {
         let headers = request.headers();
         if !headers.has(HeaderName::Route) {
             return Self::default();

@@ -55,7 +55,7 @@ impl Stateless<'_> {
         Some(if record_route::records(request, routes) {
             let call_id = request.call_id();
             let there = record_route::value(turn, &target.receiver, call_id, &target.hop, copy.secure);
-            let secure = Secure::of(request, routes).from;
+            let secure = Secure::of(request, routes).from && from.transport.is_secure();
             let back = record_route::value(turn, sender, call_id, from, secure);
             self.forward(&copy, &via, &[&there, &back])
         } else {

@@ -30,7 +30,7 @@ impl Proxy {
         let request = &inbound.request;
         let records = record_route::records(request, inbound.routes);
         let back = records.then(|| {
-            let secure = Secure::of(request, inbound.routes).from;
+            let secure = Secure::of(request, inbound.routes).from && inbound.from.transport.is_secure();
             record_route::value(turn, &inbound.sender, request.call_id(), &inbound.from, secure)
         });
         let mark = LoopMark::of(request, turn.tokens);

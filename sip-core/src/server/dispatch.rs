@@ -48,10 +48,11 @@ impl Server {
         }
         let path = self.path(&arrival, now);
         // §26.2.2: "each hop over which the request is forwarded … must be secured with TLS", and this one was not.
-        if let Ok(path) = &path
-            && !arrival.from.transport.is_secure()
-            && Secure::of(&arrival.request, path.routes()).from
-        {
+        let promised = |path: &Path| match path {
+            Path::Dialog { .. } => Secure::within(&arrival.request).from,
+            outside => Secure::of(&arrival.request, outside.routes()).from,
+        };
+        if !arrival.from.transport.is_secure() && path.as_ref().is_ok_and(promised) {
             return self.refuse(now, &arrival, Rule::SipsInsecure.into());
         }
         match path {

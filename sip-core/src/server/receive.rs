@@ -182,8 +182,8 @@ fn is_senders_own(
     let (Some(hop), Some(first)) = (layer.server_hop(first), layer.server_origin(first)) else {
         return true;
     };
-    // What is for a `sips` URI does not come again without TLS, nor is it answered there.
-    if first.is_secure() && !from.transport.is_secure() {
+    // What is for a `sips` URI, and came over TLS, does not come again without, nor is it answered there.
+    if first.is_secure() && hop.transport.is_secure() && !from.transport.is_secure() {
         return false;
     }
     // A NAT may have given a phone another port since.

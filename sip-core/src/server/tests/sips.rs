@@ -203,6 +203,90 @@ fn rfc5630_5_3_a_sip_call_to_a_sips_contact_is_for_its_sip_uri_over_tls() {
     net.quiet();
 }
 
+/// "That SIPS Contact header field would then force the other UA to use a SIPS" Request-URI "in any mid-dialog request, including the ACK".
+#[test]
+fn rfc5630_4_1_who_answers_a_sip_call_with_a_sips_contact_can_be_talked_to() {
+    for alice in [udp("alice", 4), tcp("alice", 7), ws("alice", 1)] {
+        let mut net = Net::new();
+        let bob = tls("bob", 42);
+        net.register(&alice);
+        net.register_secured(&bob);
+        if alice.hop.transport == Transport::Ws {
+            net.send(&alice, alice.invite("bob", 1, ""));
+        } else {
+            net.send_proven(&alice, &alice.invite("bob", 1, ""));
+        }
+        net.expect(&alice, 100);
+        let invite = net.request(&bob, &Method::Invite);
+        let contact = secured(&bob.contact());
+        let answer = |request: &Request| bob.answer(request, 200).replace(&bob.contact(), &contact);
+        net.send(&bob, answer(&invite));
+        let ok = net.expect(&alice, 200);
+        assert!(ok.headers().list(HeaderName::RecordRoute).all(|route| route.starts_with("<sip:")));
+        let mut caller = Side::caller(&alice, &ok);
+        net.send(&alice, caller.next("ACK"));
+        assert_eq!(net.request(&bob, &Method::Ack).uri(), contact);
+        let again = caller.next("INVITE");
+        net.send(&alice, again);
+        net.expect(&alice, 100);
+        let again = net.request(&bob, &Method::Invite);
+        assert_eq!(again.uri(), contact);
+        net.send(&bob, answer(&again));
+        net.expect(&alice, 200);
+        let bye = caller.next("BYE");
+        net.send(&alice, bye.clone());
+        let forwarded = net.request(&bob, &Method::Bye);
+        assert_eq!(forwarded.uri(), contact);
+        net.send(&bob, answer(&forwarded));
+        net.expect(&alice, 200);
+        if alice.hop.transport == Transport::Udp {
+            net.send(&alice, bye);
+            net.expect(&alice, 200);
+        }
+        net.quiet();
+        // Where no TLS leads on it goes nowhere, and outside dialogs it is refused as it comes.
+        net.close(&bob);
+        let back = Peer { hop: tcp("bob", 77).hop, ..bob };
+        net.register(&back);
+        net.send(&alice, caller.next("INFO"));
+        assert!(warning(&net.expect(&alice, 480)).starts_with("380 "));
+        let stray = "MESSAGE sips:bob@example.com";
+        net.send(
+            &alice,
+            alice.out("MESSAGE", "sip:bob@example.com", 9, "").replacen(
+                &stray.replace("sips", "sip"),
+                stray,
+                1,
+            ),
+        );
+        net.expect(&alice, 400);
+        net.quiet();
+    }
+}
+
+/// The same of who is subscribed: what its notifier records on its own side is no `sips` URI.
+#[test]
+fn rfc5630_4_1_a_notify_for_a_sips_contact_records_what_its_sender_is() {
+    let mut net = Net::new();
+    let (alice, bob) = (tls("alice", 41), udp("bob", 5));
+    net.register_secured(&alice);
+    net.register(&bob);
+    net.send_proven(
+        &alice,
+        &alice
+            .out("SUBSCRIBE", "sip:bob@example.com", 1, "Event: presence\r\n")
+            .replace(&format!("m: <{}>", alice.contact()), &format!("m: <{}>", secured(&alice.contact()))),
+    );
+    let subscribe = net.request(&bob, &Method::Subscribe);
+    let mut notifier = Side::callee(&bob, &subscribe);
+    net.send(&bob, notifier.next("NOTIFY"));
+    let notify = net.request(&alice, &Method::Notify);
+    assert_eq!(notify.uri(), secured(&alice.contact()));
+    let routes: Vec<_> = notify.headers().list(HeaderName::RecordRoute).collect();
+    // Hers first: her hop has TLS, his has not.
+    assert!(routes[0].starts_with("<sips:") && routes[1].starts_with("<sip:"), "{routes:?}");
+}
+
 #[test]
 fn rfc5630_5_3_of_two_contacts_the_sips_one_alone_has_the_sips_call() {
     let mut net = Net::new();
