@@ -1,7 +1,9 @@
 //! `sips` (RFC 3261 §26.2.2, RFC 5630): phones that write it everywhere, and whoever calls them or is called by them.
 
+mod domains;
+mod within;
+
 use super::*;
-use crate::transport::target::{Naptr, Srv, Transports};
 
 /// A phone over TLS.
 fn tls(name: &'static str, flow: u64) -> Peer {
@@ -129,37 +131,6 @@ fn rfc5630_4_an_address_is_one_by_sip_and_by_sips() {
 }
 
 #[test]
-fn rfc3261_26_2_2_a_sips_call_from_invite_to_bye() {
-    let (mut net, alice, bob) = two();
-    net.send_proven(&alice, &secured(&alice.invite("bob", 1, "")));
-    net.expect(&alice, 100);
-    let invite = net.request(&bob, &Method::Invite);
-    assert_eq!(invite.uri(), secured(&bob.contact()));
-    // §16.6 step 4: on both sides, and RFC 5630 §5.3: without `transport=tls`.
-    let routes: Vec<_> = invite.headers().list(HeaderName::RecordRoute).collect();
-    assert_eq!(routes.len(), 2);
-    for route in routes {
-        assert!(route.starts_with("<sips:") && route.ends_with("@192.0.2.1:5061;lr>"), "{route}");
-    }
-    net.send(&bob, secured(&bob.answer(&invite, 200)));
-    let ok = net.expect(&alice, 200);
-    let (mut caller, mut callee) = (Side::caller(&alice, &ok), Side::callee(&bob, &invite));
-    net.send(&alice, caller.next("ACK"));
-    assert_eq!(net.request(&bob, &Method::Ack).uri(), secured(&bob.contact()));
-    net.send(&bob, callee.next("INVITE"));
-    net.expect(&bob, 100);
-    let again = net.request(&alice, &Method::Invite);
-    assert_eq!(again.uri(), secured(&alice.contact()));
-    net.send(&alice, secured(&alice.answer(&again, 200)));
-    net.expect(&bob, 200);
-    net.send(&alice, caller.next("BYE"));
-    let bye = net.request(&bob, &Method::Bye);
-    net.send(&bob, bob.answer(&bye, 200));
-    net.expect(&alice, 200);
-    net.quiet();
-}
-
-#[test]
 fn rfc5630_5_3_a_sips_call_to_a_sip_contact_is_480_with_380() {
     let mut net = Net::new();
     let (alice, bob) = (tls("alice", 41), udp("bob", 5));
@@ -201,90 +172,6 @@ fn rfc5630_5_3_a_sip_call_to_a_sips_contact_is_for_its_sip_uri_over_tls() {
     net.send(&alice, caller.next("BYE"));
     assert_eq!(net.request(&bob, &Method::Bye).uri(), bob.contact());
     net.quiet();
-}
-
-/// "That SIPS Contact header field would then force the other UA to use a SIPS" Request-URI "in any mid-dialog request, including the ACK".
-#[test]
-fn rfc5630_4_1_who_answers_a_sip_call_with_a_sips_contact_can_be_talked_to() {
-    for alice in [udp("alice", 4), tcp("alice", 7), ws("alice", 1)] {
-        let mut net = Net::new();
-        let bob = tls("bob", 42);
-        net.register(&alice);
-        net.register_secured(&bob);
-        if alice.hop.transport == Transport::Ws {
-            net.send(&alice, alice.invite("bob", 1, ""));
-        } else {
-            net.send_proven(&alice, &alice.invite("bob", 1, ""));
-        }
-        net.expect(&alice, 100);
-        let invite = net.request(&bob, &Method::Invite);
-        let contact = secured(&bob.contact());
-        let answer = |request: &Request| bob.answer(request, 200).replace(&bob.contact(), &contact);
-        net.send(&bob, answer(&invite));
-        let ok = net.expect(&alice, 200);
-        assert!(ok.headers().list(HeaderName::RecordRoute).all(|route| route.starts_with("<sip:")));
-        let mut caller = Side::caller(&alice, &ok);
-        net.send(&alice, caller.next("ACK"));
-        assert_eq!(net.request(&bob, &Method::Ack).uri(), contact);
-        let again = caller.next("INVITE");
-        net.send(&alice, again);
-        net.expect(&alice, 100);
-        let again = net.request(&bob, &Method::Invite);
-        assert_eq!(again.uri(), contact);
-        net.send(&bob, answer(&again));
-        net.expect(&alice, 200);
-        let bye = caller.next("BYE");
-        net.send(&alice, bye.clone());
-        let forwarded = net.request(&bob, &Method::Bye);
-        assert_eq!(forwarded.uri(), contact);
-        net.send(&bob, answer(&forwarded));
-        net.expect(&alice, 200);
-        if alice.hop.transport == Transport::Udp {
-            net.send(&alice, bye);
-            net.expect(&alice, 200);
-        }
-        net.quiet();
-        // Where no TLS leads on it goes nowhere, and outside dialogs it is refused as it comes.
-        net.close(&bob);
-        let back = Peer { hop: tcp("bob", 77).hop, ..bob };
-        net.register(&back);
-        net.send(&alice, caller.next("INFO"));
-        assert!(warning(&net.expect(&alice, 480)).starts_with("380 "));
-        let stray = "MESSAGE sips:bob@example.com";
-        net.send(
-            &alice,
-            alice.out("MESSAGE", "sip:bob@example.com", 9, "").replacen(
-                &stray.replace("sips", "sip"),
-                stray,
-                1,
-            ),
-        );
-        net.expect(&alice, 400);
-        net.quiet();
-    }
-}
-
-/// The same of who is subscribed: what its notifier records on its own side is no `sips` URI.
-#[test]
-fn rfc5630_4_1_a_notify_for_a_sips_contact_records_what_its_sender_is() {
-    let mut net = Net::new();
-    let (alice, bob) = (tls("alice", 41), udp("bob", 5));
-    net.register_secured(&alice);
-    net.register(&bob);
-    net.send_proven(
-        &alice,
-        &alice
-            .out("SUBSCRIBE", "sip:bob@example.com", 1, "Event: presence\r\n")
-            .replace(&format!("m: <{}>", alice.contact()), &format!("m: <{}>", secured(&alice.contact()))),
-    );
-    let subscribe = net.request(&bob, &Method::Subscribe);
-    let mut notifier = Side::callee(&bob, &subscribe);
-    net.send(&bob, notifier.next("NOTIFY"));
-    let notify = net.request(&alice, &Method::Notify);
-    assert_eq!(notify.uri(), secured(&alice.contact()));
-    let routes: Vec<_> = notify.headers().list(HeaderName::RecordRoute).collect();
-    // Hers first: her hop has TLS, his has not.
-    assert!(routes[0].starts_with("<sips:") && routes[1].starts_with("<sip:"), "{routes:?}");
 }
 
 #[test]
@@ -343,49 +230,6 @@ fn rfc5630_5_2_1_gruus_are_of_the_contacts_scheme() {
         let message = net.request(&bob, &Method::Message);
         assert_eq!(message.uri(), secured(&bob.contact()));
     }
-}
-
-#[test]
-fn rfc5630_5_3_a_dialog_of_sips_goes_on_over_tls_or_not_at_all() {
-    let (mut net, alice, bob) = two();
-    net.send_proven(&alice, &secured(&alice.invite("bob", 1, "")));
-    net.expect(&alice, 100);
-    let invite = net.request(&bob, &Method::Invite);
-    // Its Contact is none, as it should be by §12.1.1: the Routes remember.
-    net.send(&bob, bob.answer(&invite, 200));
-    let ok = net.expect(&alice, 200);
-    let mut caller = Side::caller(&alice, &ok);
-    assert!(caller.target.starts_with("<sip:"));
-    // Bob is back over TCP, the same instance.
-    net.close(&bob);
-    let back = Peer { hop: tcp("bob", 77).hop, ..bob };
-    net.register(&back);
-    net.send(&alice, caller.next("BYE"));
-    let refused = net.expect(&alice, 480);
-    assert!(warning(&refused).starts_with("380 "));
-    net.quiet();
-    // And who is in such a dialog sends over TLS.
-    let mut callee = Side::callee(&back, &invite);
-    net.send(&back, callee.next("BYE"));
-    assert_eq!(net.expect(&back, 400).reason(), "Bad Request (sips Without TLS)");
-    net.quiet();
-}
-
-#[test]
-fn rfc5630_5_3_a_request_that_waits_for_its_receiver_waits_for_tls() {
-    let (mut net, alice, bob) = two();
-    net.send_proven(&alice, &secured(&alice.invite("bob", 1, "")));
-    net.expect(&alice, 100);
-    let invite = net.request(&bob, &Method::Invite);
-    net.send(&bob, secured(&bob.answer(&invite, 180)));
-    net.expect(&alice, 180);
-    // It rings, and its connection breaks; it is back without TLS, and hears nothing.
-    net.close(&bob);
-    let back = Peer { hop: tcp("bob", 77).hop, ..bob };
-    net.register(&back);
-    net.answer_waiting(false);
-    net.expect(&alice, 480);
-    net.quiet();
 }
 
 #[test]
@@ -493,112 +337,6 @@ fn rfc5630_5_3_the_380_is_there_for_a_gruu_where_others_are_redirected() {
     net.quiet();
 }
 
-/// DNS of b.example, which offers everything.
-fn zone() -> [(Query, Records); 4] {
-    let naptr = |service: &str, replacement: &str, order| Naptr {
-        order,
-        preference: 1,
-        flags: "s".into(),
-        service: service.into(),
-        regexp: "".into(),
-        replacement: replacement.into(),
-    };
-    let srv =
-        |port| Records::Srv([Srv { priority: 1, weight: 1, port, target: "sip.b.example".into() }].into());
-    [
-        (
-            Query::Naptr("b.example".into()),
-            Records::Naptr(
-                [naptr("SIP+D2U", "_sip._udp.b.example", 1), naptr("SIPS+D2T", "_sips._tcp.b.example", 2)]
-                    .into(),
-            ),
-        ),
-        (Query::Srv("_sips._tcp.b.example".into()), srv(5061)),
-        (Query::Srv("_sip._udp.b.example".into()), srv(5060)),
-        (
-            Query::Addresses("sip.b.example".into()),
-            Records::Addresses(["203.0.113.80".parse().unwrap()].into()),
-        ),
-    ]
-}
-
-#[test]
-fn rfc3263_4_1_a_sips_call_to_another_domain_goes_over_tls() {
-    let mut net = Net::with(|config| config.outward = Outward::Anywhere);
-    net.zone = zone().into();
-    let alice = tls("alice", 41);
-    net.register_secured(&alice);
-    let invite = secured(&alice.out("INVITE", "sip:bob@b.example", 1, ""));
-    net.send_proven(&alice, &invite);
-    net.expect(&alice, 100);
-    let there = elsewhere(Transport::Tls, "203.0.113.80:5061");
-    let sent = net.request(&there, &Method::Invite);
-    assert_eq!(sent.uri(), "sips:bob@b.example");
-    assert!(sent.headers().list(HeaderName::RecordRoute).all(|route| route.starts_with("<sips:")));
-    assert!(!net.queries.contains(&Query::Srv("_sip._udp.b.example".into())));
-    // It fails, and nothing is tried but TLS.
-    net.send(&there, there.answer(&sent, 503));
-    net.request(&there, &Method::Ack);
-    net.expect(&alice, 500);
-    net.quiet();
-}
-
-#[test]
-fn rfc5630_5_3_without_tls_of_our_own_no_sips_call_goes_out() {
-    for uri in ["sip:bob@b.example", "sip:bob@203.0.113.80", "sip:bob@203.0.113.80;transport=udp"] {
-        let mut net = Net::with(|config| {
-            config.outward = Outward::Anywhere;
-            config.transports = Transports { tls: uri.contains("udp"), ..Transports::ALL };
-        });
-        net.zone = zone().into();
-        let alice = tls("alice", 41);
-        net.register_secured(&alice);
-        net.send_proven(&alice, &secured(&alice.out("INVITE", uri, 1, "")));
-        net.expect(&alice, 100);
-        assert!(warning(&net.expect(&alice, 480)).starts_with("380 "), "{uri}");
-        net.quiet();
-    }
-}
-
-#[test]
-fn rfc5630_5_3_a_peer_without_tls_has_no_sips_calls() {
-    for (uri, transport) in [
-        ("sip:203.0.113.80;transport=tcp", None),
-        ("sip:203.0.113.80", None),
-        ("sips:203.0.113.80", Some(Transport::Tls)),
-        ("sip:203.0.113.80:5061;transport=tls", Some(Transport::Tls)),
-    ] {
-        let mut net = Net::with(|config| {
-            config.peers = [crate::server::Peer {
-                name: "trunk".into(),
-                uri: uri.into(),
-                sources: Vec::new(),
-                trusted: false,
-            }]
-            .into();
-            let share = Share { peer: "trunk".into(), priority: 1, weight: 1 };
-            config.routes =
-                [StaticRoute { domain: None, numbers: NumberPattern::new("+*"), peers: [share].into() }]
-                    .into();
-        });
-        let alice = tls("alice", 41);
-        net.register_secured(&alice);
-        net.send_proven(&alice, &secured(&alice.invite("+4930", 1, "")));
-        net.expect(&alice, 100);
-        match transport {
-            None => {
-                let refused = net.expect(&alice, 480);
-                assert!(warning(&refused).contains("a [[peer]] to have a sips URI"), "{uri}");
-            }
-            Some(transport) => {
-                let there = elsewhere(transport, "203.0.113.80:5061");
-                assert_eq!(net.request(&there, &Method::Invite).uri(), "sips:+4930@203.0.113.80");
-            }
-        }
-        net.quiet();
-    }
-}
-
 #[test]
 fn rfc3261_12_1_1_a_subscription_by_sips_has_a_sips_contact() {
     let (mut net, alice, _) = two();
@@ -624,25 +362,4 @@ fn rfc3261_26_3_1_options_by_sips() {
     net.send_proven(&alice, &secured(&alice.out("OPTIONS", "sip:example.com", 1, "")));
     net.expect(&alice, 200);
     net.quiet();
-}
-
-#[test]
-fn rfc3261_18_2_2_the_answer_to_a_sips_call_finds_its_caller_over_tls_alone() {
-    for answered in [false, true] {
-        let (mut net, alice, bob) = two();
-        net.send_proven(&alice, &secured(&alice.invite("bob", 1, "")));
-        net.expect(&alice, 100);
-        let invite = net.request(&bob, &Method::Invite);
-        if answered {
-            net.send(&bob, secured(&bob.answer(&invite, 200)));
-            net.expect(&alice, 200);
-        }
-        net.close(&alice);
-        // She is back without TLS.
-        let plain = Peer { hop: tcp("alice", 77).hop, ..alice.clone() };
-        net.register(&plain);
-        net.answer_waiting(false);
-        net.send(&bob, secured(&bob.answer(&invite, 200)));
-        net.quiet();
-    }
 }
