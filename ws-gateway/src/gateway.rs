@@ -377,6 +377,8 @@ fn core_config(config: &Config, keys: &Keys) -> CoreConfig {
     core.websocket_algorithms = config.http.digest.clone();
     core.server = Some(SERVER.into());
     core.outward = config.outbound.to;
+    let balancers = config.load_balancers.from.iter();
+    core.load_balancers = balancers.map(|network| (network.network(), network.prefix_len())).collect();
     core.callers = config.outbound.callers;
     core.preloaded = config.outbound.preloaded;
     core.alias = config.outbound.certificate.is_some();

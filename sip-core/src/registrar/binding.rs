@@ -66,6 +66,12 @@ impl Binding {
         }
     }
 
+    /// Whether a hop is a phone's that listens at its Contact: one over TCP from that address. It sends over connections that it opens from
+    /// any port, to where the Routes say, and not over the one that was opened to it (§12.2.1.1, RFC 5923 §1).
+    pub fn opens(&self, hop: &Hop) -> bool {
+        self.listens && hop.transport == Transport::Tcp && is_host(&self.contact, hop.remote.ip())
+    }
+
     /// Whether it is this URI (§19.1.4). A `sips` Contact is the corresponding `sip` URI as well (RFC 5630 §5.1.1.1); of the
     /// other way round [`Contacts::Secure`](super::Contacts::Secure) takes care.
     pub fn is_at(&self, uri: &str) -> bool {
@@ -125,6 +131,12 @@ impl Binding {
 pub(super) fn instance(params: &str) -> Option<SmolStr> {
     let value = Params::parse(params)?.text("+sip.instance")?;
     Some(value.strip_prefix('<')?.strip_suffix('>')?.into())
+}
+
+/// Whether the host of a contact is this address.
+pub(super) fn is_host(contact: &str, address: IpAddr) -> bool {
+    let Some(Uri::Sip(uri)) = Uri::parse(contact) else { return false };
+    uri.host.ip().map(|ip| ip.to_canonical()) == Some(address.to_canonical())
 }
 
 /// What equivalent contacts (§19.1.4) have in common, for whoever keeps an index of them.
@@ -209,13 +221,14 @@ pub struct Origin {
 
 /// Whose request it is, which begins a dialog: one with a Contact. Without an edge proxy: of the phone at the other end of the hop; over UDP
 /// the newest, should a NAT have given its address to another since. Over a connection of an edge proxy, which is of many: of the
-/// phone behind it that has the request's Contact, or the only one of the account there.
+/// phone behind it that has the request's Contact, or the only one of the account there. Over a connection that a phone opened which
+/// listens at its Contact: of that.
 pub fn registered_at<'a>(bindings: &'a [Binding], from: &Origin, now: Instant) -> Option<&'a Binding> {
     let hop = &from.hop;
     if from.contact.is_empty() {
         return None;
     }
-    let there = bindings.iter().filter(|binding| binding.expires_at > now);
+    let mut there = bindings.iter().filter(|binding| binding.expires_at > now);
     match hop.transport {
         Transport::Udp => there
             .filter(|b| b.hop.as_ref() == Some(hop) && b.path.is_empty())
@@ -227,8 +240,9 @@ pub fn registered_at<'a>(bindings: &'a [Binding], from: &Origin, now: Instant) -
             named.or_else(|| behind.next().filter(|_| behind.next().is_none()))
         }
         Transport::Tcp | Transport::Tls => {
-            let mut same = there.filter(|b| b.hop.is_some_and(|other| other.flow == hop.flow));
-            same.clone().rfind(|b| b.is_at(&from.contact)).or_else(|| same.next_back())
+            let mut same = there.clone().filter(|b| b.hop.is_some_and(|other| other.flow == hop.flow));
+            let named = same.clone().rfind(|b| b.is_at(&from.contact)).or_else(|| same.next_back());
+            named.or_else(|| there.rfind(|b| b.opens(hop) && b.is_at(&from.contact)))
         }
         Transport::Ws | Transport::Wss => None,
     }

@@ -6,7 +6,7 @@ use smol_str::SmolStr;
 use thiserror::Error;
 
 use super::Binding;
-use super::binding::instance;
+use super::binding::{instance, is_host};
 use crate::limits;
 use crate::message::Uri;
 use crate::time::{Duration, Instant};
@@ -230,7 +230,7 @@ fn listens(update: &BindingUpdate, contact: &ContactUpdate) -> bool {
     update.path.is_empty()
         && contact.key.reg_id == 0
         && !uri.secure
-        && uri.host.ip().map(|ip| ip.to_canonical()) == Some(remote.ip().to_canonical())
+        && is_host(&contact.contact, remote.ip())
         && uri.param("transport").is_some_and(|transport| transport.eq_ignore_ascii_case("tcp"))
         && uri.param("maddr").is_none()
 }

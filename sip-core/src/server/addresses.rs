@@ -40,6 +40,19 @@ impl Server {
         !self.config.peers.iter().any(is_there) && self.may_reach(address, None, false)
     }
 
+    /// Whether a Contact may be connected to at the address that its REGISTER came from: wherever that is, but not where whoever hides
+    /// the clients before us has them all come from. Each of them could have us write to any port there, this server's among them.
+    pub(super) fn may_return(&self, address: IpAddr) -> bool {
+        let address = address.to_canonical();
+        let balances = |network: &(IpAddr, u8)| is_within(address, *network);
+        let many = || {
+            address.is_loopback()
+                || self.domain.has(address)
+                || self.config.load_balancers.iter().any(balances)
+        };
+        self.config.outward == Outward::Anywhere || !many()
+    }
+
     /// Whose certificate must be shown at an address that a Route names without a domain: that of the domain which the
     /// dialog was begun with, if it has this address, or of the peer that the configuration knows there.
     pub(super) fn domain_at(&self, way: &Way, known: Option<&Way>) -> Option<SmolStr> {
@@ -54,6 +67,16 @@ impl Server {
 /// Neither nobody nor many.
 fn is_one_host(address: IpAddr) -> bool {
     !address.is_unspecified() && !address.is_multicast() && address != IpAddr::V4(Ipv4Addr::BROADCAST)
+}
+
+/// Whether an address is of a network: as many bits are the same as its prefix has.
+const fn is_within(address: IpAddr, (network, prefix): (IpAddr, u8)) -> bool {
+    let same = match (address, network) {
+        (IpAddr::V4(address), IpAddr::V4(network)) => (address.to_bits() ^ network.to_bits()).leading_zeros(),
+        (IpAddr::V6(address), IpAddr::V6(network)) => (address.to_bits() ^ network.to_bits()).leading_zeros(),
+        _ => return false,
+    };
+    same >= prefix as u32
 }
 
 /// Of no special purpose (RFC 6890): what anybody on the Internet may reach.

@@ -18,6 +18,7 @@ use crate::message::{HeaderName, Method};
 use crate::registrar::Binding;
 use crate::time::Instant;
 use crate::transaction::ServerId;
+use crate::transport::Hop;
 
 impl Server {
     /// `invite` is what it cancels.
@@ -68,7 +69,8 @@ impl Server {
         bindings: &[Binding],
     ) {
         let mut there = bindings.iter().filter(|binding| binding.expires_at > now);
-        if !there.any(|binding| binding.hop.is_some_and(|hop| self.is_from(&arrival, &hop))) {
+        let is_from = |hop: Hop| self.is_from(&arrival, &hop);
+        if !there.any(|binding| binding.opens(&arrival.from) || binding.hop.is_some_and(is_from)) {
             return self.refuse(now, &arrival, Rule::NothingToCancel.into());
         }
         arrival.standing = Standing::Unasked;

@@ -2,7 +2,7 @@
 
 use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
-use core::net::SocketAddr;
+use core::net::{IpAddr, SocketAddr};
 
 use smol_str::SmolStr;
 
@@ -62,6 +62,8 @@ pub struct Config {
     pub expiry: Bounds,
     /// Where our own users may send requests beside our domain and the static routes.
     pub outward: Outward,
+    /// Networks of load balancers, each an address and the length of its prefix: what comes from there may be anybody's.
+    pub load_balancers: Vec<(IpAddr, u8)>,
     /// Which strangers may call our users.
     pub callers: Callers,
     /// Whose requests outside dialogs may have a Route that leads elsewhere.
@@ -105,6 +107,7 @@ impl Config {
             timers: Timers::default(),
             expiry: Bounds::default(),
             outward: Outward::default(),
+            load_balancers: Vec::new(),
             callers: Callers::default(),
             preloaded: Preloaded::default(),
             alias: false,

@@ -18,7 +18,7 @@ use crate::registrar::{Binding, Instance};
 use crate::time::Instant;
 use crate::transaction::ServerId;
 use crate::transport::target::Way;
-use crate::transport::{Hop, RouteTarget};
+use crate::transport::{Hop, RouteTarget, Transport};
 
 /// Routes of an in-dialog request that are ours: the sender's token and the receiver's.
 const TOKENS: usize = 2;
@@ -52,7 +52,31 @@ impl Server {
         receiver: RouteTarget,
         hop: Option<Hop>,
     ) {
+        let key = sender.registration().filter(|_| arrival.from.transport == Transport::Tcp);
         if hop.is_some_and(|hop| self.is_from(&arrival, &hop)) {
+            self.hold(now, arrival, sender, receiver);
+        } else if let Some(aor) = key.map(|key| key.aor.clone()) {
+            let pending = Pending::Sender { arrival, sender, receiver };
+            self.ask_or_refuse(now, self.soon(now), Question::Lookup { aor }, pending);
+        } else {
+            self.wrong_sender(now, &arrival);
+        }
+    }
+
+    /// What the registrations are of somebody who is reached over another hop than the request came from.
+    pub(super) fn sender_known(
+        &mut self,
+        now: Instant,
+        arrival: Arrival,
+        sender: RouteTarget,
+        receiver: RouteTarget,
+        bindings: &[Binding],
+    ) {
+        let is_sender = |binding: &Binding| {
+            let there = binding.expires_at > now && binding.opens(&arrival.from);
+            there && sender.registration().is_some_and(|key| binding.is_of(key))
+        };
+        if bindings.iter().any(is_sender) {
             self.hold(now, arrival, sender, receiver);
         } else {
             self.wrong_sender(now, &arrival);

@@ -205,6 +205,9 @@ impl Server {
             (Pending::Sender { arrival, sender, receiver }, Answer::Reachable(hop)) => {
                 self.sender_reached(now, arrival, sender, receiver, hop);
             }
+            (Pending::Sender { arrival, sender, receiver }, Answer::Bindings(bindings)) => {
+                self.sender_known(now, arrival, sender, receiver, &bindings.unwrap_or_default());
+            }
             (named @ Pending::Named { .. }, Answer::Bindings(bindings)) => self.named(now, named, bindings),
             (Pending::Back { message }, Answer::Reachable(Some(hop))) => self.transmit(hop, message),
             (Pending::Again(absence), Answer::Reachable(hop)) => self.again(now, *absence, hop),

@@ -37,7 +37,8 @@ impl Server {
             None => return self.counters.answers_late += 1,
             // It has sent something, and need not be reached.
             Some(Pending::Sender { arrival, .. }) => {
-                let sent = bindings.iter().any(|binding| self.is_through(arrival, &binding.through));
+                let is_sender = |b: &Binding| b.opens(&arrival.from) || self.is_through(arrival, &b.through);
+                let sent = bindings.iter().any(is_sender);
                 let pending = if sent { self.questions.remove(id) } else { None };
                 if let Some(Pending::Sender { arrival, sender, receiver }) = pending.map(|pending| *pending) {
                     self.hold(now, arrival, sender, receiver);

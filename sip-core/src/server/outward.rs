@@ -243,8 +243,7 @@ impl Server {
             }
             let domain = &way.domain;
             way.addresses.retain(|address| match &errand {
-                // It has come from there.
-                Errand::Edge(edge) if edge.path.is_empty() => true,
+                Errand::Edge(edge) if edge.path.is_empty() => self.may_return(address.ip()),
                 Errand::Edge(edge) => self.may_follow(address.ip(), domain, &edge.through),
                 _ => self.may_reach(address.ip(), known, configured),
             });

@@ -5,7 +5,7 @@ use super::*;
 use crate::server::{Mode, NumberPattern, Share, StaticRoute};
 
 /// After a restart with what is kept on disk: who had a connection is away.
-fn restart(net: &mut Net) {
+pub(super) fn restart(net: &mut Net) {
     restart_as(net, |_| {});
 }
 
@@ -25,7 +25,7 @@ fn back(peer: &Peer, flow: u64) -> Peer {
     Peer { hop: Hop { flow: FlowId(flow), ..peer.hop }, ..peer.clone() }
 }
 
-fn cancel_of(invite: &str) -> String {
+pub(super) fn cancel_of(invite: &str) -> String {
     let (head, _) = invite.split_once("c: application/sdp").unwrap();
     let cancel = head.replacen("INVITE sip", "CANCEL sip", 1).replacen(" INVITE\r\n", " CANCEL\r\n", 1);
     format!("{cancel}l: 0\r\n\r\n")

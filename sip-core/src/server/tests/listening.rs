@@ -1,6 +1,7 @@
 //! Phones on TCP that close their connections, and listen where their Contact says (§18.1.1).
 
 use super::dialogs::works;
+use super::forgotten::{cancel_of, restart};
 use super::*;
 
 /// Where Bob's phone listens; it connects from other ports.
@@ -44,6 +45,241 @@ fn rfc3261_18_1_1_a_phone_whose_connection_is_gone_is_connected_to() {
     net.close(&phone);
     works(&mut net, &mut caller, &phone, "BYE");
     assert_eq!(net.server.counters().paths_followed, 2);
+}
+
+/// Alice calls Bob's phone, which is connected to at its Contact and answers.
+fn talking() -> (Net, Peer, Side, Side) {
+    let (mut net, alice, phone) = closed();
+    let (caller, callee) = dialogs::connect(&mut net, &alice, &phone);
+    (net, phone, caller, callee)
+}
+
+/// A connection that Bob's phone opens.
+fn opened(flow: u64) -> Peer {
+    tcp("bob", flow)
+}
+
+/// RFC 5923 §1: it sends over a connection of its own, to where the top Route says, and not over the one that was opened to it.
+#[test]
+fn rfc3261_12_2_1_1_such_a_phone_goes_on_with_a_call_over_another_connection() {
+    for hangs_up in [true, false] {
+        let (mut net, phone, mut caller, mut callee) = talking();
+        let alice = caller.peer.clone();
+        callee.peer = opened(40_001);
+        works(&mut net, &mut callee, &alice, "UPDATE");
+        works(&mut net, &mut caller, &phone, "INFO");
+        // Both are gone, and it opens one more.
+        net.close(&phone);
+        net.close(&callee.peer);
+        callee.peer = opened(40_002);
+        works(&mut net, &mut callee, &alice, "REFER");
+        // It has registered over another connection, and what was opened to it is not where it is known to be.
+        let again = opened(40_003);
+        register_as(&mut net, &again, CONTACT, 3);
+        net.close(&callee.peer);
+        callee.peer = opened(40_004);
+        works(&mut net, &mut callee, &alice, "INFO");
+        works(&mut net, &mut caller, &again, "INFO");
+        if hangs_up {
+            works(&mut net, &mut callee, &alice, "BYE");
+        } else {
+            net.close(&again);
+            works(&mut net, &mut caller, &phone, "BYE");
+        }
+        assert_eq!(net.server.counters().sender_mismatched, 0);
+    }
+}
+
+#[track_caller]
+fn is_refused(net: &mut Net, side: &mut Side) {
+    net.send(&side.peer.clone(), side.next("INFO"));
+    // Who is away may be about to come back.
+    net.advance(Duration::from_secs(6));
+    if net.sent.len() > 1 {
+        net.expect(&side.peer, 100);
+    }
+    assert_eq!(net.expect(&side.peer, 403).reason(), "Sender Is Not In This Dialog");
+    net.quiet();
+}
+
+/// Who knows the tokens, as the other side does, is not the phone.
+#[test]
+fn rfc3261_12_2_1_1_nobody_at_another_address_goes_on_with_its_call() {
+    let others = [
+        elsewhere(Transport::Tcp, "203.0.113.10:5071"),
+        // At its address, but not over TCP.
+        elsewhere(Transport::Tls, "203.0.113.9:5071"),
+        udp("bob", 9),
+        Peer {
+            hop: Hop { remote: "203.0.113.9:40000".parse().unwrap(), ..ws("bob", 9).hop },
+            ..ws("bob", 9)
+        },
+    ];
+    for (other, gone) in others.iter().flat_map(|other| [(other, false), (other, true)]) {
+        let (mut net, phone, _, mut callee) = talking();
+        if gone {
+            net.close(&phone);
+        }
+        callee.peer = other.clone();
+        is_refused(&mut net, &mut callee);
+    }
+    // Behind a NAT there may be others at its address.
+    let mut net = Net::new();
+    let (alice, phone) = (ws("alice", 1), opened(40_000));
+    net.register(&alice);
+    register_as(&mut net, &phone, "<sip:bob@192.168.1.5:5070;transport=tcp>", 1);
+    let (_, mut callee) = dialogs::connect(&mut net, &alice, &phone);
+    callee.peer = opened(40_001);
+    is_refused(&mut net, &mut callee);
+    // Nor is it another account that listens there.
+    let (mut net, _, _, mut callee) = talking();
+    register_as(&mut net, &tcp("carol", 40_005), &CONTACT.replace("bob", "carol"), 1);
+    net.bindings.remove("sip:bob@example.com");
+    callee.peer = opened(40_006);
+    is_refused(&mut net, &mut callee);
+}
+
+fn call_from(net: &mut Net, phone: &Peer, contact: &str, callee: &Peer) -> (Side, Side) {
+    net.send_with_digest(phone, phone.name, &|cseq, extra| {
+        let own = format!("<{}>", phone.contact());
+        phone.invite(callee.name, cseq, extra).replace(&own, contact)
+    });
+    net.expect(phone, 100);
+    let invite = net.request(callee, &Method::Invite);
+    net.send(callee, callee.answer(&invite, 200));
+    let ok = net.expect(phone, 200);
+    let (mut caller, called) = (Side::caller(phone, &ok), Side::callee(callee, &invite));
+    net.send(phone, caller.next("ACK"));
+    net.request(callee, &Method::Ack);
+    (caller, called)
+}
+
+#[test]
+fn rfc3261_18_1_1_such_a_phone_calls_over_a_connection_that_it_closes() {
+    for (first, then) in [(40_000, false), (40_000, true), (40_001, false)] {
+        let (mut net, alice, phone) = closed();
+        if then {
+            // It is connected to when it calls.
+            net.send(&alice, alice.out("MESSAGE", "sip:bob@example.com", 3, "").replace("call", "other"));
+            let message = net.request(&phone, &Method::Message);
+            net.send(&phone, phone.answer(&message, 200));
+            net.expect(&alice, 200);
+        }
+        let (mut caller, mut callee) = call_from(&mut net, &opened(first), CONTACT, &alice);
+        net.close(&caller.peer);
+        works(&mut net, &mut callee, &phone, "UPDATE");
+        caller.peer = opened(40_002);
+        works(&mut net, &mut caller, &alice, "UPDATE");
+        net.close(&phone);
+        net.close(&caller.peer);
+        caller.peer = opened(40_003);
+        works(&mut net, &mut caller, &alice, "INFO");
+        if first == 40_000 {
+            works(&mut net, &mut callee, &phone, "BYE");
+        } else {
+            works(&mut net, &mut caller, &alice, "BYE");
+        }
+        caller.peer = elsewhere(Transport::Tcp, "203.0.113.10:5071");
+        is_refused(&mut net, &mut caller);
+    }
+}
+
+/// A Contact that it has not registered, and its Contact from elsewhere: the call ends with its connection.
+#[test]
+fn rfc3261_18_1_1_what_another_phone_calls_over_leads_to_that_alone() {
+    let rows = [
+        (opened(40_001), "<sip:bob@203.0.113.9:5071;transport=tcp>"),
+        (elsewhere(Transport::Tcp, "203.0.113.10:5071"), CONTACT),
+        (elsewhere(Transport::Tls, "203.0.113.9:5071"), CONTACT),
+    ];
+    for (phone, contact) in rows {
+        let (mut net, alice, _) = closed();
+        let (_, mut callee) = call_from(&mut net, &phone, contact, &alice);
+        works(&mut net, &mut callee, &phone, "INFO");
+        net.close(&phone);
+        net.send(&alice, callee.next("BYE"));
+        assert_eq!(net.expect(&alice, 480).reason(), "Temporarily Unavailable");
+        net.quiet();
+    }
+}
+
+/// All its connections are gone, and the one that brings the CANCEL is new.
+#[test]
+fn rfc3261_16_10_such_a_phone_gives_up_a_call_that_rings_over_a_restart() {
+    let stranger = elsewhere(Transport::Tcp, "203.0.113.10:5071");
+    for (contact, from, heard) in [
+        (CONTACT, opened(40_002), 200),
+        (CONTACT, stranger, 481),
+        // Behind a NAT others are at its address, until it has registered anew.
+        ("<sip:bob@192.168.1.5:5070;transport=tcp>", opened(40_002), 481),
+    ] {
+        let mut net = Net::new();
+        let (alice, phone) = (udp("alice", 4), opened(40_001));
+        net.register(&alice);
+        register_as(&mut net, &phone, contact, 1);
+        let invite = |cseq, extra: &str| phone.invite("alice", cseq, extra);
+        net.send_with_digest(&phone, "bob", &invite);
+        net.expect(&phone, 100);
+        let ringing = net.request(&alice, &Method::Invite);
+        restart(&mut net);
+        net.send(&from, cancel_of(&invite(2, "")));
+        if heard == 200 {
+            let cancel = net.request(&alice, &Method::Cancel);
+            assert_eq!((cancel.branch(), cancel.uri()), (ringing.branch(), ringing.uri()));
+            net.send(&alice, alice.answer(&cancel, 200));
+        }
+        net.expect(&from, heard);
+        net.quiet();
+        if contact != CONTACT {
+            register_as(&mut net, &from, contact, 3);
+            net.advance(Duration::from_secs(40));
+            net.send(&from, cancel_of(&invite(2, "")));
+            net.request(&alice, &Method::Cancel);
+        }
+    }
+}
+
+/// Where many come from, whose REGISTER may be anybody's, there are also those whom nobody but this machine reaches.
+#[test]
+fn rfc3261_26_nobody_has_us_write_to_what_is_reached_from_here_alone() {
+    let rows = [
+        ("127.0.0.1", false),
+        ("[::1]", false),
+        ("[::ffff:127.0.0.1]", false),
+        // Ours; a load balancer's; a phone's beside it.
+        ("192.0.2.1", false),
+        ("10.7.0.130", false),
+        ("[2001:db8:7::9]", false),
+        ("10.7.1.130", true),
+        ("[2001:db8:8::9]", true),
+        ("192.168.1.5", true),
+    ];
+    for (outward, (host, may)) in [Outward::Nowhere, Outward::Public, Outward::Anywhere]
+        .into_iter()
+        .flat_map(|outward| rows.map(|row| (outward, row)))
+    {
+        let may = may || outward == Outward::Anywhere;
+        let mut net = Net::with(|config| {
+            config.outward = outward;
+            config.aliases.push("192.0.2.1".into());
+            config.load_balancers =
+                [("10.7.0.0".parse().unwrap(), 24), ("2001:db8:7::".parse().unwrap(), 48)].into();
+        });
+        let alice = ws("alice", 1);
+        net.register(&alice);
+        let phone = elsewhere(Transport::Tcp, &format!("{host}:40000"));
+        register_as(&mut net, &phone, &format!("<sip:bob@{host}:6379;transport=tcp>"), 1);
+        net.close(&phone);
+        net.send(&alice, alice.invite("bob", 2, ""));
+        net.expect(&alice, 100);
+        if may {
+            net.request(&elsewhere(Transport::Tcp, &format!("{host}:6379")), &Method::Invite);
+        } else {
+            assert_eq!(net.server.counters().hops_forbidden, 1, "{host} {outward:?}");
+        }
+        net.quiet();
+        assert_eq!(net.server.counters().paths_followed, u64::from(may), "{host} {outward:?}");
+    }
 }
 
 /// What rings meanwhile, rings.
