@@ -108,7 +108,8 @@ impl Server {
         });
         let port = via.port.unwrap_or(if transport == Transport::Tls { 5061 } else { 5060 });
         let sent_by = (via.host.ip() != Some(remote.ip())).then(|| sent_by(&via, transport));
-        if transport == Transport::Tls || ours || self.may_reach(remote.ip(), None, false) {
+        let may = (ours && self.may_return(remote.ip())) || self.may_reach(remote.ip(), None, false);
+        if transport == Transport::Tls || may {
             let addresses = [SocketAddr::new(remote.ip(), port)].into();
             let way = Way { transport, addresses, domain, free: false };
             self.connect(now, Errand::Caller { server, sent_by }, [way].into());

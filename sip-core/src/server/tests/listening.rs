@@ -184,6 +184,27 @@ fn rfc3261_18_1_1_such_a_phone_calls_over_a_connection_that_it_closes() {
     }
 }
 
+/// It is found as any whose connection broke while it calls.
+#[test]
+fn rfc3261_18_2_2_what_is_said_to_such_a_caller_goes_to_its_contact() {
+    let (mut net, alice, phone) = closed();
+    let calling = opened(40_001);
+    net.send_with_digest(&calling, "bob", &|cseq, extra| {
+        calling.invite("alice", cseq, extra).replace(&format!("<{}>", calling.contact()), CONTACT)
+    });
+    net.expect(&calling, 100);
+    let invite = net.request(&alice, &Method::Invite);
+    net.close(&calling);
+    // What it was told last.
+    net.answer_waiting(false);
+    net.expect(&phone, 100);
+    net.send(&alice, alice.answer(&invite, 200));
+    let mut caller = Side::caller(&opened(40_002), &net.expect(&phone, 200));
+    net.send(&caller.peer.clone(), caller.next("ACK"));
+    net.request(&alice, &Method::Ack);
+    works(&mut net, &mut caller, &alice, "BYE");
+}
+
 /// A Contact that it has not registered, and its Contact from elsewhere: the call ends with its connection.
 #[test]
 fn rfc3261_18_1_1_what_another_phone_calls_over_leads_to_that_alone() {
@@ -279,6 +300,33 @@ fn rfc3261_26_nobody_has_us_write_to_what_is_reached_from_here_alone() {
         }
         net.quiet();
         assert_eq!(net.server.counters().paths_followed, u64::from(may), "{host} {outward:?}");
+    }
+}
+
+/// Nor by the Via of a call whose connection it closes.
+#[test]
+fn rfc3261_18_2_2_nor_does_a_response_go_there() {
+    for (host, outward, may) in [
+        ("127.0.0.1", Outward::Nowhere, false),
+        ("127.0.0.1", Outward::Public, false),
+        ("127.0.0.1", Outward::Anywhere, true),
+        ("192.168.1.5", Outward::Nowhere, true),
+    ] {
+        let mut net = Net::with(|config| config.outward = outward);
+        let alice = ws("alice", 1);
+        net.register(&alice);
+        let calling = elsewhere(Transport::Tcp, &format!("{host}:40000"));
+        net.send_with_digest(&calling, "bob", &|cseq, extra| {
+            let invite = calling.invite("alice", cseq, extra);
+            invite.replace(&format!("{host}:40000;branch"), &format!("{host}:6379;branch"))
+        });
+        net.expect(&calling, 100);
+        net.request(&alice, &Method::Invite);
+        net.close(&calling);
+        if may {
+            net.expect(&elsewhere(Transport::Tcp, &format!("{host}:6379")), 100);
+        }
+        net.quiet();
     }
 }
 
