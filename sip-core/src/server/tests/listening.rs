@@ -123,13 +123,30 @@ fn rfc3261_12_2_1_1_nobody_at_another_address_goes_on_with_its_call() {
         callee.peer = other.clone();
         is_refused(&mut net, &mut callee);
     }
-    // Behind a NAT there may be others at its address.
-    let mut net = Net::new();
-    let (alice, phone) = (ws("alice", 1), opened(40_000));
-    net.register(&alice);
-    register_as(&mut net, &phone, "<sip:bob@192.168.1.5:5070;transport=tcp>", 1);
-    let (_, mut callee) = dialogs::connect(&mut net, &alice, &phone);
-    callee.peer = opened(40_001);
+}
+
+#[test]
+fn rfc3261_12_2_1_1_nor_does_another_phone() {
+    let instance = "+sip.instance=\"<urn:uuid:00000000-0000-4000-8000-0000000000aa>\"";
+    // Behind a NAT there may be others at its address; and what has a flow of its own says so (RFC 5626).
+    for contact in
+        ["<sip:bob@192.168.1.5:5070;transport=tcp>".into(), format!("{CONTACT};{instance};reg-id=1")]
+    {
+        let mut net = Net::new();
+        let (alice, phone) = (ws("alice", 1), opened(40_000));
+        net.register(&alice);
+        register_as(&mut net, &phone, &contact, 1);
+        let (_, mut callee) = dialogs::connect(&mut net, &alice, &phone);
+        callee.peer = opened(40_001);
+        is_refused(&mut net, &mut callee);
+    }
+    // One of the same account that listens elsewhere.
+    let (mut net, phone, _, mut callee) = talking();
+    let other = elsewhere(Transport::Tcp, "203.0.113.10:5071");
+    register_as(&mut net, &other, "<sip:bob@203.0.113.10:5071;transport=tcp>", 3);
+    callee.peer = elsewhere(Transport::Tcp, "203.0.113.10:5072");
+    is_refused(&mut net, &mut callee);
+    net.close(&phone);
     is_refused(&mut net, &mut callee);
     // Nor is it another account that listens there.
     let (mut net, _, _, mut callee) = talking();
