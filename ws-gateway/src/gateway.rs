@@ -453,3 +453,19 @@ async fn reload_accounts(exchange: Arc<Exchange>, stop: CancellationToken) {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_core_knows_where_load_balancers_are() {
+        let mut config = Config::development();
+        let networks = ["10.7.0.130/24", "2001:db8:7::9/48"].map(|network| network.parse().unwrap());
+        config.load_balancers.from = networks.into();
+        let keys = Keys { nonce: [1; 32], route: [2; 32], previous_route: None };
+        let told = core_config(&config, &keys).load_balancers;
+        let expected = [("10.7.0.0", 24), ("2001:db8:7::", 48)];
+        assert_eq!(told, expected.map(|(network, prefix)| (network.parse().unwrap(), prefix)));
+    }
+}
