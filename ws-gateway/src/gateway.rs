@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use anyhow::Context as _;
+use ipnet::IpNet;
 use prometheus_client::registry::Registry;
 use serde::Serialize;
 use sip_core::auth::Algorithm;
@@ -126,20 +127,20 @@ impl Gateway {
             domain: config.domain.clone(),
         };
         let mut core = core_config(&config, &keys);
-        for (listener, (_, _, seen)) in config.udp.iter().zip(&udp) {
-            add_listener(&mut core, Transport::Udp, *seen, &listener.digest);
+        for (listener, (_, bound, seen)) in config.udp.iter().zip(&udp) {
+            add_listener(&mut core, Transport::Udp, *bound, *seen, &listener.digest);
         }
-        for (listener, (_, _, seen)) in config.tcp.iter().zip(&tcp) {
-            add_listener(&mut core, Transport::Tcp, *seen, &listener.digest);
+        for (listener, (_, bound, seen)) in config.tcp.iter().zip(&tcp) {
+            add_listener(&mut core, Transport::Tcp, *bound, *seen, &listener.digest);
         }
-        for (listener, (_, _, seen)) in config.tls.iter().zip(&tls) {
-            add_listener(&mut core, Transport::Tls, *seen, &listener.digest);
+        for (listener, (_, bound, seen)) in config.tls.iter().zip(&tls) {
+            add_listener(&mut core, Transport::Tls, *bound, *seen, &listener.digest);
         }
         for address in &addresses.all_http {
-            add_listener(&mut core, Transport::Ws, *address, &config.http.digest);
+            add_listener(&mut core, Transport::Ws, *address, *address, &config.http.digest);
         }
         for address in &addresses.all_https {
-            add_listener(&mut core, Transport::Wss, *address, &config.http.digest);
+            add_listener(&mut core, Transport::Wss, *address, *address, &config.http.digest);
         }
 
         let (tasks, stop) = (TaskTracker::new(), CancellationToken::new());
@@ -378,7 +379,7 @@ fn core_config(config: &Config, keys: &Keys) -> CoreConfig {
     core.server = Some(SERVER.into());
     core.outward = config.outbound.to;
     let balancers = config.load_balancers.from.iter();
-    core.load_balancers = balancers.map(|network| (network.network(), network.prefix_len())).collect();
+    core.shared = balancers.map(|network| (network.network(), network.prefix_len())).collect();
     core.callers = config.outbound.callers;
     core.preloaded = config.outbound.preloaded;
     core.alias = config.outbound.certificate.is_some();
@@ -406,8 +407,16 @@ fn core_config(config: &Config, keys: &Keys) -> CoreConfig {
     core
 }
 
-/// A listener's address means us, and its peers are challenged as it says.
-fn add_listener(core: &mut CoreConfig, transport: Transport, seen: SocketAddr, digest: &[Algorithm]) {
+/// A listener's address means us, and its peers are challenged as it says. What comes from there, comes through this machine.
+fn add_listener(
+    core: &mut CoreConfig,
+    transport: Transport,
+    bound: SocketAddr,
+    seen: SocketAddr,
+    digest: &[Algorithm],
+) {
+    let own = [bound.ip(), seen.ip()].map(IpNet::from);
+    core.shared.extend(own.map(|own| (own.addr(), own.prefix_len())));
     core.listener_algorithms.insert((transport, seen), digest.to_vec());
     let alias = host(&seen.ip().to_string());
     if !seen.ip().is_unspecified() && !core.aliases.contains(&alias) {
@@ -459,13 +468,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_core_knows_where_load_balancers_are() {
+    fn the_core_knows_from_where_anybody_may_come() {
         let mut config = Config::development();
         let networks = ["10.7.0.130/24", "2001:db8:7::9/48"].map(|network| network.parse().unwrap());
         config.load_balancers.from = networks.into();
         let keys = Keys { nonce: [1; 32], route: [2; 32], previous_route: None };
-        let told = core_config(&config, &keys).load_balancers;
-        let expected = [("10.7.0.0", 24), ("2001:db8:7::", 48)];
-        assert_eq!(told, expected.map(|(network, prefix)| (network.parse().unwrap(), prefix)));
+        let mut core = core_config(&config, &keys);
+        let [bound, seen] = ["10.0.0.5:5060", "192.0.2.1:5060"].map(|address| address.parse().unwrap());
+        add_listener(&mut core, Transport::Tcp, bound, seen, &[]);
+        let expected = [("10.7.0.0", 24), ("2001:db8:7::", 48), ("10.0.0.5", 32), ("192.0.2.1", 32)];
+        assert_eq!(core.shared, expected.map(|(network, prefix)| (network.parse().unwrap(), prefix)));
     }
 }

@@ -44,11 +44,6 @@ impl Domain {
         }
     }
 
-    /// Whether an address is one that means it.
-    pub fn has(&self, address: IpAddr) -> bool {
-        self.addresses.iter().any(|own| own.to_canonical() == address.to_canonical())
-    }
-
     /// Whether a URI leads to us: by its host, and by its `maddr` if it has one, which goes before the host (§19.1.1).
     pub fn names(&self, uri: &SipUri<'_>, local: IpAddr) -> bool {
         self.is(uri.host, local)

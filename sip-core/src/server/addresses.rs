@@ -44,13 +44,8 @@ impl Server {
     /// the clients before us has them all come from. Each of them could have us write to any port there, this server's among them.
     pub(super) fn may_return(&self, address: IpAddr) -> bool {
         let address = address.to_canonical();
-        let balances = |network: &(IpAddr, u8)| is_within(address, *network);
-        let many = || {
-            address.is_loopback()
-                || self.domain.has(address)
-                || self.config.load_balancers.iter().any(balances)
-        };
-        self.config.outward == Outward::Anywhere || !many()
+        let shared = || self.config.shared.iter().any(|network| is_within(address, *network));
+        self.config.outward == Outward::Anywhere || !(address.is_loopback() || shared())
     }
 
     /// Whose certificate must be shown at an address that a Route names without a domain: that of the domain which the

@@ -62,8 +62,9 @@ pub struct Config {
     pub expiry: Bounds,
     /// Where our own users may send requests beside our domain and the static routes.
     pub outward: Outward,
-    /// Networks of load balancers, each an address and the length of its prefix: what comes from there may be anybody's.
-    pub load_balancers: Vec<(IpAddr, u8)>,
+    /// Networks, each an address and the length of its prefix, from where what comes may be anybody's: those of load balancers, and this
+    /// machine's own addresses.
+    pub shared: Vec<(IpAddr, u8)>,
     /// Which strangers may call our users.
     pub callers: Callers,
     /// Whose requests outside dialogs may have a Route that leads elsewhere.
@@ -107,7 +108,7 @@ impl Config {
             timers: Timers::default(),
             expiry: Bounds::default(),
             outward: Outward::default(),
-            load_balancers: Vec::new(),
+            shared: Vec::new(),
             callers: Callers::default(),
             preloaded: Preloaded::default(),
             alias: false,

@@ -299,9 +299,8 @@ fn rfc3261_26_nobody_has_us_write_to_what_is_reached_from_here_alone() {
         let may = may || outward == Outward::Anywhere;
         let mut net = Net::with(|config| {
             config.outward = outward;
-            config.aliases.push("192.0.2.1".into());
-            config.load_balancers =
-                [("10.7.0.0".parse().unwrap(), 24), ("2001:db8:7::".parse().unwrap(), 48)].into();
+            let shared = [("192.0.2.1", 32), ("10.7.0.0", 24), ("2001:db8:7::", 48)];
+            config.shared = shared.map(|(network, prefix)| (network.parse().unwrap(), prefix)).into();
         });
         let alice = ws("alice", 1);
         net.register(&alice);
