@@ -2,11 +2,16 @@
 
 mod support;
 
-use std::time::Duration;
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::time::{Duration, SystemTime};
 
-use support::peers::{Peer, UdpPeer, WsPeer};
+use redb::{ReadableDatabase as _, ReadableTable as _};
+use support::peers::{Peer, TcpPeer, UdpPeer, WsPeer};
+use support::tls::{connect, own_certificate};
 use support::{Running, Sip, config, credentials, restartable};
-use ws_gateway::config::Kept;
+use tempfile::TempDir;
+use ws_gateway::config::{Kept, SipListener};
 use ws_gateway::{Config, Gateway};
 
 async fn restart(running: Running, config: &Config) -> Running {
@@ -36,8 +41,100 @@ async fn a_phone_on_udp_is_called_after_a_restart_without_registering_again() {
     assert_eq!(alice.receive_final().await.status(), 486);
 }
 
+/// RFC 3261 §10.3: a binding is for a time, whether the gateway runs or not.
 #[tokio::test]
-async fn a_registration_that_was_removed_or_has_ended_does_not_come_back() {
+async fn a_registration_that_ended_while_the_gateway_was_down_is_gone_and_leaves_the_file() {
+    let (running, config) = restartable(|_| {});
+    let (mut alice, mut bob) =
+        (UdpPeer::new(config.udp[0].listen.address).await, UdpPeer::new(config.udp[0].listen.address).await);
+    assert_eq!(alice.register("alice", &running.password("alice"), "ra", "").await.status(), 200);
+    assert_eq!(bob.register("bob", &running.password("bob"), "rb", "").await.status(), 200);
+    let Running { gateway, data } = running;
+    gateway.stop().await;
+    let both = rows(&data);
+    assert_eq!(both.keys().collect::<Vec<_>>(), ["sip:alice@localhost", "sip:bob@localhost"]);
+    // Bob's phone was switched off, and the gateway is down until nothing is left of what was granted.
+    age(&data, "sip:bob@localhost");
+    let running = Running { gateway: Gateway::start(config.clone()).unwrap(), data };
+    assert_eq!(running.metric("trapezoid_bindings").await, 1);
+    let to = "<sip:bob@localhost>";
+    alice.send(&alice.request("MESSAGE", "sip:bob@localhost", "sip:x@example.com", to, "m", 1, "")).await;
+    assert_eq!(alice.receive().await.start_line(), "SIP/2.0 480 Callee Not Registered");
+    let Running { gateway, data } = running;
+    gateway.stop().await;
+    let left = rows(&data);
+    assert_eq!(left.keys().collect::<Vec<_>>(), ["sip:alice@localhost"]);
+    assert_eq!(left["sip:alice@localhost"], both["sip:alice@localhost"]);
+}
+
+const BINDINGS: redb::TableDefinition<'_, &str, &[u8]> = redb::TableDefinition::new("bindings");
+
+/// What a gateway that has ended left in its file.
+fn rows(data: &TempDir) -> BTreeMap<String, serde_json::Value> {
+    let database = redb::Database::open(data.path().join("location.redb")).unwrap();
+    let table = database.begin_read().unwrap().open_table(BINDINGS).unwrap();
+    let entries = table.iter().unwrap().map(|entry| entry.unwrap());
+    entries.map(|(aor, row)| (aor.value().to_owned(), serde_json::from_slice(row.value()).unwrap())).collect()
+}
+
+/// Has the bindings of one address-of-record end a second ago.
+fn age(data: &TempDir, aor: &str) {
+    let mut row = rows(data).remove(aor).unwrap();
+    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap();
+    let ended = u64::try_from((now - Duration::from_secs(1)).as_micros()).unwrap();
+    for binding in row["bindings"].as_array_mut().unwrap() {
+        assert!(binding["expires_at"].as_u64().unwrap() > ended);
+        binding["expires_at"] = ended.into();
+    }
+    let database = redb::Database::open(data.path().join("location.redb")).unwrap();
+    let transaction = database.begin_write().unwrap();
+    let row = serde_json::to_vec(&row).unwrap();
+    transaction.open_table(BINDINGS).unwrap().insert(aor, row.as_slice()).unwrap();
+    transaction.commit().unwrap();
+}
+
+/// Nobody but the phone can open its connection: there is no telling whose certificate it would have to show.
+#[tokio::test]
+async fn a_phone_on_tls_is_away_after_a_restart_and_reached_when_it_is_back() {
+    let (running, mut config) = restartable(|config| {
+        config.tls = vec![SipListener::at(SocketAddr::from(([127, 0, 0, 1], 0)).into())];
+    });
+    let tls = running.gateway.addresses().tls.unwrap();
+    config.tls[0].listen.address = tls;
+    let own = own_certificate(&running);
+    let (alice_has, bob_has) = (running.password("alice"), running.password("bob"));
+    let mut phone = TcpPeer::over_tls(connect(tls, &own, None).await.unwrap());
+    let contact = phone.contact("bob");
+    assert_eq!(phone.register("bob", &bob_has, "rb", "").await.status(), 200);
+    // Its end of the connection, which it keeps, is closed from the other.
+    let closing = tokio::spawn(async move { phone.closed().await });
+    let running = restart(running, &config).await;
+    closing.await.unwrap();
+    let mut watcher = UdpPeer::new(config.udp[0].listen.address).await;
+    let known = register(&mut watcher, "bob", &bob_has, "w", 1, "").await;
+    let contacts = known.all("Contact");
+    assert!(contacts.len() == 1 && contacts[0].starts_with(&contact), "{}", known.0);
+    // Away, and no longer than `timeouts.away`.
+    let left: u64 =
+        contacts[0].split(";expires=").nth(1).unwrap().split(';').next().unwrap().parse().unwrap();
+    assert!(left <= 30, "{}", known.0);
+
+    let mut alice = WsPeer::new(config.http.listen.address).await;
+    assert_eq!(alice.register("alice", &alice_has, "ra", "").await.status(), 200);
+    let (from, to) = ("sip:alice@localhost", "<sip:bob@localhost>");
+    alice.send(&alice.request("MESSAGE", "sip:bob@localhost", from, to, "m", 1, "")).await;
+    running.wait_for_metric("trapezoid_sip_questions_open", 1).await;
+    assert_eq!(running.metric("trapezoid_dials_total").await, 0);
+    let mut phone = TcpPeer::over_tls(connect(tls, &own, None).await.unwrap());
+    assert_eq!(phone.register("bob", &bob_has, "rc", "").await.status(), 200);
+    let message = phone.receive().await;
+    assert_eq!(message.start_line(), format!("MESSAGE sip:bob@{};transport=tls SIP/2.0", phone.host()));
+    phone.send(&message.response("200 OK", "b", "")).await;
+    assert_eq!(alice.receive_final().await.status(), 200);
+}
+
+#[tokio::test]
+async fn a_registration_that_was_removed_does_not_come_back() {
     let (running, config) = restartable(|_| {});
     let password = running.password("bob");
     for (call_id, expires) in [("removed", 0), ("kept", 300)] {

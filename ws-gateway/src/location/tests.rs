@@ -342,6 +342,40 @@ fn rfc3261_10_3_what_ends_is_noted_for_the_disk() {
     }
 }
 
+/// What an earlier process wrote: what has ended is not taken in, and its row is written anew, or goes.
+#[test]
+fn rfc3261_10_3_what_ended_while_nobody_ran_is_not_restored() {
+    let mut world = World::new();
+    world.register(&world.connect(1), 1);
+    let lasting = world.location.bindings(AOR).remove(0);
+    let hour = Duration::from_secs(3_600);
+    let lasting = Binding { expires_at: world.now + hour + hour, ..lasting };
+    let key = RegistrationKey { reg_id: 2, ..key() };
+    world.now += hour;
+    // The last moment of one is none of its time.
+    let ended =
+        Binding { key, contact: "sip:bob@y.invalid".into(), expires_at: world.now, ..lasting.clone() };
+    for (rows, left) in [
+        (vec![ended.clone()], vec![]),
+        (vec![ended, lasting.clone()], vec![lasting.clone()]),
+        (vec![lasting.clone()], vec![lasting]),
+    ] {
+        let changes = Arc::<Changes>::default();
+        let most = Duration::from_secs(30);
+        world.location = Location::new(10, 100, most, Some(Arc::clone(&changes)));
+        let whole = rows == left;
+        world.location.restore(AOR.into(), rows, world.now);
+        assert_eq!(world.location.bindings(AOR), left);
+        assert_eq!(world.location.len(), left.len());
+        assert_eq!(world.location.contacts.len(), left.len());
+        if whole {
+            assert!(changes.is_empty());
+        } else {
+            assert_eq!(changes.take(Duration::ZERO), Some(vec![AOR.into()]));
+        }
+    }
+}
+
 #[test]
 fn rfc5626_5_3_a_phone_on_udp_is_known_for_a_day_after_its_registration() {
     const CONTACT: &str = "sip:bob@192.0.2.7";
