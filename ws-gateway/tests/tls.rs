@@ -10,7 +10,7 @@ use rustls::pki_types::CertificateDer;
 use support::authority::Authority;
 use support::peers::{BALANCER, Peer, TcpPeer, WsPeer, announcement, through_balancer};
 use support::tls::{connect, is_answered, own_certificate, secure};
-use support::{PATIENCE, start_with};
+use support::{PATIENCE, credentials, start_with};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
@@ -103,6 +103,86 @@ async fn several_ports_for_browsers() {
     // The ports of before are there, too.
     let mut page = WsPeer::new(addresses.http).await;
     assert_eq!(page.register("alice", &running.password("alice"), "first", "").await.status(), 200);
+}
+
+/// Phones come over each `[[tls]]`, of two address families, and call each other; each is reached over the port that it registered at.
+#[tokio::test]
+async fn rfc3261_26_2_several_ports_for_phones_on_tls() {
+    let directory = tempfile::tempdir().unwrap();
+    let authority = Authority::new(directory.path());
+    let partner = authority.certify("partner.example");
+    let running = start_with(|config| {
+        let at = |address: &str| SipListener::at(address.parse::<SocketAddr>().unwrap().into());
+        config.tls = vec![at("127.0.0.1:0"), at("[::1]:0"), at("127.0.0.1:0")];
+        // What one asks of its clients is its own.
+        config.tls[2].clients = Clients::Required(authority.file.clone());
+    });
+    let addresses = running.gateway.addresses().clone();
+    let own = own_certificate(&running);
+    let [first, v6, third] = addresses.all_tls[..] else { panic!("{:?}", addresses.all_tls) };
+    assert_eq!(addresses.tls, Some(first));
+    assert!(first.is_ipv4() && v6.is_ipv6() && third.is_ipv4() && third.port() != first.port());
+    assert!(is_answered(first, &own, None).await && is_answered(v6, &own, None).await);
+    assert!(!is_answered(third, &own, None).await);
+
+    let mut alice = TcpPeer::over_tls(connect(v6, &own, None).await.unwrap());
+    let alice_has = running.password("alice");
+    let registered = alice.register("alice", &alice_has, "ra", "").await;
+    assert_eq!(registered.status(), 200);
+    // RFC 3261 §25.1, RFC 3581 §4: in brackets where a host stands, and without where an address does.
+    assert!(alice.host().starts_with("[::1]:"));
+    assert!(registered.header("Via").contains(";received=::1;"), "{}", registered.0);
+    for (n, (port, shown)) in [(first, None), (v6, None), (third, Some(&partner))].into_iter().enumerate() {
+        let mut bob = TcpPeer::over_tls(connect(port, &own, shown).await.unwrap());
+        let bob_has = running.password("bob");
+        assert_eq!(bob.register("bob", &bob_has, &format!("rb{n}"), "").await.status(), 200);
+        call_and_back(&mut alice, &mut bob, &alice_has, port, v6, n).await;
+        assert_eq!(bob.register("bob", &bob_has, &format!("gone{n}"), ";expires=0").await.status(), 200);
+    }
+}
+
+/// Alice calls Bob, who hangs up. Each has the gateway at the port that it came to.
+async fn call_and_back<P: Peer>(
+    alice: &mut P,
+    bob: &mut P,
+    password: &str,
+    bobs: SocketAddr,
+    alices: SocketAddr,
+    n: usize,
+) {
+    let (from, uri, call_id) = ("sip:alice@localhost", "sip:bob@localhost", format!("call{n}"));
+    let (to, contact) = (format!("<{uri}>"), format!("Contact: {}\r\n", alice.contact("alice")));
+    alice.send(&alice.request("INVITE", uri, from, &to, &call_id, 1, &contact)).await;
+    let challenged = alice.receive_final().await;
+    assert_eq!(challenged.status(), 407, "{}", challenged.0);
+    let ack = alice.request("ACK", uri, from, challenged.header("To"), &call_id, 1, "");
+    let branch = |text: &str| text.split(";branch=").nth(1).unwrap().split(';').next().unwrap().to_owned();
+    alice.send(&ack.replace(&branch(&ack), &branch(&challenged.0))).await;
+    let proof = credentials(challenged.header("Proxy-Authenticate"), "alice", password, "INVITE", uri);
+    let fields = format!("{contact}Proxy-Authorization: {proof}\r\n");
+    alice.send(&alice.request("INVITE", uri, from, &to, &call_id, 2, &fields)).await;
+    let invite = bob.receive().await;
+    assert_eq!(invite.start_line(), format!("INVITE sip:bob@{};transport=tls SIP/2.0", bob.host()));
+    assert!(invite.header("Via").starts_with(&format!("SIP/2.0/TLS {bobs};")), "{}", invite.0);
+    let records = invite.all("Record-Route");
+    assert!(records[0].contains(&format!("@{bobs};")), "{records:?}");
+    assert!(records[1].contains(&format!("@{alices};")), "{records:?}");
+    bob.send(&invite.response("200 OK", "b", &format!("Contact: {}\r\n", bob.contact("bob")))).await;
+    let ok = alice.receive_final().await;
+    assert_eq!(ok.status(), 200, "{}", ok.0);
+    let route = |records: Vec<&str>| records.iter().map(|r| format!("Route: {r}\r\n")).collect::<String>();
+    let routes = route(ok.all("Record-Route").into_iter().rev().collect());
+    let target = bob.contact("bob").trim_matches(['<', '>']).to_owned();
+    alice.send(&alice.request("ACK", &target, from, ok.header("To"), &call_id, 2, &routes)).await;
+    assert_eq!(bob.receive().await.method(), "ACK");
+    let target = alice.contact("alice").trim_matches(['<', '>']).to_owned();
+    let bye = bob.request("BYE", &target, uri, invite.header("From"), &call_id, 9, &route(records));
+    bob.send(&bye.replace(&format!("From: <{uri}>;tag=f{call_id}"), &format!("From: <{uri}>;tag=b"))).await;
+    let bye = alice.receive().await;
+    assert_eq!(bye.method(), "BYE", "{}", bye.0);
+    assert!(bye.header("Via").starts_with(&format!("SIP/2.0/TLS {alices};")), "{}", bye.0);
+    alice.send(&bye.response("200 OK", "", "")).await;
+    assert_eq!(bob.receive_final().await.status(), 200);
 }
 
 /// What a load balancer says comes before the handshake.
