@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use sip_core::entropy::{SeededEntropy, number};
 
 use crate::phone::{Lost, Phone, Site};
+use crate::support::Sip;
 
 /// From an answer until its sender gives up waiting for the ACK and hangs up (RFC 3261 §13.3.1.4).
 const UNACKNOWLEDGED: Duration = Duration::from_secs(32);
@@ -20,8 +21,12 @@ pub(crate) struct Tally {
     pub(crate) survived: u32,
     /// Being ended when the gateway was killed, and ended afterwards.
     pub(crate) ended_late: u32,
-    /// Being set up when the gateway was killed.
-    pub(crate) broken: u32,
+    /// Being set up when the gateway was killed, and established whole when their callers repeated their INVITEs.
+    pub(crate) taken: u32,
+    /// Being set up when the gateway was killed, and given up by their callers: who rang rings no more.
+    pub(crate) cancelled: u32,
+    /// Being set up when the gateway was killed, and forgotten by their callers.
+    pub(crate) forgotten: u32,
 }
 
 /// How far a call is.
@@ -39,6 +44,17 @@ enum Stage {
     Established,
     /// One end has sent a BYE.
     Ending,
+}
+
+/// What a caller does, once it is back, about a call that was being set up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Then {
+    /// Its INVITE again, as it was.
+    Repeat,
+    /// CANCEL, as long as nobody has answered.
+    Cancel,
+    /// Nothing.
+    Forget,
 }
 
 /// One end's state of the dialog (RFC 3261 §12).
@@ -65,6 +81,16 @@ struct Call {
     /// Which end hangs up.
     leaves: usize,
     answered: Instant,
+    /// The branch of the INVITE, and the header fields that its CANCEL has as well.
+    branch: String,
+    common: String,
+    /// The INVITE as the callee has it.
+    invited: Option<Sip>,
+    /// It was cancelled.
+    cancelled: bool,
+    then: Then,
+    /// How far it goes before the gateway is killed.
+    until: Option<Stage>,
 }
 
 pub(crate) struct Couple {
@@ -72,24 +98,43 @@ pub(crate) struct Couple {
     entropy: SeededEntropy,
     calls: u32,
     tally: Tally,
+    /// Has each of its calls wait for the gateway's death while it is set up; which of these couples it is.
+    patient: Option<u32>,
+    site: Arc<Site>,
+    stop: Arc<AtomicBool>,
     /// Answered, and then nothing more was heard.
     loose: Vec<Call>,
 }
 
 impl Couple {
-    pub(crate) fn new(users: [String; 2], site: &Arc<Site>, seed: u64) -> Self {
-        let phones = users.map(|user| Phone::new(user, Arc::clone(site)));
-        Self { phones, entropy: SeededEntropy(seed), calls: 0, tally: Tally::default(), loose: Vec::new() }
+    pub(crate) fn new(users: [String; 2], site: &Arc<Site>, stop: &Arc<AtomicBool>, seed: u64) -> Self {
+        Self {
+            phones: users.map(|user| Phone::new(user, Arc::clone(site))),
+            entropy: SeededEntropy(seed),
+            calls: 0,
+            tally: Tally::default(),
+            patient: None,
+            site: Arc::clone(site),
+            stop: Arc::clone(stop),
+            loose: Vec::new(),
+        }
+    }
+
+    /// One whose calls are all being set up when the gateway is killed.
+    pub(crate) fn patient(mut self, index: u32) -> Self {
+        self.patient = Some(index);
+        self
     }
 
     /// Calls until told to stop.
-    pub(crate) async fn run(mut self, stop: Arc<AtomicBool>) -> Tally {
+    pub(crate) async fn run(mut self) -> Tally {
         self.come_back().await;
-        while !stop.load(Ordering::Relaxed) {
+        while !self.stop.load(Ordering::Relaxed) {
             self.calls += 1;
             let caller = self.below(2) as usize;
             let id = format!("{}n{}", self.phones[caller].user, self.calls);
             let leaves = self.below(2) as usize;
+            let (until, then) = self.plan();
             let mut call = Call {
                 id,
                 stage: Stage::Sent,
@@ -97,6 +142,12 @@ impl Couple {
                 caller,
                 leaves,
                 answered: Instant::now(),
+                branch: String::new(),
+                common: String::new(),
+                invited: None,
+                cancelled: false,
+                then,
+                until,
             };
             if self.live(&mut call).await.is_err() {
                 self.after_the_kill(call).await;
@@ -109,6 +160,17 @@ impl Couple {
             assert_eq!(status, 481, "the BYE of {}", call.id);
         }
         self.tally
+    }
+
+    /// How far the next call goes before the kill, and what its caller does then: by chance, or all there is in turn.
+    fn plan(&mut self) -> (Option<Stage>, Then) {
+        let repeats_or = |chosen: bool, other| if chosen { Then::Repeat } else { other };
+        let Some(index) = self.patient else {
+            return (None, repeats_or(self.below(2) == 0, Then::Cancel));
+        };
+        let turn = self.calls - 1;
+        let until = [Stage::Sent, Stage::Ringing, Stage::Answered][turn as usize % 3];
+        (Some(until), repeats_or((index + turn / 3).is_multiple_of(2), Then::Cancel))
     }
 
     /// A number less than `limit`.
@@ -142,19 +204,36 @@ impl Couple {
     }
 
     async fn set_up(&mut self, call: &mut Call) -> Result<(), Lost> {
+        let (from, to) = (self.phones[call.caller].aor(), self.phones[1 - call.caller].aor());
+        call.ends[0].local = format!("<{from}>;tag=a{}", call.id);
+        call.common = format!(
+            "From: {}\r\nTo: <{to}>\r\nCall-ID: {}\r\nMax-Forwards: 70\r\n",
+            call.ends[0].local, call.id
+        );
+        call.branch = self.phones[call.caller].branch();
+        self.invite(call).await
+    }
+
+    /// INVITE, for the first time or again, until the call stands. A callee that has it already knows it by its branch (RFC 3261
+    /// §17.2.3), and answers what it had first.
+    async fn invite(&mut self, call: &mut Call) -> Result<(), Lost> {
         let (caller, callee) = (call.caller, 1 - call.caller);
-        let (from, to) = (self.phones[caller].aor(), self.phones[callee].aor());
-        let own = format!("<{from}>;tag=a{}", call.id);
-        let contact = self.phones[caller].contact_line();
-        let common = format!("From: {own}\r\nCall-ID: {}\r\nMax-Forwards: 70\r\n", call.id);
-        let invite = format!("{common}To: <{to}>\r\n{contact}");
-        self.phones[caller].request("INVITE", &to, 1, &invite).await?;
-        let invited = self.phones[callee].next(&call.id).await?;
-        assert_eq!(invited.method(), "INVITE");
-        call.stage = Stage::Ringing;
+        let to = self.phones[callee].aor();
+        let fields = format!("{}{}", call.common, self.phones[caller].contact_line());
+        self.phones[caller].request_of("INVITE", &to, 1, &call.branch, &fields).await?;
+        self.hold(call, Stage::Sent, caller).await?;
+        let came = self.phones[callee].next(&call.id).await?;
+        assert_eq!(came.method(), "INVITE");
+        let rings = call.invited.is_some();
+        let invited = call.invited.get_or_insert(came.clone()).clone();
+        assert_eq!(branch(&came), branch(&invited), "the INVITE of {}", call.id);
+        call.stage = call.stage.max(Stage::Ringing);
         let tag = format!("b{}", call.id);
-        self.phones[callee].send(&invited.response("180 Ringing", &tag, "")).await?;
-        self.pause(200).await;
+        if !rings {
+            self.phones[callee].send(&invited.response("180 Ringing", &tag, "")).await?;
+            self.pause(200).await;
+        }
+        self.hold(call, Stage::Ringing, callee).await?;
         let contact = self.phones[callee].contact_line();
         call.answered = Instant::now();
         self.phones[callee].send(&invited.response("200 OK", &tag, &contact)).await?;
@@ -167,6 +246,7 @@ impl Couple {
             ended: false,
         };
         call.stage = Stage::Answered;
+        self.hold(call, Stage::Answered, callee).await?;
         let answer = loop {
             let response = self.phones[caller].next(&call.id).await?;
             if response.status() >= 200 {
@@ -175,7 +255,7 @@ impl Couple {
         };
         assert_eq!(answer.status(), 200, "{}", answer.0);
         call.ends[0] = End {
-            local: own,
+            local: call.ends[0].local.clone(),
             remote: answer.header("To").to_owned(),
             target: uri(answer.header("Contact")),
             routes: answer.all("Record-Route").into_iter().rev().map(str::to_owned).collect(),
@@ -189,6 +269,57 @@ impl Couple {
         assert_eq!(acknowledged.method(), "ACK");
         call.stage = Stage::Established;
         Ok(())
+    }
+
+    /// Waits for the gateway's death, if it is to come at this stage. What comes to `phone` is not looked at.
+    async fn hold(&mut self, call: &mut Call, stage: Stage, phone: usize) -> Result<(), Lost> {
+        if call.until != Some(stage) {
+            return Ok(());
+        }
+        // Once: when it is repeated, it goes on.
+        call.until = None;
+        self.site.waiting.fetch_add(1, Ordering::SeqCst);
+        let stop = Arc::clone(&self.stop);
+        let stopped = async {
+            while !stop.load(Ordering::Relaxed) {
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
+        };
+        tokio::select! {
+            lost = self.phones[phone].outlive() => Err(lost),
+            () = stopped => Ok(()),
+        }
+    }
+
+    /// The caller gives up (RFC 3261 §9.1): a callee that rings stops, one that never heard of the call says so.
+    async fn cancel(&mut self, call: &mut Call) -> Result<(), Lost> {
+        let (caller, callee) = (call.caller, 1 - call.caller);
+        let to = self.phones[callee].aor();
+        self.phones[caller].request_of("CANCEL", &to, 1, &call.branch, &call.common).await?;
+        let cancel = self.phones[callee].next(&call.id).await?;
+        assert_eq!(cancel.method(), "CANCEL", "of {}", call.id);
+        let expected = match call.invited.clone().filter(|_| !call.cancelled) {
+            Some(invited) => {
+                assert_eq!(branch(&cancel), branch(&invited), "the CANCEL of {}", call.id);
+                call.cancelled = true;
+                let tag = format!("b{}", call.id);
+                self.phones[callee].send(&cancel.response("200 OK", &tag, "")).await?;
+                self.phones[callee].send(&invited.response("487 Request Terminated", &tag, "")).await?;
+                200
+            }
+            None => {
+                let refusal = cancel.response("481 Call/Transaction Does Not Exist", "none", "");
+                self.phones[callee].send(&refusal).await?;
+                481
+            }
+        };
+        loop {
+            let answer = self.phones[caller].next(&call.id).await?;
+            if answer.header("CSeq") == "1 CANCEL" && answer.status() >= 200 {
+                assert_eq!(answer.status(), expected, "the CANCEL of {}", call.id);
+                return Ok(());
+            }
+        }
     }
 
     async fn hang_up(&mut self, call: &mut Call) -> Result<(), Lost> {
@@ -205,7 +336,18 @@ impl Couple {
         match call.stage {
             Stage::Established => self.tally.survived += 1,
             Stage::Ending => self.tally.ended_late += 1,
-            _ => self.tally.broken += 1,
+            Stage::Answered if call.then == Then::Cancel => {
+                // Too late for it (RFC 3261 §9.1).
+                call.then = if self.patient.is_some() { Then::Repeat } else { Then::Forget };
+            }
+            _ => {}
+        }
+        if call.stage < Stage::Acknowledged {
+            *match call.then {
+                Then::Repeat => &mut self.tally.taken,
+                Then::Cancel => &mut self.tally.cancelled,
+                Then::Forget => &mut self.tally.forgotten,
+            } += 1;
         }
         let first = self.below(2) as usize;
         let mut greeted = [false; 2];
@@ -220,9 +362,15 @@ impl Couple {
     async fn go_on(&mut self, call: &mut Call, first: usize, greeted: &mut [bool; 2]) -> Result<(), Lost> {
         self.phones[first].come_back().await;
         self.phones[1 - first].come_back().await;
+        if call.stage < Stage::Acknowledged {
+            match call.then {
+                Then::Repeat => self.invite(call).await?,
+                Then::Cancel => return self.cancel(call).await,
+                // The callee ends by itself: Timer H, and the BYE to come.
+                Then::Forget => return Ok(()),
+            }
+        }
         match call.stage {
-            // The caller was told by its connection, and the callee ends by itself: Timer H, or the BYE to come.
-            Stage::Sent | Stage::Ringing | Stage::Answered => return Ok(()),
             // Not heard of by the callee: the caller's to end.
             Stage::Acknowledged => call.leaves = 0,
             Stage::Established => {
@@ -234,7 +382,7 @@ impl Couple {
                     }
                 }
             }
-            Stage::Ending => {}
+            _ => {}
         }
         self.hang_up(call).await
     }
@@ -308,6 +456,12 @@ impl Call {
         let routes: String = routes.iter().map(|route| format!("Route: {route}\r\n")).collect();
         format!("{routes}From: {local}\r\nTo: {remote}\r\nCall-ID: {}\r\nMax-Forwards: 70\r\n", self.id)
     }
+}
+
+/// What names the transaction.
+fn branch(message: &Sip) -> &str {
+    let (_, rest) = message.header("Via").split_once(";branch=").unwrap();
+    rest.split(';').next().unwrap()
 }
 
 /// The URI of a Contact in angle brackets.

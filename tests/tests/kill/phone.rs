@@ -27,6 +27,8 @@ pub(crate) struct Lost;
 pub(crate) struct Site {
     pub(crate) http: SocketAddr,
     pub(crate) kills: AtomicU32,
+    /// How many calls have waited for a kill so far.
+    pub(crate) waiting: AtomicU32,
 }
 
 /// One account with one instance.
@@ -104,21 +106,25 @@ impl Phone {
         Ok(())
     }
 
-    /// A request of its own; `headers` are whole lines. Gives its branch.
+    /// A new branch.
+    pub(crate) fn branch(&mut self) -> String {
+        self.requests += 1;
+        format!("z9hG4bK{}{}", self.user, self.requests)
+    }
+
+    /// A request of its own; `headers` are whole lines.
     pub(crate) async fn request(
         &mut self,
         method: &str,
         uri: &str,
         cseq: u32,
         headers: &str,
-    ) -> Result<String, Lost> {
-        self.requests += 1;
-        let branch = format!("z9hG4bK{}{}", self.user, self.requests);
-        self.request_of(method, uri, cseq, &branch, headers).await?;
-        Ok(branch)
+    ) -> Result<(), Lost> {
+        let branch = self.branch();
+        self.request_of(method, uri, cseq, &branch, headers).await
     }
 
-    /// With the branch of another: ACK to a failure, CANCEL.
+    /// With this branch: an INVITE that may come again, its CANCEL.
     pub(crate) async fn request_of(
         &mut self,
         method: &str,
@@ -156,6 +162,17 @@ impl Phone {
                 let refusal = message.response("481 Call/Transaction Does Not Exist", "none", "");
                 self.send(&refusal).await?;
             }
+        }
+    }
+
+    /// Waits until the connection breaks. What comes meanwhile is not looked at.
+    pub(crate) async fn outlive(&mut self) -> Lost {
+        if let Some(peer) = &mut self.peer {
+            while peer.next_message().await.is_some() {}
+        }
+        match self.lost::<()>() {
+            Err(lost) => lost,
+            Ok(()) => Lost,
         }
     }
 
