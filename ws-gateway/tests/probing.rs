@@ -150,3 +150,32 @@ async fn a_peer_whose_probe_fails_is_tried_last_until_it_answers_again() {
     assert!(heavy >= 8, "{heavy} of 10");
     assert_eq!(running.metric(&alive("gone")).await, 0);
 }
+
+/// Until an answer or 64·T1 (RFC 3261 §17.1.2.2), longer than from one question to the next: one that fails late would be told after
+/// another that was answered since.
+#[tokio::test]
+async fn rfc3261_17_1_2_2_a_peer_is_asked_one_question_at_a_time() {
+    let silent = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+    let running = start_with(|config| {
+        let uri = format!("sip:{};transport=udp", silent.local_addr().unwrap()).into();
+        let peer = Known { name: "silent".into(), uri, sources: Vec::new(), trusted: false };
+        config.peers = vec![PeerServer { peer, probe: Some(Duration::from_millis(20)) }];
+    });
+    let mut buffer = vec![0; 65_536];
+    let mut asked = async || {
+        let (length, from) =
+            tokio::time::timeout(support::PATIENCE, silent.recv_from(&mut buffer)).await.unwrap().unwrap();
+        (Sip(String::from_utf8(buffer[..length].to_vec()).unwrap()), from)
+    };
+    let (first, from) = asked().await;
+    // It is repeated, and nothing else is asked.
+    for _ in 0..2 {
+        assert_eq!(asked().await.0.0, first.0);
+    }
+    assert_eq!(running.metric("trapezoid_sip_probes_total").await, 1);
+    silent.send_to(first.response("200 OK", "t", "").as_bytes(), from).await.unwrap();
+    running.wait_for_metric("trapezoid_peer_alive{peer=\"silent\"}", 1).await;
+    // Then there is another.
+    let next = async { while asked().await.0.header("Call-ID") == first.header("Call-ID") {} };
+    tokio::time::timeout(support::PATIENCE, next).await.expect("the next question");
+}

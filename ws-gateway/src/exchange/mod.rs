@@ -227,9 +227,16 @@ impl Exchange {
 
     /// Asks a peer of the configuration whether it is there.
     pub fn probe(self: &Arc<Self>, peer: SmolStr) {
-        // The answer finds its shard by the Call-ID.
-        let call_id: SmolStr = token(&mut OsEntropy::new(), CALL_ID_BITS).into();
-        self.turn(self.shard_by(call_id.as_bytes()), Input::Probe { peer, call_id });
+        // Always in the same shard, which asks nothing while it still waits for an answer: that there was none to an earlier question
+        // would be told after the answer to a later one. What is answered finds the shard by the Call-ID.
+        let (shard, mut entropy) = (self.shard_by(peer.as_bytes()), OsEntropy::new());
+        let call_id = loop {
+            let call_id: SmolStr = token(&mut entropy, CALL_ID_BITS).into();
+            if self.shard_by(call_id.as_bytes()) == shard {
+                break call_id;
+            }
+        };
+        self.turn(shard, Input::Probe { peer, call_id });
     }
 
     /// These accounts are gone, or have another password: their registrations end, and whoever is there proves anew who it is.
