@@ -164,6 +164,7 @@ impl UserAgent {
         usage.timer = grant.map(|grant| grant.start(now));
         usage.dialog.confirm();
         let cseq = incoming.request.cseq().number;
+        usage.accepted = Some(cseq);
         incoming.phase = Phase::Answered(Answered::new(now, &timers, server, cseq, ok.clone()));
         let replaced = incoming.replaces;
         self.layer.respond(now, server, 200, ok);

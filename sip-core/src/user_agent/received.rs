@@ -48,7 +48,10 @@ impl UserAgent {
 
     fn receive_ack(&mut self, now: Instant, ack: &Request) {
         if let Some(call) = DialogId::of_request(ack).and_then(|dialog| self.call_of(&dialog)) {
-            if let Some(usage) = DialogId::of_request(ack).and_then(|dialog| self.usage_mut(call, &dialog)) {
+            // One that acknowledges nothing says nothing. One that comes again says it again.
+            if let Some(usage) = DialogId::of_request(ack).and_then(|dialog| self.usage_mut(call, &dialog))
+                && usage.accepted == Some(ack.cseq().number)
+            {
                 usage.dialog.hear_session(ack.headers());
             }
             self.acknowledged(now, call, ack);

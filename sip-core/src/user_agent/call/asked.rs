@@ -373,6 +373,7 @@ impl UserAgent {
                     let mut answered = Answered::new(now, &timers, server, cseq, ok.clone());
                     answered.offers = ours;
                     usage.unacknowledged = Some(answered);
+                    usage.accepted = Some(cseq);
                     // §12.2.2: a target refresh request.
                     usage.dialog.refresh_target(request.headers());
                 }

@@ -42,6 +42,8 @@ pub(crate) struct Usage {
     pub(crate) asked: Option<Asked>,
     /// Our 2xx to its re-INVITE, without ACK so far.
     pub(crate) unacknowledged: Option<Answered>,
+    /// CSeq of its last INVITE with a 2xx of ours: what an ACK acknowledges, also when it comes again.
+    pub(crate) accepted: Option<u32>,
     /// An answer is known to have arrived before the 2xx: it was in a reliable response, or its PRACK came.
     pub(crate) settled: bool,
     /// RSeq of the last reliable provisional response of theirs.
@@ -72,6 +74,7 @@ impl Usage {
             next_fields: Fields::new(),
             asked: None,
             unacknowledged: None,
+            accepted: None,
             outline: None,
             noted: None,
             settled: false,

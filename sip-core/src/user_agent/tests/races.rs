@@ -152,10 +152,16 @@ fn rfc3261_12_2_2_a_peer_that_lies() {
             solo.response(481);
         }
     }
-    // ACKs to nothing, with answers to nothing.
-    for cseq in [1, 10, 11, 4_000_000] {
-        send(&mut solo, &ok, "ACK", cseq, &[sdp], &offer);
+    // ACKs to nothing, with answers to nothing and another's UUID (RFC 7989 §8); 11 is an INVITE that was refused.
+    send(&mut solo, &ok, "INVITE", 11, &[sdp, "Require: nonsense"], &offer);
+    solo.response(420);
+    let uuid = "Session-ID: b0000000000040008000000000000001;remote=00000000000000000000000000000000";
+    for cseq in [1, 9, 11, 4_000_000] {
+        send(&mut solo, &ok, "ACK", cseq, &[sdp, uuid], &offer);
     }
+    // The one we had, again, with an answer.
+    send(&mut solo, &ok, "ACK", 10, &[sdp], &offer);
+    assert!(solo.ua.session_id(call).unwrap().remote.is_nil());
     // A PRACK to nothing.
     send(&mut solo, &ok, "PRACK", 21, &["RAck: 1 10 INVITE"], "");
     solo.response(481);
