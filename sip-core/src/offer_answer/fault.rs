@@ -71,10 +71,10 @@ pub(super) fn check_offer(before: Option<&Bytes>, offer: &Bytes, whose: Whose) -
     }
     let new = SessionDescription::parse(offer)?;
     let Ok(old) = SessionDescription::parse(before) else { return Ok(()) };
-    let (was, is) = (old.origin(), new.origin());
-    if (was.username, was.session_id) != (is.username, is.session_id) {
+    if !is_same_session(&old, &new) {
         return Ok(());
     }
+    let (was, is) = (old.origin(), new.origin());
     // "The answerer MUST be prepared to receive an offer that contains SDP with a version that has not changed", and to answer
     // it: servers that relay media change what a refresh says and leave its version.
     let stays = is.session_version == was.session_version && whose == Whose::Theirs;
@@ -92,7 +92,7 @@ pub(super) fn check_offer(before: Option<&Bytes>, offer: &Bytes, whose: Whose) -
         if !old.media().eq_ignore_ascii_case(new.media()) {
             return Err(Fault::MediaType { index });
         }
-        if let Some(payload) = remapped(old, new) {
+        if let Some(payload) = remapped(old, new).next() {
             return Err(Fault::Remapped { index, payload });
         }
     }
@@ -131,6 +131,33 @@ pub(super) fn check_answer(offer: &Bytes, answer: &Bytes, whose: Whose) -> Resul
     Ok(())
 }
 
+/// §8.3.2: what a payload type means it means in the answers of that side too. One that means in the answer what the offer has it
+/// mean is no misunderstanding, whatever it was before.
+pub(super) fn check_mapping(before: Option<&Bytes>, offer: &Bytes, answer: &Bytes) -> Result<(), Fault> {
+    let Some(before) = before else { return Ok(()) };
+    let read = [before, offer, answer].map(|sdp| SessionDescription::parse(sdp));
+    let [Ok(old), Ok(asked), Ok(new)] = &read else { return Ok(()) };
+    if !is_same_session(old, new) {
+        return Ok(());
+    }
+    for (index, ((old, asked), new)) in old.media.iter().zip(&asked.media).zip(&new.media).enumerate() {
+        if old.is_refused() || new.is_refused() {
+            continue;
+        }
+        let mistaken = |payload: &u8| agree(*payload, asked, new) != Some(true);
+        if let Some(payload) = remapped(old, new).find(mistaken) {
+            return Err(Fault::Remapped { index, payload });
+        }
+    }
+    Ok(())
+}
+
+/// Whether two descriptions of a side are of the same session (`o=`).
+fn is_same_session(old: &SessionDescription<'_>, new: &SessionDescription<'_>) -> bool {
+    let (was, is) = (old.origin(), new.origin());
+    (was.username, was.session_id) == (is.username, is.session_id)
+}
+
 /// The profiles of RFC 8829 §5.1.2.
 fn is_rtp(protocol: &str) -> bool {
     let profile = ["UDP/TLS/", "TCP/DTLS/", ""].into_iter().find_map(|prefix| strip(protocol, prefix));
@@ -145,14 +172,14 @@ fn strip<'a>(text: &'a str, prefix: &str) -> Option<&'a str> {
     start.eq_ignore_ascii_case(prefix).then_some(rest)
 }
 
-fn remapped(old: &MediaDescription<'_>, new: &MediaDescription<'_>) -> Option<u8> {
-    let payloads = new.line().formats;
-    payloads.split_ascii_whitespace().filter_map(|format| format.parse::<u8>().ok()).find(|payload| {
-        match (old.codec(*payload), new.codec(*payload)) {
-            (Some(old), Some(new)) => {
-                !old.encoding.eq_ignore_ascii_case(new.encoding) || old.clock_rate != new.clock_rate
-            }
-            _ => false,
-        }
-    })
+/// The payload types that mean another codec than before.
+fn remapped<'a>(old: &'a MediaDescription<'_>, new: &'a MediaDescription<'_>) -> impl Iterator<Item = u8> {
+    let payloads = new.line().formats.split_ascii_whitespace().filter_map(|format| format.parse::<u8>().ok());
+    payloads.filter(|payload| agree(*payload, old, new) == Some(false))
+}
+
+/// Whether a payload type means the same codec in both, where it has a meaning in both.
+fn agree(payload: u8, one: &MediaDescription<'_>, other: &MediaDescription<'_>) -> Option<bool> {
+    let (one, other) = (one.codec(payload)?, other.codec(payload)?);
+    Some(one.encoding.eq_ignore_ascii_case(other.encoding) && one.clock_rate == other.clock_rate)
 }

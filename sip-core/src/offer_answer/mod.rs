@@ -102,6 +102,7 @@ impl Negotiation {
     pub fn answered(&mut self, sdp: Bytes) -> Result<(), Fault> {
         let Pending::Local(offer) = &self.pending else { return Err(Fault::Turn(self.turn())) };
         fault::check_answer(offer, &sdp, Whose::Theirs)?;
+        fault::check_mapping(self.remote.as_ref(), offer, &sdp)?;
         self.local = Some(offer.clone());
         self.remote = Some(sdp);
         self.pending = Pending::Nothing;

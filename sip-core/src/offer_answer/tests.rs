@@ -186,6 +186,32 @@ fn rfc3264_8_illegal_offers() {
     assert_eq!(negotiation.offer(audio(1, 1, "inactive")), Err(Fault::Version));
 }
 
+/// RFC 3264 §8.3.2: numbers keep their codecs in answers too, save in another session, and where the offer itself has them so.
+#[test]
+fn rfc3264_8_3_2_a_payload_type_that_an_answer_remaps() {
+    let media = |maps: &str| format!("m=audio 4000 RTP/AVP 0 96 97\r\na=rtpmap:96 opus/48000/2\r\n{maps}");
+    let (first, known) = (media("a=rtpmap:97 iLBC/8000\r\n"), media("a=rtpmap:97 speex/8000\r\n"));
+    let fault = Err(Fault::Remapped { index: 0, payload: 96 });
+    let rows = [
+        (sdp(2, 2, &first.replace("opus", "L16")), fault),
+        (sdp(2, 2, &first.replace("opus/48000", "opus/8000")), fault),
+        (sdp(3, 1, &first.replace("opus", "L16")), Ok(())),
+        (sdp(2, 2, &known), Ok(())),
+        (sdp(2, 2, &first), Ok(())),
+        (sdp(2, 2, &first.replace("opus", "L16").replace("audio 4000", "audio 0")), Ok(())),
+        (sdp(2, 2, "m=audio 4000 RTP/AVP 0\r\n"), Ok(())),
+    ];
+    for (answer, expected) in rows {
+        let mut negotiation = Negotiation::new();
+        negotiation.offer(sdp(1, 1, &media(""))).unwrap();
+        negotiation.answered(sdp(2, 1, &first)).unwrap();
+        negotiation.offer(sdp(1, 2, &known)).unwrap();
+        assert_eq!(negotiation.answered(answer.clone()), expected, "{answer:?}");
+        let remote = if expected.is_ok() { answer } else { sdp(2, 1, &first) };
+        assert_eq!(negotiation.remote(), Some(&remote));
+    }
+}
+
 /// RFC 3264 §6: what an answer owes its offer.
 #[test]
 fn rfc3264_6_illegal_answers() {

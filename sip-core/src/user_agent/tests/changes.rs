@@ -283,6 +283,41 @@ fn rfc3264_6_an_illegal_answer_is_no_answer() {
     }
 }
 
+/// §8.3.2: "MUST NOT change for the duration of a session", in answers neither: whichever way ours was asked, it is as good as
+/// refused, and both the session and the call are what they were.
+#[test]
+fn rfc3264_8_3_2_an_answer_that_changes_what_a_number_means_is_no_answer() {
+    let (opus, other) = ("a=rtpmap:111 opus/48000/2\r\n", "a=rtpmap:111 L16/48000/2\r\n");
+    for method in [Method::Invite, Method::Update] {
+        let mut solo = Solo::new();
+        let call = solo.ua.call(solo.now, "bob", &format!("{OFFER}{opus}")).unwrap();
+        solo.drain();
+        let invite = solo.request(&Method::Invite);
+        let first = format!("{ANSWER}{opus}");
+        let lines = "Contact: <sip:bob@192.0.2.7>\r\nAllow: INVITE, UPDATE\r\n";
+        solo.reply(&invite, 200, lines, &first);
+        solo.request(&Method::Ack);
+        solo.events.clear();
+        let offer = format!("{}{opus}", second_offer());
+        match method {
+            Method::Invite => solo.ua.offer(solo.now, call, &offer).unwrap(),
+            _ => solo.ua.offer_promptly(solo.now, call, &offer).unwrap(),
+        }
+        solo.drain();
+        let request = solo.request(&method);
+        solo.reply(&request, 200, lines, &format!("{}{other}", second_answer()));
+        if method == Method::Invite {
+            solo.request(&Method::Ack);
+        }
+        let failure = Failure::of(Cause::NotAcceptable);
+        assert_eq!(solo.event(), Event::OfferRefused { call, failure });
+        let session = solo.ua.session(call).unwrap();
+        assert_eq!((session.remote().unwrap(), session.turn()), (&first.into(), Turn::Stable));
+        assert_eq!(solo.ua.call_state(call), Some(CallState::Established));
+        solo.nothing_sent();
+    }
+}
+
 #[test]
 fn rfc3264_8_an_illegal_offer_of_ours_is_not_sent() {
     let (mut solo, call) = established();
