@@ -109,6 +109,47 @@ fn a_snapshot_is_told_for_every_cseq_and_description_and_has_no_secrets() {
     assert_eq!(solo.ua.snapshot(solo.now, call), None);
 }
 
+/// And for each CSeq of theirs, and for our answer to their offer.
+#[test]
+fn a_snapshot_is_told_for_what_the_other_side_asks() {
+    let (mut solo, call, ack) = established();
+    solo.events.clear();
+    let side = |name| ack.headers().first(name).unwrap();
+    let from = format!("From: {}", side(HeaderName::To));
+    let to = format!("To: {}", side(HeaderName::From));
+    let call_id = format!("Call-ID: {}", ack.call_id());
+    let send = |solo: &mut Solo, number: u32, method: &str, more: &[&str], body: &str| {
+        let cseq = format!("CSeq: {number} {method}");
+        let mut lines = vec![&*from, &*to, &*call_id, &*cseq, "Contact: <sip:bob@192.0.2.7>"];
+        lines.extend(more);
+        solo.send(method, &lines, body);
+        let told = solo.events.iter().filter(|event| **event == Event::Snapshot { call }).count();
+        solo.events.clear();
+        told
+    };
+    let kept = |solo: &Solo| solo.ua.snapshot(solo.now, call).unwrap();
+    assert_eq!(kept(&solo).dialog.remote_cseq, None);
+    assert_eq!(send(&mut solo, 7, "INFO", &["Content-Type: application/dtmf"], "1"), 1);
+    solo.response(200);
+    assert_eq!(kept(&solo).dialog.remote_cseq, Some(7));
+    assert_eq!(send(&mut solo, 8, "UPDATE", &[], ""), 1);
+    solo.response(200);
+    assert_eq!(kept(&solo).dialog.remote_cseq, Some(8));
+    assert_eq!(send(&mut solo, 8, "UPDATE", &[], ""), 0, "the same again");
+    solo.response(200);
+    let before = kept(&solo).outline;
+    let offer = TAKEN.replace("99 1 ", "99 2 ");
+    assert_eq!(send(&mut solo, 9, "UPDATE", &["Content-Type: application/sdp"], &offer), 1);
+    assert_eq!((kept(&solo).dialog.remote_cseq, &kept(&solo).outline), (Some(9), &before));
+    solo.ua.answer(solo.now, call, &BROWSER.replace("4711 2 ", "4711 3 ")).unwrap();
+    solo.drain();
+    solo.response(200);
+    assert_eq!(solo.events.pop_front(), Some(Event::Snapshot { call }), "our answer");
+    let origin = kept(&solo).outline.unwrap().origin;
+    assert!(origin.starts_with("- 4711 3 "), "{origin}");
+    assert!(solo.events.is_empty(), "{:?}", solo.events);
+}
+
 /// What the other side takes is not kept: it is asked, and this run may take something else.
 #[test]
 fn rfc6086_5_2_2_the_info_packages_of_a_restored_call_are_asked_for() {
