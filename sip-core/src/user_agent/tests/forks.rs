@@ -138,6 +138,33 @@ fn early_dialogs_are_capped() {
     solo.nothing_sent();
 }
 
+/// §13.2.1: each fork's first description is its answer, told as it comes: the newest is what is heard. What a fork says after that
+/// is none.
+#[test]
+fn rfc3261_13_2_1_each_forks_media_are_told_when_it_speaks() {
+    let mut solo = Solo::new();
+    let call = solo.ua.call(solo.now, "bob", OFFER).unwrap();
+    solo.drain();
+    let invite = solo.request(&Method::Invite);
+    let of = |number: u32, version: u32| ANSWER.replace("o=- 2 1", &std::format!("o=- {number} {version}"));
+    let rows = [
+        ("one", of(21, 1), Some(of(21, 1)), 21),
+        ("two", of(22, 1), Some(of(22, 1)), 22),
+        ("one", of(21, 2), None, 22),
+    ];
+    for (tag, says, told, newest) in rows {
+        solo.reply_tagged(&invite, 183, Some(tag), "Contact: <sip:bob@192.0.2.7>\r\n", &says);
+        let progress = Event::Progress { call, status: 183, reason: "Session Progress".into(), sdp: told };
+        assert_eq!(solo.event(), progress);
+        assert!(solo.events.is_empty());
+        assert_eq!(solo.ua.session(call).unwrap().remote().unwrap(), of(newest, 1).as_bytes());
+    }
+    // Whoever answers is the call, with what that fork said.
+    solo.reply_tagged(&invite, 200, Some("one"), "Contact: <sip:bob@192.0.2.7>\r\n", &of(21, 1));
+    assert_eq!(solo.event(), Event::Accepted { call, sdp: Some(of(21, 1)) });
+    assert_eq!(solo.ua.session(call).unwrap().remote().unwrap(), of(21, 1).as_bytes());
+}
+
 /// A description that is kept is one buffer, however many dialogs have it.
 #[test]
 fn rfc3261_13_2_1_all_forks_share_one_offer() {
