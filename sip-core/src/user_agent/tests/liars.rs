@@ -291,15 +291,20 @@ fn rfc3261_8_2_2_2_what_comes_over_two_ways_is_told_once() {
         solo.event();
     }
     config.message_hold = Duration::ZERO;
-    let mut solo = Solo::with(config, Transport::Udp);
-    let mut lines = INVITE[..3].to_vec();
-    lines.extend(["CSeq: 1 MESSAGE", "Content-Type: text/plain"]);
-    for (after, status) in [(0, 200), (31, 482), (33, 200)] {
-        solo.advance(Duration::from_secs(after));
-        solo.send("MESSAGE", &lines, "hello");
-        solo.response(status);
+    let rows = [
+        ("MESSAGE", &["CSeq: 1 MESSAGE", "Content-Type: text/plain"][..], "hello", 2),
+        ("OPTIONS", &["CSeq: 1 OPTIONS"], "", 0),
+    ];
+    for (method, fields, body, told) in rows {
+        let mut solo = Solo::with(config.clone(), Transport::Udp);
+        let lines = [&INVITE[..3], fields].concat();
+        for (after, status) in [(0, 200), (31, 482), (33, 200)] {
+            solo.advance(Duration::from_secs(after));
+            solo.send(method, &lines, body);
+            solo.response(status);
+        }
+        assert_eq!(solo.events.len(), told, "{method}");
     }
-    assert_eq!(solo.events.len(), 2);
 }
 
 /// A 200 to REGISTER with 500 Contacts, and tags, Call-IDs and CSeqs in responses that are nobody's.
