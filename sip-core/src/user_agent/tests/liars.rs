@@ -14,7 +14,7 @@ use crate::message::{HeaderName, Method};
 use crate::offer_answer::Turn;
 use crate::time::Duration;
 use crate::transport::Transport;
-use crate::user_agent::{CallState, Cause, End, Event, Failure};
+use crate::user_agent::{CallState, Cause, End, Event, Failure, Side};
 
 const SDP: &str = "Content-Type: application/sdp";
 
@@ -222,6 +222,26 @@ fn rfc5407_3_1_6_a_bye_before_the_ack_of_a_reinvite() {
     solo.nothing_sent();
     assert_eq!(solo.events.pop_front(), Some(Event::Released { call }));
     assert!(solo.events.is_empty());
+}
+
+/// RFC 5407 Appendix B: a re-INVITE comes after the BYE that was sent after it, or was sent after its BYE: there is no such call.
+#[test]
+fn rfc5407_b_a_reinvite_after_their_bye() {
+    for (bye, invite) in [(12, 11), (11, 12)] {
+        let mut solo = Solo::new();
+        let (call, ok) = established(&mut solo);
+        send(&mut solo, &ok, "BYE", bye, &[], "");
+        solo.response(200);
+        let end = End::Hangup { by: Side::Remote, reason: None };
+        assert_eq!(solo.event(), Event::Ended { call, end });
+        assert_eq!(solo.event(), Event::Released { call });
+        send(&mut solo, &ok, "INVITE", invite, &[SDP], &OFFER.replace("o=- 1 1", "o=- 1 2"));
+        solo.response(481);
+        solo.advance(Duration::from_secs(40));
+        solo.nothing_sent();
+        assert!(solo.events.is_empty());
+        assert_eq!(solo.ua.load().calls, 0);
+    }
 }
 
 /// What is refused before anybody knows whose it is: §21.5.6, §21.5.7, and Max-Forwards, which is a proxy's business (§8.2).
