@@ -99,7 +99,7 @@ impl From<End> for EndEvent {
             End::AnsweredElsewhere { reason } => {
                 Self { reason: text(Some(reason)), ..Self::of("answered-elsewhere") }
             }
-            End::Rejected { status } => Self { status: Some(status), ..Self::of("rejected") },
+            End::Rejected { status, .. } => Self { status: Some(status), ..Self::of("rejected") },
             End::Failed(failure) => Self::failed(crate::error::Failure::from(failure).into()),
         }
     }

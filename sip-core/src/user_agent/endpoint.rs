@@ -181,7 +181,7 @@ impl UserAgent {
         for call in calls {
             // 480, not 603: the person did not decline, and another device of theirs may ring on (§16.7 step 5).
             if self.calls.get(&call).is_some_and(Call::is_unanswered) {
-                self.refuse_offer(now, call, 480, None, End::Rejected { status: 480 });
+                self.refuse_offer(now, call, 480, None, End::rejected(480, None));
             } else {
                 let _ = self.hangup(now, call);
             }

@@ -8,7 +8,7 @@ use super::CallId;
 use crate::auth::ClientError;
 use crate::limits;
 use crate::message::typed::{Reason, Warning};
-use crate::message::{HeaderName, Headers, NameAddr, Response};
+use crate::message::{HeaderName, Headers, NameAddr, Response, reason_phrase};
 use crate::time::Duration;
 
 /// Why, by the other side's word (RFC 3326): one value a protocol, or several (RFC 9366). Never empty.
@@ -86,8 +86,10 @@ pub enum End {
     Rejected {
         /// What the caller was told.
         status: u16,
+        /// In which words: as they were given, or the usual ones of the status.
+        reason: SmolStr,
     },
-    /// It was refused by the other side, or broke.
+    /// It was refused by the other side, or broke. By whom, [`Failure::status`] tells.
     Failed(Failure),
 }
 
@@ -113,7 +115,8 @@ pub enum Withdrawal {
 pub struct Failure {
     /// For a person.
     pub cause: Cause,
-    /// The SIP status that told us, if one did.
+    /// The SIP status that told us: the other side, or a server on the way, has said so. `None`: nobody has; we gave up, or
+    /// time or the connection did, as `cause` says.
     pub status: Option<u16>,
     /// Its reason phrase, if it is not empty.
     pub reason: Option<SmolStr>,
@@ -248,6 +251,12 @@ pub(super) fn retry_after(headers: &Headers) -> Option<Duration> {
 }
 
 impl End {
+    /// We refuse, in these words or the usual ones of the status.
+    pub(super) fn rejected(status: u16, phrase: Option<&str>) -> Self {
+        let phrase = phrase.filter(|phrase| !phrase.is_empty()).unwrap_or(reason_phrase(status));
+        Self::Rejected { status, reason: phrase.into() }
+    }
+
     /// What a BYE or CANCEL gives as its Reason (RFC 3326 §2): nothing where somebody just hung up.
     pub(super) fn reason(&self) -> Option<SmolStr> {
         let Self::Failed(failure) = self else { return None };

@@ -105,7 +105,7 @@ impl UserAgent {
         let replaced = self.offered(call)?.replaces;
         if replaced.is_some_and(|replaced| !self.may_replace(replaced)) {
             // RFC 3891 §7.1: somebody has taken it meanwhile.
-            self.refuse_offer(now, call, 486, None, End::Rejected { status: 486 });
+            self.refuse_offer(now, call, 486, None, End::rejected(486, None));
             self.settle(now);
             return Err(CommandError::WrongState(CallState::Ended));
         }
@@ -186,7 +186,7 @@ impl UserAgent {
             return Err(CommandError::InvalidStatus(status));
         }
         self.offered(call)?;
-        self.refuse_offer(now, call, status, reason, End::Rejected { status });
+        self.refuse_offer(now, call, status, reason, End::rejected(status, reason));
         self.settle(now);
         Ok(())
     }
@@ -217,7 +217,7 @@ impl UserAgent {
             fields.push(HeaderName::Contact, contact);
         }
         self.adding = fields;
-        self.refuse_offer(now, call, status, None, End::Rejected { status });
+        self.refuse_offer(now, call, status, None, End::rejected(status, None));
         self.settle(now);
         Ok(())
     }

@@ -225,7 +225,7 @@ pub fn check_refusals(world: &mut World) {
         let [(_, _, _), (_, _, _)] = ends.as_slice() else { return None };
         let (caller, _, heard) = ends.iter().find(|(_, outgoing, _)| *outgoing)?;
         let (_, _, given) = ends.iter().find(|(_, outgoing, _)| !*outgoing)?;
-        let End::Rejected { status } = given else { return None };
+        let End::Rejected { status, .. } = given else { return None };
         let told = match heard {
             End::Failed(failure) => failure.status == Some(*status),
             _ => true,

@@ -209,7 +209,7 @@ impl UserAgent {
         let found = self.living(call)?;
         if found.is_unanswered() {
             // Its 2xx may wait for a PRACK. RFC 3261 §15: the callee "MUST NOT send a BYE on early dialogs".
-            self.refuse_offer(now, call, 603, None, End::Rejected { status: 603 });
+            self.refuse_offer(now, call, 603, None, End::rejected(603, None));
             self.settle(now);
             return Ok(());
         }

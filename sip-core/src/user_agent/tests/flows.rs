@@ -283,7 +283,7 @@ fn shutting_down_ends_calls_then_the_registration() {
         solo.event(),
         Event::Ended { call: first, end: End::Hangup { by: Side::Local, reason: None } }
     );
-    assert_eq!(solo.event(), Event::Ended { call: second, end: End::Rejected { status: 480 } });
+    assert_eq!(solo.event(), Event::Ended { call: second, end: End::rejected(480, None) });
     assert_eq!(solo.ua.register(solo.now), Err(RegisterError::ShutDown));
     let mut lines: Vec<&str> = INVITE.to_vec();
     lines[2] = "Call-ID: late";

@@ -190,14 +190,18 @@ fn refusing() {
     solo.drain();
     let busy = solo.response(486);
     assert_eq!(busy.reason(), "On the  other line");
-    assert_eq!(solo.event(), Event::Ended { call, end: End::Rejected { status: 486 } });
+    let reason = "On the\r\nother line".into();
+    assert_eq!(solo.event(), Event::Ended { call, end: End::Rejected { status: 486, reason } });
     assert_eq!(solo.event(), Event::Released { call });
     let mut solo = Solo::new();
     let (call, _) = offered(&mut solo);
     solo.ua.hangup(solo.now, call).unwrap();
     solo.drain();
     solo.response(603);
-    assert_eq!(solo.event(), Event::Ended { call, end: End::Rejected { status: 603 } });
+    assert_eq!(
+        solo.event(),
+        Event::Ended { call, end: End::Rejected { status: 603, reason: "Decline".into() } }
+    );
 }
 
 /// RFC 3665 §3.8, the callee's side.

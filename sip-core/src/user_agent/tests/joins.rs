@@ -80,7 +80,7 @@ fn rfc3911_4_a_dialog_is_joined_and_goes_on() {
     solo.ua.reject(solo.now, call, 488, None).unwrap();
     solo.drain();
     solo.response(488);
-    assert_eq!(solo.event(), Event::Ended { call, end: End::Rejected { status: 488 } });
+    assert_eq!(solo.event(), Event::Ended { call, end: End::rejected(488, None) });
     solo.events.clear();
     unchanged(&solo, bobs, CallState::Established);
 }

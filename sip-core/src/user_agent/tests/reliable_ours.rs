@@ -234,14 +234,14 @@ fn rfc3261_15_no_bye_while_the_2xx_waits_for_a_prack() {
     solo.ua.hangup(solo.now, call).unwrap();
     solo.drain();
     solo.response(603);
-    assert_eq!(solo.event(), Event::Ended { call, end: End::Rejected { status: 603 } });
+    assert_eq!(solo.event(), Event::Ended { call, end: End::rejected(603, None) });
     over(solo, call);
 
     let (mut solo, call, _) = accepting();
     solo.ua.shutdown(solo.now);
     solo.drain();
     solo.response(480);
-    assert_eq!(solo.event(), Event::Ended { call, end: End::Rejected { status: 480 } });
+    assert_eq!(solo.event(), Event::Ended { call, end: End::rejected(480, None) });
     assert_eq!(solo.event(), Event::Released { call });
     assert_eq!(solo.event(), Event::ShutDown);
     solo.nothing_sent();

@@ -220,7 +220,7 @@ fn rfc3891_7_1_a_pickup_that_comes_too_late_takes_nothing() {
     assert_eq!(late, Err(CommandError::WrongState(CallState::Ended)));
     solo.drain();
     solo.response(486);
-    assert_eq!(solo.event(), Event::Ended { call, end: End::Rejected { status: 486 } });
+    assert_eq!(solo.event(), Event::Ended { call, end: End::rejected(486, None) });
     assert_eq!(solo.ua.call_state(old), Some(CallState::Established));
     solo.events.pop_front();
     solo.nothing_sent();

@@ -79,7 +79,7 @@ fn rfc6026_7_1_a_call_that_is_refused_while_away() {
     solo.ua.reject(solo.now, call, 486, None).unwrap();
     solo.drain();
     solo.nothing_sent();
-    assert_eq!(solo.event(), Event::Ended { call, end: End::Rejected { status: 486 } });
+    assert_eq!(solo.event(), Event::Ended { call, end: End::rejected(486, None) });
     back(&mut solo);
     assert!(solo.response(486).to_tag().is_some());
     solo.advance(secs(40));

@@ -189,7 +189,7 @@ fn rfc3261_21_3_a_caller_is_sent_elsewhere() {
     let contacts: Vec<_> =
         moved.headers().typed_all::<Contact<'_>>().flatten().map(|c| format!("{c}")).collect();
     assert_eq!(contacts, ["<sip:carol@example.com>", "<sip:mail@example.org>;q=0.5"]);
-    assert_eq!(solo.event(), Event::Ended { call, end: End::Rejected { status: 302 } });
+    assert_eq!(solo.event(), Event::Ended { call, end: End::rejected(302, None) });
     assert_eq!(solo.ua.redirect(solo.now, call, 302, &[("x", None)]), Err(CommandError::NoSuchCall));
 }
 
