@@ -2,7 +2,7 @@
 //!
 //! User agents and a server live in the simulation until nothing is going on between them; then each is dropped, and what
 //! the allocator gets back is what it held. Allocations are counted by the bytes asked for, not by what the allocator
-//! rounds them to.
+//! rounds them to. It fails where a registration or a call holds more than is wanted.
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
@@ -29,6 +29,11 @@ struct Options {
     #[arg(long, default_value_t = 10_000)]
     calls: usize,
 }
+
+/// The most that an idle registration may hold, in bytes.
+const REGISTRATION: f64 = 1_024.0;
+/// The most that a standing call may hold in a user agent, over what an idle one holds.
+const CALL: f64 = 6_144.0;
 
 /// Sizes above this are counted as one.
 const LARGEST: usize = 4_096;
@@ -68,12 +73,12 @@ fn main() {
         size_of::<UserAgent>(),
         size_of::<Server>()
     );
-    registrations(options.registrations);
-    calls(options.calls);
+    let idle = registrations(options.registrations, REGISTRATION);
+    calls(options.calls, idle);
 }
 
-/// Everybody is registered and nothing else is going on.
-fn registrations(count: usize) {
+/// Everybody is registered and nothing else is going on. What an idle user agent holds.
+fn registrations(count: usize, most: f64) -> f64 {
     let mut world = populated(count, 1, 10_000);
     let directory = {
         let server = server(&mut world);
@@ -81,19 +86,20 @@ fn registrations(count: usize) {
         held_by(count, "registration, for its credentials to serve once, five minutes", || {
             server.directory.forget_replays();
         });
-        held_by(count, "registration, in the server's directory (its store of bindings)", || {
+        let bytes = held_by(count, "registration, in the server's directory (its store of bindings)", || {
             drop(core::mem::take(&mut server.directory));
         });
+        assert!(bytes <= most, "an idle registration holds {bytes:.0} bytes");
         bound
     };
     assert_eq!(directory, count, "all are registered");
     drop_server(&mut world, count, "registration, in the server");
     let agents = agents(&mut world, 1..=count);
-    held_by(count, "registration, in a user agent that is idle", || drop(agents));
+    held_by(count, "registration, in a user agent that is idle", || drop(agents))
 }
 
 /// Everybody is in a call with a neighbour.
-fn calls(count: usize) {
+fn calls(count: usize, idle: f64) {
     let mut world = populated(2 * count, 1, 10_000);
     let pairs: Vec<(NodeId, NodeId)> = (0..count).map(|n| (NodeId(1 + 2 * n), NodeId(2 + 2 * n))).collect();
     for batch in pairs.chunks(2_000) {
@@ -131,9 +137,13 @@ fn calls(count: usize) {
     println!("a call's two session descriptions have {bodies} bytes together");
     drop_server(&mut world, count, "standing call, in the server");
     let callers = agents(&mut world, (0..count).map(|n| 1 + 2 * n));
-    held_by(count, "user agent with one standing call it made", || drop(callers));
+    let made = held_by(count, "user agent with one standing call it made", || drop(callers));
     let callees = agents(&mut world, (0..count).map(|n| 2 + 2 * n));
-    held_by(count, "user agent with one standing call it took", || drop(callees));
+    let took = held_by(count, "user agent with one standing call it took", || drop(callees));
+    for (bytes, what) in [(made - idle, "made"), (took - idle, "took")] {
+        println!("{bytes:>8.0} bytes a standing call it {what}, over what an idle one holds");
+        assert!(bytes <= CALL, "a standing call holds {bytes:.0} bytes");
+    }
 }
 
 /// A server and phones that are registered with it, so many at a time.
@@ -184,14 +194,15 @@ fn incoming(world: &mut World, phone: NodeId) -> sip_core::user_agent::CallId {
 }
 
 /// Says what is held, and in allocations of which sizes.
-fn held_by(count: usize, what: &str, let_go: impl FnOnce()) {
+fn held_by(count: usize, what: &str, let_go: impl FnOnce()) -> f64 {
     FREED.iter().for_each(|freed| freed.store(0, Relaxed));
     let before = HELD.load(Relaxed);
     LOOKING.store(true, Relaxed);
     let_go();
     LOOKING.store(false, Relaxed);
     let bytes = before.saturating_sub(HELD.load(Relaxed));
-    println!("{:>8.0} bytes a {what}; {count} of them", bytes as f64 / count as f64);
+    let each = bytes as f64 / count as f64;
+    println!("{each:>8.0} bytes a {what}; {count} of them");
     let mut sizes: Vec<(u64, usize, u64)> = FREED
         .iter()
         .enumerate()
@@ -204,4 +215,12 @@ fn held_by(count: usize, what: &str, let_go: impl FnOnce()) {
         println!("{share:>18.0} in {:.2} allocations of {size} {mark}bytes", times as f64 / count as f64);
     }
     println!();
+    each
+}
+
+/// As few as fill tables whose sizes are powers of two as 100,000 do, of which each holds 7 bytes more.
+#[test]
+fn what_registrations_and_calls_hold_stays_within_bounds() {
+    let idle = registrations(1_562, REGISTRATION - 7.0);
+    calls(100, idle);
 }
