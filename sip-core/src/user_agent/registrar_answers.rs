@@ -49,7 +49,7 @@ impl UserAgent {
             Task::Bind => self.register_refused(now, slot, response),
             Task::Unbind if success => self.removed(now, slot),
             Task::Unbind => self.not_removed(now, slot, Failure::of_response(response)),
-            Task::Clear if success => self.cleared(now, slot),
+            Task::Clear if success => self.cleared(now),
             Task::Clear => self.not_cleared(now, slot, Failure::of_response(response)),
             Task::Fetch => {
                 let outcome = if success {
@@ -181,17 +181,25 @@ impl UserAgent {
         }
     }
 
-    fn cleared(&mut self, now: Instant, slot: usize) {
-        for other in 0..self.flows.len() {
-            self.forget_registration(other);
+    fn cleared(&mut self, now: Instant) {
+        for slot in 0..self.flows.len() {
+            let registration = &mut self.flows[slot].registration;
+            // What was registered meanwhile is removed with the rest.
+            if registration.held.is_some() {
+                registration.next = None;
+            }
+            self.forget_registration(slot);
         }
-        self.go_on(now, slot);
+        self.go_on_everywhere(now);
     }
 
     fn not_cleared(&mut self, now: Instant, slot: usize, failure: Failure) {
-        let reg_id = self.flows[slot].reg_id;
-        self.event(Event::RegistrationFailed { reg_id, failure, retry_in: None });
+        self.removal_failed(slot, failure);
         // Ours at least.
+        self.go_on_everywhere(now);
+    }
+
+    fn go_on_everywhere(&mut self, now: Instant) {
         for slot in 0..self.flows.len() {
             self.go_on(now, slot);
         }

@@ -232,9 +232,10 @@ impl UserAgent {
                 registration.fetch = left;
                 return self.send_register(now, slot, Task::Fetch);
             }
-            match (self.wanted, registration.held.is_some()) {
-                (false, true) => return self.send_register(now, slot, Task::Unbind),
-                (true, false) if registration.next.is_none() && !registration.given_up => {
+            match self.wanted {
+                false if registration.held.is_some() => return self.send_register(now, slot, Task::Unbind),
+                // Also where it stands: what was on its way when it was wanted anew has kept it waiting.
+                true if registration.next.is_none() && !registration.given_up => {
                     return self.send_register(now, slot, Task::Bind);
                 }
                 _ => {}
@@ -393,11 +394,7 @@ impl UserAgent {
         for _ in 0..fetch {
             self.event(Event::Bindings { outcome: Err(Failure::of(Cause::FlowLost)) });
         }
-        if clear {
-            let (reg_id, failure) = (self.flows[slot].reg_id, Failure::of(Cause::FlowLost));
-            self.event(Event::RegistrationFailed { reg_id, failure, retry_in: None });
-        }
-        if unbind {
+        if clear || unbind {
             self.removal_failed(slot, Failure::of(Cause::FlowLost));
         }
         if !self.wanted {

@@ -124,6 +124,59 @@ fn rfc3261_10_2_2_every_binding_is_removed_with_a_star() {
     assert_eq!(solo.events, [Event::Unregistered]);
 }
 
+/// Who comes back before the answer registers anew after it, and hears nothing of a removal that failed.
+#[test]
+fn rfc3261_10_2_2_who_comes_back_while_every_binding_is_removed() {
+    let removing = |solo: &mut Solo| {
+        solo.ua.unregister_all(solo.now).unwrap();
+        solo.ua.register(solo.now).unwrap();
+        solo.drain();
+        let (_, request) = register(solo);
+        assert_eq!(contact(&request), "*");
+        request
+    };
+    for status in [200, 403] {
+        let mut solo = Solo::registered();
+        let request = removing(&mut solo);
+        solo.reply(&request, status, "", "");
+        assert!(solo.events.is_empty(), "{status}: {:?}", solo.events);
+        solo.accept_register(600);
+        assert!(matches!(solo.event(), Event::Registered { .. }));
+    }
+    let mut solo = Solo::registered();
+    removing(&mut solo);
+    solo.close();
+    assert!(solo.events.is_empty(), "{:?}", solo.events);
+    solo.reopen(2);
+    solo.accept_register(600);
+    // Over every flow, for the star removed them all.
+    let (mut solo, first, second) = both_registered();
+    solo.ua.unregister_all(solo.now).unwrap();
+    solo.ua.register(solo.now).unwrap();
+    solo.drain();
+    let ((_, star), (over, early)) = (register(&mut solo), register(&mut solo));
+    assert_eq!((contact(&star).as_str(), over), ("*", second));
+    accept(&mut solo, &early, "");
+    solo.hop = first;
+    solo.reply(&star, 200, "", "");
+    assert_eq!([register(&mut solo).0, register(&mut solo).0], [first, second]);
+}
+
+/// §10.2.4: who registers while the registrar is asked something is refreshed all the same.
+#[test]
+fn rfc3261_10_2_4_who_registers_while_bindings_are_fetched_is_refreshed() {
+    let mut solo = Solo::registered();
+    solo.ua.fetch_bindings(solo.now).unwrap();
+    solo.ua.register(solo.now).unwrap();
+    solo.drain();
+    let (_, fetch) = register(&mut solo);
+    assert!(!fetch.headers().has(HeaderName::Contact));
+    solo.reply(&fetch, 200, "", "");
+    solo.accept_register(600);
+    assert!(matches!(solo.event(), Event::Bindings { .. }));
+    assert!(matches!(solo.event(), Event::Registered { .. }));
+}
+
 /// A page that was loaded anew at a registrar without outbound: the contact it had before, of the same instance, is not its own.
 #[test]
 fn rfc3261_10_2_4_our_address_counts_before_our_instance() {
