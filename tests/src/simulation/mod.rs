@@ -16,6 +16,7 @@ pub mod network;
 pub mod node;
 pub mod person;
 pub mod presence;
+pub mod redirections;
 pub mod rules;
 pub mod sabotage;
 pub mod scenario;

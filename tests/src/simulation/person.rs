@@ -4,13 +4,14 @@
 use sip_core::message::Fields;
 use sip_core::time::Duration;
 use sip_core::user_agent::{
-    CallError, CallId, CommandError, Event, ReferralId, SubscriptionUpdate, TransferEnd, TransferUpdate,
-    UserAgent, WatcherId, WatcherUpdate,
+    CallError, CallId, CommandError, Event, ReferralId, RegisterError, SubscriptionUpdate, TransferEnd,
+    TransferUpdate, UserAgent, WatcherId, WatcherUpdate,
 };
 
 use super::NodeId;
 use super::chats;
 use super::presence;
+use super::redirections;
 use super::rules;
 use super::sessions;
 use super::transfers;
@@ -54,6 +55,10 @@ pub struct Habits {
     pub watch: u64,
     /// How many send who they talk to elsewhere.
     pub transfer: u64,
+    /// How many of the calls that are not taken are sent elsewhere.
+    pub redirect: u64,
+    /// How many ask the registrar what is registered, and how many of those who leave remove all that is.
+    pub ask: u64,
     /// How many offers are larger than a datagram of 1,300 bytes.
     pub large: u64,
     /// Calls only end as lost messages and people explain.
@@ -85,6 +90,8 @@ pub enum Action {
     Respond(CallId),
     /// Send the other side to somebody else.
     Transfer(CallId),
+    /// Go where a call is sent, or do not.
+    Follow(CallId),
     /// Do what the other side of a call asks for.
     Obey(ReferralId),
     /// Send somebody a message.
@@ -101,6 +108,8 @@ pub enum Action {
     Appear,
     /// Publish it.
     Publish,
+    /// Ask what is registered.
+    Ask,
     /// Leave the registrar.
     Leave,
     /// Come back.
@@ -120,6 +129,10 @@ pub fn wake(world: &mut World) {
             }
         }
         presence::wake(world, phone);
+        while habits.ask > 0 && world.roll(100) < habits.ask {
+            let after = world.between((2_000, 60_000));
+            world.plan_action(after, phone, Action::Ask);
+        }
         if world.roll(100) < habits.leave {
             let (after, away) = (world.between((5_000, 60_000)), world.between((0, 8_000)));
             world.plan_action(after, phone, Action::Leave);
@@ -141,6 +154,10 @@ pub fn react(world: &mut World, phone: NodeId, event: &Event) {
             }
             let after = world.between(habits.reflexes);
             world.plan_action(after, phone, Action::Decide(*call));
+        }
+        Event::Redirected { call, .. } => {
+            let after = world.between((0, 3_000));
+            world.plan_action(after, phone, Action::Follow(*call));
         }
         Event::Progress { call, sdp: Some(_), .. } => plan_overture(world, phone, *call),
         Event::Accepted { call, .. } | Event::Confirmed { call, .. } => talk_on(world, phone, *call),
@@ -245,6 +262,8 @@ pub fn act(world: &mut World, phone: NodeId, action: Action) {
                 world.phone(phone).watch.answered(call);
                 let done = world.command(phone, "accept", |agent, now| agent.accept(now, call, &sdp));
                 must(world, phone, "accept", done);
+            } else if habits.redirect > 0 && world.roll(100) < habits.redirect {
+                redirections::send_away(world, phone, call);
             } else if world.roll(100) < habits.refuse {
                 let status = [486, 480, 603, 600, 404][world.roll(5) as usize];
                 let done = world.command(phone, "reject", |agent, now| agent.reject(now, call, status, None));
@@ -295,6 +314,12 @@ pub fn act(world: &mut World, phone: NodeId, action: Action) {
         Action::Transfer(call) if is_at(world, phone, call, &[Stage::Established]) => {
             transfers::transfer(world, phone, call);
         }
+        Action::Follow(call) if is_at(world, phone, call, &[Stage::Pending]) => {
+            let watched = world.phone(phone).watch.calls.get_mut(&call);
+            if let Some(told) = watched.and_then(|call| call.redirected.take()) {
+                redirections::follow(world, phone, call, &told);
+            }
+        }
         Action::Obey(referral) => transfers::obey(world, phone, referral),
         Action::Text => chats::text(world, phone),
         Action::Probe => chats::probe(world, phone),
@@ -306,6 +331,20 @@ pub fn act(world: &mut World, phone: NodeId, action: Action) {
         Action::Grant(watcher) => presence::decide(world, phone, watcher),
         Action::Appear => presence::change(world, phone),
         Action::Publish => presence::publish(world, phone),
+        Action::Ask => {
+            world.phone(phone).watch.fetching += 1;
+            let asked = world.command(phone, "fetch bindings", UserAgent::fetch_bindings);
+            world.phone(phone).watch.fetching -= u32::from(asked.is_err());
+            may_be_offline(world, phone, "fetch", asked);
+        }
+        Action::Leave if habits.ask > 0 && world.roll(100) < habits.ask => {
+            let before = core::mem::replace(&mut world.phone(phone).watch.unregistering, true);
+            let left = world.command(phone, "unregister all", UserAgent::unregister_all);
+            if left.is_err() {
+                world.phone(phone).watch.unregistering = before;
+            }
+            may_be_offline(world, phone, "unregister all", left);
+        }
         Action::Leave => {
             world.phone(phone).watch.unregistering = true;
             if let Err(error) = world.command(phone, "unregister", UserAgent::unregister) {
@@ -412,6 +451,15 @@ pub fn leave_all(world: &mut World) {
 
 fn is_at(world: &mut World, phone: NodeId, call: CallId, stages: &[Stage]) -> bool {
     world.phone(phone).watch.stage(call).is_some_and(|stage| stages.contains(&stage))
+}
+
+/// Where there is no flow the registrar cannot be asked.
+fn may_be_offline(world: &mut World, phone: NodeId, command: &str, done: Result<(), RegisterError>) {
+    match done {
+        Err(RegisterError::Offline) if !world.phone(phone).is_online() => {}
+        Ok(()) => {}
+        Err(error) => world.violate(phone, "a legal command is refused", format!("{command}: {error}")),
+    }
 }
 
 pub(super) fn must(world: &mut World, phone: NodeId, command: &str, done: Result<(), CommandError>) {

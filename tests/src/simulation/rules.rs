@@ -152,6 +152,8 @@ pub fn check_empty(world: &mut World) {
                     Some(("a transfer had no end", format!("{:?}", phone.watch.transfers)))
                 } else if !phone.presence.is_empty() {
                     Some(("a subscription or publication had no end", format!("{:?}", phone.presence)))
+                } else if phone.watch.fetching > 0 {
+                    Some(("what is registered was asked for and not told", String::new()))
                 } else if phone.watch.unregistering {
                     Some(("a removal of a registration had no end", String::new()))
                 } else {
@@ -225,7 +227,8 @@ pub fn check_refusals(world: &mut World) {
         let [(_, _, _), (_, _, _)] = ends.as_slice() else { return None };
         let (caller, _, heard) = ends.iter().find(|(_, outgoing, _)| *outgoing)?;
         let (_, _, given) = ends.iter().find(|(_, outgoing, _)| !*outgoing)?;
-        let End::Rejected { status, .. } = given else { return None };
+        // Who was sent elsewhere hears of that.
+        let End::Rejected { status: status @ 400.., .. } = given else { return None };
         let told = match heard {
             End::Failed(failure) => failure.status == Some(*status),
             _ => true,

@@ -10,6 +10,7 @@ use super::network::Profile;
 use super::node::{Node, Phone, ServerNode, password};
 use super::person::{self, Habits};
 use super::presence;
+use super::redirections;
 use super::rules;
 use super::trace::stir;
 use super::world::{Setting, World};
@@ -96,6 +97,8 @@ const PEOPLE_AT_HOME: Habits = Habits {
     abroad: 50,
     watch: 20,
     transfer: 15,
+    redirect: 0,
+    ask: 0,
     large: 0,
     strict: true,
 };
@@ -212,6 +215,14 @@ pub const SCENARIOS: &[Scenario] = &[
         about: "people leave the registrar and come back while they are called",
         cast: MIXED_HOME,
         habits: Habits { leave: 70, ..PEOPLE_AT_HOME },
+        ..PLAIN
+    },
+    Scenario {
+        name: "elsewhere",
+        about: "callers are sent to others, half of them as they decide; people ask what is registered, and remove all of it",
+        cast: TWO_HOMES,
+        profile: THREE_HOPS,
+        habits: Habits { answer: 40, redirect: 70, ask: 60, leave: 50, ..PEOPLE_AT_HOME },
         ..PLAIN
     },
     Scenario {
@@ -446,6 +457,10 @@ impl Scenario {
             config.event_packages = vec!["presence".into()];
             config.session_expires = seconds.map(Duration::from_secs);
             config.snapshots = self.snapshots;
+            if self.habits.redirect > 0 {
+                config.redirections = redirections::MOST;
+                config.redirections_asked = id.is_multiple_of(2);
+            }
             if self.habits.overture > 0 && id.is_multiple_of(2) {
                 config.prack_hold = Duration::from_secs(1);
             }

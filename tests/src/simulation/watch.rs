@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use sip_core::message::HeaderName;
 use sip_core::user_agent::{CallId, Event, RequestId, TransferId, TransferUpdate};
+use smol_str::SmolStr;
 
 /// Where a call is, as its user knows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -40,6 +41,8 @@ pub struct Watched {
     pub solicits: u32,
     /// The other side asks for one: its offer, if it has one.
     pub offered: Option<Option<String>>,
+    /// It was sent elsewhere, and we are asked where it is to go.
+    pub redirected: Option<Vec<SmolStr>>,
 }
 
 impl Watched {
@@ -54,6 +57,7 @@ impl Watched {
             changes: 0,
             solicits: 0,
             offered: None,
+            redirected: None,
         }
     }
 }
@@ -75,6 +79,8 @@ pub struct Watch {
     pub total: u64,
     /// `unregister`s that await their event.
     pub unregistering: bool,
+    /// Questions for what is registered that await their answer.
+    pub fetching: u32,
     /// Removals that failed, until somebody has looked.
     pub not_removed: u32,
 }
@@ -128,6 +134,12 @@ impl Watch {
             Event::Progress { call, .. } => {
                 let call = self.known(*call)?;
                 rule(call.outgoing && call.stage == Stage::Pending, "progress of a call that is not pending")
+            }
+            Event::Redirected { call, targets, .. } => {
+                let call = self.known(*call)?;
+                let waits = call.outgoing && call.stage == Stage::Pending && call.redirected.is_none();
+                call.redirected = Some(targets.iter().map(|target| target.uri.clone()).collect());
+                rule(waits, "sent elsewhere twice at once, or not pending")
             }
             Event::Accepted { call, .. } => {
                 let call = self.known(*call)?;
@@ -187,6 +199,7 @@ impl Watch {
                 call.stage = Stage::Ended;
                 // The end is the outcome of whatever was going on.
                 (call.changes, call.solicits, call.offered) = (0, 0, None);
+                call.redirected = None;
                 self.ended.insert(*ended, before);
                 Ok(())
             }
@@ -213,6 +226,12 @@ impl Watch {
             }
             Event::RegistrationFailed { retry_in: None, .. } if self.unregistering => {
                 self.not_removed += 1;
+                Ok(())
+            }
+            Event::Bindings { .. } => {
+                let left =
+                    self.fetching.checked_sub(1).ok_or("what is registered is told unasked, or twice")?;
+                self.fetching = left;
                 Ok(())
             }
             Event::Unregistered => {

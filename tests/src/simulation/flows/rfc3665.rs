@@ -46,6 +46,7 @@ pub const FLOWS: &[Flow] = &[
         between: TheirProxy,
         table: "B>P REGISTER, P>B 200 REGISTER",
         script: |stage| {
+            stage.world.phone(stage.bob).watch.fetching = 1;
             stage.world.command(stage.bob, "fetch", UserAgent::fetch_bindings).expect("a phone can ask");
             stage.run(1_000);
             stage.take(stage.bob, |event| match event {

@@ -497,6 +497,8 @@ impl Habits {
         abroad: 0,
         watch: 0,
         transfer: 0,
+        redirect: 0,
+        ask: 0,
         large: 0,
         strict: true,
     };

@@ -1,6 +1,7 @@
 //! Each rule of the order of events is broken once: who watches notices.
 
 use sip_core::entropy::SeededEntropy;
+use sip_core::message::Response;
 use sip_core::time::Instant;
 use sip_core::transport::{FlowId, Hop, Transport};
 use sip_core::user_agent::{
@@ -64,6 +65,11 @@ fn what_comes_out_of_order_is_noticed() {
     let update = |update| Event::Transfer { transfer, call: Some(call), update };
     let done = || update(TransferUpdate::Ended(TransferEnd::Done));
     let reply = || Event::Answered { request, result: Err(failure.clone()) };
+    let response = "SIP/2.0 302 Moved\r\nVia: SIP/2.0/WS x.invalid;branch=z9hG4bK1\r\nFrom: <sip:a@b>;tag=1\r\n\
+                    To: <sip:c@d>;tag=2\r\nCall-ID: 1\r\nCSeq: 1 INVITE\r\n\r\n";
+    let response = || Response::parse(response.into()).expect("a response");
+    let elsewhere = || Event::Redirected { call, status: 302, targets: Vec::new(), response: response() };
+    let bindings = || Event::Bindings { outcome: Err(failure.clone()) };
     let stands = || watching(call, true, Stage::Established);
     let over = "an event of a call that was released or never begun";
     let rows: Vec<(Watch, Vec<Event>, &str)> = vec![
@@ -94,6 +100,13 @@ fn what_comes_out_of_order_is_noticed() {
             vec![update(TransferUpdate::Accepted)],
             "progress of a transfer that nobody asked for or that is over",
         ),
+        (stands(), vec![elsewhere()], "sent elsewhere twice at once, or not pending"),
+        (
+            watching(call, true, Stage::Pending),
+            vec![elsewhere(), elsewhere()],
+            "sent elsewhere twice at once, or not pending",
+        ),
+        (stands(), vec![bindings()], "what is registered is told unasked, or twice"),
         (stands(), vec![Event::Unregistered], "unregistered without being asked to"),
     ];
     for (mut watch, events, expected) in rows {
@@ -106,8 +119,8 @@ fn what_comes_out_of_order_is_noticed() {
     let mut watch = watching(call, true, Stage::Pending);
     watch.requests.insert(request);
     watch.transfers.insert(transfer);
-    watch.unregistering = true;
-    let good = [progress(), accepted(), offered(), withdrawn(), reply()];
+    (watch.unregistering, watch.fetching) = (true, 1);
+    let good = [progress(), elsewhere(), bindings(), accepted(), offered(), withdrawn(), reply()];
     let good = good.into_iter().chain([update(TransferUpdate::Accepted), done(), Event::Unregistered, end()]);
     for event in good.chain([Event::Released { call }]) {
         assert_eq!(watch.see(&event), Ok(()), "{event:?}");
