@@ -3,6 +3,8 @@
 //!
 //! Nothing is bound or written: whether a port is free is known when the gateway starts.
 
+mod names;
+
 use std::fs;
 use std::net::SocketAddr;
 use std::path::Path;
@@ -20,8 +22,6 @@ const KEY: &str = "a PEM file of that certificate's private key";
 const AUTHORITIES: &str = "a PEM file of authorities' certificates";
 const VALID: &str = "a certificate that is valid now: whoever is shown another closes the connection";
 const DATA: &str = "a directory that this program may read, with the accounts it wrote or none";
-const ACCOUNT: &str =
-    "the user name of an account: calls for anybody else are refused with 404 (`ws-gateway user add`)";
 const PAGE: &str = "the directory of the built page";
 
 /// Reads a configuration and all that it names.
@@ -31,7 +31,7 @@ pub fn check(path: &Path) -> Result<Config, ConfigError> {
     let config = Config::parse(path, &text)?;
     let file = File { path, text: &text };
     let accounts = file.accounts(&config)?;
-    file.forwards(&config, &accounts)?;
+    names::check(file, &config, &accounts)?;
     for (index, files) in config.certificates.iter().enumerate() {
         file.certificate("certificate", Some(index), files)?;
     }
@@ -144,21 +144,14 @@ impl File<'_> {
             return refuse(&format!("{}: it is a file", config.data.display()));
         }
         match DataDirectory::open(&config.data).and_then(|data| Ok(accounts::list(&data, &config.domain)?)) {
-            Ok(accounts) => Ok(accounts),
+            // The demo accounts are there from the first start on, which may be the next.
+            Ok(accounts) if accounts.is_empty() || !config.development => Ok(accounts),
+            Ok(mut accounts) => {
+                accounts.extend(accounts::DEMO_NAMES.map(str::to_owned));
+                Ok(accounts)
+            }
             Err(error) => refuse(&reason(&error)),
         }
-    }
-
-    /// Who has no account gets no calls that could go elsewhere. Before there are any, nobody knows who will.
-    fn forwards(self, config: &Config, accounts: &[String]) -> Result<(), ConfigError> {
-        for (index, rule) in config.forwards.iter().enumerate().filter(|_| !accounts.is_empty()) {
-            if let Some(user) = rule.user.as_deref().filter(|user| !accounts.iter().any(|name| name == user))
-            {
-                let found = format!("\"{user}\", who has no account");
-                return Err(self.refuse("forward", Some(index), "user", &found, ACCOUNT));
-            }
-        }
-        Ok(())
     }
 
     /// HTTP, HTTPS, TCP and TLS listen on ports of one kind, UDP on those of another.

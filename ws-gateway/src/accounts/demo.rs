@@ -9,7 +9,8 @@ use crate::data::DataDirectory;
 use crate::entropy::OsEntropy;
 
 const FILE: &str = "demo-accounts.json";
-const NAMES: [&str; 2] = ["alice", "bob"];
+/// Who they are.
+pub const DEMO_NAMES: [&str; 2] = ["alice", "bob"];
 
 /// Bits of randomness in a demo password.
 const PASSWORD_BITS: usize = 80;
@@ -30,7 +31,7 @@ pub fn demo_accounts(data: &DataDirectory, domain: &str) -> Result<Vec<DemoAccou
     let accounts = match data.read::<Vec<DemoAccount>>(FILE)? {
         Some(accounts) => accounts,
         None => {
-            let accounts = NAMES.map(random_account).to_vec();
+            let accounts = DEMO_NAMES.map(random_account).to_vec();
             data.write(FILE, &accounts)?;
             accounts
         }

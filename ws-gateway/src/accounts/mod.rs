@@ -17,7 +17,7 @@ use smol_str::SmolStr;
 use crate::data::DataDirectory;
 use crate::keys::Key;
 
-pub use demo::{DemoAccount, demo_accounts};
+pub use demo::{DEMO_NAMES, DemoAccount, demo_accounts};
 pub use file::{AccountError, add, is_user_name, list, remove};
 
 /// How often the file is looked at for changes.

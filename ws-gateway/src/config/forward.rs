@@ -93,7 +93,7 @@ fn rule(
 impl Reach<'_> {
     fn is_ours(&self, uri: &SipUri<'_>) -> bool {
         let mut names = std::iter::once(self.domain).chain(self.aliases.iter().map(String::as_str));
-        names.any(|name| is(name, uri))
+        names.any(|name| is_host(name, uri))
     }
 
     /// Whether `to` is this user's address.
@@ -110,7 +110,8 @@ impl Reach<'_> {
     }
 }
 
-fn is(name: &str, uri: &SipUri<'_>) -> bool {
+/// Whether a name or an address, one of ours, is the host of a URI.
+pub(crate) fn is_host(name: &str, uri: &SipUri<'_>) -> bool {
     match (name.parse::<std::net::IpAddr>(), uri.host) {
         (Ok(ip), Host::Ip(other)) => other == ip,
         (Err(_), host) => Host::parse(name).is_some_and(|name| name.matches(host)),

@@ -27,11 +27,12 @@ use sip_core::server::{ForwardRule, Routing, StaticRoute};
 
 pub use error::ConfigError;
 pub use file::own_domain;
+pub(crate) use forward::is_host;
 pub use load_balancers::{LoadBalancers, Port};
 pub use log::{LOG, log_filter};
 pub use memory::Memory;
 pub use next_hop::{Outbound, PeerServer};
-pub use reader::line_of;
+pub use reader::{index_of, line_of};
 pub use registrar::Registrar;
 
 /// Everything the gateway can be told.

@@ -64,7 +64,7 @@ pub fn line_of(text: &str, section: &str, index: Option<usize>, key: &str) -> us
         if section.is_empty() {
             return Some(table.get_ref().get(key)?.span().start);
         }
-        let mut value = table.get_ref().get(section)?.get_ref();
+        let mut value = inside(table.get_ref(), section)?;
         // One of several may stand alone.
         if let Some(all) = value.as_array() {
             value = all.get(index.unwrap_or(0))?.get_ref();
@@ -72,6 +72,24 @@ pub fn line_of(text: &str, section: &str, index: Option<usize>, key: &str) -> us
         Some(value.as_table()?.get(key)?.span().start)
     };
     Source { path: Path::new(""), text }.line(start().unwrap_or(0))
+}
+
+/// Which one of `[[section]]` has this text as its `key`.
+pub fn index_of(text: &str, section: &str, key: &str, value: &str) -> Option<usize> {
+    let table = DeTable::parse(text).ok()?;
+    let mut all = inside(table.get_ref(), section)?.as_array()?.iter();
+    all.position(|one| {
+        let found = one.get_ref().as_table().and_then(|one| one.get(key));
+        found.and_then(|found| found.get_ref().as_str()) == Some(value)
+    })
+}
+
+/// What a section, as in `registrar.watcher`, is in the file.
+fn inside<'t, 'a>(table: &'t DeTable<'a>, section: &str) -> Option<&'t DeValue<'a>> {
+    match section.split_once('.') {
+        Some((outer, rest)) => inside(table.get(outer)?.get_ref().as_table()?, rest),
+        None => Some(table.get(section)?.get_ref()),
+    }
 }
 
 impl<'a> Section<'a> {

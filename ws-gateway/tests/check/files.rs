@@ -1,6 +1,6 @@
 //! What a configuration names beside itself.
 
-use super::{CERTIFICATE, HTTP, World, refuses};
+use super::{CERTIFICATE, HTTP, PEER, World, refuses};
 
 #[test]
 fn a_certificate_that_is_not_there() {
@@ -116,7 +116,7 @@ fn a_data_directory_that_is_a_file() {
 fn calls_that_go_elsewhere_for_who_has_no_account() {
     let world = World::new();
     let forward = |user: &str| {
-        format!("[[forward]]\nuser = \"{user}\"\nwhen = \"busy\"\nto = \"sip:carol@example.com\"\n")
+        format!("[[forward]]\nuser = \"{user}\"\nwhen = \"busy\"\nto = \"sip:carol@example.net\"\n")
     };
     let config = format!("data = \"DIR\"\n{HTTP}{}{}", forward("alice"), forward("alcie"));
     // Accounts may come later.
@@ -143,4 +143,75 @@ fn accounts_that_cannot_be_read() {
         2,
         &["`data` is ", "accounts.json is not what", "; accepted: "],
     );
+}
+
+#[test]
+fn calls_that_go_to_nobody_of_ours() {
+    let world = World::new();
+    let route = format!("{PEER}[[route]]\nnumber = \"+49*\"\nto = [\"south\"]\n");
+    let forward = |to: &str| {
+        let head = format!("data = \"DIR\"\naliases = [\"sip.example.com\", \"192.0.2.9\"]\n{HTTP}{route}");
+        format!("{head}[[forward]]\nwhen = \"busy\"\nto = \"{to}\"\n")
+    };
+    let nobody = ["sip:vociemail@example.com", "sip:vociemail@SIP.example.com", "sip:+1@192.0.2.9"];
+    for to in nobody {
+        assert_eq!(world.check(&forward(to)).0, 0, "accounts may come later");
+    }
+    world.add("voicemail");
+    for to in nobody {
+        let words =
+            [&*format!("`forward.to` is \"{to}\", which is nobody's; accepted: the address of an account")];
+        world.refuses(&forward(to), 14, &words);
+    }
+    for to in [
+        "sip:voicemail@example.com",
+        "sip:voice%6dail@sip.example.com",
+        "sip:voicemail@192.0.2.9",
+        "sip:+4930@example.com",
+        "sip:vociemail@example.net",
+    ] {
+        let (code, said) = world.check(&forward(to));
+        assert_eq!(code, 0, "{to}: {said}");
+    }
+}
+
+#[test]
+fn who_registers_or_watches_and_has_no_account() {
+    let world = World::new();
+    let peer = "[[registrar.watcher]]\npeer = \"south\"\nwatches = [\"alice\"]\n";
+    let party = "[[registrar.third_party]]\nuser = \"pbx\"\nregisters = [\"alice\"]\n";
+    let watcher = "[[registrar.watcher]]\nuser = \"desk\"\nwatches = [\"alice\"]\n";
+    // Sections before it, by name behind it: the line is that of the one meant.
+    let sound = format!(
+        "data = \"DIR\"\n{HTTP}{PEER}{}{party}{watcher}{peer}",
+        party.replace("pbx", "zoe").replace("alice", "pbx")
+    );
+    let wrong = [("user = \"pbx\"", 12), ("registers = [\"alice\"]", 13), ("user = \"desk\"", 15)];
+    assert_eq!(world.check(&sound).0, 0, "accounts may come later");
+    for user in ["alice", "pbx", "desk", "zoe"] {
+        world.add(user);
+    }
+    let (code, said) = world.check(&sound);
+    assert_eq!(code, 0, "{said}");
+    for (old, line) in wrong {
+        let (key, name) = old.split_once(" = ").unwrap();
+        let section = if line < 14 { "third_party" } else { "watcher" };
+        let other = name.replace("pbx", "who").replace("alice", "who").replace("desk", "who");
+        let words = [&*format!("`registrar.{section}.{key}` is \"who\", who has no account; accepted: user")];
+        world.refuses(&sound.replacen(old, &format!("{key} = {other}"), 1), line, &words);
+    }
+    let line = 16;
+    for (old, line) in [(watcher, line), (peer, line + 3)] {
+        let words = ["`registrar.watcher.watches` is \"who\", who has no account"];
+        world.refuses(&sound.replace(old, &old.replace("alice", "who")), line, &words);
+    }
+}
+
+#[test]
+fn a_development_gateway_has_its_demo_accounts() {
+    let world = World::new();
+    world.add("carol");
+    let to = "[[forward]]\nuser = \"carol\"\nwhen = \"busy\"\nto = \"sip:alice@example.com\"\n";
+    let (code, said) = world.check(&format!("data = \"DIR\"\ndevelopment = true\n{HTTP}{to}"));
+    assert_eq!(code, 0, "{said}");
 }
