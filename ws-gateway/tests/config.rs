@@ -21,6 +21,7 @@ fn the_example_is_sound_and_shows_the_defaults() {
     assert_eq!(config.udp[0].digest, [Algorithm::Md5]);
     assert_eq!(config.tcp[0].advertise, Some("192.0.2.1".parse().unwrap()));
     assert_eq!(config.tls[0].listen.address.port(), 5061);
+    assert_eq!(config.tls[1].clients, Clients::Asked("/etc/trapezoid/clients.pem".into()));
     assert_eq!(config.https.len(), 1);
     assert!(config.load_balancers.include("192.0.2.7".parse().unwrap()));
     assert_eq!(config.load_balancers.proxy_protocol, [Port::Tls]);
@@ -337,8 +338,8 @@ fn faults_name_file_line_key_and_what_is_accepted() {
             "gateway.toml:6: `proxy.least_session_interval` is 0; accepted: a whole number from 90 to 86400",
         ),
         (
-            format!("{HTTP}[proxy]\nleast_session_interval = 90\n"),
-            "gateway.toml:5: `proxy.least_session_interval` is 90; accepted: nothing, since `proxy.session_interval` is 0",
+            format!("{HTTP}[proxy]\nleast_session_interval = 180\n"),
+            "gateway.toml:5: `proxy.least_session_interval` is 180; accepted: nothing, since `proxy.session_interval` is 0",
         ),
         (
             format!("{HTTP}[registrar]\nservice_route = [\"<sips:a;lr>\"]\n"),

@@ -58,14 +58,11 @@ pub(super) fn parse(mut section: Section<'_>) -> Result<Routing, ConfigError> {
         }
         None => 0,
     };
-    let least = section.take("least_session_interval");
+    let said = section.take("least_session_interval");
+    let least = said.as_ref().map_or(Ok(LEAST_SESSION_INTERVAL), |value| seconds(value, LEAST))?;
     if interval > 0 {
-        let least = match least {
-            Some(value) => seconds(&value, LEAST)?,
-            None => LEAST_SESSION_INTERVAL,
-        };
         routing.session_timer = Some(SessionTimer { interval: interval.max(least), least });
-    } else if let Some(value) = least {
+    } else if let Some(value) = said.filter(|_| least != LEAST_SESSION_INTERVAL) {
         return Err(value.refuse(UNUSED));
     }
     section.finish()?;

@@ -117,6 +117,31 @@ fn every_key_that_is_misspelt_is_named() {
     }
 }
 
+/// Each section says what keys it has to whoever writes another there; the example has a line for each.
+#[test]
+fn every_key_there_is_has_a_line_in_the_example() {
+    let (world, example) = (World::new(), example());
+    let shown: Vec<String> = keys(&example).into_iter().map(|(_, name, _)| name).collect();
+    let headers = example.lines().enumerate().filter(|(_, line)| line.starts_with('['));
+    let sections: Vec<_> =
+        headers.map(|(index, line)| (index, line, line.trim_matches(['[', ']']).to_owned())).collect();
+    let top = with_line(&example, 0, "nokey = 1");
+    let of_sections = sections.iter().map(|(index, line, name)| {
+        (format!("{name}."), with_line(&example, *index, &format!("{line}\nnokey = 1")))
+    });
+    for (prefix, wrong) in std::iter::once((String::new(), top)).chain(of_sections) {
+        let (_, said) = world.check(&wrong);
+        let (_, accepted) = said
+            .split_once(&format!("unknown key `{prefix}nokey`; accepted here: "))
+            .unwrap_or_else(|| panic!("{said}"));
+        for key in accepted.trim().split(", ") {
+            let name = format!("{prefix}{key}");
+            let is_section = sections.iter().any(|(.., section)| *section == name);
+            assert!(is_section || shown.contains(&name), "`{name}` has no line in the example");
+        }
+    }
+}
+
 #[test]
 fn what_is_sound_passes() {
     let world = World::new();
