@@ -189,3 +189,45 @@ fn a_taken_port_is_exit_code_1() {
     assert_eq!(code, 1);
     assert!(err.contains(&format!("HTTP cannot listen on {address}")), "{err}");
 }
+
+/// RFC 3261 §20.43: who is refused is told a trace, by which the operator finds the line that says why.
+#[test]
+fn rfc3261_20_43_the_trace_of_a_refusal_stands_in_the_log_with_its_reason() {
+    let directory = tempfile::tempdir().unwrap();
+    let config = directory.path().join("gateway.toml");
+    let sections = "[http]\nlisten = \"127.0.0.1:0\"\n[[udp]]\nlisten = \"127.0.0.1:0\"\n";
+    fs::write(&config, format!("development = true\n{sections}")).unwrap();
+    let addresses = directory.path().join("addresses.json");
+    let mut command = gateway();
+    command.arg("run").arg("--config").arg(&config).arg("--data").arg(directory.path().join("data"));
+    command.arg("--addresses-to").arg(&addresses).stdout(Stdio::null()).stderr(Stdio::piped());
+    let mut running = Running(command.spawn().unwrap());
+    let value = wait_for_file(&addresses);
+    let socket = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
+    socket.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
+    let local = socket.local_addr().unwrap();
+    let request = format!(
+        "MESSAGE sip:nobody@localhost SIP/2.0\r\nVia: SIP/2.0/UDP {local};branch=z9hG4bKtrace\r\n\
+         From: <sip:eve@elsewhere.example>;tag=f\r\nTo: <sip:nobody@localhost>\r\nCall-ID: refused\r\n\
+         CSeq: 1 MESSAGE\r\nMax-Forwards: 70\r\nContent-Length: 0\r\n\r\n"
+    );
+    socket.send_to(request.as_bytes(), value["udp"].as_str().unwrap()).unwrap();
+    let mut buffer = [0; 4096];
+    let length = socket.recv(&mut buffer).unwrap();
+    let answer = std::str::from_utf8(&buffer[..length]).unwrap();
+    assert!(answer.starts_with("SIP/2.0 404 "), "{answer}");
+    let warning = answer.lines().find_map(|line| line.strip_prefix("Warning: ")).expect(answer);
+    let (_, said) = warning.split_once('"').unwrap();
+    let (reason, trace) =
+        said.strip_suffix(")\"").and_then(|said| said.split_once(" (trace ")).expect(warning);
+    assert!(trace.len() == 8 && reason.contains(": "), "{warning}");
+    signal(&running.0, "TERM");
+    assert_eq!(wait_for_end(&mut running.0), 0);
+    let mut log = String::new();
+    std::io::Read::read_to_string(running.0.stderr.as_mut().unwrap(), &mut log).unwrap();
+    let lines: Vec<_> = log.lines().filter(|line| line.contains(trace)).collect();
+    let [line] = lines[..] else { panic!("{trace} in\n{log}") };
+    for part in [&format!("refused: {reason}"), &format!("trace={trace}"), "status=404", "method=MESSAGE"] {
+        assert!(line.contains(part), "{part} in {line}");
+    }
+}
