@@ -478,3 +478,25 @@ async fn every_sample_starts() {
         gateway.stop().await;
     }
 }
+
+/// What the benchmark runs the gateway with; it is no part of the workspace, so nothing else reads it before somebody measures.
+#[test]
+fn the_benchmark_s_configuration_is_sound() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../bench/gateway/gateway.toml.in");
+    let mut text = std::fs::read_to_string(path).unwrap();
+    for (name, value) in [
+        ("@DOMAIN@", "bench.example"),
+        ("@UDP@", "127.0.0.1:5060"),
+        ("@WS@", "127.0.0.1:8088"),
+        ("@WSS@", "127.0.0.1:8443"),
+        ("@CHAIN@", "/tmp/chain.pem"),
+        ("@KEY@", "/tmp/key.pem"),
+    ] {
+        assert!(text.contains(name), "{name} is not in it");
+        text = text.replace(name, value);
+    }
+    let config = parse(&text).unwrap_or_else(|error| panic!("{error}\n{text}"));
+    assert_eq!((config.domain.as_str(), config.passwords), ("bench.example", false));
+    assert_eq!((config.udp.len(), config.https.len(), config.certificates.len()), (1, 1, 1));
+    assert!(!text.contains('@'), "{text}");
+}

@@ -10,6 +10,8 @@ use anyhow::{Result, ensure};
 
 use super::{DOMAIN, USERS, spawn};
 
+const CONFIG: &str = include_str!("../../gateway.toml.in");
+
 /// Builds it.
 pub fn build() -> Result<PathBuf> {
     let mut cargo = Command::new("cargo");
@@ -25,16 +27,14 @@ pub(super) fn start(program: &Path, directory: &Path, [udp, ws, wss]: [SocketAdd
     let account = |user| format!("{{\"username\":\"{user}\",\"realm\":\"{DOMAIN}\",\"md5\":\"{:032x}\"}}", 1);
     let accounts: Vec<_> = users.map(account).collect();
     fs::write(data.join("accounts.json"), format!("{{\"accounts\":[{}]}}", accounts.join(",")))?;
-    let certificate =
-        ["chain", "key"].map(|name| directory.join(format!("{name}.pem")).display().to_string());
-    let [chain, key] = certificate;
-    let config = format!(
-        "development = true\npasswords = false\nlocation = \"memory\"\nlog = \"warn\"\ndomain = \"{DOMAIN}\"\n\
-         [http]\nlisten = \"{ws}\"\n[https]\nlisten = \"{wss}\"\n[[udp]]\nlisten = \"{udp}\"\n\
-         [[certificate]]\nchain = \"{chain}\"\nkey = \"{key}\"\n\
-         [limits]\nconnections = 100000\nconnections_per_ip = 100000\nhandshakes = 100000\n\
-         handshakes_per_ip = 100000\nmemory = 65536\n[timeouts]\nidle = 3600\n"
-    );
+    let path = |name: &str| directory.join(name).display().to_string();
+    let config = CONFIG
+        .replace("@DOMAIN@", DOMAIN)
+        .replace("@UDP@", &udp.to_string())
+        .replace("@WS@", &ws.to_string())
+        .replace("@WSS@", &wss.to_string())
+        .replace("@CHAIN@", &path("chain.pem"))
+        .replace("@KEY@", &path("key.pem"));
     let file = directory.join("gateway.toml");
     fs::write(&file, config)?;
     let mut command = Command::new(program);
