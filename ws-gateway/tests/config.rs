@@ -104,6 +104,7 @@ fn several_ports_for_browsers() {
 #[test]
 fn faults_name_file_line_key_and_what_is_accepted() {
     const HTTP: &str = "domain = \"a\"\n[http]\nlisten = \"127.0.0.1:0\"\n";
+    const ROUTED: &str = "[[peer]]\nname = \"a\"\nuri = \"sip:a\"\n[[route]]\nnumber = \"*\"\nto = ";
     let table = [
         (
             HTTP.replace("listen", "listne"),
@@ -408,6 +409,52 @@ fn faults_name_file_line_key_and_what_is_accepted() {
         (
             format!("passwords = false\n{HTTP}"),
             "gateway.toml:1: `passwords` is false; accepted: true, since `development` is not",
+        ),
+        (
+            format!("certificate = []\n{HTTP}"),
+            "gateway.toml:1: `certificate` is []; accepted: sections, [[certificate]], with `chain` and `key`",
+        ),
+        (
+            format!(
+                "development = true\n{HTTP}[[tls]]\nlisten = \"127.0.0.1:0\"\nclient_certificates = \"optional\"\n"
+            ),
+            "gateway.toml:7: `tls.client_certificates` is \"optional\"; accepted: \"nobody\", \"asked\", \"required\"",
+        ),
+        (
+            format!("{HTTP}digest = [\"MD5\",\n \"MD5\"]\n"),
+            "gateway.toml:5: `http.digest` is \"MD5\"; accepted: a list of \"SHA-512-256\", \"SHA-256\", \"MD5\", each at most once",
+        ),
+        (
+            format!("aliases = [\"b\", \"c:5060\"]\n{HTTP}"),
+            "gateway.toml:1: `aliases` is \"c:5060\"; accepted: a list of host names and IP addresses without port",
+        ),
+        (
+            format!("{HTTP}[[udp]]\nlisten = \"0.0.0.0:5060\"\nadvertise = \"0.0.0.0\"\n"),
+            "gateway.toml:6: `udp.advertise` is \"0.0.0.0\"; accepted: the IP address that peers reach us at",
+        ),
+        (
+            format!("{HTTP}[[forward]]\nwhen = \"busy\"\nto = \"sip:a\"\n"),
+            "gateway.toml:6: `forward.to` is \"sip:a\"; accepted: a SIP URI with a user, without headers",
+        ),
+        (
+            format!("{HTTP}[[forward]]\nwhen = \"busy\"\nto = \"sip:b@a?subject=c\"\n"),
+            "gateway.toml:6: `forward.to` is \"sip:b@a?subject=c\"; accepted: a SIP URI with a user, without headers",
+        ),
+        (
+            format!("{HTTP}{ROUTED}[{{ priority = 1 }}]\n"),
+            "gateway.toml:9: `route.to.peer` is missing; accepted: the name of a peer: a",
+        ),
+        (
+            format!("{HTTP}{ROUTED}[{{ peer = \"a\", weight = 65536 }}]\n"),
+            "gateway.toml:9: `route.to.weight` is 65536; accepted: a whole number from 0 to 65535",
+        ),
+        (
+            format!("development = true\n{HTTP}[https]\nlisten = \"0.0.0.0:8443\"\n"),
+            "gateway.toml:6: `https.listen` is \"0.0.0.0:8443\"; accepted: a loopback address",
+        ),
+        (
+            format!("development = true\n{HTTP}[[udp]]\nlisten = \"192.0.2.1:5060\"\n"),
+            "gateway.toml:6: `udp.listen` is \"192.0.2.1:5060\"; accepted: a loopback address",
         ),
         ("domain = \"a\"\n\n[http\n".into(), "gateway.toml:3: "),
         ("domain = \"a\"\ndomain = \"b\"\n".into(), "gateway.toml:2: duplicate key"),
