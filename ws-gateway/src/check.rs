@@ -10,10 +10,10 @@ use std::net::SocketAddr;
 use std::path::Path;
 use std::time::SystemTime;
 
-use sip_core::server::Callers;
+use sip_core::server::{Callers, Mode, Outward, Preloaded, Routing};
 
 use crate::accounts;
-use crate::config::{CertificateFiles, Clients, Config, ConfigError, Listen, line_of};
+use crate::config::{CertificateFiles, Clients, Config, ConfigError, Listen, defaults, line_of};
 use crate::data::DataDirectory;
 use crate::tls::{self, CertificateError, Certificates, Connector};
 
@@ -73,6 +73,7 @@ pub fn notes(config: &Config) -> Vec<String> {
             )
         }));
     }
+    notes.extend(without_effect(config));
     let all =
         config.udp.iter().map(|listener| listener.listen.address).filter(|any| any.ip().is_unspecified());
     notes.extend(all.map(|any| {
@@ -88,6 +89,46 @@ pub fn notes(config: &Config) -> Vec<String> {
         let names = names().collect::<Vec<_>>().join(", ");
         notes.push(format!(
             "no [[certificate]] names {names}: servers of other domains and pages there will not take it"
+        ));
+    }
+    notes
+}
+
+/// What has none, or less than it seems, beside something else that is set.
+fn without_effect(config: &Config) -> Vec<String> {
+    let (proxy, usual) = (&config.proxy, Routing::default());
+    let mut notes = Vec::new();
+    // Requests for a GRUU are forwarded all the same.
+    let kept = [
+        ("ring", proxy.ring != usual.ring),
+        ("follow_redirections", proxy.recurse),
+        ("history", proxy.history),
+        ("session_interval", proxy.session_timer.is_some()),
+    ];
+    let kept = kept.iter().filter(|(_, set)| *set && proxy.mode == Mode::Redirect);
+    notes.extend(kept.map(|(key, _)| {
+        format!("`proxy.{key}` counts for calls to a GRUU alone: `proxy.mode` is \"redirect\", where callers call the contacts themselves")
+    }));
+    if proxy.mode == Mode::Stateless && !config.registrar.watchers.is_empty() {
+        notes.push(
+            "[[registrar.watcher]] is for nothing: `proxy.mode` is \"stateless\", where nobody can subscribe"
+                .into(),
+        );
+    }
+    let outbound = &config.outbound;
+    if outbound.preloaded == Preloaded::Accounts
+        && outbound.to == Outward::Nowhere
+        && config.routes.iter().all(|route| route.domain.is_none())
+    {
+        notes.push("`outbound.preloaded_route` leads nobody on: `outbound.to` is \"nowhere\", and no [[route]] has a `domain`".into());
+    }
+    let limits = &config.limits;
+    if limits.connections_per_ip > limits.connections
+        && limits.connections_per_ip != defaults::CONNECTIONS_PER_IP
+    {
+        notes.push(format!(
+            "`limits.connections_per_ip`, {}, is never reached: `limits.connections` is {}",
+            limits.connections_per_ip, limits.connections
         ));
     }
     notes

@@ -181,6 +181,43 @@ fn a_peer_that_cannot_be_told_from_a_stranger_has_a_note() {
 }
 
 #[test]
+fn what_has_no_effect_beside_something_else_has_a_note() {
+    let redirect = "[proxy]\nmode = \"redirect\"\n";
+    for (config, words) in [
+        (format!("{redirect}ring = 30\n"), "`proxy.ring` counts for calls to a GRUU alone"),
+        (format!("{redirect}follow_redirections = true\n"), "`proxy.follow_redirections` counts"),
+        (format!("{redirect}history = true\n"), "`proxy.history` counts"),
+        (format!("{redirect}session_interval = 600\n"), "`proxy.session_interval` counts"),
+        (
+            "[proxy]\nmode = \"stateless\"\n[[registrar.watcher]]\nuser = \"a\"\nwatches = []\n".into(),
+            "[[registrar.watcher]] is for nothing: `proxy.mode` is \"stateless\"",
+        ),
+        (
+            "[outbound]\nto = \"nowhere\"\npreloaded_route = \"accounts\"\n".into(),
+            "`outbound.preloaded_route` leads nobody on",
+        ),
+        (
+            "[limits]\nconnections = 50\nconnections_per_ip = 60\n".into(),
+            "`limits.connections_per_ip`, 60, is never reached: `limits.connections` is 50",
+        ),
+    ] {
+        let [note] = &notes(&format!("{HTTP}{config}"))[..] else { panic!("{config}") };
+        assert!(note.contains(words), "{note}");
+    }
+    for fine in [
+        format!("{redirect}ring = 20\n"),
+        redirect.replace("redirect", "proxy") + "ring = 30\nhistory = true\n",
+        format!(
+            "{PEER}[[route]]\ndomain = \"example.net\"\nto = [\"south\"]\n[outbound]\nto = \"nowhere\"\npreloaded_route = \"accounts\"\n"
+        ),
+        "[outbound]\npreloaded_route = \"accounts\"\n".into(),
+        "[limits]\nconnections = 50\n".into(),
+    ] {
+        assert_eq!(notes(&format!("{HTTP}{fine}")), [""; 0], "{fine}");
+    }
+}
+
+#[test]
 fn rfc3581_4_a_udp_port_of_all_addresses_has_a_note() {
     let [note] =
         &notes(&format!("{HTTP}[[udp]]\nlisten = \"0.0.0.0:5060\"\nadvertise = \"192.0.2.1\"\n"))[..]
