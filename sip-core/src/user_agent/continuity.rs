@@ -5,7 +5,7 @@ use alloc::vec::Vec;
 
 use super::call::{Call, Direction, Wish};
 use super::incoming::Phase;
-use super::{CallId, CallState, UserAgent};
+use super::{CallId, CallState, CommandError, UserAgent};
 use crate::message::{Method, Request, Writer, reason_phrase};
 use crate::time::Instant;
 use crate::transaction::ServerId;
@@ -157,7 +157,7 @@ impl UserAgent {
 
     /// There is a registered flow again: asks in each dialog that was in doubt, by UPDATE or re-INVITE, whether the
     /// other side still knows it. 481, 408 and silence end the call (RFC 3261 §12.2.1.2), any other answer does not.
-    /// What is on its way in the dialog, or waits for its ACK, asks as well.
+    /// What is on its way in the dialog, or waits for its ACK, asks as well; where our user is asked it waits for them.
     pub(super) fn probe_calls(&mut self, now: Instant) {
         let in_doubt = |call: &Call| call.way.in_doubt && call.state() == CallState::Established;
         let doubted: Vec<CallId> =
@@ -170,10 +170,20 @@ impl UserAgent {
             if call.awaits_ack() {
                 continue;
             }
-            let Some(usage) = call.usage.as_ref().filter(|usage| usage.is_free()) else { continue };
+            let Some(usage) = &mut call.usage else { continue };
+            if usage.asked.is_some() {
+                // The other side wants to know something of us, and may have gone since.
+                usage.next.get_or_insert(Wish::Refresh);
+            }
+            if !usage.is_free() {
+                continue;
+            }
             let dialog = usage.dialog.id().clone();
-            // What cannot be sent now is asked after the next flow.
-            let _ = self.begin_change(now, id, &dialog, Wish::Refresh);
+            let asked = self.begin_change(now, id, &dialog, Wish::Refresh);
+            if let (Err(CommandError::Offline), Some(call)) = (asked, self.calls.get_mut(&id)) {
+                // It is to go over TLS, and there is none.
+                call.way.in_doubt = true;
+            }
         }
     }
 }

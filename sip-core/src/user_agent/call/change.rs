@@ -189,7 +189,7 @@ impl UserAgent {
             usage.next_fields = fields;
             return Ok(());
         }
-        if usage.asked.is_some() || usage.next.is_some() {
+        if usage.asked.is_some() || usage.next.as_ref().is_some_and(|next| *next != Wish::Refresh) {
             return Err(CommandError::Description(Fault::Turn(Turn::RemoteOffer)));
         }
         if usage.change.is_some() || turn != Turn::Stable {
@@ -313,9 +313,14 @@ impl UserAgent {
     /// Starts what waited for another change.
     pub(crate) fn next_change(&mut self, now: Instant, id: CallId, dialog: &DialogId) {
         let waits = self.calls.get(&id).is_some_and(|call| call.ended || call.awaits_ack());
-        let Some(usage) = self.usage_mut(id, dialog).filter(|usage| !waits && usage.is_free()) else {
+        let Some(usage) = self.usage_mut(id, dialog) else { return };
+        if waits {
+            // An ACK that is awaited refreshes as well.
+            usage.next.take_if(|next| *next == Wish::Refresh);
+        }
+        if waits || !usage.is_free() {
             return;
-        };
+        }
         let Some(wish) = usage.next.take() else { return };
         match self.begin_change(now, id, dialog, wish.clone()) {
             Ok(()) => {}

@@ -3,11 +3,12 @@
 
 use std::format;
 use std::string::ToString;
+use std::vec::Vec;
 
 use super::publications::publish;
 use super::solo::Solo;
 use super::subscriptions::standing;
-use super::{ANSWER, OFFER, config, hop};
+use super::{ANSWER, OFFER, changes_asked, config, hop, incoming};
 use crate::message::{HeaderName, Message, Method, Request};
 use crate::time::Duration;
 use crate::transport::Transport;
@@ -97,6 +98,42 @@ fn rfc3261_12_2_1_2_only_481_408_and_silence_end_the_call() {
     solo.advance(Duration::from_micros(1));
     let Event::Ended { end: End::Failed(failure), .. } = solo.event() else { panic!() };
     assert_eq!(failure.cause, Cause::Timeout);
+}
+
+/// Our user is asked something when the flow is lost. Once they have said no, nobody else would hear whether the other side
+/// is still there; a yes to a re-INVITE has an ACK.
+#[test]
+fn rfc3261_12_2_1_2_a_call_whose_offer_waits_is_asked_about_when_that_is_refused() {
+    for (method, taken, asks) in
+        [("INVITE", false, true), ("INVITE", true, false), ("UPDATE", false, true), ("UPDATE", true, true)]
+    {
+        let mut solo = Solo::registered();
+        let (call, ok) = incoming::established(&mut solo);
+        let (offer, answer) = changes_asked::second("sendonly");
+        incoming::send(&mut solo, &ok, method, 11, &["Content-Type: application/sdp"], &offer);
+        assert!(matches!(solo.event(), Event::Offered { .. }));
+        solo.sent.clear();
+        lose_flow(&mut solo);
+        let requests = |solo: &mut Solo| {
+            let sent: Vec<Message> = solo.sent.drain(..).map(|(.., message)| message).collect();
+            sent.into_iter().filter(|message| matches!(message, Message::Request(_))).count()
+        };
+        assert_eq!(requests(&mut solo), 0);
+        match taken {
+            true => solo.ua.answer(solo.now, call, &answer).unwrap(),
+            false => solo.ua.refuse(solo.now, call).unwrap(),
+        }
+        solo.drain();
+        assert_eq!(requests(&mut solo), usize::from(asks), "{method} {taken}");
+        if !asks {
+            incoming::send(&mut solo, &ok, "ACK", 11, &[], "");
+            assert_eq!(requests(&mut solo), 0);
+            continue;
+        }
+        // Nobody answers.
+        solo.advance(secs(32));
+        assert_eq!(solo.ua.call_state(call), Some(CallState::Ended), "{method} {taken}");
+    }
 }
 
 #[test]
