@@ -2,6 +2,8 @@
 
 use core::net::SocketAddr;
 
+use crate::message::is_sips;
+
 /// A SIP transport (RFC 3261 §18, RFC 7118).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Transport {
@@ -81,4 +83,11 @@ pub struct Hop {
     pub local: SocketAddr,
     /// The peer's address.
     pub remote: SocketAddr,
+}
+
+impl Hop {
+    /// Whether a request for this URI may go over it: one for a `sips` URI over TLS alone (RFC 3261 §26.2.2).
+    pub fn may_carry(&self, uri: &str) -> bool {
+        self.transport.is_secure() || !is_sips(uri)
+    }
 }

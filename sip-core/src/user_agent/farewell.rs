@@ -57,6 +57,14 @@ impl Farewell {
         self.client.is_none() && matches!(&self.last, Last::Cancel(invite, _) if invite.branch() == branch)
     }
 
+    /// What is for a `sips` URI goes over TLS alone (RFC 3261 §26.2.2).
+    fn may_go_over(&self, hop: &Hop) -> bool {
+        hop.may_carry(match &self.last {
+            Last::Bye(dialog, _) => dialog.request_uri(),
+            Last::Cancel(invite, _) => invite.uri(),
+        })
+    }
+
     /// The dialog that it ends.
     pub(super) const fn dialog_mut(&mut self) -> Option<&mut Dialog> {
         match &mut self.last {
@@ -135,7 +143,12 @@ impl UserAgent {
             if waits {
                 let mut farewell = self.farewells.remove(at);
                 let hop = self.ready_in(farewell.slot).unwrap_or(hop);
-                if self.send_farewell(now, hop, &mut farewell) {
+                let may_go = farewell.may_go_over(&hop);
+                if !may_go && !self.is_shutting_down() {
+                    // It waits as where there is no flow.
+                    farewell.not_before = None;
+                    self.farewells.insert(at, farewell);
+                } else if may_go && self.send_farewell(now, hop, &mut farewell) {
                     self.farewells.insert(at, farewell);
                 } else {
                     self.over(&farewell);

@@ -8,7 +8,7 @@ use smol_str::{SmolStr, format_smolstr};
 
 use super::{Config, ContactAs};
 use crate::entropy::{self, Entropy};
-use crate::message::{HeaderName, SessionIdentifier, SipUri, Uri, Writer, quote};
+use crate::message::{HeaderName, SessionIdentifier, SipUri, Uri, Writer, as_sips, is_sips, quote};
 use crate::transport::{Hop, Transport};
 
 /// Methods a peer may send whatever the configuration (§20.5).
@@ -174,7 +174,10 @@ impl Outside<'_> {
         let mut writer =
             Writer::request(method, uri).header(HeaderName::Via, via).header(HeaderName::MaxForwards, 70);
         for route in *routes {
-            writer = writer.header(HeaderName::Route, route);
+            writer = match is_sips(uri) {
+                true => writer.header(HeaderName::Route, secured(route)),
+                false => writer.header(HeaderName::Route, route),
+            };
         }
         let name = if *anonymous { String::from(NOBODY) } else { own() };
         let writer = writer
@@ -183,6 +186,14 @@ impl Outside<'_> {
             .header(HeaderName::CallId, call_id)
             .header(HeaderName::CSeq, format_args!("{cseq} {method}"));
         session.write(writer)
+    }
+}
+
+/// A Route value as a request for a `sips` URI has it: "simply by changing the scheme" (RFC 5630 §5.1.1).
+fn secured(route: &str) -> String {
+    match route.strip_prefix('<') {
+        Some(uri) => format!("<{}", as_sips(uri)),
+        None => String::from(route),
     }
 }
 

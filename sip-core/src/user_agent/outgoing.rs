@@ -20,7 +20,7 @@ use super::{
 use crate::auth::Attempt;
 use crate::dialog::{Dialog, DialogId};
 use crate::entropy;
-use crate::message::{Fields, HeaderName, Method, Request, Response, SessionIdentifier, Uuid, is_sips};
+use crate::message::{Fields, HeaderName, Method, Request, Response, SessionIdentifier, Uuid};
 use crate::time::Instant;
 use crate::transaction::ClientId;
 use crate::transport::Hop;
@@ -231,7 +231,7 @@ impl UserAgent {
         }
         let uri = target::parse(target, self.config.aor.domain()).ok_or(CallError::InvalidTarget)?;
         let hop = self.flow().ok_or(CallError::Offline)?;
-        if is_sips(&uri) && !hop.transport.is_secure() {
+        if !hop.may_carry(&uri) {
             return Err(CallError::Insecure);
         }
         if self.is_full() {
@@ -415,6 +415,9 @@ impl UserAgent {
             }
             if out.unsent {
                 unsent.push(id);
+                continue;
+            }
+            if !hop.may_carry(out.request.uri()) {
                 continue;
             }
             out.client = self.layer.send_request(now, &out.request, hop);

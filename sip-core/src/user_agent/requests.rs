@@ -18,7 +18,7 @@ use crate::dialog::DialogId;
 use crate::entropy;
 use crate::events::Source;
 use crate::limits;
-use crate::message::{Fields, HeaderName, Method, Request, Response, SessionIdentifier, Uuid, is_sips};
+use crate::message::{Fields, HeaderName, Method, Request, Response, SessionIdentifier, Uuid};
 use crate::time::Instant;
 use crate::transaction::ClientId;
 use crate::transport::{FlowId, Hop};
@@ -196,7 +196,7 @@ impl UserAgent {
         errand: &mut Errand,
     ) -> Result<(), RequestError> {
         let request = self.write_errand(hop, errand)?;
-        if is_sips(request.uri()) && !hop.transport.is_secure() {
+        if !hop.may_carry(request.uri()) {
             return Err(RequestError::Insecure);
         }
         if errand.method == Method::Message
@@ -347,9 +347,9 @@ impl UserAgent {
             self.sent_later(now, id, errand, sent);
         }
         for (id, errand) in self.requests.iter_mut() {
-            let Some(request) = errand.request.as_ref().filter(|_| errand.broken_until.is_some()) else {
-                continue;
-            };
+            let broken = errand.broken_until.is_some();
+            let may_go = |request: &&Request| broken && hop.may_carry(request.uri());
+            let Some(request) = errand.request.as_ref().filter(may_go) else { continue };
             errand.client = self.layer.send_request(now, request, hop);
             if let Some(client) = errand.client {
                 errand.over = Some(hop.flow);

@@ -231,6 +231,9 @@ impl UserAgent {
         let hop = self.hop_of(id).ok_or(CommandError::Offline)?;
         let unacknowledged = self.calls.get(&id).is_some_and(Call::awaits_ack);
         let usage = self.usage_mut(id, dialog).ok_or(CommandError::NoSuchCall)?;
+        if !hop.may_carry(usage.dialog.request_uri()) {
+            return Err(CommandError::Offline);
+        }
         let early = usage.dialog.stage() == DialogStage::Early;
         // RFC 3311 §5.1: in a confirmed dialog an offer goes by re-INVITE, for a person may have to be asked.
         let method = match wish {
@@ -278,6 +281,10 @@ impl UserAgent {
         let asks_packages = usage.info_packages.is_none();
         let writer = usage.dialog.request(&change.method, via);
         let uri = SmolStr::new(usage.dialog.request_uri());
+        if !hop.may_carry(&uri) {
+            usage.change = Some(change);
+            return false;
+        }
         let writer = writer
             .header(HeaderName::Contact, contact)
             .header(HeaderName::Allow, &self.local.allow)
@@ -380,6 +387,7 @@ impl UserAgent {
             for usage in call.usages_mut() {
                 if let Some(Change { stage, request: Some(request), .. }) = usage.change.as_deref_mut()
                     && matches!(stage, Stage::Lost(_))
+                    && hop.may_carry(request.uri())
                     && let Some(client) = self.layer.send_request(now, request, hop)
                 {
                     *stage = Stage::Sent(client);

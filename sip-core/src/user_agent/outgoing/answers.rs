@@ -6,7 +6,7 @@ use super::{Asked, Outgoing};
 use crate::auth::Attempt;
 use crate::dialog::DialogId;
 use crate::limits;
-use crate::message::{Fields, Response, SessionIdentifier, is_sips};
+use crate::message::{Fields, Response, SessionIdentifier};
 use crate::offer_answer::{self, Turn};
 use crate::time::Instant;
 use crate::transaction::ClientId;
@@ -293,7 +293,7 @@ impl UserAgent {
         out.draft.cseq += 1;
         let lost = Failure::of(Cause::FlowLost);
         // A redirection led to a `sips` URI, or the connection is another by now.
-        if is_sips(&out.draft.uri) && !hop.transport.is_secure() {
+        if !hop.may_carry(&out.draft.uri) {
             return Err(lost);
         }
         out.request = self.write_invite(hop, &out.draft, &mut out.attempt).ok_or_else(|| lost.clone())?;
