@@ -194,8 +194,8 @@ impl Notifier {
         false
     }
 
-    /// The flow is gone, and the NOTIFY with it: once more over the next.
-    pub const fn flow_lost(&mut self) {
+    /// The NOTIFY on its way is not repeated: another follows.
+    pub const fn notify_anew(&mut self) {
         self.news |= self.in_flight;
         self.in_flight = false;
     }

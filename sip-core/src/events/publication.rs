@@ -89,6 +89,11 @@ impl Publication {
         self.at = None;
     }
 
+    /// It was sent once more, with credentials. What has changed meanwhile is not in it.
+    pub const fn sent_again(&mut self, now: Instant) {
+        self.sent_at = now;
+    }
+
     /// The PUBLISH has its final answer. `GoesOn` after a 2xx: it is published.
     pub fn answered(
         &mut self,
@@ -167,8 +172,8 @@ impl Publication {
         Verdict::Retry(at)
     }
 
-    /// The flow is gone, and the PUBLISH with it: once more over the next. What became of it shows there (412).
-    pub const fn flow_lost(&mut self, now: Instant) {
+    /// The PUBLISH on its way is not repeated: another follows. What became of it shows there (412).
+    pub const fn publish_anew(&mut self, now: Instant) {
         if self.in_flight {
             self.in_flight = false;
             self.changed = self.wanted;

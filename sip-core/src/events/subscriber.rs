@@ -4,6 +4,7 @@
 //! A subscription is made by its first NOTIFY, never by the 2xx (§4.1.2.4).
 
 mod ends;
+mod lost;
 mod notify;
 
 use alloc::vec::Vec;
@@ -68,6 +69,8 @@ pub struct Subscriber {
     /// A REFER made it: there is no SUBSCRIBE to repeat.
     implicit: bool,
     phase: Phase,
+    /// The SUBSCRIBE outside dialogs has no final answer.
+    asking: bool,
     /// Of the latest SUBSCRIBE outside dialogs, by which NOTIFYs are known.
     call_id: SmolStr,
     tag: SmolStr,
@@ -102,6 +105,10 @@ struct Usage {
     /// When that was: the notifier may count from then on, however late its answer comes.
     sent_at: Instant,
     in_flight: bool,
+    /// That asks to be told no more.
+    leaves: bool,
+    /// Its flow was lost, and perhaps the NOTIFY that answers it: another follows.
+    again: bool,
     /// How long it lasts its notifier has said, or a 2xx within its dialog.
     told: bool,
 }
@@ -117,6 +124,7 @@ impl Subscriber {
             forks,
             implicit: false,
             phase: Phase::Idle(now),
+            asking: false,
             call_id: SmolStr::default(),
             tag: SmolStr::default(),
             cseq: 0,
@@ -189,6 +197,7 @@ impl Subscriber {
     /// A SUBSCRIBE outside dialogs was sent, for the first time or with credentials. Timer N starts (§4.1.2.4).
     pub fn sent_initial(&mut self, now: Instant, call_id: &str, tag: &str, cseq: u32, timer_n: Duration) {
         self.phase = Phase::NotifyWait(now + timer_n);
+        self.asking = true;
         self.call_id = call_id.into();
         self.tag = tag.into();
         self.cseq = cseq;
@@ -203,8 +212,10 @@ impl Subscriber {
 
     /// A SUBSCRIBE within a dialog was sent (§4.1.2.2).
     pub fn sent(&mut self, now: Instant, source: Source, timer_n: Duration) {
+        let leaves = self.wish != Wish::Keep;
         if let Some(usage) = self.usage(source) {
             usage.in_flight = true;
+            usage.leaves = leaves;
             usage.sent_at = now;
             usage.timer_n = Some(now + timer_n);
         }
@@ -218,6 +229,7 @@ impl Subscriber {
         headers: &Headers,
         entropy: &mut dyn Entropy,
     ) -> Verdict {
+        self.asking = false;
         if (200..300).contains(&status) {
             self.raises = 0;
             if self.wish == Wish::Keep {
@@ -249,6 +261,7 @@ impl Subscriber {
 
     /// A SUBSCRIBE outside dialogs had no answer, or one that cannot be overcome.
     pub fn failed_initial(&mut self, now: Instant, passes: bool, entropy: &mut dyn Entropy) -> Verdict {
+        self.asking = false;
         self.refused_initial(now, passes, Duration::ZERO, entropy)
     }
 
@@ -285,11 +298,17 @@ impl Subscriber {
         self.raises = raise.map_or(0, |_| self.raises + 1);
         let Some(usage) = self.usage(source) else { return Verdict::GoesOn };
         usage.in_flight = false;
+        let again = core::mem::take(&mut usage.again);
         match status {
             200..300 => {
                 // RFC 5839: no NOTIFY will come.
                 if status == 204 {
                     usage.timer_n = None;
+                }
+                if leaving && !usage.leaves {
+                    // We have changed our mind since it was sent.
+                    usage.refresh_at = now;
+                    return Verdict::GoesOn;
                 }
                 if leaving {
                     // What is left is the last NOTIFY, or Timer N.
@@ -305,7 +324,7 @@ impl Subscriber {
                 usage.told = true;
                 usage.expires_at = usage.sent_at + lifetime;
                 let refresh_at = usage.sent_at + refresh_after(lifetime, entropy);
-                usage.refresh_at = refresh_at.max(now + Duration::from_secs(1));
+                usage.refresh_at = if again { now } else { refresh_at.max(now + Duration::from_secs(1)) };
                 Verdict::GoesOn
             }
             _ if raise.is_some() => {
@@ -364,33 +383,6 @@ impl Subscriber {
         anonymous || self.event.matches(event)
     }
 
-    /// Something holds up the SUBSCRIBE, or the REFER, that was sent last, until this time at most: Timer N is about
-    /// notifiers that were asked. Once it goes out again the timer starts anew.
-    pub fn held_up(&mut self, source: Option<Source>, until: Instant) {
-        match (source, &mut self.phase) {
-            (Some(source), _) => {
-                if let Some(usage) = self.usage(source) {
-                    usage.timer_n = Some(until);
-                }
-            }
-            (None, Phase::NotifyWait(at)) => *at = until,
-            (None, _) => {}
-        }
-    }
-
-    /// The flow is gone: what was on its way is not heard of again, and what was told meanwhile is missed. Everything
-    /// is refreshed over the next. A REFER is repeated by who sent it.
-    pub fn flow_lost(&mut self, now: Instant) {
-        if !self.implicit && matches!(self.phase, Phase::NotifyWait(_)) {
-            self.phase = if self.usages.is_empty() { Phase::Idle(now) } else { Phase::Settled };
-        }
-        for usage in &mut self.usages {
-            usage.in_flight = false;
-            usage.timer_n = None;
-            usage.refresh_at = now;
-        }
-    }
-
     /// When [`Self::handle_timeout`] or, if something can be sent at all, [`Self::due`] is to be asked next.
     pub fn timeout(&self, ready: bool) -> Option<Instant> {
         let phase = match self.phase {
@@ -429,6 +421,11 @@ impl Subscriber {
 
     const fn notified_since_sent(&self) -> bool {
         self.next_source > 0
+    }
+
+    /// Whether this notifier may still tell something.
+    pub fn hears(&self, source: Source) -> bool {
+        self.usages.iter().any(|usage| usage.source == source)
     }
 
     /// Whether a notifier's dialog is a call's.

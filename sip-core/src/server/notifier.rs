@@ -405,7 +405,7 @@ impl Server {
             // Once more over the next flow, and whole: whether it came is not known.
             (None, Event::TransportFailed { .. }) if !found.lost => {
                 (found.lost, found.full, found.quiet_until) = (true, true, now);
-                found.machine.flow_lost();
+                found.machine.notify_anew();
                 true
             }
             // RFC 6665 §4.2.2: who does not answer is subscribed no longer.

@@ -45,30 +45,46 @@ impl UserAgent {
         }
     }
 
-    /// A flow is gone: what was on its way over it is said again, and what was missed is asked for. What goes over
-    /// another is not disturbed (RFC 5626 §4.5).
+    /// A flow is gone: what was missed is asked for. What goes over another is not disturbed (RFC 5626 §4.5).
     pub(super) fn events_flow_lost(&mut self, now: Instant, flow: FlowId) {
         let told = self.subscriptions.values_mut().filter(|found| found.over == Some(flow));
         told.for_each(|found| found.machine.flow_lost(now));
-        for whose in self.take_back(flow) {
-            match whose {
-                Whose::Subscription(id, _) => {
-                    if let Some(found) = self.subscriptions.get_mut(&id) {
-                        found.machine.flow_lost(now);
-                    }
+    }
+
+    /// A request that was to be repeated has waited too long for a flow: nobody answers by its branch any more. There is no
+    /// end to how long what it says may wait. `false`: it is of none of the machines of events.
+    pub(super) fn say_anew(&mut self, now: Instant, whose: &Whose) -> bool {
+        match whose {
+            Whose::Subscription(id, source) => {
+                if let Some(found) = self.subscriptions.get_mut(id) {
+                    found.machine.ask_anew(now, *source);
                 }
-                Whose::Watcher(id) => {
-                    if let Some(found) = self.watchers.get_mut(&id) {
-                        found.machine.flow_lost();
-                    }
-                }
-                Whose::Publication(id) => {
-                    if let Some(found) = self.publications.get_mut(&id) {
-                        found.machine.flow_lost(now);
-                    }
-                }
-                Whose::Application | Whose::Nobody | Whose::Prack(..) | Whose::Transfer(_) => {}
             }
+            Whose::Watcher(id) => {
+                if let Some(found) = self.watchers.get_mut(id) {
+                    found.machine.notify_anew();
+                }
+            }
+            Whose::Publication(id) => {
+                if let Some(found) = self.publications.get_mut(id) {
+                    found.machine.publish_anew(now);
+                }
+            }
+            Whose::Application | Whose::Nobody | Whose::Prack(..) | Whose::Transfer(_) => return false,
+        }
+        true
+    }
+
+    /// Whether a request's subscription, watcher or publication is no more: nothing of it is to be repeated.
+    pub(super) fn is_orphan(&self, whose: &Whose) -> bool {
+        match whose {
+            Whose::Subscription(id, source) => self
+                .subscriptions
+                .get(id)
+                .is_none_or(|found| source.is_some_and(|source| !found.machine.hears(source))),
+            Whose::Watcher(id) => self.watchers.get(id).is_none(),
+            Whose::Publication(id) => self.publications.get(id).is_none(),
+            Whose::Application | Whose::Nobody | Whose::Prack(..) | Whose::Transfer(_) => false,
         }
     }
 

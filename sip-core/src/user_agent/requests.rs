@@ -37,8 +37,6 @@ pub(super) struct Errand {
     request: Option<Request>,
     /// Its transaction; `None` while it waits, or once its flow was lost.
     client: Option<ClientId>,
-    /// The connection it was last sent over.
-    over: Option<FlowId>,
     /// The flow was lost: the request has until then to be repeated.
     broken_until: Option<Instant>,
     /// It has an answer, and is to be written anew over the next flow.
@@ -106,7 +104,6 @@ impl Errand {
             attempt: Attempt::default(),
             request: None,
             client: None,
-            over: None,
             broken_until: None,
             unsent: false,
         }
@@ -128,11 +125,6 @@ impl Errand {
     pub(super) fn with_content(mut self, content: Option<Content>) -> Self {
         self.content = content;
         self
-    }
-
-    /// Whether it is repeated under its branch when its flow is lost. The machines of events write anew.
-    const fn repeats(&self) -> bool {
-        matches!(self.whose, Whose::Application | Whose::Nobody | Whose::Prack(..) | Whose::Transfer(_))
     }
 
     /// Whether it goes in this dialog of a call, which was early when it was sent.
@@ -211,22 +203,21 @@ impl UserAgent {
             });
         }
         let client = self.layer.send_request(now, &request, hop).ok_or(RequestError::TooMany)?;
-        errand.request = Some(request);
+        let first = errand.request.replace(request).is_none();
         errand.client = Some(client);
-        errand.over = Some(hop.flow);
-        self.errand_sent(now, errand);
+        self.errand_sent(now, hop.flow, errand, first);
         self.purposes.insert(client, Purpose::Request(id));
         Ok(())
     }
 
-    /// Tells the machine whose request it is.
-    fn errand_sent(&mut self, now: Instant, errand: &Errand) {
+    /// Tells the machine whose request it is. `first`: it goes without credentials that were asked for.
+    fn errand_sent(&mut self, now: Instant, flow: FlowId, errand: &Errand, first: bool) {
         let timer_n = self.timers.t1 * 64;
         match &errand.whose {
             Whose::Application | Whose::Nobody | Whose::Prack(..) => {}
             Whose::Subscription(id, source) => {
                 let Some(subscription) = self.subscriptions.get_mut(id) else { return };
-                subscription.over = errand.over;
+                subscription.over = Some(flow);
                 match (source, &errand.place) {
                     (Some(source), _) => subscription.machine.sent(now, *source, timer_n),
                     (None, Place::Outside(Stranger { call_id, tag, cseq, session, .. })) => {
@@ -244,19 +235,19 @@ impl UserAgent {
                 };
                 self.refer_sent(now, *id, cseq, session);
                 if let Some(found) = self.subscriptions.get_mut(id) {
-                    found.over = errand.over;
+                    found.over = Some(flow);
                 }
             }
             Whose::Watcher(id) => {
-                if let Some(watcher) = self.watchers.get_mut(id) {
+                if let Some(watcher) = self.watchers.get_mut(id).filter(|_| first) {
                     watcher.machine.sent();
                 }
             }
-            Whose::Publication(id) => {
-                if let Some(publication) = self.publications.get_mut(id) {
-                    publication.machine.sent(now);
-                }
-            }
+            Whose::Publication(id) => match self.publications.get_mut(id) {
+                Some(publication) if first => publication.machine.sent(now),
+                Some(publication) => publication.machine.sent_again(now),
+                None => {}
+            },
         }
     }
 
@@ -276,9 +267,9 @@ impl UserAgent {
                         Some(hop) => self.send_errand(now, hop, id, &mut errand),
                         // A token came while there is no flow.
                         None => {
-                            errand.unsent = errand.repeats();
+                            errand.unsent = true;
                             errand.broken_until = Some(now + self.timers.t1 * 64);
-                            errand.unsent.then_some(()).ok_or(RequestError::Offline)
+                            Ok(())
                         }
                     };
                     self.sent_later(now, id, errand, sent);
@@ -294,15 +285,6 @@ impl UserAgent {
         if let Some(errand) = self.requests.remove(&id) {
             self.concluded(now, id, errand, Outcome::Failed(Failure::of(Cause::Timeout)));
         }
-    }
-
-    /// Takes back the requests of the machines of events that went over a lost connection: they write anew.
-    pub(super) fn take_back(&mut self, flow: FlowId) -> Vec<Whose> {
-        let lost = |errand: &Errand| errand.over == Some(flow) && !errand.repeats();
-        let whose = self.requests.values().filter(|errand| lost(errand)).map(|errand| errand.whose.clone());
-        let whose = whose.collect();
-        self.requests.retain(|errand| !lost(errand));
-        whose
     }
 
     /// What this transaction asks for waits until that time at most: whoever counts on its outcome waits as well.
@@ -330,14 +312,41 @@ impl UserAgent {
         let Some(errand) = self.requests.get_mut(&id) else { return };
         errand.client = None;
         errand.broken_until = Some(now + patience);
-        if let Whose::Transfer(transfer) = errand.whose {
-            self.hold_up(transfer, None, now + patience * 2);
+        match errand.whose {
+            Whose::Subscription(id, source) => self.hold_up(id, source, now + patience * 2),
+            Whose::Transfer(id) => self.hold_up(id, None, now + patience * 2),
+            _ => {}
         }
     }
 
-    /// There is a flow again.
+    /// There is a flow again. What is repeated goes first: what is written now has higher CSeqs.
     pub(super) fn resume_requests(&mut self, now: Instant, hop: Hop) {
         let timer_n = self.timers.t1 * 64;
+        let broken = |errand: &Errand| errand.broken_until.is_some();
+        let orphans =
+            self.requests.iter().filter(|(_, errand)| broken(errand) && self.is_orphan(&errand.whose));
+        let orphans: Vec<RequestId> = orphans.map(|(id, _)| id).collect();
+        for id in orphans {
+            self.requests.remove(&id);
+        }
+        for (id, errand) in self.requests.iter_mut() {
+            let waits = broken(errand) && !errand.unsent;
+            let may_go = |request: &&Request| waits && hop.may_carry(request.uri());
+            let Some(request) = errand.request.as_ref().filter(may_go) else { continue };
+            errand.client = self.layer.send_request(now, request, hop);
+            let Some(client) = errand.client else { continue };
+            errand.broken_until = None;
+            self.purposes.insert(client, Purpose::Request(id));
+            let (id, source) = match errand.whose {
+                Whose::Subscription(id, source) => (id, source),
+                Whose::Transfer(id) => (id, None),
+                _ => continue,
+            };
+            if let Some(found) = self.subscriptions.get_mut(&id) {
+                found.machine.held_up(source, now + timer_n);
+                found.over = Some(hop.flow);
+            }
+        }
         let unsent: Vec<RequestId> =
             self.requests.iter().filter(|(_, errand)| errand.unsent).map(|(id, _)| id).collect();
         for id in unsent {
@@ -345,23 +354,6 @@ impl UserAgent {
             (errand.unsent, errand.broken_until) = (false, None);
             let sent = self.send_errand(now, hop, id, &mut errand);
             self.sent_later(now, id, errand, sent);
-        }
-        for (id, errand) in self.requests.iter_mut() {
-            let broken = errand.broken_until.is_some();
-            let may_go = |request: &&Request| broken && hop.may_carry(request.uri());
-            let Some(request) = errand.request.as_ref().filter(may_go) else { continue };
-            errand.client = self.layer.send_request(now, request, hop);
-            if let Some(client) = errand.client {
-                errand.over = Some(hop.flow);
-                errand.broken_until = None;
-                self.purposes.insert(client, Purpose::Request(id));
-                if let Whose::Transfer(id) = errand.whose
-                    && let Some(found) = self.subscriptions.get_mut(&id)
-                {
-                    found.machine.held_up(None, now + timer_n);
-                    found.over = errand.over;
-                }
-            }
         }
     }
 
@@ -374,7 +366,8 @@ impl UserAgent {
         let overdue: Vec<RequestId> =
             self.requests.iter().filter(|(_, errand)| due(errand)).map(|(id, _)| id).collect();
         for id in overdue {
-            if let Some(errand) = self.requests.remove(&id) {
+            let Some(errand) = self.requests.remove(&id) else { continue };
+            if !self.say_anew(now, &errand.whose) {
                 self.concluded(now, id, errand, Outcome::Failed(Failure::of(Cause::FlowLost)));
             }
         }

@@ -120,6 +120,7 @@ impl Subscriber {
         let keep = self.wish == Wish::Keep;
         let usage = &mut self.usages[at];
         usage.timer_n = usage.timer_n.filter(|_| !keep);
+        usage.again = false;
         let left = usage.expires_at.since(now);
         // RFC 3265 notifiers may say nothing; none may lengthen it (§4.2.2). A REFER's length is its taker's.
         let lifetime = match said {
@@ -177,6 +178,8 @@ impl Subscriber {
             timer_n: None,
             sent_at: now,
             in_flight: false,
+            leaves: false,
+            again: false,
             told: false,
         });
         self.next_source += 1;

@@ -265,7 +265,7 @@ fn rfc5626_4_5_events_are_said_again_only_if_their_own_flow_is_lost() {
     let refresh = solo.request(&Method::Subscribe);
     assert_eq!(refresh.call_id(), subscribe.call_id());
     assert_eq!(over(&solo), 3);
-    assert_eq!(solo.request(&Method::Publish).body(), publish.body());
+    assert_eq!(solo.request(&Method::Publish).bytes(), publish.bytes(), "under its branch");
     // The first is back, and what is on its way over the second is lost with that.
     solo.hop = hop(4, Transport::Wss);
     solo.input(Input::FlowOpened(solo.hop));
@@ -273,9 +273,8 @@ fn rfc5626_4_5_events_are_said_again_only_if_their_own_flow_is_lost() {
     solo.nothing_sent();
     solo.input(Input::FlowClosed(hop(3, Transport::Wss).flow));
     assert_eq!(over(&solo), 4);
-    let again = solo.request(&Method::Subscribe);
-    assert_eq!((again.call_id(), again.cseq().number), (refresh.call_id(), refresh.cseq().number + 1));
+    assert_eq!(solo.request(&Method::Publish).bytes(), publish.bytes());
     assert_eq!(over(&solo), 4);
-    assert_eq!(solo.request(&Method::Publish).body(), publish.body());
+    assert_eq!(solo.request(&Method::Subscribe).bytes(), refresh.bytes());
     solo.nothing_sent();
 }

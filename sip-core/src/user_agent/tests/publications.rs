@@ -203,19 +203,47 @@ fn a_publication_outlives_its_flow() {
     solo.drain();
     let lost = solo.request(&Method::Publish);
     solo.close();
-    solo.advance(secs(60));
+    solo.advance(secs(31));
     solo.nothing_sent();
     solo.reopen(2);
     let again = solo.request(&Method::Publish);
-    assert_eq!(row(&again), row(&lost));
+    assert_eq!(again.bytes(), lost.bytes(), "its compositor knows its branch");
+    // By then nobody does.
+    solo.close();
+    solo.advance(secs(60));
+    solo.nothing_sent();
+    solo.reopen(3);
+    let anew = solo.request(&Method::Publish);
+    assert_eq!(row(&anew), row(&lost));
+    assert_ne!(anew.branch(), lost.branch());
     // The first had arrived: its entity-tag is another by now.
-    solo.reply(&again, 412, "", "");
-    assert_eq!(row(&solo.request(&Method::Publish)), (&b"closed"[..], None, Some("3600")));
+    solo.reply(&anew, 412, "", "");
+    let last = solo.request(&Method::Publish);
+    assert_eq!(row(&last), (&b"closed"[..], None, Some("3600")));
     // Changed while away.
     solo.close();
     solo.ua.modify_publication(solo.now, id, pidf("lunch")).unwrap();
-    solo.reopen(3);
-    assert_eq!(solo.request(&Method::Publish).body(), b"lunch");
+    solo.reopen(4);
+    assert_eq!(solo.request(&Method::Publish).bytes(), last.bytes());
+    solo.nothing_sent();
+    solo.reply(&last, 200, "SIP-ETag: three\r\nExpires: 1800\r\n", "");
+    assert_eq!(row(&solo.request(&Method::Publish)), (&b"lunch"[..], Some("three"), Some("3600")));
+}
+
+/// What goes again with credentials is what was there when it went first.
+#[test]
+fn rfc3903_4_4_a_change_while_a_publish_is_challenged_follows() {
+    let mut solo = Solo::new();
+    let (id, first) = publish(&mut solo);
+    solo.ua.modify_publication(solo.now, id, pidf("lunch")).unwrap();
+    solo.drain();
+    solo.nothing_sent();
+    let challenge = "WWW-Authenticate: Digest realm=\"example.com\", nonce=\"n\", qop=\"auth\"\r\n";
+    solo.reply(&first, 401, challenge, "");
+    let second = solo.request(&Method::Publish);
+    assert_eq!(second.body(), b"open");
+    solo.reply(&second, 200, "SIP-ETag: one\r\nExpires: 1800\r\n", "");
+    assert_eq!(row(&solo.request(&Method::Publish)), (&b"lunch"[..], Some("one"), Some("3600")));
 }
 
 #[test]

@@ -366,6 +366,24 @@ fn requests_in_the_dialog_that_are_refused() {
     solo.response(481);
 }
 
+/// What goes again with credentials is what was there when it went first.
+#[test]
+fn rfc6665_4_2_2_a_change_while_a_notify_is_challenged_follows() {
+    let mut solo = watched();
+    let (watcher, _) = watching(&mut solo);
+    for words in ["two", "three"] {
+        solo.ua.notify(solo.now, watcher, Some(pidf(words))).unwrap();
+        solo.drain();
+    }
+    let two = solo.request(&Method::Notify);
+    let challenge = "WWW-Authenticate: Digest realm=\"example.com\", nonce=\"n\", qop=\"auth\"\r\n";
+    solo.reply(&two, 401, challenge, "");
+    let again = solo.request(&Method::Notify);
+    assert_eq!(again.body(), b"two");
+    solo.reply(&again, 200, "", "");
+    assert_eq!(solo.request(&Method::Notify).body(), b"three");
+}
+
 #[test]
 fn a_watcher_outlives_the_flow() {
     let mut solo = watched();
@@ -381,12 +399,29 @@ fn a_watcher_outlives_the_flow() {
     // That one is lost with its flow.
     solo.close();
     solo.reopen(3);
-    let again = notify(&mut solo, "active;expires=3000");
-    assert_eq!((again.body(), again.cseq().number), (&b"two"[..], two.cseq().number + 1));
-    solo.reply(&again, 200, "", "");
+    assert_eq!(notify(&mut solo, "active;expires=3000").bytes(), two.bytes(), "under its branch");
+    // And once more, until nobody knows its branch any more.
+    solo.close();
+    solo.ua.notify(solo.now, watcher, Some(pidf("three"))).unwrap();
+    solo.advance(secs(32));
+    assert!(solo.events.is_empty());
+    solo.reopen(4);
+    let three = notify(&mut solo, "active;expires=2968");
+    assert_eq!((three.body(), three.cseq().number), (&b"three"[..], two.cseq().number + 1));
+    solo.nothing_sent();
+    // What has changed meanwhile follows.
+    solo.close();
+    solo.ua.notify(solo.now, watcher, Some(pidf("four"))).unwrap();
+    solo.reopen(5);
+    assert_eq!(notify(&mut solo, "active;expires=2968").bytes(), three.bytes());
+    solo.nothing_sent();
+    solo.reply(&three, 200, "", "");
+    let four = notify(&mut solo, "active;expires=2968");
+    assert_eq!(four.body(), b"four");
+    solo.reply(&four, 200, "", "");
     // It ends while we are away, and cannot be told.
     solo.close();
-    solo.advance(secs(3000));
+    solo.advance(secs(2968));
     assert!(solo.events.is_empty());
     solo.advance(secs(64));
     assert_eq!(ended(&mut solo, watcher), WatcherEnd::Lost(None));
