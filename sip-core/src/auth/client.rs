@@ -62,6 +62,9 @@ pub enum ClientError {
     /// The credentials were refused: the user name or the password is wrong.
     #[error("the credentials were refused in realm {0}")]
     Rejected(SmolStr),
+    /// Only HA1s are known, and none of an algorithm that was asked for.
+    #[error("there is no HA1 of the algorithm that realm {0} asks for")]
+    NoHa1(SmolStr),
     /// Neither password nor token is known.
     #[error("there are no credentials for realm {0}")]
     NoCredentials(SmolStr),
@@ -300,7 +303,7 @@ impl Client {
             let Some(ha1) = self.ha1(&challenge) else {
                 error = match &self.secret {
                     Secret::None => ClientError::NoCredentials(challenge.realm),
-                    _ => ClientError::Unsupported(ParseError::Unsupported("algorithm")),
+                    _ => ClientError::NoHa1(challenge.realm),
                 };
                 continue;
             };

@@ -8,6 +8,7 @@ use core::fmt;
 
 use smol_str::SmolStr;
 
+use crate::auth::{Client, Secrets};
 use crate::limits;
 use crate::message::typed::features;
 use crate::message::{Fields, HeaderName, Params, Request, SipUri, Uri, Writer, escape_param};
@@ -138,6 +139,9 @@ pub struct Config {
     pub username: SmolStr,
     /// Default: none; then a challenge is a wrong password at once.
     pub password: Option<String>,
+    /// The HA1s of one realm instead of the password, which then counts for nothing, nor does `username`: they have their
+    /// own. Challenges of other realms are not answered. Default: none.
+    pub secrets: Option<Secrets>,
     /// `https` URIs of the authorization servers whose tokens the application can get (RFC 8898 §2.1.1): a challenge
     /// that names one of them is told as [`Event::CredentialsNeeded`](super::Event::CredentialsNeeded), and a password
     /// is not tried before that. Default: none.
@@ -233,6 +237,7 @@ impl Config {
             username: aor.user.clone(),
             aor,
             password: None,
+            secrets: None,
             authorization_servers: Vec::new(),
             snapshots: false,
             display_name: None,
@@ -262,6 +267,15 @@ impl Config {
             message_hold: Duration::ZERO,
             asserted_identity: false,
             congestion_safe: false,
+        }
+    }
+
+    /// What answers challenges.
+    pub(super) fn authenticator(&self) -> Client {
+        match (&self.secrets, &self.password) {
+            (Some(secrets), _) => Client::from_secrets(secrets.clone()),
+            (None, Some(password)) => Client::new(&self.username, password),
+            (None, None) => Client::without_password(&self.username),
         }
     }
 

@@ -123,10 +123,7 @@ impl UserAgent {
             wanted: false,
             unregistering: false,
             resume_wanted: false,
-            authenticator: match &config.password {
-                Some(password) => Authenticator::new(&config.username, password),
-                None => Authenticator::without_password(&config.username),
-            },
+            authenticator: config.authenticator(),
             tokens: Vec::new(),
             next_token: 0,
             config,

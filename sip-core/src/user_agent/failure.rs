@@ -133,7 +133,11 @@ pub struct Failure {
 pub enum Cause {
     /// The credentials were refused, or none are configured.
     WrongPassword,
-    /// The challenge cannot be answered: an unknown scheme, algorithm or realm.
+    /// The HA1s that are configured are for another realm than the one that challenges.
+    OtherRealm,
+    /// There is no HA1 of an algorithm that the challenge asks for.
+    NoHa1,
+    /// The challenge cannot be answered: an unknown scheme or algorithm.
     AuthenticationUnsupported,
     /// 403.
     Forbidden,
@@ -208,7 +212,11 @@ impl Failure {
     pub(super) fn of_challenge(error: &ClientError, response: &Response) -> Self {
         let cause = match error {
             ClientError::Rejected(_) | ClientError::NoCredentials(_) => Cause::WrongPassword,
-            _ => Cause::AuthenticationUnsupported,
+            ClientError::WrongRealm(_) => Cause::OtherRealm,
+            ClientError::NoHa1(_) => Cause::NoHa1,
+            ClientError::NoChallenge | ClientError::Unsupported(_) | ClientError::TooManyRounds => {
+                Cause::AuthenticationUnsupported
+            }
         };
         Self::with_cause(cause, response)
     }

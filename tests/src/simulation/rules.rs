@@ -114,7 +114,9 @@ fn over_its_cap(load: &Load) -> Option<&'static str> {
 pub fn may_end(end: &End, strict: bool) -> Result<(), &'static str> {
     let End::Failed(failure) = end else { return Ok(()) };
     match failure.cause {
-        Cause::WrongPassword | Cause::AuthenticationUnsupported => Err("a right password is refused"),
+        Cause::WrongPassword | Cause::OtherRealm | Cause::NoHa1 | Cause::AuthenticationUnsupported => {
+            Err("a right password is refused")
+        }
         Cause::Forbidden => Err("a user is refused what is his"),
         Cause::NotAcceptable => Err("an offer everybody takes is refused"),
         Cause::Rejected if strict && failure.status == Some(482) => {

@@ -161,3 +161,101 @@ fn invite_with_a_wrong_password_fails() {
     assert_eq!(solo.event(), Event::Released { call });
     solo.nothing_sent();
 }
+
+fn with_secrets(realm: &str, algorithms: &[Algorithm]) -> Solo {
+    let all = Secrets::from_password("alice", realm, "secret");
+    let known = all.ha1s().filter(|(algorithm, _)| algorithms.contains(algorithm));
+    let mut config = config("sip:alice@example.com");
+    config.password = None;
+    config.secrets = Some(Secrets::from_ha1s("alice", realm, known).unwrap());
+    let mut solo = Solo::with(config, Transport::Ws);
+    solo.ua.register(solo.now).unwrap();
+    solo.drain();
+    solo
+}
+
+/// Of several challenges the strongest that there is an HA1 for (RFC 8760 §2.4).
+#[test]
+fn rfc7616_3_4_2_ha1s_prove_what_the_password_would() {
+    for (known, used) in [
+        (&[Algorithm::Md5][..], Algorithm::Md5),
+        (&[Algorithm::Sha256], Algorithm::Sha256),
+        (&BOTH, Algorithm::Sha256),
+    ] {
+        let mut solo = with_secrets("example.com", known);
+        let first = solo.request(&Method::Register);
+        challenge(&mut solo, &first, 401, false);
+        let second = solo.request(&Method::Register);
+        let (credentials, outcome) = judge(&solo, &second, HeaderName::Authorization);
+        assert_eq!((credentials.algorithm, outcome), (used, true));
+    }
+}
+
+#[test]
+fn rfc7616_3_4_2_ha1s_of_another_realm_or_algorithm_are_no_wrong_password() {
+    for (realm, known, cause) in [
+        ("example.net", Algorithm::Sha256, Cause::OtherRealm),
+        ("example.com", Algorithm::Sha512_256, Cause::NoHa1),
+    ] {
+        let mut solo = with_secrets(realm, &[known]);
+        let first = solo.request(&Method::Register);
+        challenge(&mut solo, &first, 401, false);
+        solo.nothing_sent();
+        let Event::RegistrationFailed { failure, retry_in: None, .. } = solo.event() else { panic!() };
+        assert_eq!((failure.cause, failure.status), (cause, Some(401)));
+    }
+}
+
+#[test]
+fn rfc3261_22_2_credentials_that_were_replaced_are_tried_by_the_next_register() {
+    for hashed in [false, true] {
+        let mut config = config("sip:alice@example.com");
+        config.password = Some(String::from("wrong"));
+        let mut solo = Solo::with(config, Transport::Ws);
+        solo.ua.register(solo.now).unwrap();
+        solo.drain();
+        for _ in 0..2 {
+            let register = solo.request(&Method::Register);
+            challenge(&mut solo, &register, 401, false);
+        }
+        assert!(matches!(solo.event(), Event::RegistrationFailed { .. }));
+        match hashed {
+            true => solo.ua.set_secrets(Secrets::from_password("alice", "example.com", "secret")),
+            false => solo.ua.set_password(Some(String::from("secret"))),
+        }
+        solo.nothing_sent();
+        solo.ua.register(solo.now).unwrap();
+        solo.drain();
+        let first = solo.request(&Method::Register);
+        challenge(&mut solo, &first, 401, false);
+        let second = solo.request(&Method::Register);
+        assert!(judge(&solo, &second, HeaderName::Authorization).1);
+    }
+}
+
+/// It was refused for the old password, and says nothing of the new one.
+#[test]
+fn rfc3261_22_2_a_register_on_its_way_is_sent_again_with_the_new_password() {
+    let mut config = config("sip:alice@example.com");
+    config.password = Some(String::from("wrong"));
+    let mut solo = Solo::with(config, Transport::Ws);
+    solo.ua.register(solo.now).unwrap();
+    solo.drain();
+    let first = solo.request(&Method::Register);
+    challenge(&mut solo, &first, 401, false);
+    let second = solo.request(&Method::Register);
+    solo.ua.set_password(Some(String::from("secret")));
+    challenge(&mut solo, &second, 401, false);
+    let third = solo.request(&Method::Register);
+    assert!(judge(&solo, &third, HeaderName::Authorization).1);
+}
+
+#[test]
+fn another_display_name_is_in_what_is_sent_next() {
+    let mut solo = Solo::new();
+    solo.ua.set_display_name(Some("Alice B.".into()));
+    solo.ua.call(solo.now, "bob", OFFER).unwrap();
+    solo.drain();
+    let invite = solo.request(&Method::Invite);
+    assert!(invite.headers().first(HeaderName::From).unwrap().starts_with("\"Alice B.\" <"));
+}
