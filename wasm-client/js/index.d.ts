@@ -113,12 +113,25 @@ export interface MediaSession {
 }
 export type MediaFactory = (context: MediaContext) => MediaSession | Promise<MediaSession>;
 
-export interface UserAgentOptions {
+/** What proves who the user is: a password, or HA1s and the realm they hold in. */
+export type Credentials =
+  | { readonly password?: string; readonly ha1?: undefined; readonly realm?: undefined }
+  | {
+      /** Hexadecimal. One text is MD5's, of `user:realm:password`; the strongest that the server takes is used. */
+      readonly ha1: string | { readonly md5: string; readonly sha256?: string } | { readonly md5?: string; readonly sha256: string };
+      /** Challenges of other realms are not answered: "invalid-argument", as where the server wants another algorithm. */
+      readonly realm: string;
+      readonly password?: undefined;
+    };
+
+export type UserAgentOptions = AgentOptions & Credentials;
+
+/** `UserAgentOptions` without what proves who the user is. */
+export interface AgentOptions {
   /** `ws://` or `wss://` URL of the gateway's SIP WebSocket. */
   readonly server: string;
   /** Address-of-record, `sip:alice@example.com`. */
   readonly aor: string;
-  readonly password?: string;
   /** Digest user name where it differs from the AoR's user part. */
   readonly username?: string;
   readonly displayName?: string;
@@ -190,6 +203,11 @@ export class UserAgent {
   /** Resolves when the registration is removed or given up. Where the registrar refused, or was silent, "registration" has told
    *  that with an `error` before: calls may come until the registration runs out. */
   unregister(): Promise<void>;
+  /** Replaces the password or the HA1s, for the same `username`. Challenges from now on are answered with it; where what was before
+   *  was refused, `register` tries again. Throws "invalid-argument" and keeps what was before. */
+  setCredentials(credentials: Credentials): void;
+  /** Another name for those who are called from now on; none without. */
+  setDisplayName(name?: string): void;
   /** `bob`, `bob@example.com`, a SIP URI or a tel link. Resolves when the INVITE is out; rejects before that with
    *  "no-microphone", "gateway-down", "invalid-argument", "too-many-calls". */
   call(target: string, options?: PlaceOptions): Promise<Call>;

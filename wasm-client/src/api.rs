@@ -11,7 +11,7 @@ use crate::call::{Direction, PhoneCall};
 use crate::driver::Driver;
 use crate::error::{Failure, Kind};
 use crate::events::{RemoteIdentity, call_name, registration_name, value};
-use crate::options::{CallOptions, Options};
+use crate::options::{CallOptions, Credentials, Options};
 
 /// One account's telephone.
 #[wasm_bindgen]
@@ -81,6 +81,24 @@ impl UserAgent {
     /// Removes the registration.
     pub fn unregister(&self) -> Promise {
         self.driver.unregister()
+    }
+
+    /// Replaces the password or the HA1s.
+    #[wasm_bindgen(js_name = setCredentials)]
+    pub fn set_credentials(&self, credentials: JsValue) -> Result<(), JsValue> {
+        let username = self.driver.ask(|core| core.config().username.clone());
+        let credentials = Credentials::replacing(credentials, &username)?;
+        self.driver.turn(|core, _| match credentials {
+            Credentials::Password(password) => core.set_password(password),
+            Credentials::Ha1s(secrets) => core.set_secrets(secrets),
+        });
+        Ok(())
+    }
+
+    /// Another name for those who are called.
+    #[wasm_bindgen(js_name = setDisplayName)]
+    pub fn set_display_name(&self, name: Option<String>) {
+        self.driver.turn(|core, _| core.set_display_name(name.map(Into::into)));
     }
 
     /// Calls somebody.

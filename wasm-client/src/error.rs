@@ -131,6 +131,7 @@ impl From<core::Failure> for Failure {
             Cause::Timeout | Cause::NotAcknowledged => Kind::Timeout,
             Cause::ServerError => Kind::ServerError,
             Cause::FlowLost => Kind::GatewayDown,
+            Cause::OtherRealm | Cause::NoHa1 => Kind::InvalidArgument,
             // The status and reason tell.
             Cause::AuthenticationUnsupported
             | Cause::AnonymityDisallowed
@@ -139,7 +140,13 @@ impl From<core::Failure> for Failure {
             | Cause::Ended
             | Cause::Rejected => Kind::Rejected,
         };
-        Self { kind, message: None, status: failure.status, reason: failure.reason.map(Into::into) }
+        let message = match failure.cause {
+            Cause::OtherRealm => Some("`ha1` is for another `realm` than the one the server asks for"),
+            Cause::NoHa1 => Some("`ha1` is of another algorithm than the server asks for"),
+            _ => None,
+        };
+        let message = message.map(Into::into);
+        Self { kind, message, status: failure.status, reason: failure.reason.map(Into::into) }
     }
 }
 

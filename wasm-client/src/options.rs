@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use js_sys::{Function, Reflect};
 use serde::de::DeserializeOwned;
+use sip_core::auth::{Algorithm, Secrets};
 use sip_core::transport::Transport;
 use sip_core::user_agent::{Aor, Config};
 use wasm_bindgen::{JsCast as _, JsValue};
@@ -72,6 +73,55 @@ impl CallOptions {
     }
 }
 
+/// `Credentials`.
+pub(crate) enum Credentials {
+    Password(Option<String>),
+    Ha1s(Secrets),
+}
+
+impl Credentials {
+    /// Those that replace others.
+    pub(crate) fn replacing(value: JsValue, username: &str) -> Result<Self, JsValue> {
+        Self::read(&Given::new(value, "credentials.")?, username)
+    }
+
+    fn read(given: &Given, username: &str) -> Result<Self, JsValue> {
+        let at = given.prefix;
+        let (password, ha1) = (given.read::<String>("password")?, given.raw("ha1"));
+        let realm = given.read::<String>("realm")?;
+        if ha1.is_undefined() {
+            return match realm {
+                None => Ok(Self::Password(password)),
+                Some(_) => {
+                    Err(invalid(&["`", at, "realm` goes with `ha1`: a password serves in every realm"]))
+                }
+            };
+        }
+        if password.is_some() {
+            return Err(invalid(&["`", at, "password` and `", at, "ha1`: only one of them can be given"]));
+        }
+        let Some(realm) = realm else {
+            return Err(invalid(&["`", at, "realm` is missing: an HA1 holds in one realm alone"]));
+        };
+        let (md5, sha256) = match ha1.as_string() {
+            Some(md5) => (Some(md5), None),
+            None => {
+                let each = Given::new(ha1, "ha1.")?;
+                (each.read::<String>("md5")?, each.read::<String>("sha256")?)
+            }
+        };
+        if md5.is_none() && sha256.is_none() {
+            return Err(invalid(&["`", at, "ha1` has neither `md5` nor `sha256`"]));
+        }
+        let ha1s = [(Algorithm::Md5, &md5), (Algorithm::Sha256, &sha256)];
+        let ha1s = ha1s.into_iter().filter_map(|(algorithm, ha1)| Some((algorithm, ha1.as_deref()?)));
+        match Secrets::from_ha1s(username, &realm, ha1s) {
+            Ok(secrets) => Ok(Self::Ha1s(secrets)),
+            Err(error) => Err(invalid(&["`", at, "ha1`: ", &error.to_string()])),
+        }
+    }
+}
+
 /// What the driver needs of the options.
 pub(crate) struct Options {
     pub(crate) server: String,
@@ -105,7 +155,10 @@ impl Options {
         if let Some(username) = given.read::<String>("username")? {
             config.username = username.into();
         }
-        config.password = given.read("password")?;
+        match Credentials::read(&given, &config.username)? {
+            Credentials::Password(password) => config.password = password,
+            Credentials::Ha1s(secrets) => config.secrets = Some(secrets),
+        }
         config.display_name = given.read::<String>("displayName")?.map(Into::into);
         config.expires = given.read("expires")?.unwrap_or(config.expires);
         if config.expires == 0 {

@@ -11,6 +11,7 @@ import {
   type CallEnd,
   type CallEvents,
   type CallOptions,
+  type Credentials,
   type PlaceOptions,
   type FailureKind,
   type InitSource,
@@ -43,6 +44,8 @@ assert<Equal<Extract<AnyMember<UserAgent>, true>, never>>();
 assert<Equal<Extract<AnyMember<Call>, true>, never>>();
 assert<Equal<Extract<AnyMember<UserAgentOptions>, true>, never>>();
 assert<Equal<Extract<AnyMember<CallOptions>, true>, never>>();
+assert<Equal<IsAny<Credentials>, false>>();
+assert<Equal<ReturnType<UserAgent["setCredentials"]>, void>>();
 assert<Equal<Extract<AnyMember<PlaceOptions>, true>, never>>();
 assert<Equal<Extract<AnyMember<ReconnectOptions>, true>, never>>();
 assert<Equal<Extract<AnyMember<RemoteIdentity>, true>, never>>();
@@ -100,6 +103,15 @@ export async function page(media: MediaFactory): Promise<void> {
   const agent = new UserAgent({ server: "ws://127.0.0.1/sip", aor: "sip:alice@localhost", webSocket: NodeWebSocket, media });
   // @ts-expect-error: an address-of-record is needed
   new UserAgent({ server: "ws://127.0.0.1/sip" });
+  new UserAgent({ server: "ws://127.0.0.1/sip", aor: "sip:alice@localhost", ha1: "…", realm: "localhost" });
+  agent.setCredentials({ ha1: { sha256: "…" }, realm: "localhost" });
+  agent.setDisplayName();
+  // @ts-expect-error: an HA1 holds in one realm
+  agent.setCredentials({ ha1: "…" });
+  // @ts-expect-error: one of them
+  agent.setCredentials({ password: "…", ha1: "…", realm: "localhost" });
+  // @ts-expect-error: of some algorithm
+  agent.setCredentials({ ha1: {}, realm: "localhost" });
   // @ts-expect-error: read only
   agent.aor = "sip:bob@localhost";
 
