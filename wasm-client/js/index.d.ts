@@ -148,6 +148,9 @@ export interface AgentOptions {
   readonly reconnect?: ReconnectOptions;
   /** Seconds an outgoing call rings before it is given up as "no-answer". Default 60. */
   readonly noAnswerTimeout?: number;
+  /** Event packages whose NOTIFYs are taken without a subscription, `message-summary` (voicemail) or `check-sync`, as Asterisk and
+   *  FreeSWITCH send them: told as "notify". Default: none, and they are refused with 481. */
+  readonly unsolicited?: readonly string[];
   /** Microphone constraints. Default `true`. */
   readonly audio?: boolean | MediaTrackConstraints;
   readonly webSocket?: WebSocketConstructor;
@@ -164,11 +167,43 @@ export interface PlaceOptions extends CallOptions {
   readonly signal?: AbortSignal;
 }
 
+/** Messages of one class in a mailbox (RFC 3842). */
+export interface MessageCount {
+  /** `Voice-Message`, `Fax-Message`, … */
+  readonly class: string;
+  readonly new: number;
+  readonly old: number;
+  /** Urgent ones among both. */
+  readonly urgent?: { readonly new: number; readonly old: number };
+}
+
+/** What waits in a mailbox. */
+export interface MessageSummary {
+  readonly waiting: boolean;
+  /** URI of the mailbox. */
+  readonly account?: string;
+  readonly counts: readonly MessageCount[];
+}
+
+/** A NOTIFY that nobody subscribed to. Whoever can reach this user agent can send one. */
+export interface UnsolicitedNotify {
+  /** One of the `unsolicited` in the options. */
+  readonly package: string;
+  readonly from: RemoteIdentity;
+  /** Both undefined where there is no body. */
+  readonly contentType?: string;
+  readonly body?: string;
+  /** Of "message-summary", if the body is one. */
+  readonly messageSummary?: MessageSummary;
+}
+
 export interface UserAgentEvents {
   readonly connection: { readonly state: ConnectionState; readonly error?: TrapezoidError; readonly retryIn?: number };
   readonly registration: { readonly state: RegistrationState; readonly expires?: number; readonly error?: TrapezoidError };
   /** A call arrived and rings. */
   readonly incoming: { readonly call: Call };
+  /** A NOTIFY of one of the `unsolicited` packages came, and was answered with 200. */
+  readonly notify: UnsolicitedNotify;
 }
 
 export interface CallEvents {

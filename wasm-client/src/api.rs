@@ -109,7 +109,7 @@ impl UserAgent {
 
     /// Adds a listener.
     pub fn on(&self, event: &str, listener: Function) -> Result<Function, JsValue> {
-        self.driver.emitter.on(&["connection", "registration", "incoming"], event, listener)
+        self.driver.emitter.on(&["connection", "registration", "incoming", "notify"], event, listener)
     }
 
     /// A hint that the network or the machine came back.

@@ -18,7 +18,7 @@ use crate::clock::{self, PageEntropy, Timer};
 use crate::deferred::Waiters;
 use crate::emitter::Emitter;
 use crate::error::{Failure, Kind};
-use crate::events::{ConnectionEvent, RegistrationEvent, registration_name, value};
+use crate::events::{ConnectionEvent, NotifyEvent, RegistrationEvent, registration_name, value};
 use crate::link::{Link, LinkState, Step};
 use crate::options::Options;
 
@@ -421,6 +421,10 @@ impl Driver {
                     let (_, call) = self.calls.borrow_mut().remove(at);
                     call.release();
                 }
+            }
+            Event::Unsolicited { package, from, content, .. } => {
+                let event = NotifyEvent::new(package.as_str(), &from, content.as_ref());
+                self.emitter.emit("notify", &value(&event));
             }
             // Nobody asks for them here, and a page takes no messages yet, so none is configured.
             Event::Bindings { .. }

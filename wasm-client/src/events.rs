@@ -1,6 +1,10 @@
 //! What listeners are told.
 
+use std::borrow::Cow;
+
 use serde::Serialize;
+use sip_core::body::Content;
+use sip_core::body::message_summary::MessageSummary;
 use sip_core::user_agent::{CallState, End, Identity, Reasons, RegistrationState, Side};
 use wasm_bindgen::JsValue;
 
@@ -30,6 +34,73 @@ pub(crate) struct RegistrationEvent {
 pub(crate) struct IncomingEvent {
     #[serde(with = "serde_wasm_bindgen::preserve")]
     pub(crate) call: JsValue,
+}
+
+/// `UserAgentEvents["notify"]`.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct NotifyEvent<'a> {
+    package: &'a str,
+    from: RemoteIdentity<'a>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    content_type: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    body: Option<Cow<'a, str>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    message_summary: Option<Summary<'a>>,
+}
+
+/// `MessageSummary`.
+#[derive(Serialize)]
+struct Summary<'a> {
+    waiting: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    account: Option<Cow<'a, str>>,
+    counts: Vec<Count<'a>>,
+}
+
+/// `MessageCount`.
+#[derive(Serialize)]
+struct Count<'a> {
+    class: Cow<'a, str>,
+    new: u32,
+    old: u32,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    urgent: Option<Urgent>,
+}
+
+#[derive(Serialize)]
+struct Urgent {
+    new: u32,
+    old: u32,
+}
+
+impl<'a> NotifyEvent<'a> {
+    pub(crate) fn new(package: &'a str, from: &'a Identity, content: Option<&'a Content>) -> Self {
+        let summary = content.filter(|_| package == "message-summary");
+        Self {
+            package,
+            from: from.into(),
+            content_type: content.map(|content| content.content_type.as_str()),
+            body: content.map(|content| String::from_utf8_lossy(&content.body)),
+            message_summary: summary
+                .and_then(|content| MessageSummary::parse(&content.body).ok())
+                .map(Into::into),
+        }
+    }
+}
+
+impl<'a> From<MessageSummary<'a>> for Summary<'a> {
+    fn from(summary: MessageSummary<'a>) -> Self {
+        let count = |(class, counts): (Cow<'a, str>, sip_core::body::message_summary::Counts)| Count {
+            class,
+            new: counts.new,
+            old: counts.old,
+            urgent: counts.urgent.map(|(new, old)| Urgent { new, old }),
+        };
+        let MessageSummary { waiting, account, counts, .. } = summary;
+        Self { waiting, account, counts: counts.into_iter().map(count).collect() }
+    }
 }
 
 /// `CallEvents["state"]`.

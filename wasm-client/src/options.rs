@@ -168,6 +168,8 @@ impl Options {
         if let Some(seconds) = given.read::<f64>("noAnswerTimeout")? {
             config.no_answer = Duration::from_millis((seconds * 1000.0) as u64);
         }
+        let unsolicited: Vec<String> = given.read("unsolicited")?.unwrap_or_default();
+        config.unsolicited = unsolicited.into_iter().map(Into::into).collect();
         config.dtls_required = true;
 
         let web_socket = match given.raw("webSocket") {

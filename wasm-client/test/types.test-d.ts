@@ -18,6 +18,7 @@ import {
   type MediaContext,
   type MediaFactory,
   type MediaSession,
+  type MessageSummary,
   type ReconnectOptions,
   type RemoteIdentity,
   type TrapezoidError,
@@ -122,6 +123,11 @@ export async function page(media: MediaFactory): Promise<void> {
   });
   agent.on("incoming", (event) => {
     assert<Equal<typeof event.call, Call>>();
+  });
+  agent.on("notify", ({ package: name, from, messageSummary }) => {
+    assert<Equal<typeof name, string>>();
+    assert<Equal<typeof from, RemoteIdentity>>();
+    assert<Equal<typeof messageSummary, MessageSummary | undefined>>();
   });
   // @ts-expect-error: there is no such event
   agent.on("ringing", () => undefined);

@@ -201,6 +201,10 @@ pub struct Config {
     /// Event packages whose state others may subscribe to (RFC 6665), `presence` for one. Default: none, and
     /// SUBSCRIBE is refused.
     pub event_packages: Vec<SmolStr>,
+    /// Event packages whose NOTIFYs are taken without a subscription, `message-summary` or `check-sync` for one, as PBXs send them
+    /// unasked: told as [`Event::Unsolicited`](super::Event::Unsolicited). Who sent them is whoever can reach us. Default: none, and
+    /// they get 481 (RFC 6665 §4.1.3).
+    pub unsolicited: Vec<SmolStr>,
     /// Others may ask us to call somebody (REFER, RFC 3515), in a call to transfer it and outside. Default `false`, and REFER gets 405:
     /// an application that does not know [`Event::Referred`](super::Event::Referred) would leave it waiting.
     pub referrals: bool,
@@ -258,6 +262,7 @@ impl Config {
             reliable_required: false,
             prack_hold: Duration::ZERO,
             event_packages: Vec::new(),
+            unsolicited: Vec::new(),
             referrals: false,
             joins: false,
             info_packages: Vec::new(),

@@ -14,6 +14,7 @@ use super::{
 use super::{Binding, Redirection};
 use crate::auth::BearerChallenge;
 use crate::body::Content;
+use crate::events::Package;
 use crate::message::typed::Date;
 use crate::message::{Request, Response, SessionIdentifier};
 use crate::time::Duration;
@@ -318,6 +319,18 @@ pub enum Event {
         subscription: SubscriptionId,
         /// What.
         update: SubscriptionUpdate,
+    },
+    /// A NOTIFY that nobody subscribed to, of one of [`Config::unsolicited`](super::Config::unsolicited). It was answered
+    /// with 200.
+    Unsolicited {
+        /// Whose state it tells.
+        package: Package,
+        /// Who sent it.
+        from: Identity,
+        /// The state, which [`Document::parse`](crate::events::Document::parse) reads; `None`: it has no body.
+        content: Option<Content>,
+        /// The NOTIFY, for what is not told here.
+        request: Request,
     },
     /// Somebody asks us to call somebody (REFER, RFC 3515), which [`Config::referrals`](super::Config::referrals) lets
     /// them. Answer with [`accept_refer`](super::UserAgent::accept_refer) or

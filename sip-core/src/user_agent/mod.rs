@@ -46,6 +46,7 @@ mod target_dialog;
 #[cfg(test)]
 mod tests;
 mod transfer;
+mod unsolicited;
 mod watchers;
 mod with;
 

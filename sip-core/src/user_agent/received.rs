@@ -81,12 +81,12 @@ impl UserAgent {
     }
 
     fn outside(&mut self, now: Instant, server: ServerId, request: &Request) -> Result<(), Refusal> {
-        // These make no sense without a dialog (§15.1.2, RFC 3311 §5.2, RFC 6086 §4.2.2, RFC 6665 §4.1.3).
-        if matches!(
-            request.method(),
-            Method::Bye | Method::Info | Method::Notify | Method::Prack | Method::Update
-        ) {
+        // These make no sense without a dialog (§15.1.2, RFC 3311 §5.2, RFC 6086 §4.2.2).
+        if matches!(request.method(), Method::Bye | Method::Info | Method::Prack | Method::Update) {
             return Err(Refusal::of(481));
+        }
+        if *request.method() == Method::Notify {
+            return self.told_unasked(now, server, request);
         }
         if self.is_about_no_refer(request) {
             return Err(Refusal::of(403));

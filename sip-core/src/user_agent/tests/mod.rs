@@ -51,6 +51,7 @@ mod tokens;
 mod told;
 mod torture;
 mod transfer;
+mod unsolicited;
 mod watchers;
 
 use std::string::{String, ToString};
