@@ -165,6 +165,9 @@ export interface PlaceOptions extends CallOptions {
   /** Gives the call up while the microphone is being asked for: no INVITE goes out, and `call` rejects with
    *  "invalid-state". Afterwards `hangup` of the call does that. */
   readonly signal?: AbortSignal;
+  /** The user in From, where it is not the AoR's: the number that is shown, of several the account has. The server says whether
+   *  it may. */
+  readonly fromUser?: string;
 }
 
 /** Messages of one class in a mailbox (RFC 3842). */

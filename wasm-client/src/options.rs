@@ -6,7 +6,7 @@ use js_sys::{Function, Reflect};
 use serde::de::DeserializeOwned;
 use sip_core::auth::{Algorithm, Secrets};
 use sip_core::transport::Transport;
-use sip_core::user_agent::{Aor, Config};
+use sip_core::user_agent::{Aor, Config, Presentation};
 use wasm_bindgen::{JsCast as _, JsValue};
 
 use crate::error::{Failure, Kind};
@@ -58,13 +58,21 @@ impl Given {
 /// `CallOptions`. What is left out is undefined.
 pub(crate) struct CallOptions {
     pub(crate) audio: JsValue,
+    /// How the call presents us.
+    pub(crate) presentation: Presentation,
     signal: JsValue,
 }
 
 impl CallOptions {
     pub(crate) fn read(options: JsValue) -> Result<Self, JsValue> {
         let given = Given::new(options, "options.")?;
-        Ok(Self { audio: given.raw("audio"), signal: given.raw("signal") })
+        let mut presentation = Presentation::new();
+        if let Some(user) = given.read::<String>("fromUser")? {
+            presentation = presentation
+                .from_user(&user)
+                .map_err(|error| invalid(&["`options.fromUser`: ", &error.to_string()]))?;
+        }
+        Ok(Self { audio: given.raw("audio"), presentation, signal: given.raw("signal") })
     }
 
     /// Whether the page has given the call up.

@@ -84,3 +84,13 @@ test("another display name is in what is sent next", async (t) => {
   assert.match(server.registers[0].header("from"), /^"Alice B\." </);
   assert.match(server.registers[1].header("from"), /^<sip:alice@localhost>/);
 });
+
+test("a call can be from another user of the domain", async (t) => {
+  const server = await start(t);
+  const { agent } = await makeAgent(t, server, { displayName: "Alice" });
+  await agent.register();
+  await agent.call("bob", { fromUser: "+15551000" });
+  const invite = await server.flows[0].next("INVITE");
+  assert.match(invite.header("from"), /^"Alice" <sip:\+15551000@localhost>;/);
+  await assert.rejects(agent.call("bob", { fromUser: "" }), ofKind("invalid-argument"));
+});

@@ -6,14 +6,16 @@ use alloc::string::String;
 
 use smol_str::{SmolStr, format_smolstr};
 
-use super::{CallId, Config, UserAgent, local};
+use super::{CallId, Config, UserAgent};
 use crate::limits;
-use crate::message::{Fields, escape_param, quote, unescape};
+use crate::message::{Fields, escape_param, escape_user, quote, unescape};
 
 /// What one call says of us: [`With::presenting`](super::With::presenting). It stays so through the call, whatever is sent.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Presentation {
     name: Option<SmolStr>,
+    /// Escaped.
+    user: Option<SmolStr>,
     /// URI parameters, each with its semicolon.
     contact: SmolStr,
     acks: Fields,
@@ -29,6 +31,9 @@ pub enum PresentationError {
     /// A parameter without a name, or one that is there already.
     #[error("{0:?} is no new URI parameter")]
     Parameter(SmolStr),
+    /// A From of nobody; `call_anonymously` is for that.
+    #[error("there is no user to call as")]
+    NoUser,
     /// [`limits::ADDED_BYTES`](crate::limits::ADDED_BYTES) would be exceeded.
     #[error("what is said of us is too large")]
     TooLarge,
@@ -50,6 +55,20 @@ impl Presentation {
             return Err(PresentationError::TooLarge);
         }
         self.name = Some(name.into());
+        Ok(self)
+    }
+
+    /// As another user of our domain, in a call of ours: of several numbers of an account the one that is shown (RFC 3261
+    /// §8.1.1.3). Credentials are the account's all the same, and the server says whether it may.
+    pub fn from_user(mut self, user: &str) -> Result<Self, PresentationError> {
+        let user = SmolStr::from(escape_user(user));
+        if user.is_empty() {
+            return Err(PresentationError::NoUser);
+        }
+        if user.len() > limits::ADDED_BYTES {
+            return Err(PresentationError::TooLarge);
+        }
+        self.user = Some(user);
         Ok(self)
     }
 
@@ -100,10 +119,15 @@ impl Presentation {
 
     /// Name and address, as From has them.
     pub(super) fn from(&self, config: &Config) -> String {
-        match self.name.as_deref() {
-            Some("") => format!("<{}>", config.aor),
-            Some(name) => format!("{} <{}>", quote(name), config.aor),
-            None => format!("{}", local::from(config)),
+        let aor = &config.aor;
+        let scheme = aor.as_str().split(':').next().unwrap_or_default();
+        let uri = match &self.user {
+            Some(user) => format_smolstr!("{scheme}:{user}@{}", aor.domain()),
+            None => aor.as_str().into(),
+        };
+        match self.name.as_ref().or(config.display_name.as_ref()).filter(|name| !name.is_empty()) {
+            Some(name) => format!("{} <{uri}>", quote(name)),
+            None => format!("<{uri}>"),
         }
     }
 }

@@ -6,6 +6,7 @@ use std::cell::{Cell, OnceCell, RefCell};
 use std::rc::{Rc, Weak};
 
 use js_sys::{Array, Promise};
+use sip_core::message::Fields;
 use sip_core::time::Instant;
 use sip_core::user_agent::{CallId, CallState, CommandError, End, Event, Identity, Side, UserAgent as Core};
 use wasm_bindgen::JsValue;
@@ -113,7 +114,11 @@ impl PhoneCall {
             wanted().map(|()| offer)
         };
         let offer = offer.await.inspect_err(|_| call.close_media())?;
-        let id = driver.prepare(|core, now| core.call(now, &target, &offer)).map_err(|error| {
+        let none = Fields::new();
+        let placed = driver.prepare(|core, now| {
+            core.with(&none).presenting(&options.presentation).call(now, &target, &offer)
+        });
+        let id = placed.map_err(|error| {
             call.close_media();
             Failure::from(error)
         })?;

@@ -42,6 +42,8 @@ fn rfc3261_20_20_a_call_under_another_name() {
         (work(), "\"Alice \\\"at work\\\"\" <sip:alice@example.com>"),
         (Presentation::new().named("").unwrap(), "<sip:alice@example.com>"),
         (Presentation::new(), "\"Alice\" <sip:alice@example.com>"),
+        (Presentation::new().from_user("+15551000").unwrap(), "\"Alice\" <sip:+15551000@example.com>"),
+        (work().from_user("a@b>").unwrap(), "\"Alice \\\"at work\\\"\" <sip:a%40b%3E@example.com>"),
     ];
     for (presentation, from) in rows {
         let mut solo = Solo::with(config.clone(), Transport::Wss);
@@ -70,6 +72,13 @@ fn rfc3261_20_20_a_call_under_another_name() {
         });
         assert!(field(next.unwrap().headers(), HeaderName::From).starts_with("\"Alice\" <"));
     }
+}
+
+#[test]
+fn rfc3261_8_1_1_3_a_call_is_from_somebody() {
+    assert_eq!(Presentation::new().from_user(""), Err(PresentationError::NoUser));
+    let long = "1".repeat(crate::limits::ADDED_BYTES + 1);
+    assert_eq!(Presentation::new().from_user(&long), Err(PresentationError::TooLarge));
 }
 
 /// §12.2.1.1: every target refresh says where we are, so each has what the first had.
