@@ -3,13 +3,14 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 
-import { type Browser, type BrowserContext, type Page, expect } from "@playwright/test";
+import { type Browser, type Page, expect } from "@playwright/test";
 import type { UA } from "jssip";
 import type { IncomingDTMFEvent, OutgoingDTMFEvent, RTCSession } from "jssip/lib/RTCSession.js";
 import { build } from "vite";
 
 import { type Audio, hears, received } from "./audio.js";
 import { type Gateway, PASSWORD } from "./gateway.js";
+import { visit } from "./trusting.js";
 
 /** A page with nothing but JsSIP, bundled as its users bundle it, for a gateway to serve. */
 export async function site(): Promise<string> {
@@ -45,18 +46,12 @@ export class JsSip {
   private constructor(
     readonly user: string,
     readonly page: Page,
-    readonly context: BrowserContext,
   ) {}
 
   /** A page that has registered `user`, over a secure WebSocket where the gateway has one. */
   static async registered(browser: Browser, gateway: Gateway, user: string): Promise<JsSip> {
-    const context = await browser.newContext({ permissions: ["microphone"] });
-    const page = await context.newPage();
-    page.on("pageerror", (error) => {
-      throw error;
-    });
-    const { http, https, ws, wss } = gateway.addresses;
-    await page.goto(gateway.secure ? `https://${https}/` : `http://${http}/`);
+    const page = await visit(browser, gateway);
+    const { ws, wss } = gateway.addresses;
     await page.evaluate(
       async ({ user, password, server }) => {
         const { default: JsSIP } = (await import("/jssip.js" as string)) as { default: typeof import("jssip") };
@@ -102,7 +97,7 @@ export class JsSip {
       },
       { user, password: PASSWORD, server: gateway.secure ? wss! : ws },
     );
-    return new JsSip(user, page, context);
+    return new JsSip(user, page);
   }
 
   async call(user: string): Promise<void> {

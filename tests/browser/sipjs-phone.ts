@@ -3,11 +3,12 @@ import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 
-import { type Browser, type BrowserContext, type Page, expect } from "@playwright/test";
+import { type Browser, type Page, expect } from "@playwright/test";
 import type { Session, Web } from "sip.js";
 
 import { type Audio, hears, received } from "./audio.js";
 import { type Gateway, PASSWORD } from "./gateway.js";
+import { visit } from "./trusting.js";
 
 /** A page with nothing but SIP.js beside it, for a gateway to serve. */
 export function site(): string {
@@ -33,19 +34,12 @@ export class SipJs {
   private constructor(
     readonly user: string,
     readonly page: Page,
-    readonly context: BrowserContext,
   ) {}
 
   /** A page that has registered `user`, over a secure WebSocket where the gateway has one. */
   static async registered(browser: Browser, gateway: Gateway, user: string): Promise<SipJs> {
-    const context = await browser.newContext({ permissions: ["microphone"] });
-    const page = await context.newPage();
-    page.on("pageerror", (error) => {
-      throw error;
-    });
-    const { http, https, ws, wss } = gateway.addresses;
-    await page.goto(gateway.secure ? `https://${https}/` : `http://${http}/`);
-    const phone = new SipJs(user, page, context);
+    const page = await visit(browser, gateway);
+    const { ws, wss } = gateway.addresses;
     await page.evaluate(
       async ({ user, password, server }) => {
         const { SIPExtension, Web } = (await import("/sip.js/index.js" as string)) as typeof import("sip.js");
@@ -81,7 +75,7 @@ export class SipJs {
       },
       { user, password: PASSWORD, server: gateway.secure ? wss! : ws },
     );
-    return phone;
+    return new SipJs(user, page);
   }
 
   async call(other: SipJs): Promise<void> {
@@ -165,9 +159,5 @@ export class SipJs {
         }),
       );
     await hears(this.user, audio, await audio());
-  }
-
-  async close(): Promise<void> {
-    await this.context.close();
   }
 }

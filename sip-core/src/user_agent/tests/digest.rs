@@ -61,8 +61,8 @@ fn register_proves_the_password_with_the_stronger_algorithm() {
     solo.nothing_sent();
 }
 
-#[test]
-fn a_refused_password_is_told_once() {
+/// A user agent that was challenged, and its REGISTER with a wrong password.
+fn with_a_wrong_password() -> (Solo, Request) {
     let mut config = config("sip:alice@example.com");
     config.password = Some(String::from("wrong"));
     let mut solo = Solo::with(config, Transport::Ws);
@@ -71,6 +71,12 @@ fn a_refused_password_is_told_once() {
     let first = solo.request(&Method::Register);
     challenge(&mut solo, &first, 401, false);
     let second = solo.request(&Method::Register);
+    (solo, second)
+}
+
+#[test]
+fn a_refused_password_is_told_once() {
+    let (mut solo, second) = with_a_wrong_password();
     assert!(!judge(&solo, &second, HeaderName::Authorization).1);
     challenge(&mut solo, &second, 401, false);
     solo.nothing_sent();
@@ -236,14 +242,7 @@ fn rfc3261_22_2_credentials_that_were_replaced_are_tried_by_the_next_register() 
 /// It was refused for the old password, and says nothing of the new one.
 #[test]
 fn rfc3261_22_2_a_register_on_its_way_is_sent_again_with_the_new_password() {
-    let mut config = config("sip:alice@example.com");
-    config.password = Some(String::from("wrong"));
-    let mut solo = Solo::with(config, Transport::Ws);
-    solo.ua.register(solo.now).unwrap();
-    solo.drain();
-    let first = solo.request(&Method::Register);
-    challenge(&mut solo, &first, 401, false);
-    let second = solo.request(&Method::Register);
+    let (mut solo, second) = with_a_wrong_password();
     solo.ua.set_password(Some(String::from("secret")));
     challenge(&mut solo, &second, 401, false);
     let third = solo.request(&Method::Register);
