@@ -397,6 +397,7 @@ impl Bench {
                 | Output::Target { .. }
                 | Output::Probed { .. }
                 | Output::Unwatch { .. }
+                | Output::Keep(_)
                 | Output::Guessed { .. }
                 | Output::Alias { .. } => {}
             }

@@ -3,12 +3,14 @@
 //! by its branch (RFC 3261 §17.2.3). The same for an INVITE that makes a call, while its callee rings: the phone rings on, and
 //! goes on being called where it is back.
 
+use alloc::boxed::Box;
 use alloc::string::String;
+use alloc::vec::Vec;
 
 use bytes::Bytes;
 
 use super::best::Final;
-use super::context::{Branch, Context, State, TIMER_C};
+use super::context::{Branch, Context, Detours, State, TIMER_C};
 use super::shapes::Turn;
 use super::sips::may_go;
 use super::table::{ANSWERED_ELSEWHERE, Leg, Proxy};
@@ -31,8 +33,12 @@ pub(super) struct Sent {
 }
 
 impl Sent {
-    fn send(&self, turn: &mut Turn<'_>, hop: Hop) -> Option<ClientId> {
-        turn.layer.send_written(turn.now, self.request.clone(), &self.branch, &self.method, hop)
+    fn send(&self, turn: &mut Turn<'_>, hop: Hop, once: bool) -> Option<ClientId> {
+        let (now, request) = (turn.now, self.request.clone());
+        if once {
+            return turn.layer.send_once(now, request, &self.branch, &self.method, hop);
+        }
+        turn.layer.send_written(now, request, &self.branch, &self.method, hop)
     }
 }
 
@@ -41,14 +47,21 @@ impl Sent {
 pub struct Absence {
     /// Its server transaction.
     pub server: ServerId,
-    sent: Sent,
-    trusted: bool,
+    pub(super) sent: Sent,
+    pub(super) trusted: bool,
+    /// Where it went before a restart. It is sent once: who has it answers it, and says its answer again by itself.
+    pub(super) kept: Option<Hop>,
 }
 
 impl Absence {
     /// Who is to be waited for.
     pub const fn receiver(&self) -> &RouteTarget {
         &self.sent.receiver
+    }
+
+    /// Where it went before a restart; `None`: it was lost with its connection in this life.
+    pub const fn kept(&self) -> Option<Hop> {
+        self.kept
     }
 
     /// Whether the request is within a dialog.
@@ -82,17 +95,18 @@ impl Proxy {
         branch.state = State::Replaced;
         let trusted = self.clients.get(&client).is_some_and(|leg| leg.trusted);
         context.awaited += 1;
-        self.absences.push_back(Absence { server, sent, trusted });
+        self.absences.push_back(Absence { server, sent, trusted, kept: None });
         true
     }
 
     /// The receiver is back over this hop; `None`: it is not, and its branch ends.
     pub fn again(&mut self, turn: &mut Turn<'_>, absence: Absence, hop: Option<Hop>) {
-        let Absence { server, sent, trusted } = absence;
+        let Absence { server, sent, trusted, kept } = absence;
         let hop = hop.filter(|hop| may_go(sent.secure, hop));
         let context = self.contexts.remove(&server);
         let waits = context.as_ref().is_some_and(|context| !context.is_settled());
-        let client = hop.filter(|_| waits || !sent.within).and_then(|hop| sent.send(turn, hop));
+        let once = kept.is_some();
+        let client = hop.filter(|_| waits || !sent.within).and_then(|hop| sent.send(turn, hop, once));
         if !waits && let Some(client) = client {
             // Nobody waits for its answer any more. Whoever rings is told, once it has answered (§9.1).
             let answered =
@@ -105,7 +119,7 @@ impl Proxy {
         let Some(mut context) = context else { return };
         context.awaited = context.awaited.saturating_sub(1);
         let client = client.filter(|_| waits);
-        let Some(client) = client else {
+        let Some((client, hop)) = client.zip(hop) else {
             self.counters.unreachable += 1;
             context.branches.push(Branch::failed(480));
             return self.settle(turn, server, context);
@@ -114,12 +128,26 @@ impl Proxy {
         self.clients.insert(client, Leg { server, trusted });
         let timer_c = context.is_invite().then(|| turn.now + TIMER_C);
         let breadth = context.breadth_left();
+        let Sent { within, secure, .. } = sent;
+        // A domain's server that is gone is a fault, and what it says of others is for the caller.
+        let detours = match &sent.receiver {
+            RouteTarget::Peer { onward, .. } => {
+                let (ways, onward) = (Vec::new(), *onward);
+                Some(Box::new(Detours { hop, ways, user: None, contact: None, onward }))
+            }
+            _ => None,
+        };
+        let receiver = self.settings.keeps_calls.then(|| Box::new(sent.receiver.clone()));
+        let waits = hop.transport.is_reliable() && sent.receiver.registration().is_some();
         context.branches.push(Branch {
             client: Some(client),
             state: State::Pending { timer_c },
             breadth,
-            rang: !sent.within,
-            again: Some(sent),
+            rang: !within,
+            again: waits.then_some(sent),
+            receiver,
+            secure,
+            detours,
             ..Branch::ended(Final::Local(480))
         });
         self.settle(turn, server, context);

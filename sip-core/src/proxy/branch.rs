@@ -126,7 +126,8 @@ pub(super) fn settled(request: &Request, from: &Hop, tokens: &RouteTokens, what:
 /// Characters of such a branch and tag: five bits each.
 const CHARACTERS: usize = 24;
 
-fn of_transaction(request: &Request, from: Option<IpAddr>, tokens: &RouteTokens) -> u128 {
+/// What tells the transaction of a request from all others, also after a restart.
+pub(super) fn of_transaction(request: &Request, from: Option<IpAddr>, tokens: &RouteTokens) -> u128 {
     transaction(request, from, tokens).0.finish128().as_u128()
 }
 

@@ -12,6 +12,7 @@ use super::best::{Final, best};
 use super::branch::LoopMark;
 use super::divert::Diverter;
 use super::history::Diverted;
+use super::kept::Written;
 use super::session_timer::Asked;
 use super::shapes::{Inbound, Target};
 use crate::message::Method;
@@ -19,7 +20,7 @@ use crate::message::typed::QValue;
 use crate::time::{Duration, Instant};
 use crate::transaction::ClientId;
 use crate::transport::target::Way;
-use crate::transport::{FlowId, Hop};
+use crate::transport::{FlowId, Hop, RouteTarget};
 
 /// Timer C (§16.6 step 11): "MUST be larger than 3 minutes".
 pub(super) const TIMER_C: Duration = Duration::from_secs(185);
@@ -75,6 +76,8 @@ pub(super) struct Context {
     pub(super) lost: Option<(Instant, FlowId)>,
     /// What the table of deadlines has for this context.
     pub(super) deadline: Option<Instant>,
+    /// What was written down of it, for a restart.
+    pub(super) written: Option<Box<Written>>,
 }
 
 /// One copy.
@@ -93,6 +96,10 @@ pub(super) struct Branch {
     pub(super) spares: Vec<Target>,
     /// What went to a registered receiver within a dialog, or made it ring: it waits for it when its flow is lost.
     pub(super) again: Option<Sent>,
+    /// Whom it went to, where that is to be written down.
+    pub(super) receiver: Option<Box<RouteTarget>>,
+    /// TLS is promised on its hop.
+    pub(super) secure: bool,
     /// See [`Target::detours`].
     pub(super) detours: Option<Box<Detours>>,
     /// When silence has lasted too long, as long as there is something else to try.
@@ -147,6 +154,8 @@ impl Branch {
             given_up: false,
             spares: Vec::new(),
             again: None,
+            receiver: None,
+            secure: false,
             detours: None,
             patience: None,
             heard: false,
@@ -181,6 +190,7 @@ impl Context {
             cancelled: false,
             lost: None,
             deadline: None,
+            written: None,
         }
     }
 

@@ -38,6 +38,8 @@ pub struct Settings {
     pub session_timer: Option<SessionTimer>,
     /// Whether servers of other domains may use our TLS connections in the other direction (RFC 5923).
     pub alias: bool,
+    /// Whether calls that are being set up are told, to be kept over a restart ([`Proxy::poll_keep`](super::Proxy::poll_keep)).
+    pub keeps_calls: bool,
     /// The Server field of responses it makes itself, if there shall be one.
     pub server: Option<SmolStr>,
 }
@@ -56,6 +58,7 @@ impl Settings {
             history: false,
             session_timer: None,
             alias: false,
+            keeps_calls: false,
             server: None,
         }
     }
@@ -190,6 +193,8 @@ pub struct Counters {
     pub failovers: u64,
     /// Requests sent again, as they were, to receivers that came back over another flow.
     pub repeated: u64,
+    /// Calls that are too large to be kept over a restart.
+    pub not_kept: u64,
     /// Calls forwarded to another address.
     pub diverted: u64,
     /// Calls not forwarded because they go in circles, or were forwarded too often.

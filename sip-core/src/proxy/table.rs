@@ -16,6 +16,7 @@ use super::context::{Context, LOST_CALLER, State, TIMER_C};
 use super::failover::{Failure, Retry};
 use super::forward::{self, Trust};
 use super::identity::Asserted;
+use super::kept::Keep;
 use super::refusal::{Ended, ending, trace, warning};
 use super::shapes::{Counters, Lost, Settings, Turn, Wanted};
 use crate::entropy;
@@ -43,6 +44,8 @@ pub struct Proxy {
     ended: VecDeque<Ended>,
     /// Answers whose receivers' connection was lost before.
     homeless: VecDeque<Lost>,
+    /// Calls to be written down, or forgotten.
+    pub(super) keeps: VecDeque<Keep>,
     /// Targets that failed, to be told.
     pub(super) failures: VecDeque<Failure>,
     pub(super) counters: Counters,
@@ -71,6 +74,7 @@ impl Proxy {
             absences: VecDeque::new(),
             ended: VecDeque::new(),
             homeless: VecDeque::new(),
+            keeps: VecDeque::new(),
             failures: VecDeque::new(),
             counters: Counters {
                 forwarded: 0,
@@ -79,6 +83,7 @@ impl Proxy {
                 unreachable: 0,
                 failovers: 0,
                 repeated: 0,
+                not_kept: 0,
                 diverted: 0,
                 diversions_over_cap: 0,
             },
@@ -283,6 +288,7 @@ impl Proxy {
             self.advance(turn, &mut context);
         }
         self.conclude(turn, server, &mut context);
+        self.keep(turn, &mut context);
         let over = context.is_over();
         let next = if over { None } else { context.next() };
         if next != context.deadline {

@@ -180,6 +180,8 @@ impl Proxy {
         // A datagram has no flow that it could be lost with.
         let reliable = hop.transport.is_reliable();
         let waits = reliable && (within || timer_c.is_some()) && receiver.registration().is_some();
+        let kept = self.settings.keeps_calls && timer_c.is_some() && !waits;
+        let kept = kept.then(|| Box::new(receiver.clone()));
         let again = waits.then_some(Sent {
             receiver,
             request: bytes,
@@ -196,6 +198,8 @@ impl Proxy {
             given_up: false,
             spares,
             again,
+            receiver: kept,
+            secure,
             patience: detours
                 .as_ref()
                 .is_some_and(|detours| !detours.ways.is_empty())

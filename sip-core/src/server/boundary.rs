@@ -11,6 +11,7 @@ use smol_str::SmolStr;
 
 use crate::auth::{NonceUse, Secrets};
 use crate::message::Method;
+use crate::proxy::{Keep, KeptCall};
 use crate::registrar::{Binding, BindingUpdate, Contacts, Ended, Origin, UpdateError};
 use crate::time::Duration;
 use crate::time::Instant;
@@ -65,6 +66,8 @@ pub enum Input {
     /// The bindings of an address-of-record have changed by other than time, and a subscription holds them
     /// ([`Question::Watch`]).
     Changed(WatchId),
+    /// A call that was being set up when an earlier process ended ([`Output::Keep`]). To be told before messages are.
+    TakeUp(Box<KeptCall>),
     /// `poll_timeout`'s instant has passed.
     Timeout,
 }
@@ -153,6 +156,9 @@ pub enum Output {
         /// What it watched.
         aor: SmolStr,
     },
+    /// A call that is being set up has changed, or is over: for [`Input::TakeUp`] after a restart. Told with
+    /// [`Config::keeps_calls`](super::Config::keeps_calls) alone.
+    Keep(Keep),
     /// What came of a [`Input::Probe`].
     Probed {
         /// The peer's name.

@@ -80,6 +80,8 @@ pub struct Config {
     pub routes: Vec<StaticRoute>,
     /// Which calls are forwarded to another address.
     pub forwarding: Vec<ForwardRule>,
+    /// Whether calls that are being set up are told, to be kept over a restart ([`Output::Keep`](super::Output::Keep)).
+    pub keeps_calls: bool,
     /// The Server field of responses the server makes itself; `None`: no such field.
     pub server: Option<SmolStr>,
     /// Caps, for tests at the cap.
@@ -116,6 +118,7 @@ impl Config {
             peers: Vec::new(),
             routes: Vec::new(),
             forwarding: Vec::new(),
+            keeps_calls: false,
             server: None,
             limits: Limits::default(),
         }

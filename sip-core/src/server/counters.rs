@@ -97,6 +97,12 @@ counters! {
     failovers,
     /// In-dialog requests sent again, as they were, to receivers whose flow was lost and that came back over another.
     repeated,
+    /// Calls that are not kept over a restart while they are set up, for they are too large.
+    calls_not_kept,
+    /// Calls that were being set up when the process before this one ended, and were taken up.
+    calls_taken_up,
+    /// Those that were not: they had rung for too long, or there was no room.
+    calls_not_taken_up,
     /// Calls forwarded to another address because the configuration has it so.
     diverted,
     /// Calls not forwarded because they were forwarded too often, or to where they were.

@@ -180,6 +180,9 @@ impl Server {
 
     /// The flow of a receiver closed before it answered: it is waited for as if the request came now.
     pub(super) fn wait_again(&mut self, now: Instant, absence: Absence) {
+        if let Some(was) = absence.kept() {
+            return self.ring_on(now, absence, was);
+        }
         let limits = &self.config.limits;
         let within = absence.is_within();
         let time = match absence.method() {
@@ -187,8 +190,12 @@ impl Server {
             Method::Invite => limits.away,
             _ => limits.hold,
         };
-        let wait = Wait { until: now + time, within };
-        let question = Question::Reach(absence.receiver().clone(), wait);
+        let target = absence.receiver().clone();
+        self.wait_for(now, absence, target, Wait { until: now + time, within });
+    }
+
+    pub(super) fn wait_for(&mut self, now: Instant, absence: Absence, target: RouteTarget, wait: Wait) {
+        let question = Question::Reach(target, wait);
         if let Err(pending) = self.ask(wait.until, question, Pending::Again(absence.into()))
             && let Pending::Again(absence) = *pending
         {

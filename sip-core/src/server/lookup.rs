@@ -378,9 +378,7 @@ pub(super) fn side_of(hop: &Hop, binding: &Binding) -> RouteTarget {
 pub(super) fn side(hop: &Hop, registration: Option<&RegistrationKey>) -> RouteTarget {
     match (hop.transport, registration) {
         // A datagram needs no connection, and finds its way after a restart without anybody registering.
-        (Transport::Udp, _) => {
-            RouteTarget::Address { transport: hop.transport, local: hop.local, remote: hop.remote }
-        }
+        (Transport::Udp, _) => RouteTarget::at(hop),
         (_, Some(key)) => RouteTarget::Registration(key.clone()),
         (_, None) => RouteTarget::Flow(hop.flow),
     }

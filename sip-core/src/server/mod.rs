@@ -17,6 +17,7 @@ mod dialog;
 mod dispatch;
 mod edge;
 mod forwarding;
+mod kept;
 mod lookup;
 mod notifier;
 mod outward;
@@ -35,7 +36,7 @@ mod subscriptions;
 #[cfg(test)]
 mod tests;
 
-pub use crate::proxy::{Forward, Forwards, Occasion};
+pub use crate::proxy::{Forward, Forwards, Keep, KeptCall, Occasion};
 pub use boundary::{
     Answer, Health, Hold, Identity, Input, Output, Question, QuestionId, Source, Wait, Watch, WatchError,
     WatchId, Watched, Watcher,
@@ -103,6 +104,7 @@ impl Server {
             history: config.routing.history,
             session_timer: config.routing.session_timer,
             alias: config.alias,
+            keeps_calls: config.keeps_calls,
             server: config.server.clone(),
             ..Settings::new(config.realm.clone())
         };
@@ -149,6 +151,7 @@ impl Server {
             Input::Answer(id, answer) => self.answer(now, id, answer),
             Input::Probe { peer, call_id } => self.probe(now, peer, call_id),
             Input::Changed(id) => self.watched_changed(now, id),
+            Input::TakeUp(call) => self.take_up(now, *call),
             Input::Timeout => self.handle_timeout(now),
         }
         loop {
@@ -188,6 +191,7 @@ impl Server {
         counters.branches_unreachable += proxy.unreachable;
         counters.failovers += proxy.failovers;
         counters.repeated += proxy.repeated;
+        counters.calls_not_kept += proxy.not_kept;
         counters.diverted += proxy.diverted;
         counters.diversions_over_cap += proxy.diversions_over_cap;
         counters.outputs_dropped += self.layer.counters().dropped_outputs;

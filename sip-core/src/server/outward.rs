@@ -124,6 +124,9 @@ impl Server {
             let health = Health::Failed(retry_after);
             self.emit(Output::Target { transport: hop.transport, remote: hop.remote, health });
         }
+        while let Some(keep) = self.proxy.poll_keep() {
+            self.emit(Output::Keep(keep));
+        }
         while let Some(ended) = self.proxy.poll_ended() {
             let Ended { peer, trace, status, reason, method, call_id } = ended;
             self.emit(Output::Refused { peer, trace, status, reason, method, call_id });
@@ -286,7 +289,12 @@ impl Server {
             Errand::Retry(retry) => self.is_secure(retry.server),
             Errand::Extend { server, .. } => self.is_secure(*server),
             // What is told of this hop's transport says more: responses go back as their request came, NOTIFYs see to it.
-            Errand::Caller { .. } | Errand::Notify { .. } | Errand::Probe { .. } | Errand::Edge(_) => false,
+            // So does what was sent before.
+            Errand::Caller { .. }
+            | Errand::Again(_)
+            | Errand::Notify { .. }
+            | Errand::Probe { .. }
+            | Errand::Edge(_) => false,
         }
     }
 
@@ -301,6 +309,7 @@ impl Server {
                 });
             }
             Errand::Retry(retry) => retry.server,
+            Errand::Again(absence) => absence.server,
             Errand::Extend { server, .. } | Errand::Caller { server, .. } => *server,
             // Whoever subscribed.
             Errand::Notify { known, .. } => {
@@ -358,6 +367,7 @@ impl Server {
             Errand::Caller { server, .. } => self.caller_back(server, Some(hop)),
             Errand::Notify { id, .. } => self.watcher_reached(now, id, Some(hop)),
             Errand::Probe { peer, call_id } => self.send_probe(now, peer, &call_id, hop),
+            Errand::Again(absence) => self.again(now, *absence, Some(hop)),
             Errand::Edge(edge) => self.arrived(*edge, hop),
         }
     }
@@ -383,6 +393,7 @@ impl Server {
                 proxy.resume(&mut turn, *retry, None);
             }
             Errand::Extend { server, q, .. } => self.extend_by(now, server, q, Targets::default()),
+            Errand::Again(absence) => self.again(now, *absence, None),
             Errand::Edge(edge) => self.not_arrived(&edge),
             Errand::Caller { .. } => {}
             Errand::Notify { id, .. } => self.watcher_reached(now, id, None),

@@ -193,6 +193,8 @@ pub(super) enum Errand {
     Caller { server: ServerId, sent_by: Option<SmolStr> },
     /// A NOTIFY to a watcher of another domain, who was `known` to be there when it subscribed.
     Notify { id: WatchId, known: Way },
+    /// A copy of a call, to the server of another domain that had it before a restart.
+    Again(Box<Absence>),
     /// An OPTIONS of our own.
     Probe { peer: SmolStr, call_id: SmolStr },
     /// A registration that is away, along its Path.
@@ -296,7 +298,7 @@ impl Errand {
             Self::Extend { goal, .. } => goal.configured,
             // Whoever sent the request has written its Via; a Path, and a watcher's Contact, are others' words as well.
             Self::Caller { .. } | Self::Notify { .. } | Self::Edge(_) => false,
-            Self::Retry(_) | Self::Probe { .. } => true,
+            Self::Retry(_) | Self::Again(_) | Self::Probe { .. } => true,
         }
     }
 }

@@ -60,7 +60,7 @@ impl Sent {
         }
     }
 
-    fn request_bytes(&self) -> Option<Bytes> {
+    pub(super) fn request_bytes(&self) -> Option<Bytes> {
         match self {
             Self::Read(request) => Some(request.bytes().clone()),
             Self::Written(bytes) => Some(bytes.clone()),
@@ -118,6 +118,12 @@ impl Cancel {
     }
 }
 
+impl Client {
+    pub(super) const fn hop(&self) -> Hop {
+        self.hop
+    }
+}
+
 impl Machine {
     const fn step(self, input: ClientInput, reliable: bool) -> (Self, &'static [Action]) {
         match self {
@@ -167,8 +173,9 @@ impl Layer {
         method: &Method,
         sent: Sent,
         hop: Hop,
+        once: bool,
     ) -> ClientId {
-        let reliable = hop.transport.is_reliable();
+        let reliable = once || hop.transport.is_reliable();
         let (machine, actions) = if *method == Method::Invite {
             (Machine::Invite(invite_client::State::Calling), invite_client::start(reliable))
         } else {

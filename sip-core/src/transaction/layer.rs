@@ -144,6 +144,19 @@ impl Layer {
         }
     }
 
+    /// Takes up an INVITE of an earlier life of this endpoint, to which 100 was said: a transaction that has lost its flow, for
+    /// [`Self::set_server_hop`] or the INVITE itself to give it another. `None`: there is no room, or it is there.
+    pub fn take_up(&mut self, now: Instant, request: &Request, hop: Hop) -> Option<ServerId> {
+        let Known { key, hash, same, .. } = self.look_up(request);
+        let room = self.room.has_for(hop.remote.ip(), self.len(), request.bytes().len());
+        if *request.method() != Method::Invite || same.is_some() || !self.counted(room) {
+            return None;
+        }
+        let server = self.insert_server(now, key, hash, request, hop);
+        self.strand(now, server);
+        Some(server)
+    }
+
     /// Takes a response from the network. `false`: it matched no transaction and is dropped (RFC 6026 §7.2).
     pub fn receive_response(&mut self, now: Instant, response: Response) -> bool {
         let key = ClientKey::of_response(&response);
@@ -162,7 +175,7 @@ impl Layer {
         if *request.method() == Method::Ack {
             return None;
         }
-        self.send(now, ClientKey::of_request(request)?, Sent::Read(request.clone()), to)
+        self.send(now, ClientKey::of_request(request)?, Sent::Read(request.clone()), to, false)
     }
 
     /// The same of a request that was just written, with `branch` in its top Via, and that is known to be sound: nobody
@@ -179,17 +192,37 @@ impl Layer {
             Request::parse(request.clone()).is_ok_and(|r| r.branch() == Some(branch)),
             "{request:?}"
         );
-        self.send(now, ClientKey { branch, method }, Sent::Written(request), to)
+        self.send(now, ClientKey { branch, method }, Sent::Written(request), to, false)
     }
 
-    fn send(&mut self, now: Instant, key: ClientKey<'_>, request: Sent, to: Hop) -> Option<ClientId> {
+    /// The same of a request that its receiver has from an earlier life of this endpoint: it is sent once, over whatever transport.
+    /// Who answers it says so, and repeats what has to be repeated; who has ended it would take later copies for a new request.
+    pub fn send_once(
+        &mut self,
+        now: Instant,
+        request: Bytes,
+        branch: &str,
+        method: &Method,
+        to: Hop,
+    ) -> Option<ClientId> {
+        self.send(now, ClientKey { branch, method }, Sent::Written(request), to, true)
+    }
+
+    fn send(
+        &mut self,
+        now: Instant,
+        key: ClientKey<'_>,
+        request: Sent,
+        to: Hop,
+        once: bool,
+    ) -> Option<ClientId> {
         let hash = self.hashing.client(&key);
         let in_use = self.client_keys.find(hash).is_some();
         let room = self.room.has(self.len(), request.len());
         if in_use || !self.counted(room) {
             return None;
         }
-        Some(self.insert_client(now, hash, key.method, request, to))
+        Some(self.insert_client(now, hash, key.method, request, to, once))
     }
 
     /// Whether there is a client transaction with this branch and method.
@@ -349,6 +382,12 @@ impl Layer {
     /// final answer.
     pub fn request(&self, client: ClientId) -> Option<Request> {
         self.client(client)?.sent.read()
+    }
+
+    /// What was sent of a client transaction that waits for its final answer, and where.
+    pub fn sent(&self, client: ClientId) -> Option<(Bytes, Hop)> {
+        let client = self.client(client)?;
+        Some((client.sent.request_bytes()?, client.hop()))
     }
 
     /// A server transaction's request as it was first received; `None` once it has its final answer.

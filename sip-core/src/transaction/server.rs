@@ -288,6 +288,15 @@ impl Layer {
         }
     }
 
+    /// It was said 100, and its flow is lost, which its user knows.
+    pub(super) fn strand(&mut self, now: Instant, id: ServerId) {
+        let Some(server) = self.server_mut(id) else { return };
+        server.flow = Flow::Told;
+        let hop = server.hop;
+        self.flows.remove(&hop, Handle::Server(id));
+        self.act_server(now, id, &[Action::SendTrying], None);
+    }
+
     /// Whether the flow of a server transaction was lost and no other has taken its place.
     pub fn has_lost_flow(&self, id: ServerId) -> bool {
         self.server(id).is_some_and(|server| server.flow != Flow::Up)

@@ -69,6 +69,11 @@ impl Transport {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct FlowId(pub u64);
 
+impl FlowId {
+    /// No socket's name: what was there is gone, with an earlier process perhaps.
+    pub const GONE: Self = Self(u64::MAX);
+}
+
 /// One hop: a flow of ours and the peer at its other end.
 ///
 /// For a connection the flow alone decides where bytes go; for a datagram socket `remote` does. A response goes

@@ -13,7 +13,7 @@ use siphasher::sip::SipHasher13;
 use siphasher::sip128::SipHasher24;
 use smol_str::{SmolStr, format_smolstr};
 
-use super::{FlowId, RegistrationKey, Seals, Transport};
+use super::{FlowId, Hop, RegistrationKey, Seals, Transport};
 use crate::entropy::Entropy;
 use crate::time::{Duration, Instant};
 
@@ -83,6 +83,21 @@ impl RouteTarget {
             Self::Phone(phone) => Some(&phone.registration),
             Self::Flow(_) | Self::Address { .. } | Self::Peer { .. } => None,
         }
+    }
+
+    /// Whoever is at the other end of a hop, over whatever flow.
+    pub(crate) const fn at(hop: &Hop) -> Self {
+        Self::Address { transport: hop.transport, local: hop.local, remote: hop.remote }
+    }
+
+    /// Appends it as it stands in a token.
+    pub(crate) fn encode(&self, out: &mut Vec<u8>) {
+        encode(self, out);
+    }
+
+    /// Undoes [`Self::encode`].
+    pub(crate) fn decode(bytes: &[u8]) -> Option<Self> {
+        decode(bytes)
     }
 }
 

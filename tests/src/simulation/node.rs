@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::net::SocketAddr;
 use std::sync::Arc;
 
+use bytes::Bytes;
 use sip_core::entropy::SeededEntropy;
 use sip_core::server::{self, ForwardRule, Identity, Mode, Outward, Server};
 use sip_core::time::Instant;
@@ -95,6 +96,8 @@ pub struct ServerNode {
     pub server: BoxedServer,
     /// What survives it, unless it is told otherwise.
     pub directory: Directory,
+    /// Calls that are being set up, and survive it with its bindings.
+    pub kept: BTreeMap<u128, Bytes>,
     /// Who its connections are.
     pub identities: BTreeMap<FlowId, Arc<Identity>>,
     /// It runs.
@@ -208,6 +211,7 @@ impl ServerNode {
             domain: domain.to_owned(),
             server: Self::make(domain, seed, 0),
             directory: Directory::default(),
+            kept: BTreeMap::new(),
             identities: BTreeMap::new(),
             up: true,
             life: 0,
@@ -257,6 +261,7 @@ impl ServerNode {
         let key = domain.bytes().fold(key, |key, byte| key.rotate_left(1) ^ byte);
         let mut config = server::Config::new(domain, [7 ^ key; 32], [9 ^ key; 32]);
         config.outward = Outward::Anywhere;
+        config.keeps_calls = true;
         config
     }
 

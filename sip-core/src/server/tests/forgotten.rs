@@ -10,7 +10,7 @@ pub(super) fn restart(net: &mut Net) {
 }
 
 /// The same where something was changed meanwhile.
-fn restart_as(net: &mut Net, configure: fn(&mut Config)) {
+pub(super) fn restart_as(net: &mut Net, configure: fn(&mut Config)) {
     let mut bindings = net.bindings.clone();
     net.restart();
     net.server = Net::with(configure).server;
@@ -21,7 +21,7 @@ fn restart_as(net: &mut Net, configure: fn(&mut Config)) {
 }
 
 /// The same user agent at the same address, over a new connection.
-fn back(peer: &Peer, flow: u64) -> Peer {
+pub(super) fn back(peer: &Peer, flow: u64) -> Peer {
     Peer { hop: Hop { flow: FlowId(flow), ..peer.hop }, ..peer.clone() }
 }
 
@@ -41,7 +41,11 @@ fn three_ring(alice: &Peer) -> (Net, String, [(Peer, Request); 3]) {
     (net, invite, rings)
 }
 
-fn ring<const N: usize>(net: &mut Net, alice: &Peer, callees: [Peer; N]) -> (String, [(Peer, Request); N]) {
+pub(super) fn ring<const N: usize>(
+    net: &mut Net,
+    alice: &Peer,
+    callees: [Peer; N],
+) -> (String, [(Peer, Request); N]) {
     let invite = if alice.hop.transport == Transport::Udp {
         net.send_with_digest(alice, alice.name, &|cseq, extra| alice.invite("bob", cseq + 10, extra));
         alice.invite("bob", 12, "")

@@ -14,6 +14,7 @@ mod guard;
 mod history;
 mod hostile;
 mod identity;
+mod kept;
 mod listening;
 mod loops;
 mod moving;
@@ -98,6 +99,8 @@ struct Net {
     revoked: Option<WatchError>,
     /// Subscriptions still to be told of changes.
     changed: VecDeque<WatchId>,
+    /// Calls that are kept over a restart.
+    kept: BTreeMap<u128, Bytes>,
 }
 
 impl Net {
@@ -136,6 +139,7 @@ impl Net {
             ended: BTreeMap::new(),
             revoked: None,
             changed: VecDeque::new(),
+            kept: BTreeMap::new(),
         }
     }
 
@@ -217,6 +221,8 @@ impl Net {
                     }
                     self.hops.insert(hop.flow, hop);
                 }
+                Output::Keep(Keep { key, record: Some(record) }) => drop(self.kept.insert(key, record)),
+                Output::Keep(Keep { key, record: None }) => drop(self.kept.remove(&key)),
                 // Connections do not idle here.
                 Output::Known { .. } => {}
                 told @ (Output::Target { .. } | Output::Probed { .. }) => self.told.push(told),

@@ -1,5 +1,6 @@
 //! How nodes start, stop and start again, with what they kept or without it.
 
+use sip_core::server::{self, KeptCall};
 use sip_core::time::Duration;
 use sip_core::transport::Transport;
 use sip_core::user_agent::{self, CallSnapshot, Continuation, UserAgent};
@@ -60,7 +61,18 @@ impl World {
         self.trace.fault(self.now, || format!("{node:?} starts anew"));
         let new_keys = self.saboteur.as_ref().is_some_and(Saboteur::loses_keys);
         match &mut self.nodes[node.0] {
-            Node::Server(server) => server.restart(keep, new_keys),
+            Node::Server(server) => {
+                server.restart(keep, new_keys);
+                for record in core::mem::take(&mut server.kept).into_values().filter(|_| keep) {
+                    match KeptCall::read(&record) {
+                        Some(call) => {
+                            server.server.0.handle_input(self.now, server::Input::TakeUp(call.into()))
+                        }
+                        None => return self.violate(node, "a record of a call cannot be read", ""),
+                    }
+                }
+                self.settle(node);
+            }
             Node::Phone(phone) => {
                 let kept = core::mem::take(&mut phone.kept);
                 phone.restart();

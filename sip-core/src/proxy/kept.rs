@@ -1,0 +1,283 @@
+//! Calls that are being set up, kept over a restart: what whoever drives the proxy has to write down ([`Keep`]), and how a later
+//! life takes it up ([`Proxy::take_up`]).
+//!
+//! What is kept of an INVITE on its way is the INVITE itself, who sent it from where, and each copy without a final response with
+//! whom it went to. After a restart its transactions are there again: its sender is found where it is now, each copy is sent once
+//! more, under its branch, to where it rings, and from then on the call is one like any other. It is answered, refused, given up by
+//! its CANCEL (§16.10) or by Timer C; a caller or callee who does not come back ends it.
+//!
+//! It goes no further than it was: to targets of less weight, to another server of a domain, or to where it would have been forwarded.
+
+use alloc::boxed::Box;
+use alloc::vec::Vec;
+
+use bytes::Bytes;
+use smol_str::SmolStr;
+
+use super::again::{Absence, Sent};
+use super::branch::{self, LoopMark};
+use super::context::{Context, TIMER_C};
+use super::identity::Asserted;
+use super::shapes::{Inbound, Lost, Turn};
+use super::table::Proxy;
+use crate::message::{Method, Request};
+use crate::time::{Duration, Instant};
+use crate::transaction::{ClientId, ServerId};
+use crate::transport::{FlowId, Hop, RouteTarget};
+
+/// The form of what is written. Another is not taken up.
+const FORM: u8 = 1;
+
+/// How long a caller, or a callee, whose connection did not outlive the restart is waited for. Phones and pages try again after some
+/// seconds; with what the answer to a CANCEL takes, a call of somebody who stays away has ended on both sides within 32 s.
+pub(crate) const COMEBACK: Duration = Duration::from_secs(20);
+
+/// The largest record that is kept: an INVITE of 64 KiB and a copy. Calls with more copies than have room go without.
+const MOST: usize = 160 * 1024;
+
+/// What is to be written down, or forgotten.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Keep {
+    /// Names the call, also after a restart.
+    pub key: u128,
+    /// What [`KeptCall::read`] reads; `None`: it is answered, or over.
+    pub record: Option<Bytes>,
+}
+
+/// What a context remembers of what was written.
+#[derive(Debug)]
+pub(super) struct Written {
+    key: u128,
+    /// When the INVITE came.
+    since: Instant,
+    /// The copies in it.
+    copies: Vec<ClientId>,
+}
+
+/// A call that was being set up when an earlier life ended.
+#[derive(Debug)]
+pub struct KeptCall {
+    /// See [`Keep::key`].
+    pub(crate) key: u128,
+    pub(crate) since: Instant,
+    pub(crate) request: Request,
+    /// Where from; its flow is gone.
+    pub(crate) from: Hop,
+    sender: RouteTarget,
+    asserted: Asserted,
+    copies: Vec<Copied>,
+}
+
+/// A copy of it.
+#[derive(Debug)]
+struct Copied {
+    receiver: RouteTarget,
+    /// Where it went; its flow is gone.
+    to: Hop,
+    trusted: bool,
+    secure: bool,
+    request: Bytes,
+    branch: alloc::string::String,
+}
+
+impl KeptCall {
+    /// Reads a record. `None`: it is of another form, or damaged.
+    pub fn read(record: &Bytes) -> Option<Self> {
+        let mut fields = Fields::of(record)?;
+        let key = u128::from_be_bytes(fields.next()?[..].try_into().ok()?);
+        let since = Instant::from_micros(u64::from_be_bytes(fields.next()?[..].try_into().ok()?));
+        let request = Request::parse(fields.next()?).ok()?;
+        let from = address(&fields.next()?)?;
+        let sender = RouteTarget::decode(&fields.next()?)?;
+        let asserted = read_asserted(&fields.next()?)?;
+        let mut copies = Vec::new();
+        while let Some(flags) = fields.next() {
+            let flags = *flags.first()?;
+            let receiver = RouteTarget::decode(&fields.next()?)?;
+            let to = address(&fields.next()?)?;
+            let request = fields.next()?;
+            let branch = Request::parse(request.clone()).ok()?.branch()?.into();
+            let (trusted, secure) = (flags & TRUSTED != 0, flags & SECURE != 0);
+            copies.push(Copied { receiver, to, trusted, secure, request, branch });
+        }
+        let invite = *request.method() == Method::Invite;
+        invite.then_some(Self { key, since, request, from, sender, asserted, copies })
+    }
+
+    /// Its Call-ID, by which it finds the server that sees all of the call.
+    pub fn call_id(&self) -> &str {
+        self.request.call_id()
+    }
+
+    /// Whether it has rung for longer than any call may (Timer C), or will only come to be.
+    pub(crate) fn is_over(&self, now: Instant) -> bool {
+        self.since > now || now.since(self.since).as_micros() >= TIMER_C.as_micros()
+    }
+}
+
+impl Proxy {
+    /// What is to be written down next.
+    pub fn poll_keep(&mut self) -> Option<Keep> {
+        self.keeps.pop_front()
+    }
+
+    /// Has a call written down whose copies changed, and forgotten that is answered or given up.
+    pub(super) fn keep(&mut self, turn: &Turn<'_>, context: &mut Context) {
+        if !self.settings.keeps_calls || !context.is_invite() {
+            return;
+        }
+        if context.answered || context.cancelled {
+            if let Some(Written { key, .. }) = context.written.take().map(|written| *written) {
+                self.keeps.push_back(Keep { key, record: None });
+            }
+            return;
+        }
+        // What is waited for is kept as it was.
+        if context.awaited > 0 {
+            return;
+        }
+        let ringing = context.branches.iter().filter(|branch| branch.is_pending() && !branch.given_up);
+        let copies: Vec<ClientId> = ringing.filter_map(|branch| branch.client).collect();
+        let since = context.written.as_ref().map_or(turn.now, |written| written.since);
+        if copies.is_empty() || context.written.as_ref().is_some_and(|written| written.copies == copies) {
+            return;
+        }
+        // After a restart the same INVITE has the same.
+        let Inbound { request, from, .. } = &context.inbound;
+        let key = || branch::of_transaction(request, Some(from.remote.ip()), turn.tokens);
+        let key = context.written.as_ref().map_or_else(key, |written| written.key);
+        let written = Written { key, since, copies };
+        let record = self.record(turn, context, &written);
+        context.written = Some(Box::new(written));
+        if record.len() <= MOST {
+            self.keeps.push_back(Keep { key, record: Some(record.into()) });
+        } else {
+            self.counters.not_kept += 1;
+        }
+    }
+
+    fn record(&self, turn: &Turn<'_>, context: &Context, written: &Written) -> Vec<u8> {
+        let Written { key, since, copies } = written;
+        let Inbound { request, from, sender, asserted, .. } = &context.inbound;
+        let from = turn.layer.server_hop(context.inbound.server).unwrap_or(*from);
+        let mut record = Vec::with_capacity(512 + 2 * request.bytes().len());
+        record.push(FORM);
+        put(&mut record, |out| out.extend_from_slice(&key.to_be_bytes()));
+        put(&mut record, |out| out.extend_from_slice(&since.as_micros().to_be_bytes()));
+        put(&mut record, |out| out.extend_from_slice(request.bytes()));
+        put(&mut record, |out| RouteTarget::at(&from).encode(out));
+        put(&mut record, |out| sender.encode(out));
+        put(&mut record, |out| write_asserted(asserted, out));
+        for client in copies {
+            let branch = context.branches.iter().find(|branch| branch.client == Some(*client));
+            let Some(branch) = branch else { continue };
+            let receiver = branch.receiver.as_deref().or(branch.again.as_ref().map(|sent| &sent.receiver));
+            let leg = self.clients.get(client);
+            let Some(((receiver, leg), (bytes, hop))) = receiver.zip(leg).zip(turn.layer.sent(*client))
+            else {
+                continue;
+            };
+            let flag = |flag: u8, set: bool| if set { flag } else { 0 };
+            put(&mut record, |out| out.push(flag(TRUSTED, leg.trusted) | flag(SECURE, branch.secure)));
+            put(&mut record, |out| receiver.encode(out));
+            put(&mut record, |out| RouteTarget::at(&hop).encode(out));
+            put(&mut record, |out| out.extend_from_slice(&bytes));
+        }
+        record
+    }
+
+    /// Takes a call up in its server transaction. Its copies are told as [absences](Self::poll_absence), and who sent it has to be
+    /// found.
+    pub fn take_up(&mut self, turn: &mut Turn<'_>, server: ServerId, call: KeptCall) -> Lost {
+        let KeptCall { key, since, request, from, sender, asserted, copies } = call;
+        let mark = LoopMark::of(&request, turn.tokens);
+        let session = self.settings.session_timer.and_then(|timer| timer.asks(&request));
+        let inbound = Inbound { server, request, from, sender, routes: 0, asserted };
+        let lost = inbound.lost();
+        let mut context = Box::new(Context::new(inbound, mark, None, 0));
+        context.session = session;
+        context.lost = Some((turn.now + COMEBACK, FlowId::GONE));
+        context.written = Some(Box::new(Written { key, since, copies: Vec::new() }));
+        let within = context.inbound.request.to_tag().is_some();
+        for Copied { receiver, to, trusted, secure, request, branch } in copies {
+            let sent = Sent { receiver, request, branch, method: Method::Invite, within, secure };
+            context.awaited += 1;
+            self.absences.push_back(Absence { server, sent, trusted, kept: Some(to) });
+        }
+        self.settle(turn, server, context);
+        lost
+    }
+}
+
+// Of a copy: whom it went to is of our trust domain; TLS is promised.
+const TRUSTED: u8 = 1;
+const SECURE: u8 = 2;
+
+fn address(field: &[u8]) -> Option<Hop> {
+    match RouteTarget::decode(field)? {
+        RouteTarget::Address { transport, local, remote } => {
+            Some(Hop { flow: FlowId::GONE, transport, local, remote })
+        }
+        _ => None,
+    }
+}
+
+fn write_asserted(asserted: &Asserted, out: &mut Vec<u8>) {
+    match asserted {
+        Asserted::Nobody => out.push(0),
+        Asserted::Theirs => out.push(1),
+        Asserted::Ours(aor) => {
+            out.push(2);
+            out.extend_from_slice(aor.as_bytes());
+        }
+    }
+}
+
+fn read_asserted(field: &[u8]) -> Option<Asserted> {
+    match field.split_first()? {
+        (0, []) => Some(Asserted::Nobody),
+        (1, []) => Some(Asserted::Theirs),
+        (2, aor) => Some(Asserted::Ours(SmolStr::from(core::str::from_utf8(aor).ok()?))),
+        _ => None,
+    }
+}
+
+/// A field: its length and what it is.
+fn put(record: &mut Vec<u8>, write: impl FnOnce(&mut Vec<u8>)) {
+    let start = record.len();
+    record.extend_from_slice(&[0; 4]);
+    write(record);
+    // No message is longer than 64 KiB.
+    let length = u32::try_from(record.len() - start - 4).unwrap_or(u32::MAX).to_be_bytes();
+    record[start..start + 4].copy_from_slice(&length);
+}
+
+/// The fields of a record, which share its bytes.
+struct Fields(Bytes);
+
+impl Fields {
+    fn of(record: &Bytes) -> Option<Self> {
+        (*record.first()? == FORM).then(|| Self(record.slice(1..)))
+    }
+
+    /// `None` at the end. What is cut off is empty, and nothing that is written is.
+    fn next(&mut self) -> Option<Bytes> {
+        if self.0.is_empty() {
+            return None;
+        }
+        let field = self.whole();
+        if field.is_none() {
+            self.0.clear();
+        }
+        Some(field.unwrap_or_default())
+    }
+
+    fn whole(&mut self) -> Option<Bytes> {
+        let (length, rest) = self.0.split_first_chunk()?;
+        let length =
+            usize::try_from(u32::from_be_bytes(*length)).ok().filter(|length| *length <= rest.len())?;
+        let field = self.0.slice(4..4 + length);
+        self.0 = self.0.slice(4 + length..);
+        Some(field)
+    }
+}

@@ -1,0 +1,329 @@
+//! Calls that are being set up while the server is restarted, with what was written down of them.
+
+use super::forgotten::{back, cancel_of, restart_as, ring};
+use super::outward::{self, BOB};
+use super::*;
+use crate::entropy::Entropy as _;
+
+fn keeps(config: &mut Config) {
+    config.keeps_calls = true;
+    config.outward = Outward::Anywhere;
+}
+
+/// Ends the server, and starts it again after `down` with its bindings and what it kept.
+fn restart_after(net: &mut Net, down: Duration, configure: fn(&mut Config)) {
+    let kept = net.kept.clone();
+    restart_as(net, configure);
+    net.now += down;
+    for record in kept.into_values() {
+        net.input(Input::TakeUp(KeptCall::read(&record).unwrap().into()));
+    }
+}
+
+fn restart(net: &mut Net) {
+    restart_after(net, Duration::from_secs(1), keeps);
+}
+
+/// Alice calls, and Bob's page, phone and desk phone ring.
+fn three_ring(alice: &Peer) -> (Net, String, [(Peer, Request); 3]) {
+    let mut net = Net::with(keeps);
+    let callees = [ws("bob", 2), udp("bob", 5), Peer { instance: 9, ..tcp("bob", 7) }];
+    net.register(alice);
+    callees.iter().for_each(|callee| net.register(callee));
+    let (invite, rings) = ring(&mut net, alice, callees);
+    assert_eq!(net.kept.len(), 1);
+    (net, invite, rings)
+}
+
+/// What the phone has once more is what it had; its caller hears that it still rings.
+fn rings_on(net: &mut Net, phone: &Peer, had: &Request) {
+    let again = net.request(phone, &Method::Invite);
+    assert_eq!(again.bytes(), had.bytes());
+    net.send(phone, phone.answer(&again, 180));
+}
+
+fn nothing_is_left(net: &mut Net) {
+    net.advance(Duration::from_secs(100));
+    net.sent.clear();
+    assert_eq!(net.server.load(), (0, 0, 0));
+    assert!(net.kept.is_empty());
+}
+
+#[test]
+fn rfc3261_16_7_a_call_that_rings_over_a_restart_is_answered() {
+    for caller in [udp("alice", 4), ws("alice", 1)] {
+        let (mut net, _, [(page, to_page), (phone, to_phone), (desk, to_desk)]) = three_ring(&caller);
+        restart(&mut net);
+        let alice = if caller.hop.transport == Transport::Udp {
+            // It has lost nothing.
+            net.expect(&caller, 100);
+            caller
+        } else {
+            caller
+        };
+        rings_on(&mut net, &phone, &to_phone);
+        let alice = if alice.hop.transport == Transport::Udp {
+            alice
+        } else {
+            let alice = back(&alice, 11);
+            net.register(&alice);
+            net.answer_waiting(false);
+            alice
+        };
+        net.expect(&alice, 180);
+        let page = back(&page, 12);
+        net.register(&page);
+        net.answer_waiting(false);
+        rings_on(&mut net, &page, &to_page);
+        net.expect(&alice, 180);
+        net.send(&page, page.answer(&to_page, 200));
+        let ok = net.expect(&alice, 200);
+        assert!(net.kept.is_empty());
+        // §16.7 step 10: the phone hears that another has it, and the desk phone where it is back.
+        let cancel = net.request(&phone, &Method::Cancel);
+        assert_eq!(cancel.branch(), to_phone.branch());
+        assert!(cancel.headers().first(HeaderName::Reason).unwrap().contains("cause=200"));
+        let mut caller = Side::caller(&alice, &ok);
+        for method in [Method::Ack, Method::Bye] {
+            net.send(&alice, caller.next(method.as_str()));
+            net.request(&page, &method);
+        }
+        let desk = back(&desk, 17);
+        net.register(&desk);
+        net.answer_waiting(false);
+        let again = net.request(&desk, &Method::Invite);
+        assert_eq!(again.branch(), to_desk.branch());
+        net.send(&desk, desk.answer(&again, 180));
+        net.request(&desk, &Method::Cancel);
+        assert_eq!(net.server.counters().calls_taken_up, 1);
+        nothing_is_left(&mut net);
+    }
+}
+
+#[test]
+fn rfc3261_16_10_a_call_whose_caller_stays_away_ends_within_32_s() {
+    let (mut net, _, [_, (phone, to_phone), _]) = three_ring(&ws("alice", 1));
+    restart(&mut net);
+    rings_on(&mut net, &phone, &to_phone);
+    net.advance(Duration::from_secs(19));
+    net.quiet();
+    net.advance(Duration::from_secs(1));
+    let cancel = net.request(&phone, &Method::Cancel);
+    assert_eq!((cancel.branch(), cancel.uri()), (to_phone.branch(), to_phone.uri()));
+    net.send(&phone, phone.answer(&cancel, 200));
+    net.send(&phone, phone.answer(&to_phone, 487));
+    net.request(&phone, &Method::Ack);
+    net.quiet();
+    nothing_is_left(&mut net);
+}
+
+#[test]
+fn rfc3261_16_7_a_call_whose_callees_stay_away_ends_within_32_s() {
+    let mut net = Net::with(keeps);
+    let (alice, callees) = (udp("alice", 4), [ws("bob", 2), Peer { instance: 9, ..tcp("bob", 7) }]);
+    net.register(&alice);
+    callees.iter().for_each(|callee| net.register(callee));
+    ring(&mut net, &alice, callees);
+    restart(&mut net);
+    net.expect(&alice, 100);
+    net.advance(Duration::from_secs(19));
+    net.quiet();
+    net.advance(Duration::from_secs(2));
+    net.expect(&alice, 480);
+    nothing_is_left(&mut net);
+}
+
+/// To another domain over a datagram and over a connection, and where a call was forwarded to: its CANCEL finds its INVITE.
+#[test]
+fn rfc3261_16_10_a_cancel_after_a_restart_follows_a_call_to_another_domain() {
+    let forwards: fn(&mut Config) = |config| {
+        keeps(config);
+        let (user, when) = (Some("bob".into()), Occasion::Busy);
+        config.forwarding =
+            [ForwardRule { user, when, forward: Forward { to: BOB.into(), private: false } }].into();
+    };
+    for (transport, configure, callee) in [
+        (Transport::Udp, keeps as fn(&mut Config), BOB),
+        (Transport::Tcp, keeps, BOB),
+        (Transport::Udp, forwards, "sip:bob@example.com"),
+    ] {
+        let mut net = outward::net(&transport.uri_token(), &[5081]);
+        net.server = Net::with(configure).server;
+        let (alice, phone, far) = (udp("alice", 4), udp("bob", 5), outward::server(transport, 5081));
+        net.register(&alice);
+        net.register(&phone);
+        let invite = |cseq: u32, extra: &str| alice.out("INVITE", callee, cseq + 10, extra);
+        net.send_with_digest(&alice, "alice", &invite);
+        net.expect(&alice, 100);
+        if callee != BOB {
+            let busy = net.request(&phone, &Method::Invite);
+            net.send(&phone, phone.answer(&busy, 486));
+            net.request(&phone, &Method::Ack);
+            net.expect(&alice, 181);
+        }
+        let forwarded = net.request(&far, &Method::Invite);
+        net.send(&far, far.answer(&forwarded, 180));
+        net.expect(&alice, 180);
+        restart_after(&mut net, Duration::from_secs(1), configure);
+        net.expect(&alice, 100);
+        rings_on(&mut net, &far, &forwarded);
+        net.expect(&alice, 180);
+        net.send(&alice, cancel_of(&invite(2, "")));
+        net.expect(&alice, 200);
+        let cancel = net.request(&far, &Method::Cancel);
+        assert_eq!((cancel.branch(), cancel.uri()), (forwarded.branch(), forwarded.uri()));
+        net.send(&far, far.answer(&cancel, 200));
+        net.send(&far, far.answer(&forwarded, 487));
+        net.request(&far, &Method::Ack);
+        net.expect(&alice, 487);
+        nothing_is_left(&mut net);
+    }
+}
+
+/// Another domain's 3xx are for the caller (§16.7 step 4), after a restart too, and its silence is no absence.
+#[test]
+fn rfc3261_16_7_what_another_domain_says_after_a_restart_is_what_it_would_have_been() {
+    let configure: fn(&mut Config) = |config| {
+        keeps(config);
+        config.routing.recurse = true;
+    };
+    for (answer, heard) in [(302, 302), (503, 500)] {
+        let mut net = outward::net("udp", &[5081]);
+        net.server = Net::with(configure).server;
+        let (alice, far) = (udp("alice", 4), outward::server(Transport::Udp, 5081));
+        net.register(&alice);
+        net.send_with_digest(&alice, "alice", &|cseq, extra| alice.out("INVITE", BOB, cseq + 10, extra));
+        net.expect(&alice, 100);
+        let forwarded = net.request(&far, &Method::Invite);
+        restart_after(&mut net, Duration::from_secs(1), configure);
+        net.expect(&alice, 100);
+        net.request(&far, &Method::Invite);
+        net.send(&far, far.answer(&forwarded, answer));
+        net.request(&far, &Method::Ack);
+        net.expect(&alice, heard);
+        nothing_is_left(&mut net);
+    }
+}
+
+/// The INVITE of who has hung up meanwhile is sent once: as a new call it would ring.
+#[test]
+fn rfc3261_17_1_1_what_goes_out_after_a_restart_is_not_repeated() {
+    let (mut net, _, [_, (phone, to_phone), _]) = three_ring(&udp("alice", 4));
+    restart(&mut net);
+    net.expect(&udp("alice", 4), 100);
+    assert_eq!(net.request(&phone, &Method::Invite).branch(), to_phone.branch());
+    net.advance(Duration::from_secs(15));
+    net.quiet();
+    nothing_is_left(&mut net);
+}
+
+#[test]
+fn a_call_is_kept_until_it_is_answered_refused_or_given_up() {
+    type End = fn(&mut Net, &Peer, &str, &Peer, &Request);
+    let ends: [End; 3] = [
+        |net, _, _, bob, invite| net.send(bob, bob.answer(invite, 200)),
+        |net, _, _, bob, invite| net.send(bob, bob.answer(invite, 486)),
+        |net, alice, invite, _, _| net.send(alice, cancel_of(invite)),
+    ];
+    for (keep, end) in ends.into_iter().flat_map(|end| [(true, end), (false, end)]) {
+        let mut net = Net::with(|config| config.keeps_calls = keep);
+        let (alice, bob) = (ws("alice", 1), udp("bob", 5));
+        net.register(&alice);
+        net.register(&bob);
+        let (invite, [(bob, request)]) = ring(&mut net, &alice, [bob]);
+        assert_eq!(net.kept.len(), usize::from(keep));
+        end(&mut net, &alice, &invite, &bob, &request);
+        assert!(net.kept.is_empty());
+    }
+}
+
+/// Within a dialog: who changes a call hears of it.
+#[test]
+fn rfc3261_14_1_a_change_of_a_call_is_answered_over_a_restart() {
+    let mut net = Net::with(keeps);
+    let (alice, bob) = (udp("alice", 4), udp("bob", 5));
+    net.register(&alice);
+    net.register(&bob);
+    let (_, [(bob, request)]) = ring(&mut net, &alice, [bob]);
+    net.send(&bob, bob.answer(&request, 200));
+    let mut caller = Side::caller(&alice, &net.expect(&alice, 200));
+    net.send(&alice, caller.next("ACK"));
+    net.request(&bob, &Method::Ack);
+    caller.cseq = 30;
+    net.send(&alice, caller.next("INVITE"));
+    net.expect(&alice, 100);
+    let change = net.request(&bob, &Method::Invite);
+    restart(&mut net);
+    net.expect(&alice, 100);
+    assert_eq!(net.request(&bob, &Method::Invite).bytes(), change.bytes());
+    net.send(&bob, bob.answer(&change, 200));
+    net.expect(&alice, 200);
+    nothing_is_left(&mut net);
+}
+
+/// It may be killed again, at any time.
+#[test]
+fn a_call_rings_over_two_restarts() {
+    let (mut net, invite, [(page, to_page), (phone, to_phone), _]) = three_ring(&udp("alice", 4));
+    let alice = udp("alice", 4);
+    for flow in [12, 22] {
+        restart(&mut net);
+        assert_eq!(net.kept.len(), 1);
+        net.expect(&alice, 100);
+        rings_on(&mut net, &phone, &to_phone);
+        net.expect(&alice, 180);
+        let page = back(&page, flow);
+        net.register(&page);
+        net.answer_waiting(false);
+        rings_on(&mut net, &page, &to_page);
+        net.expect(&alice, 180);
+    }
+    net.send(&alice, cancel_of(&invite));
+    net.expect(&alice, 200);
+    for peer in [&phone, &back(&page, 22)] {
+        net.request(peer, &Method::Cancel);
+    }
+    nothing_is_left(&mut net);
+}
+
+/// §16.6 step 11: longer than Timer C nothing rings.
+#[test]
+fn a_call_that_rang_too_long_is_forgotten() {
+    let (mut net, ..) = three_ring(&udp("alice", 4));
+    let records: Vec<Bytes> = net.kept.values().cloned().collect();
+    restart_after(&mut net, Duration::from_secs(186), keeps);
+    net.quiet();
+    assert!(net.kept.is_empty());
+    assert_eq!((net.server.counters().calls_taken_up, net.server.counters().calls_not_taken_up), (0, 1));
+    // Nor one that is there, a second time.
+    let (mut net, ..) = three_ring(&udp("alice", 4));
+    net.input(Input::TakeUp(KeptCall::read(&records[0]).unwrap().into()));
+    net.quiet();
+    assert_eq!(net.server.counters().calls_not_taken_up, 1);
+}
+
+#[test]
+fn a_damaged_record_is_told_from_a_sound_one() {
+    let (net, ..) = three_ring(&udp("alice", 4));
+    let record = net.kept.values().next().unwrap();
+    let call = KeptCall::read(record).unwrap();
+    assert_eq!(call.call_id(), "call");
+    let sound = (0..record.len()).filter(|length| KeptCall::read(&record.slice(..*length)).is_some()).count();
+    // Whole copies may be missing at its end.
+    assert_eq!(sound, 3);
+    let mut random = SeededEntropy(11);
+    for _ in 0..2_000 {
+        let mut damaged = record.to_vec();
+        let mut place = [0; 4];
+        random.fill(&mut place);
+        let [high, low, byte, length] = place;
+        let at = (usize::from(high) << 8 | usize::from(low)) % damaged.len();
+        damaged[at] = byte;
+        damaged.truncate(damaged.len() - usize::from(length % 3));
+        if let Some(call) = KeptCall::read(&damaged.into()) {
+            let mut net = Net::with(keeps);
+            net.input(Input::TakeUp(call.into()));
+            nothing_is_left(&mut net);
+        }
+    }
+}
