@@ -31,7 +31,8 @@ use crate::listener::{Admission, bind_tcp, bind_udp, serve_tcp, serve_tls, serve
 use crate::location::Location;
 use crate::metrics::Metrics;
 use crate::resolver::Resolver;
-use crate::store::{Changes, Database, Registrations, Writer};
+use crate::restore;
+use crate::store::{Changes, Database, Writer};
 use crate::tls::{self, Certificates, Connector, Reload};
 
 /// What the gateway calls itself in its own responses.
@@ -172,6 +173,7 @@ impl Gateway {
         let Limits { contacts_per_aor, registrations, .. } = config.limits;
         let location =
             Arc::new(Location::new(contacts_per_aor, registrations, config.timeouts.away, changes.clone()));
+        core.keeps_calls = changes.is_some();
         let exchange = Exchange::new(
             &core,
             Arc::clone(&accounts),
@@ -191,7 +193,8 @@ impl Gateway {
             .collect();
         let store = match database.zip(changes) {
             Some((database, changes)) => {
-                restore(&database, &changes, &exchange)?;
+                restore::registrations(&database, &changes, &exchange)?;
+                restore::calls(&database, &changes, &exchange)?;
                 Some(Writer::start(database, changes, location, accounts, metrics)?)
             }
             None => None,
@@ -279,24 +282,6 @@ impl Drop for Gateway {
     fn drop(&mut self) {
         self.stop.cancel();
     }
-}
-
-/// Takes in the registrations of an earlier process, but not of accounts that are gone or have another password since.
-fn restore(database: &Database, changes: &Changes, exchange: &Exchange) -> anyhow::Result<()> {
-    let now = clock::now();
-    let rows = database.load(|local, remote| exchange.flows.udp_to(local, remote))?;
-    for Registrations { aor, account, bindings } in rows {
-        let there = exchange.accounts.fingerprint(&aor);
-        let same = there.is_some() && (account.is_none() || account == there);
-        if account.is_none() {
-            // An earlier gateway did not write whose it was.
-            changes.note(&aor);
-        }
-        let bindings = if same { bindings } else { Vec::new() };
-        exchange.location.restore(aor, bindings, now);
-    }
-    tracing::info!(bindings = exchange.location.len(), "registrations of before");
-    Ok(())
 }
 
 /// Binds a port for browsers.

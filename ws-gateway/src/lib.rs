@@ -27,6 +27,7 @@ pub mod log_limit;
 pub mod metrics;
 pub mod places;
 mod resolver;
+mod restore;
 pub mod shard;
 pub mod store;
 pub mod targets;

@@ -133,6 +133,11 @@ impl Location {
         }
     }
 
+    /// What is written down, if anything is.
+    pub fn changes(&self) -> Option<&Changes> {
+        self.changes.as_deref()
+    }
+
     /// Takes in what an earlier process knew. Whoever has neither a hop nor a Path must come back in time or is forgotten.
     pub fn restore(&self, aor: SmolStr, mut bindings: Vec<Binding>, now: Instant) {
         let before = bindings.len();

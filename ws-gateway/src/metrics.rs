@@ -198,6 +198,10 @@ pub struct Metrics {
     pub location_commits: Counter,
     /// Addresses-of-record written to it.
     pub location_rows: Counter,
+    /// Calls that were being set up written to it, and taken out.
+    pub location_calls: Counter,
+    /// Those that were not, for there were too many.
+    pub calls_not_written: Counter,
     /// Transactions the disk refused; they are tried again.
     pub location_failures: Counter,
 }
@@ -233,6 +237,16 @@ impl Metrics {
         );
         registry.register("location_commits", "Transactions of the location database", m.location_commits);
         registry.register("location_rows", "Addresses-of-record written to it", m.location_rows);
+        registry.register(
+            "location_calls",
+            "Calls that are being set up written to it, and taken out",
+            m.location_calls,
+        );
+        registry.register(
+            "calls_not_written",
+            "Calls that were being set up and not written, for there were too many",
+            m.calls_not_written,
+        );
         registry.register(
             "location_failures",
             "Transactions of the location database that failed and are tried again",

@@ -16,7 +16,7 @@ use bytes::Bytes;
 use sip_core::auth::Patience;
 use sip_core::entropy::token;
 use sip_core::message::scan_call_id;
-use sip_core::server::{Answer, Counters, Health, Input, Output, QuestionId, Server, Watcher};
+use sip_core::server::{Answer, Counters, Health, Input, KeptCall, Output, QuestionId, Server, Watcher};
 use sip_core::time::Instant;
 use sip_core::transport::framing::StreamError;
 use sip_core::transport::{FlowId, Hop};
@@ -192,6 +192,12 @@ impl Exchange {
         self.turn(shard, Input::Broken { from, error });
     }
 
+    /// A call that was being set up when an earlier process ended.
+    pub fn take_up(self: &Arc<Self>, call: KeptCall) {
+        let shard = self.shard_by(call.call_id().as_bytes());
+        self.turn(shard, Input::TakeUp(call.into()));
+    }
+
     /// A flow ended: the shards that used it are told.
     pub fn flow_closed(self: &Arc<Self>, flow: &Flow) {
         for shard in self.flows.close(flow) {
@@ -356,6 +362,11 @@ impl Exchange {
                             tracing::info!(%remote, transport = transport.via_token(), "target failed");
                         }
                         self.targets.note(transport, remote, health, now);
+                    }
+                    Output::Keep(keep) => {
+                        if self.location.changes().is_some_and(|changes| !changes.keep(keep)) {
+                            self.metrics.calls_not_written.inc();
+                        }
                     }
                     Output::Probed { peer, alive } => self.metrics.peer(&peer, alive),
                     Output::Ask(id, question) => self.ask(shard, id, question, now, &mut work),

@@ -1,13 +1,16 @@
-//! Which addresses-of-record changed since they were last written.
+//! What is to be written: addresses-of-record whose bindings changed, and calls that are being set up.
 
 use std::collections::HashSet;
 use std::mem;
 use std::time::{Duration, Instant};
 
 use parking_lot::{Condvar, Mutex};
+use sip_core::server::Keep;
 use smol_str::SmolStr;
 
-/// The addresses-of-record whose bindings changed. Each stands here once however often it changes, so there are never
+use super::calls::{CallRows, Calls};
+
+/// The addresses-of-record whose bindings changed, and the calls that did. Each address stands here once however often it changes, so there are never
 /// more than accounts.
 #[derive(Debug, Default)]
 pub struct Changes {
@@ -18,6 +21,7 @@ pub struct Changes {
 #[derive(Debug, Default)]
 struct State {
     changed: HashSet<SmolStr>,
+    calls: Calls,
     /// When the first of them was noted.
     since: Option<Instant>,
     closed: bool,
@@ -27,7 +31,28 @@ impl Changes {
     /// Remembers that the bindings of `aor` changed.
     pub fn note(&self, aor: &SmolStr) {
         let mut state = self.state.lock();
-        if state.changed.insert(aor.clone()) && state.changed.len() == 1 {
+        let first = state.is_empty();
+        state.changed.insert(aor.clone());
+        self.noted(&mut state, first);
+    }
+
+    /// Remembers a call that is being set up, or that it is over. `false`: it is not kept, for there are too many.
+    pub fn keep(&self, keep: Keep) -> bool {
+        let mut state = self.state.lock();
+        let first = state.is_empty();
+        let kept = keep.record.is_none();
+        let kept = state.calls.keep(keep) || kept;
+        self.noted(&mut state, first);
+        kept
+    }
+
+    /// There is a row of this call from before.
+    pub fn found(&self, call: u128) {
+        self.state.lock().calls.found(call);
+    }
+
+    fn noted(&self, state: &mut State, first: bool) {
+        if first && !state.is_empty() {
             state.since = Some(Instant::now());
             self.wake.notify_one();
         }
@@ -39,7 +64,7 @@ impl Changes {
         self.wake.notify_all();
     }
 
-    /// How many wait to be written.
+    /// How many addresses-of-record wait to be written.
     pub fn len(&self) -> usize {
         self.state.lock().changed.len()
     }
@@ -51,9 +76,9 @@ impl Changes {
 
     /// Waits for a change, and until `group` after it for others to come along: one that was noted while others were being
     /// written has waited for that long already. `None` after [`Self::close`], once nothing is left.
-    pub(crate) fn take(&self, group: Duration) -> Option<Vec<SmolStr>> {
+    pub(crate) fn take(&self, group: Duration) -> Option<(Vec<SmolStr>, CallRows)> {
         let mut state = self.state.lock();
-        while state.changed.is_empty() {
+        while state.is_empty() {
             if state.closed {
                 return None;
             }
@@ -62,20 +87,27 @@ impl Changes {
         let first = state.since.take().unwrap_or_else(Instant::now);
         self.pause(&mut state, first + group);
         state.since = None;
-        Some(mem::take(&mut state.changed).into_iter().collect())
+        Some((mem::take(&mut state.changed).into_iter().collect(), state.calls.take()))
     }
 
     /// Gives back what could not be written, to be taken again after `pause`. `false` after [`Self::close`]: there is no
     /// later.
-    pub(super) fn give_back(&self, aors: Vec<SmolStr>, pause: Duration) -> bool {
+    pub(super) fn give_back(&self, aors: Vec<SmolStr>, calls: CallRows, pause: Duration) -> bool {
         let mut state = self.state.lock();
         state.changed.extend(aors);
+        state.calls.give_back(calls);
         self.pause(&mut state, Instant::now() + pause);
         !state.closed
     }
 
     fn pause(&self, state: &mut parking_lot::MutexGuard<'_, State>, until: Instant) {
         while !state.closed && !self.wake.wait_until(state, until).timed_out() {}
+    }
+}
+
+impl State {
+    fn is_empty(&self) -> bool {
+        self.changed.is_empty() && self.calls.is_empty()
     }
 }
 
@@ -90,18 +122,18 @@ mod tests {
         let changes = Changes::default();
         changes.note(&"a".into());
         let began = Instant::now();
-        assert_eq!(changes.take(GROUP).unwrap(), ["a"]);
+        assert_eq!(changes.take(GROUP).unwrap().0, ["a"]);
         assert!(began.elapsed() >= GROUP.mul_f32(0.9), "{:?}", began.elapsed());
         // Noted while "a" is written, which takes longer than a group.
         changes.note(&"b".into());
         std::thread::sleep(GROUP);
         let began = Instant::now();
-        assert_eq!(changes.take(GROUP).unwrap(), ["b"]);
+        assert_eq!(changes.take(GROUP).unwrap().0, ["b"]);
         assert!(began.elapsed() < GROUP / 2, "{:?}", began.elapsed());
         // And from the beginning again.
         changes.note(&"c".into());
         let began = Instant::now();
-        assert_eq!(changes.take(GROUP).unwrap(), ["c"]);
+        assert_eq!(changes.take(GROUP).unwrap().0, ["c"]);
         assert!(began.elapsed() >= GROUP.mul_f32(0.9), "{:?}", began.elapsed());
     }
 }

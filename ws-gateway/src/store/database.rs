@@ -1,12 +1,15 @@
-//! The database file: one table with a row for each address-of-record, and the number of its form.
+//! The database file: a table with a row for each address-of-record, one with a row for each call that is being set up, and the number
+//! of its form.
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
+use bytes::Bytes;
 use redb::{ReadableDatabase as _, ReadableTable as _, TableDefinition};
 use sip_core::transport::Hop;
 use smol_str::SmolStr;
 
+use super::calls::CallRows;
 use super::row::{self, Registrations};
 use crate::data::DataDirectory;
 
@@ -18,6 +21,7 @@ const SCHEMA: u64 = 1;
 
 const META: TableDefinition<'_, &str, u64> = TableDefinition::new("meta");
 const BINDINGS: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("bindings");
+const CALLS: TableDefinition<'_, u128, &[u8]> = TableDefinition::new("calls");
 
 /// Why the database cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -94,8 +98,20 @@ impl Database {
         read().map_err(broken(&self.path))
     }
 
+    /// All calls that were being set up, by their keys.
+    pub fn load_calls(&self) -> Result<Vec<(u128, Bytes)>, StoreError> {
+        let read = || -> Result<_, redb::Error> {
+            let table = self.database.begin_read()?.open_table(CALLS)?;
+            let row = |entry: Result<(redb::AccessGuard<'_, u128>, redb::AccessGuard<'_, &[u8]>), _>| {
+                entry.map(|(key, value)| (key.value(), Bytes::copy_from_slice(value.value())))
+            };
+            Ok(table.iter()?.map(row).collect::<Result<_, redb::StorageError>>()?)
+        };
+        read().map_err(broken(&self.path))
+    }
+
     /// Writes these rows in one transaction, which is on the disk when this returns. A row without bindings is removed.
-    pub fn write(&self, rows: &[Registrations]) -> Result<(), StoreError> {
+    pub fn write(&self, rows: &[Registrations], calls: &CallRows) -> Result<(), StoreError> {
         let write = || -> Result<(), redb::Error> {
             let transaction = self.database.begin_write()?;
             {
@@ -110,6 +126,15 @@ impl Database {
                         Ok(row) => drop(table.insert(aor.as_str(), row.as_slice())?),
                         // Strings and numbers only: there is no way for it to fail that trying again would mend.
                         Err(error) => tracing::error!(%aor, %error, "bindings not written"),
+                    }
+                }
+            }
+            if !calls.is_empty() {
+                let mut table = transaction.open_table(CALLS)?;
+                for (key, record) in calls {
+                    match record {
+                        Some(record) => drop(table.insert(key, &**record)?),
+                        None => drop(table.remove(key)?),
                     }
                 }
             }
@@ -131,6 +156,7 @@ impl Database {
         };
         if found <= SCHEMA {
             transaction.open_table(BINDINGS)?;
+            transaction.open_table(CALLS)?;
             transaction.commit()?;
         }
         Ok(found)

@@ -73,17 +73,19 @@ fn write(
         let account = accounts.fingerprint(&aor);
         Registrations { account, bindings: location.bindings(&aor), aor }
     };
-    while let Some(aors) = changes.take(GROUP) {
+    while let Some((aors, calls)) = changes.take(GROUP) {
         let rows: Vec<_> = aors.into_iter().map(row).collect();
-        match database.write(&rows) {
+        match database.write(&rows, &calls) {
             Ok(()) => {
                 metrics.location_commits.inc();
                 metrics.location_rows.inc_by(rows.len() as u64);
+                metrics.location_calls.inc_by(calls.len() as u64);
             }
             Err(error) => {
                 metrics.location_failures.inc();
-                tracing::error!("registrations are not written: {error}");
-                if !changes.give_back(rows.into_iter().map(|row| row.aor).collect(), RETRY) {
+                tracing::error!("registrations and calls are not written: {error}");
+                let aors = rows.into_iter().map(|row| row.aor).collect();
+                if !changes.give_back(aors, calls, RETRY) {
                     return;
                 }
             }

@@ -1,0 +1,51 @@
+//! What an earlier process knew, before anything is received.
+
+use std::sync::Arc;
+
+use sip_core::server::{Keep, KeptCall};
+
+use crate::clock;
+use crate::exchange::Exchange;
+use crate::store::{Changes, Database, Registrations};
+
+/// Takes in its registrations, but not of accounts that are gone or have another password since.
+pub(crate) fn registrations(
+    database: &Database,
+    changes: &Changes,
+    exchange: &Exchange,
+) -> anyhow::Result<()> {
+    let now = clock::now();
+    let rows = database.load(|local, remote| exchange.flows.udp_to(local, remote))?;
+    for Registrations { aor, account, bindings } in rows {
+        let there = exchange.accounts.fingerprint(&aor);
+        let same = there.is_some() && (account.is_none() || account == there);
+        if account.is_none() {
+            // An earlier gateway did not write whose it was.
+            changes.note(&aor);
+        }
+        let bindings = if same { bindings } else { Vec::new() };
+        exchange.location.restore(aor, bindings, now);
+    }
+    tracing::info!(bindings = exchange.location.len(), "registrations of before");
+    Ok(())
+}
+
+/// Takes up the calls that were being set up: those who are there ring on, the others are waited for.
+pub(crate) fn calls(database: &Database, changes: &Changes, exchange: &Arc<Exchange>) -> anyhow::Result<()> {
+    let rows = database.load_calls()?;
+    let calls = rows.len();
+    for (key, record) in rows {
+        changes.found(key);
+        match KeptCall::read(&record) {
+            Some(call) => exchange.take_up(call),
+            None => {
+                tracing::error!("a call that was being set up is given up: its row cannot be read");
+                changes.keep(Keep { key, record: None });
+            }
+        }
+    }
+    if calls > 0 {
+        tracing::info!(calls, "calls of before that were being set up");
+    }
+    Ok(())
+}
