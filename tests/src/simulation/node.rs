@@ -6,8 +6,8 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use sip_core::entropy::SeededEntropy;
-use sip_core::server::{self, ForwardRule, Identity, Mode, Outward, Server};
-use sip_core::time::Instant;
+use sip_core::server::{self, ForwardRule, Identity, Keep, Mode, Outward, Server};
+use sip_core::time::{Duration, Instant};
 use sip_core::transport::{FlowId, Hop, Transport};
 use sip_core::user_agent::{self, Aor, CallId, Event, OutboundFlow, UserAgent};
 
@@ -98,6 +98,8 @@ pub struct ServerNode {
     pub directory: Directory,
     /// Calls that are being set up, and survive it with its bindings.
     pub kept: BTreeMap<u128, Bytes>,
+    /// What is still to be written of them.
+    keeps: VecDeque<(Instant, Keep)>,
     /// Who its connections are.
     pub identities: BTreeMap<FlowId, Arc<Identity>>,
     /// It runs.
@@ -105,6 +107,9 @@ pub struct ServerNode {
     life: u64,
     seed: u64,
 }
+
+/// How long what changes may take to be on the disk, milliseconds.
+pub const WRITTEN_WITHIN: u64 = 100;
 
 /// A server, which has no text form.
 pub struct BoxedServer(pub Box<Server>);
@@ -212,6 +217,7 @@ impl ServerNode {
             server: Self::make(domain, seed, 0),
             directory: Directory::default(),
             kept: BTreeMap::new(),
+            keeps: VecDeque::new(),
             identities: BTreeMap::new(),
             up: true,
             life: 0,
@@ -240,6 +246,29 @@ impl ServerNode {
         config.forwarding = vec![rule];
         let seed = stir(self.seed, self.life);
         self.server = BoxedServer(Box::new(Server::new(config, Box::new(SeededEntropy(seed)))));
+    }
+
+    /// A call that is being set up has changed. It is on the disk a little later.
+    pub fn keep(&mut self, now: Instant, keep: Keep) {
+        self.keeps.push_back((now, keep));
+        self.write(now, Duration::from_millis(WRITTEN_WITHIN));
+    }
+
+    /// Writes what has changed by then, so long before `now`.
+    pub fn write(&mut self, now: Instant, before: Duration) {
+        while let Some((_, Keep { key, record })) = self.keeps.pop_front_if(|(at, _)| *at + before <= now) {
+            match record {
+                Some(record) => drop(self.kept.insert(key, record)),
+                None => drop(self.kept.remove(&key)),
+            }
+        }
+    }
+
+    /// What was not written by now never is.
+    pub fn dies(&mut self, now: Instant, before: Duration) {
+        self.write(now, before);
+        self.keeps.clear();
+        self.up = false;
     }
 
     /// Loses its transactions and connections; its keys stay, unless they shall not, its bindings if so wanted.

@@ -4,7 +4,7 @@ use std::collections::btree_map::Entry;
 
 use bytes::Bytes;
 use sip_core::message::{Message, Method};
-use sip_core::server::{self, Answer, Keep, Question};
+use sip_core::server::{self, Answer, Question};
 use sip_core::time::Duration;
 use sip_core::transport::{Hop, RouteTarget, Transport};
 use sip_core::user_agent::{self, Event};
@@ -90,10 +90,7 @@ impl World {
                 }
                 // Nobody remembers which server failed.
                 server::Output::Target { .. } | server::Output::Probed { .. } => {}
-                server::Output::Keep(Keep { key, record }) => match record {
-                    Some(record) => drop(node.kept.insert(key, record)),
-                    None => drop(node.kept.remove(&key)),
-                },
+                server::Output::Keep(keep) => node.keep(self.now, keep),
                 // There are no edge proxies.
                 server::Output::Refused { .. }
                 | server::Output::Reached { .. }

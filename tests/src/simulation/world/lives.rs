@@ -6,9 +6,10 @@ use sip_core::transport::Transport;
 use sip_core::user_agent::{self, CallSnapshot, Continuation, UserAgent};
 
 use super::super::NodeId;
-use super::super::node::{Kept, Node};
+use super::super::node::{Kept, Node, WRITTEN_WITHIN};
 use super::super::person;
 use super::super::sabotage::Saboteur;
+use super::super::trace::stir;
 use super::super::watch::description;
 use super::{Happening, World};
 
@@ -47,9 +48,12 @@ impl World {
                 server.directory.flow_closed(connection.flow());
             }
         }
+        // Not rolled, so that what seeds have shown they go on showing.
+        let (now, random) = (self.now, stir(self.now.as_micros(), node.0 as u64));
+        let unwritten = Duration::from_millis(random % WRITTEN_WITHIN);
         match &mut self.nodes[node.0] {
             Node::Phone(phone) => phone.up = false,
-            Node::Server(server) => server.up = false,
+            Node::Server(server) => server.dies(now, unwritten),
         }
         if let Some(at) = self.timer_of[node.0].take() {
             self.timers.remove(&(at, node));
