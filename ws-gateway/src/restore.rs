@@ -36,7 +36,7 @@ pub(crate) fn calls(database: &Database, changes: &Changes, exchange: &Arc<Excha
     let calls = rows.len();
     for (key, record) in rows {
         changes.found(key);
-        match KeptCall::read(&record) {
+        match KeptCall::read(&record, |local, remote| exchange.flows.udp_to(local, remote)) {
             Some(call) => exchange.take_up(call),
             None => {
                 tracing::error!("a call that was being set up is given up: its row cannot be read");

@@ -11,6 +11,7 @@ use bytes::Bytes;
 
 use super::best::Final;
 use super::context::{Branch, Context, Detours, State, TIMER_C};
+use super::kept::{KeptCopy, UNHEARD};
 use super::shapes::Turn;
 use super::sips::may_go;
 use super::table::{ANSWERED_ELSEWHERE, Leg, Proxy};
@@ -33,12 +34,15 @@ pub(super) struct Sent {
 }
 
 impl Sent {
-    fn send(&self, turn: &mut Turn<'_>, hop: Hop, once: bool) -> Option<ClientId> {
-        let (now, request) = (turn.now, self.request.clone());
-        if once {
-            return turn.layer.send_once(now, request, &self.branch, &self.method, hop);
-        }
-        turn.layer.send_written(now, request, &self.branch, &self.method, hop)
+    /// To a receiver that is back: who has had it answers by its branch what it answered first.
+    fn send(&self, turn: &mut Turn<'_>, hop: Hop) -> Option<ClientId> {
+        turn.layer.send_written(turn.now, self.request.clone(), &self.branch, &self.method, hop)
+    }
+
+    /// To one that can answer by itself: it is not sent, for who had answered it, in the last moment of an earlier life, might take it
+    /// for a new call.
+    pub(super) fn adopt(&self, turn: &mut Turn<'_>, hop: Hop) -> Option<ClientId> {
+        turn.layer.adopt(turn.now, self.request.clone(), &self.branch, hop)
     }
 }
 
@@ -49,8 +53,8 @@ pub struct Absence {
     pub server: ServerId,
     pub(super) sent: Sent,
     pub(super) trusted: bool,
-    /// Where it went before a restart. It is sent once: who has it answers it, and says its answer again by itself.
-    pub(super) kept: Option<Hop>,
+    /// What is known of it from before a restart.
+    pub(super) kept: Option<KeptCopy>,
 }
 
 impl Absence {
@@ -60,8 +64,8 @@ impl Absence {
     }
 
     /// Where it went before a restart; `None`: it was lost with its connection in this life.
-    pub const fn kept(&self) -> Option<Hop> {
-        self.kept
+    pub fn kept(&self) -> Option<Hop> {
+        self.kept.map(|kept| kept.to)
     }
 
     /// Whether the request is within a dialog.
@@ -105,8 +109,11 @@ impl Proxy {
         let hop = hop.filter(|hop| may_go(sent.secure, hop));
         let context = self.contexts.remove(&server);
         let waits = context.as_ref().is_some_and(|context| !context.is_settled());
-        let once = kept.is_some();
-        let client = hop.filter(|_| waits || !sent.within).and_then(|hop| sent.send(turn, hop, once));
+        let adopts = kept.is_some() && sent.receiver.registration().is_none();
+        let client = hop.filter(|_| waits || !sent.within).and_then(|hop| match adopts {
+            true => sent.adopt(turn, hop),
+            false => sent.send(turn, hop),
+        });
         if !waits && let Some(client) = client {
             // Nobody waits for its answer any more. Whoever rings is told, once it has answered (§9.1).
             let answered =
@@ -125,10 +132,24 @@ impl Proxy {
             return self.settle(turn, server, context);
         };
         self.counters.repeated += 1;
-        self.clients.insert(client, Leg { server, trusted });
-        let timer_c = context.is_invite().then(|| turn.now + TIMER_C);
+        let rang = kept.map_or(!sent.within, |kept| kept.rang);
+        self.begin_again(turn, &mut context, sent, (client, hop), Leg { server, trusted }, rang);
+        self.settle(turn, server, context);
+    }
+
+    /// A copy that its receiver has from before.
+    pub(super) fn begin_again(
+        &mut self,
+        turn: &Turn<'_>,
+        context: &mut Context,
+        sent: Sent,
+        (client, hop): (ClientId, Hop),
+        leg: Leg,
+        rang: bool,
+    ) {
+        self.clients.insert(client, leg);
+        let timer_c = context.is_invite().then(|| turn.now + if rang { TIMER_C } else { UNHEARD });
         let breadth = context.breadth_left();
-        let Sent { within, secure, .. } = sent;
         // A domain's server that is gone is a fault, and what it says of others is for the caller.
         let detours = match &sent.receiver {
             RouteTarget::Peer { onward, .. } => {
@@ -143,13 +164,12 @@ impl Proxy {
             client: Some(client),
             state: State::Pending { timer_c },
             breadth,
-            rang: !within,
+            rang,
+            secure: sent.secure,
             again: waits.then_some(sent),
             receiver,
-            secure,
             detours,
             ..Branch::ended(Final::Local(480))
         });
-        self.settle(turn, server, context);
     }
 }

@@ -2,24 +2,27 @@
 //! life takes it up ([`Proxy::take_up`]).
 //!
 //! What is kept of an INVITE on its way is the INVITE itself, who sent it from where, and each copy without a final response with
-//! whom it went to. After a restart its transactions are there again: its sender is found where it is now, each copy is sent once
-//! more, under its branch, to where it rings, and from then on the call is one like any other. It is answered, refused, given up by
-//! its CANCEL (§16.10) or by Timer C; a caller or callee who does not come back ends it.
+//! whom it went to. After a restart its transactions are there again. Who has lost a connection is waited for, and has the copy once
+//! more, under its branch, over the next; who is reached by a datagram, or is a server, has lost nothing and answers by itself. From
+//! then on the call is one like any other. It is answered, refused, given up by its CANCEL (§16.10) or by Timer C; a caller or callee
+//! who does not come back ends it.
 //!
 //! It goes no further than it was: to targets of less weight, to another server of a domain, or to where it would have been forwarded.
 
 use alloc::boxed::Box;
+use alloc::string::String;
 use alloc::vec::Vec;
+use core::net::SocketAddr;
 
 use bytes::Bytes;
 use smol_str::SmolStr;
 
 use super::again::{Absence, Sent};
 use super::branch::{self, LoopMark};
-use super::context::{Context, TIMER_C};
+use super::context::{Branch, Context, TIMER_C};
 use super::identity::Asserted;
 use super::shapes::{Inbound, Lost, Turn};
-use super::table::Proxy;
+use super::table::{Leg, Proxy};
 use crate::message::{Method, Request};
 use crate::time::{Duration, Instant};
 use crate::transaction::{ClientId, ServerId};
@@ -31,6 +34,9 @@ const FORM: u8 = 1;
 /// How long a caller, or a callee, whose connection did not outlive the restart is waited for. Phones and pages try again after some
 /// seconds; with what the answer to a CANCEL takes, a call of somebody who stays away has ended on both sides within 32 s.
 pub(crate) const COMEBACK: Duration = Duration::from_secs(20);
+
+/// How long a copy of which nobody had heard, nor may ever hear, is waited for: as for any INVITE (Timer B).
+pub(super) const UNHEARD: Duration = Duration::from_secs(32);
 
 /// The largest record that is kept: an INVITE of 64 KiB and a copy. Calls with more copies than have room go without.
 const MOST: usize = 160 * 1024;
@@ -50,8 +56,8 @@ pub(super) struct Written {
     key: u128,
     /// When the INVITE came.
     since: Instant,
-    /// The copies in it.
-    copies: Vec<ClientId>,
+    /// The copies in it, and which of them rang.
+    copies: Vec<(ClientId, bool)>,
 }
 
 /// A call that was being set up when an earlier life ended.
@@ -61,7 +67,7 @@ pub struct KeptCall {
     pub(crate) key: u128,
     pub(crate) since: Instant,
     pub(crate) request: Request,
-    /// Where from; its flow is gone.
+    /// Where from.
     pub(crate) from: Hop,
     sender: RouteTarget,
     asserted: Asserted,
@@ -72,33 +78,43 @@ pub struct KeptCall {
 #[derive(Debug)]
 struct Copied {
     receiver: RouteTarget,
-    /// Where it went; its flow is gone.
-    to: Hop,
+    copy: KeptCopy,
     trusted: bool,
     secure: bool,
     request: Bytes,
-    branch: alloc::string::String,
+    branch: String,
+}
+
+/// What is known of a copy.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct KeptCopy {
+    /// Where it went.
+    pub(super) to: Hop,
+    /// It rang there.
+    pub(super) rang: bool,
 }
 
 impl KeptCall {
-    /// Reads a record. `None`: it is of another form, or damaged.
-    pub fn read(record: &Bytes) -> Option<Self> {
+    /// Reads a record. `way` gives the hop to a peer that a datagram socket reaches, `(local, remote)`; everybody else has to connect
+    /// again. `None`: it is of another form, or damaged.
+    pub fn read(record: &Bytes, way: impl Fn(SocketAddr, SocketAddr) -> Option<Hop>) -> Option<Self> {
         let mut fields = Fields::of(record)?;
         let key = u128::from_be_bytes(fields.next()?[..].try_into().ok()?);
         let since = Instant::from_micros(u64::from_be_bytes(fields.next()?[..].try_into().ok()?));
         let request = Request::parse(fields.next()?).ok()?;
-        let from = address(&fields.next()?)?;
+        let from = hop(&fields.next()?, &way)?;
         let sender = RouteTarget::decode(&fields.next()?)?;
         let asserted = read_asserted(&fields.next()?)?;
         let mut copies = Vec::new();
         while let Some(flags) = fields.next() {
             let flags = *flags.first()?;
             let receiver = RouteTarget::decode(&fields.next()?)?;
-            let to = address(&fields.next()?)?;
+            let to = hop(&fields.next()?, &way)?;
             let request = fields.next()?;
             let branch = Request::parse(request.clone()).ok()?.branch()?.into();
             let (trusted, secure) = (flags & TRUSTED != 0, flags & SECURE != 0);
-            copies.push(Copied { receiver, to, trusted, secure, request, branch });
+            let copy = KeptCopy { to, rang: flags & RANG != 0 };
+            copies.push(Copied { receiver, copy, trusted, secure, request, branch });
         }
         let invite = *request.method() == Method::Invite;
         invite.then_some(Self { key, since, request, from, sender, asserted, copies })
@@ -137,7 +153,7 @@ impl Proxy {
             return;
         }
         let ringing = context.branches.iter().filter(|branch| branch.is_pending() && !branch.given_up);
-        let copies: Vec<ClientId> = ringing.filter_map(|branch| branch.client).collect();
+        let copies: Vec<_> = ringing.filter_map(|branch| Some((branch.client?, branch.rang))).collect();
         let since = context.written.as_ref().map_or(turn.now, |written| written.since);
         if copies.is_empty() || context.written.as_ref().is_some_and(|written| written.copies == copies) {
             return;
@@ -168,7 +184,7 @@ impl Proxy {
         put(&mut record, |out| RouteTarget::at(&from).encode(out));
         put(&mut record, |out| sender.encode(out));
         put(&mut record, |out| write_asserted(asserted, out));
-        for client in copies {
+        for (client, rang) in copies {
             let branch = context.branches.iter().find(|branch| branch.client == Some(*client));
             let Some(branch) = branch else { continue };
             let receiver = branch.receiver.as_deref().or(branch.again.as_ref().map(|sent| &sent.receiver));
@@ -178,7 +194,8 @@ impl Proxy {
                 continue;
             };
             let flag = |flag: u8, set: bool| if set { flag } else { 0 };
-            put(&mut record, |out| out.push(flag(TRUSTED, leg.trusted) | flag(SECURE, branch.secure)));
+            let flags = flag(TRUSTED, leg.trusted) | flag(SECURE, branch.secure) | flag(RANG, *rang);
+            put(&mut record, |out| out.push(flags));
             put(&mut record, |out| receiver.encode(out));
             put(&mut record, |out| RouteTarget::at(&hop).encode(out));
             put(&mut record, |out| out.extend_from_slice(&bytes));
@@ -186,40 +203,50 @@ impl Proxy {
         record
     }
 
-    /// Takes a call up in its server transaction. Its copies are told as [absences](Self::poll_absence), and who sent it has to be
-    /// found.
+    /// Takes a call up in its server transaction. Copies whose receivers have to be found are told as
+    /// [absences](Self::poll_absence); so has who sent it, if its flow is gone.
     pub fn take_up(&mut self, turn: &mut Turn<'_>, server: ServerId, call: KeptCall) -> Lost {
         let KeptCall { key, since, request, from, sender, asserted, copies } = call;
         let mark = LoopMark::of(&request, turn.tokens);
         let session = self.settings.session_timer.and_then(|timer| timer.asks(&request));
         let inbound = Inbound { server, request, from, sender, routes: 0, asserted };
         let lost = inbound.lost();
+        // It is copied no more.
         let mut context = Box::new(Context::new(inbound, mark, None, 0));
         context.session = session;
-        context.lost = Some((turn.now + COMEBACK, FlowId::GONE));
+        context.lost = (from.flow == FlowId::GONE).then_some((turn.now + COMEBACK, from.flow));
         context.written = Some(Box::new(Written { key, since, copies: Vec::new() }));
         let within = context.inbound.request.to_tag().is_some();
-        for Copied { receiver, to, trusted, secure, request, branch } in copies {
+        for Copied { receiver, copy, trusted, secure, request, branch } in copies {
             let sent = Sent { receiver, request, branch, method: Method::Invite, within, secure };
-            context.awaited += 1;
-            self.absences.push_back(Absence { server, sent, trusted, kept: Some(to) });
+            if copy.to.transport.is_reliable() {
+                context.awaited += 1;
+                self.absences.push_back(Absence { server, sent, trusted, kept: Some(copy) });
+                continue;
+            }
+            let there = (copy.to.flow != FlowId::GONE).then_some(copy.to);
+            match there.and_then(|hop| Some((sent.adopt(turn, hop)?, hop))) {
+                Some(there) => {
+                    self.begin_again(turn, &mut context, sent, there, Leg { server, trusted }, copy.rang);
+                }
+                None => context.branches.push(Branch::failed(480)),
+            }
         }
         self.settle(turn, server, context);
         lost
     }
 }
 
-// Of a copy: whom it went to is of our trust domain; TLS is promised.
+// Of a copy: whom it went to is of our trust domain; TLS is promised; it rang.
 const TRUSTED: u8 = 1;
 const SECURE: u8 = 2;
+const RANG: u8 = 4;
 
-fn address(field: &[u8]) -> Option<Hop> {
-    match RouteTarget::decode(field)? {
-        RouteTarget::Address { transport, local, remote } => {
-            Some(Hop { flow: FlowId::GONE, transport, local, remote })
-        }
-        _ => None,
-    }
+/// What [`RouteTarget::at`] was written of, with the flow that it has now.
+fn hop(field: &[u8], way: impl Fn(SocketAddr, SocketAddr) -> Option<Hop>) -> Option<Hop> {
+    let RouteTarget::Address { transport, local, remote } = RouteTarget::decode(field)? else { return None };
+    let there = if transport.is_reliable() { None } else { way(local, remote) };
+    Some(there.unwrap_or(Hop { flow: FlowId::GONE, transport, local, remote }))
 }
 
 fn write_asserted(asserted: &Asserted, out: &mut Vec<u8>) {

@@ -173,10 +173,12 @@ impl Layer {
         method: &Method,
         sent: Sent,
         hop: Hop,
-        once: bool,
+        adopted: bool,
     ) -> ClientId {
-        let reliable = once || hop.transport.is_reliable();
-        let (machine, actions) = if *method == Method::Invite {
+        let reliable = hop.transport.is_reliable();
+        let (machine, actions) = if adopted {
+            (Machine::Invite(invite_client::State::Proceeding), &[][..])
+        } else if *method == Method::Invite {
             (Machine::Invite(invite_client::State::Calling), invite_client::start(reliable))
         } else {
             (Machine::NonInvite(non_invite_client::State::Trying), non_invite_client::start(reliable))

@@ -144,8 +144,8 @@ impl Layer {
         }
     }
 
-    /// Takes up an INVITE of an earlier life of this endpoint, to which 100 was said: a transaction that has lost its flow, for
-    /// [`Self::set_server_hop`] or the INVITE itself to give it another. `None`: there is no room, or it is there.
+    /// Takes up an INVITE that an earlier life of this endpoint received, and to which 100 was said. One whose flow is gone waits for
+    /// [`Self::set_server_hop`], or for the INVITE itself, to give it another. `None`: there is no room, or it is there.
     pub fn take_up(&mut self, now: Instant, request: &Request, hop: Hop) -> Option<ServerId> {
         let Known { key, hash, same, .. } = self.look_up(request);
         let room = self.room.has_for(hop.remote.ip(), self.len(), request.bytes().len());
@@ -153,7 +153,7 @@ impl Layer {
             return None;
         }
         let server = self.insert_server(now, key, hash, request, hop);
-        self.strand(now, server);
+        self.was_tried(now, server);
         Some(server)
     }
 
@@ -195,17 +195,10 @@ impl Layer {
         self.send(now, ClientKey { branch, method }, Sent::Written(request), to, false)
     }
 
-    /// The same of a request that its receiver has from an earlier life of this endpoint: it is sent once, over whatever transport.
-    /// Who answers it says so, and repeats what has to be repeated; who has ended it would take later copies for a new request.
-    pub fn send_once(
-        &mut self,
-        now: Instant,
-        request: Bytes,
-        branch: &str,
-        method: &Method,
-        to: Hop,
-    ) -> Option<ClientId> {
-        self.send(now, ClientKey { branch, method }, Sent::Written(request), to, true)
+    /// Takes up an INVITE that an earlier life of this endpoint sent, and to which its receiver has said something, or may have: nothing
+    /// is sent, but what it answers belongs here, and it can be cancelled. `None` as for [`Self::send_request`].
+    pub fn adopt(&mut self, now: Instant, invite: Bytes, branch: &str, to: Hop) -> Option<ClientId> {
+        self.send(now, ClientKey { branch, method: &Method::Invite }, Sent::Written(invite), to, true)
     }
 
     fn send(
@@ -214,7 +207,7 @@ impl Layer {
         key: ClientKey<'_>,
         request: Sent,
         to: Hop,
-        once: bool,
+        adopted: bool,
     ) -> Option<ClientId> {
         let hash = self.hashing.client(&key);
         let in_use = self.client_keys.find(hash).is_some();
@@ -222,7 +215,7 @@ impl Layer {
         if in_use || !self.counted(room) {
             return None;
         }
-        Some(self.insert_client(now, hash, key.method, request, to, once))
+        Some(self.insert_client(now, hash, key.method, request, to, adopted))
     }
 
     /// Whether there is a client transaction with this branch and method.

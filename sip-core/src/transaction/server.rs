@@ -288,13 +288,17 @@ impl Layer {
         }
     }
 
-    /// It was said 100, and its flow is lost, which its user knows.
-    pub(super) fn strand(&mut self, now: Instant, id: ServerId) {
+    /// It was said 100 before. Of one whose flow is gone the user knows.
+    pub(super) fn was_tried(&mut self, now: Instant, id: ServerId) {
         let Some(server) = self.server_mut(id) else { return };
-        server.flow = Flow::Told;
         let hop = server.hop;
-        self.flows.remove(&hop, Handle::Server(id));
+        server.flow = Flow::Told;
         self.act_server(now, id, &[Action::SendTrying], None);
+        if hop.flow == FlowId::GONE {
+            self.flows.remove(&hop, Handle::Server(id));
+        } else if let Some(server) = self.server_mut(id) {
+            server.flow = Flow::Up;
+        }
     }
 
     /// Whether the flow of a server transaction was lost and no other has taken its place.

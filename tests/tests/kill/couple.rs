@@ -135,6 +135,7 @@ impl Couple {
             let id = format!("{}n{}", self.phones[caller].user, self.calls);
             let leaves = self.below(2) as usize;
             let (until, then) = self.plan();
+            self.phones.iter_mut().for_each(|phone| phone.attend(&id));
             let mut call = Call {
                 id,
                 stage: Stage::Sent,
@@ -153,6 +154,7 @@ impl Couple {
                 self.after_the_kill(call).await;
             }
         }
+        self.phones.iter_mut().for_each(|phone| phone.attend(""));
         for mut call in std::mem::take(&mut self.loose) {
             tokio::time::sleep_until((call.answered + UNACKNOWLEDGED).into()).await;
             // Its caller has long forgotten it, and says so.
@@ -214,8 +216,8 @@ impl Couple {
         self.invite(call).await
     }
 
-    /// INVITE, for the first time or again, until the call stands. A callee that has it already knows it by its branch (RFC 3261
-    /// §17.2.3), and answers what it had first.
+    /// INVITE, for the first time or again, until the call stands. A callee that is back has it once more, from a gateway that kept it or
+    /// from its caller, knows it by its branch (RFC 3261 §17.2.3), and answers what it had first.
     async fn invite(&mut self, call: &mut Call) -> Result<(), Lost> {
         let (caller, callee) = (call.caller, 1 - call.caller);
         let to = self.phones[callee].aor();
@@ -296,7 +298,17 @@ impl Couple {
         let (caller, callee) = (call.caller, 1 - call.caller);
         let to = self.phones[callee].aor();
         self.phones[caller].request_of("CANCEL", &to, 1, &call.branch, &call.common).await?;
-        let cancel = self.phones[callee].next(&call.id).await?;
+        let cancel = loop {
+            let request = self.phones[callee].next(&call.id).await?;
+            if request.method() != "INVITE" {
+                break request;
+            }
+            // A gateway that kept it: it is cancelled once something was said to it (§9.1).
+            let invited = call.invited.get_or_insert(request.clone());
+            assert_eq!(branch(&request), branch(invited), "the INVITE of {}", call.id);
+            let ringing = request.response("180 Ringing", &format!("b{}", call.id), "");
+            self.phones[callee].send(&ringing).await?;
+        };
         assert_eq!(cancel.method(), "CANCEL", "of {}", call.id);
         let expected = match call.invited.clone().filter(|_| !call.cancelled) {
             Some(invited) => {
@@ -400,7 +412,8 @@ impl Couple {
         let wanted = format!("{cseq} {method}");
         loop {
             let request = self.phones[receiver].next(&call.id).await?;
-            if request.0.starts_with("SIP/2.0 ") || request.method() == "ACK" {
+            // An INVITE that it answered before the kill is absorbed (RFC 6026 §7.1).
+            if request.0.starts_with("SIP/2.0 ") || ["ACK", "INVITE"].contains(&request.method()) {
                 continue;
             }
             let ended = call.ends[1 - end].ended;

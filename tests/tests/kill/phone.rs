@@ -1,5 +1,6 @@
 //! A phone on a WebSocket that comes back whenever the gateway is killed.
 
+use std::collections::VecDeque;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -38,6 +39,9 @@ pub(crate) struct Phone {
     contact: String,
     site: Arc<Site>,
     peer: Option<WsPeer>,
+    /// The call that it is in, and what came of it while something else was waited for.
+    call: String,
+    early: VecDeque<Sip>,
     /// Kills before the connection was made.
     kills: u32,
     registrations: u32,
@@ -47,7 +51,14 @@ pub(crate) struct Phone {
 impl Phone {
     pub(crate) fn new(user: String, site: Arc<Site>) -> Self {
         let contact = format!("<sip:{user}@{user}.invalid;transport=ws>");
-        Self { user, contact, site, peer: None, kills: 0, registrations: 0, requests: 0 }
+        let (call, early) = (String::new(), VecDeque::new());
+        Self { user, contact, site, peer: None, call, early, kills: 0, registrations: 0, requests: 0 }
+    }
+
+    /// What comes of this call from now on is not refused while something else is waited for.
+    pub(crate) fn attend(&mut self, call_id: &str) {
+        self.call = call_id.to_owned();
+        self.early.clear();
     }
 
     pub(crate) fn aor(&self) -> String {
@@ -148,6 +159,11 @@ impl Phone {
 
     /// The next message of this call. Requests of calls that it knows nothing of (any more) are refused.
     pub(crate) async fn next(&mut self, call_id: &str) -> Result<Sip, Lost> {
+        if call_id == self.call
+            && let Some(message) = self.early.pop_front()
+        {
+            return Ok(message);
+        }
         loop {
             let Some(peer) = &mut self.peer else { return self.lost() };
             let message = match peer.receive_message().await {
@@ -157,6 +173,10 @@ impl Phone {
             };
             if message.header("Call-ID") == call_id {
                 return Ok(message);
+            }
+            if message.header("Call-ID") == self.call {
+                self.early.push_back(message);
+                continue;
             }
             if !message.0.starts_with("SIP/2.0 ") && message.method() != "ACK" {
                 let refusal = message.response("481 Call/Transaction Does Not Exist", "none", "");
@@ -179,6 +199,7 @@ impl Phone {
     /// That the connection is gone is the kill's doing, or a fault.
     fn lost<T>(&mut self) -> Result<T, Lost> {
         self.peer = None;
+        self.early.clear();
         let kills = self.site.kills.load(Ordering::SeqCst);
         assert!(kills > self.kills, "{} lost its connection, and nobody killed the gateway", self.user);
         Err(Lost)

@@ -2,10 +2,11 @@
 
 use sip_core::server::{self, KeptCall};
 use sip_core::time::Duration;
-use sip_core::transport::Transport;
+use sip_core::transport::{Hop, Transport};
 use sip_core::user_agent::{self, CallSnapshot, Continuation, UserAgent};
 
 use super::super::NodeId;
+use super::super::directory::SOCKET;
 use super::super::node::{Kept, Node, WRITTEN_WITHIN};
 use super::super::person;
 use super::super::sabotage::Saboteur;
@@ -67,8 +68,10 @@ impl World {
         match &mut self.nodes[node.0] {
             Node::Server(server) => {
                 server.restart(keep, new_keys);
+                let socket =
+                    |local, remote| Some(Hop { flow: SOCKET, transport: Transport::Udp, local, remote });
                 for record in core::mem::take(&mut server.kept).into_values().filter(|_| keep) {
-                    match KeptCall::read(&record) {
+                    match KeptCall::read(&record, socket) {
                         Some(call) => {
                             server.server.0.handle_input(self.now, server::Input::TakeUp(call.into()))
                         }
