@@ -183,7 +183,7 @@ impl Gateway {
             config.timeouts.clone(),
             Network { dialer, resolver },
         );
-        let exchange = Arc::new(exchange.with_patience(config.authentication));
+        let exchange = Arc::new(exchange.with_patience(config.authentication).until(stop.clone()));
         // Before anything is received: what was known is known from the first message on.
         let udp: Vec<_> = udp
             .into_iter()

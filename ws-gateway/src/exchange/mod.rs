@@ -93,6 +93,8 @@ pub struct Exchange {
     /// What the timer task sleeps until, microseconds.
     alarm: AtomicU64,
     alarm_changed: Notify,
+    /// The gateway stops.
+    stop: CancellationToken,
 }
 
 /// How others are found and reached.
@@ -155,6 +157,7 @@ impl Exchange {
             hash_key: (key as u64, (key >> 64) as u64),
             alarm: AtomicU64::new(u64::MAX),
             alarm_changed: Notify::new(),
+            stop: CancellationToken::new(),
         }
     }
 
@@ -162,6 +165,12 @@ impl Exchange {
     #[must_use]
     pub fn with_patience(self, patience: Patience) -> Self {
         Self { guard: Guard::new(patience, clock::now()), ..self }
+    }
+
+    /// The same, that knows when the gateway stops.
+    #[must_use]
+    pub fn until(self, stop: CancellationToken) -> Self {
+        Self { stop, ..self }
     }
 
     /// A message came in over `flow`.
@@ -198,9 +207,10 @@ impl Exchange {
         self.turn(shard, Input::TakeUp(call.into()));
     }
 
-    /// A flow ended: the shards that used it are told.
+    /// A flow ended: the shards that used it are told, unless it is this gateway that ends. Calls that are being set up go on in the next
+    /// process, and are not to be given up for want of what was closed here.
     pub fn flow_closed(self: &Arc<Self>, flow: &Flow) {
-        for shard in self.flows.close(flow) {
+        for shard in self.flows.close(flow).filter(|_| !self.stop.is_cancelled()) {
             self.turn(shard, Input::FlowClosed(flow.id()));
         }
     }
@@ -337,6 +347,7 @@ impl Exchange {
                         // Once a turn: what the core sends on learning of it must not go round for ever.
                         if self.flows.send(shard, &to, message, now, datagrams).is_err()
                             && !gone.contains(&(shard, to.flow))
+                            && !self.stop.is_cancelled()
                         {
                             gone.push((shard, to.flow));
                             work.push_back((shard, Input::FlowClosed(to.flow)));
