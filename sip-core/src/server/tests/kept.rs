@@ -145,7 +145,7 @@ fn rfc3261_16_10_a_cancel_after_a_restart_follows_a_call_to_another_domain() {
         (Transport::Tcp, keeps, BOB),
         (Transport::Udp, forwards, "sip:bob@example.com"),
     ] {
-        let mut net = outward::net(&transport.uri_token(), &[5081]);
+        let mut net = outward::net(transport.uri_token(), &[5081]);
         net.server = Net::with(configure).server;
         let (alice, phone, far) = (udp("alice", 4), udp("bob", 5), outward::server(transport, 5081));
         net.register(&alice);
@@ -226,7 +226,7 @@ fn rfc3261_17_1_1_2_a_copy_without_answer_is_given_up_after_64_t1() {
 /// been established.
 #[test]
 fn rfc3261_17_2_1_who_had_answered_is_not_called_anew() {
-    let (mut net, _, [(page, _), (phone, to_phone), (desk, _)]) = three_ring(&udp("alice", 4));
+    let (mut net, _, [_, (phone, to_phone), _]) = three_ring(&udp("alice", 4));
     let written = net.kept.clone();
     net.send(&phone, phone.answer(&to_phone, 200));
     let mut caller = Side::caller(&udp("alice", 4), &net.expect(&udp("alice", 4), 200));
@@ -234,7 +234,6 @@ fn rfc3261_17_2_1_who_had_answered_is_not_called_anew() {
     net.sent.clear();
     assert!(net.kept.is_empty());
     net.kept = written;
-    drop((page, desk));
     restart(&mut net);
     net.advance(Duration::from_secs(180));
     net.quiet();

@@ -73,7 +73,7 @@ impl World {
                 for record in core::mem::take(&mut server.kept).into_values().filter(|_| keep) {
                     match KeptCall::read(&record, socket) {
                         Some(call) => {
-                            server.server.0.handle_input(self.now, server::Input::TakeUp(call.into()))
+                            server.server.0.handle_input(self.now, server::Input::TakeUp(call.into()));
                         }
                         None => return self.violate(node, "a record of a call cannot be read", ""),
                     }
