@@ -18,7 +18,7 @@ use crate::message::{HeaderName, Method};
 use crate::registrar::Binding;
 use crate::time::Instant;
 use crate::transaction::ServerId;
-use crate::transport::Hop;
+use crate::transport::{FlowId, Hop, Transport};
 
 impl Server {
     /// `invite` is what it cancels.
@@ -56,8 +56,33 @@ impl Server {
         let Some(aor) = self.claimed_aor(&arrival) else {
             return self.refuse(now, &arrival, Rule::NothingToCancel.into());
         };
-        let pending = Pending::Whence { arrival, routes };
+        let pending = Pending::Whence { arrival, routes, invite: None };
         self.ask_or_refuse(now, self.soon(now), Question::Lookup { aor }, pending);
+    }
+
+    /// One for an INVITE that came over another connection, and not from a peer, nor by a flow that proved to be its sender. Of a phone on
+    /// TCP that listens at its Contact it may be: such a phone opens connections as it likes (§12.2.1.1).
+    pub(super) fn cancel_from_elsewhere(&mut self, now: Instant, arrival: Arrival) {
+        let invite = self.layer.cancelled_by(&arrival.request);
+        let first = invite.and_then(|invite| self.layer.server_hop(invite));
+        let from = &arrival.from;
+        let alike = first.is_some_and(|first| {
+            first.transport == Transport::Tcp
+                && from.transport == first.transport
+                && first.remote.ip() == from.remote.ip()
+        });
+        match self.claimed_aor(&arrival).filter(|_| alike) {
+            Some(aor) => {
+                let pending = Pending::Whence { arrival, routes: 0, invite };
+                self.ask_or_refuse(now, self.soon(now), Question::Lookup { aor }, pending);
+            }
+            None => self.not_yours(&arrival),
+        }
+    }
+
+    fn not_yours(&mut self, arrival: &Arrival) {
+        self.counters.sender_mismatched += 1;
+        self.reply_stateless(&arrival.request, arrival.from, Rule::NotYourInvite.into());
     }
 
     /// What that account has registered.
@@ -66,11 +91,24 @@ impl Server {
         now: Instant,
         mut arrival: Arrival,
         routes: usize,
+        invite: Option<ServerId>,
         bindings: &[Binding],
     ) {
         let mut there = bindings.iter().filter(|binding| binding.expires_at > now);
         let is_from = |hop: Hop| self.is_from(&arrival, &hop);
-        if !there.any(|binding| binding.opens(&arrival.from) || binding.hop.is_some_and(is_from)) {
+        let known = there.any(|binding| binding.opens(&arrival.from) || binding.hop.is_some_and(is_from));
+        if let Some(invite) = invite {
+            if !known {
+                return self.not_yours(&arrival);
+            }
+            // Where its sender is, after a restart.
+            if self.layer.server_hop(invite).is_some_and(|hop| hop.flow == FlowId::GONE) {
+                self.layer.set_server_hop(invite, arrival.from);
+            }
+            let received = self.layer.receive_request(now, &arrival.request, arrival.from);
+            return self.received(now, received, arrival);
+        }
+        if !known {
             return self.refuse(now, &arrival, Rule::NothingToCancel.into());
         }
         arrival.standing = Standing::Unasked;

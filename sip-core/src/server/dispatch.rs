@@ -189,8 +189,8 @@ impl Server {
             (Pending::Admission { arrival, username, routes }, Answer::Admitted(first)) => {
                 self.admitted(now, arrival, username, routes, first);
             }
-            (Pending::Whence { arrival, routes }, Answer::Bindings(bindings)) => {
-                self.whence_known(now, arrival, routes, &bindings.unwrap_or_default());
+            (Pending::Whence { arrival, routes, invite }, Answer::Bindings(bindings)) => {
+                self.whence_known(now, arrival, routes, invite, &bindings.unwrap_or_default());
             }
             (Pending::Lookup(sought), Answer::Bindings(bindings)) => self.found(now, sought, bindings),
             (Pending::Away { sought, aor }, Answer::Reachable(Some(_))) => self.look_again(now, sought, aor),

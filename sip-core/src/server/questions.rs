@@ -88,6 +88,8 @@ pub(super) enum Pending {
     Whence {
         arrival: Arrival,
         routes: usize,
+        /// The INVITE, if it is remembered and came over another connection.
+        invite: Option<ServerId>,
     },
     /// The contacts of a request's target.
     Lookup(Sought),

@@ -130,31 +130,32 @@ impl Server {
             is_senders_own(layer, domain, first, &from, identity.as_deref())
                 || is_peers_own(layer, config, proxy, first, &from, certified.as_deref())
         });
-        let Some(received) = received else {
-            self.counters.sender_mismatched += 1;
-            if *request.method() == Method::Cancel {
-                self.reply_stateless(&request, from, Rule::NotYourInvite.into());
-            }
-            return;
-        };
         let standing = Standing::Stranger;
-        let arrival = |server| Arrival {
-            server,
-            request: request.clone(),
-            from,
-            identity,
-            back: None,
-            certified,
-            standing,
-        };
+        let arrival = Arrival { server: None, request, from, identity, back: None, certified, standing };
         match received {
-            Received::New(server) => self.dispatch(now, arrival(Some(server))),
-            Received::AckToSuccess => self.dispatch(now, arrival(None)),
-            Received::Cancel { cancel, invite } => self.cancel(now, arrival(Some(cancel)), cancel, invite),
+            Some(received) => self.received(now, received, arrival),
+            None if *arrival.request.method() == Method::Cancel => self.cancel_from_elsewhere(now, arrival),
+            None => self.counters.sender_mismatched += 1,
+        }
+    }
+
+    /// A request that is its sender's own, as the transaction layer has it.
+    pub(super) fn received(&mut self, now: Instant, received: Received, mut arrival: Arrival) {
+        match received {
+            Received::New(server) => {
+                arrival.server = Some(server);
+                self.dispatch(now, arrival);
+            }
+            Received::AckToSuccess => self.dispatch(now, arrival),
+            Received::Cancel { cancel, invite } => {
+                arrival.server = Some(cancel);
+                self.cancel(now, arrival, cancel, invite);
+            }
             Received::Absorbed => {}
             Received::Full => {
                 self.counters.transactions_full += 1;
-                self.reply_stateless(&request, back, Rule::TransactionsFull.into());
+                let back = via::response_hop(&arrival.from, &arrival.request.via());
+                self.reply_stateless(&arrival.request, back, Rule::TransactionsFull.into());
             }
         }
     }

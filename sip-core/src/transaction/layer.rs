@@ -109,6 +109,11 @@ impl Layer {
         Some(self.receive_known(now, known, request, from))
     }
 
+    /// The INVITE that a CANCEL is for, whoever sent it.
+    pub fn cancelled_by(&self, cancel: &Request) -> Option<ServerId> {
+        self.look_up(cancel).cancelled
+    }
+
     fn look_up<'m>(&self, request: &'m Request) -> Known<'m> {
         let find = |key: &ServerKey<'_>| {
             let hash = match key {

@@ -5,7 +5,7 @@ use super::outward::{self, BOB};
 use super::*;
 use crate::entropy::Entropy as _;
 
-fn keeps(config: &mut Config) {
+pub(super) fn keeps(config: &mut Config) {
     config.keeps_calls = true;
     config.outward = Outward::Anywhere;
 }
@@ -24,7 +24,7 @@ fn read(record: &Bytes) -> Option<KeptCall> {
     KeptCall::read(record, |local, remote| Some(Hop { local, remote, ..udp("bob", 5).hop }))
 }
 
-fn restart(net: &mut Net) {
+pub(super) fn restart(net: &mut Net) {
     restart_after(net, Duration::from_secs(1), keeps);
 }
 

@@ -277,6 +277,49 @@ fn rfc3261_16_10_such_a_phone_gives_up_a_call_that_rings_over_a_restart() {
     }
 }
 
+/// Its INVITE's connection stands, is gone, or did not outlive a restart that the call did.
+#[test]
+fn rfc3261_9_2_such_a_phone_gives_up_a_call_over_another_connection() {
+    let others = "<sip:bob@192.168.1.5:5070;transport=tcp>";
+    let stranger = elsewhere(Transport::Tcp, "203.0.113.10:5071");
+    let by_tls = Peer { hop: Hop { transport: Transport::Tls, ..opened(40_003).hop }, ..opened(40_003) };
+    for (contact, from, heard) in [
+        (CONTACT, opened(40_002), 200),
+        (CONTACT, stranger, 481),
+        (CONTACT, by_tls, 481),
+        (others, opened(40_002), 481),
+    ] {
+        for happens in 0..3 {
+            let mut net = Net::with(kept::keeps);
+            let (alice, phone) = (udp("alice", 4), opened(40_001));
+            net.register(&alice);
+            register_as(&mut net, &phone, contact, 1);
+            let invite = |cseq, extra: &str| phone.invite("alice", cseq, extra);
+            net.send_with_digest(&phone, "bob", &invite);
+            net.expect(&phone, 100);
+            let ringing = net.request(&alice, &Method::Invite);
+            net.send(&alice, alice.answer(&ringing, 180));
+            net.expect(&phone, 180);
+            match happens {
+                0 => {}
+                1 => net.close(&phone),
+                _ => kept::restart(&mut net),
+            }
+            net.sent.clear();
+            net.send(&from, cancel_of(&invite(2, "")));
+            let sent: Vec<_> = net.sent.drain(..).collect();
+            let answers = sent.iter().filter(|(to, _)| to.flow == from.hop.flow);
+            let statuses: Vec<_> =
+                answers.filter_map(|(_, text)| Response::parse(text.clone()).ok()).collect();
+            assert_eq!(statuses.last().unwrap().status(), heard, "{contact} {happens}");
+            let cancelled = sent.iter().filter_map(|(_, text)| Request::parse(text.clone()).ok());
+            let cancelled: Vec<_> = cancelled.filter(|request| *request.method() == Method::Cancel).collect();
+            assert_eq!(cancelled.len(), usize::from(heard == 200), "{contact} {happens}");
+            assert!(cancelled.iter().all(|cancel| cancel.branch() == ringing.branch()));
+        }
+    }
+}
+
 /// Where many come from, whose REGISTER may be anybody's, there are also those whom nobody but this machine reaches.
 #[test]
 fn rfc3261_26_nobody_has_us_write_to_what_is_reached_from_here_alone() {
