@@ -1,7 +1,9 @@
 //! The database file: a table with a row for each address-of-record, one with a row for each call that is being set up, and the number
 //! of its form.
 
+use std::fs;
 use std::net::SocketAddr;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
 use bytes::Bytes;
@@ -69,6 +71,9 @@ impl Database {
             redb::DatabaseError::DatabaseAlreadyOpen => StoreError::InUse { path: path.clone() },
             other => broken(&path)(other.into()),
         })?;
+        // What stands in it is nobody else's: where phones are, and what they offer each other while they ring.
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o600))
+            .map_err(|error| broken(&path)(redb::Error::Io(error)))?;
         let opened = Self { database, path };
         match opened.schema().map_err(broken(&opened.path))? {
             found if found > SCHEMA => Err(StoreError::TooNew { path: opened.path, found }),
@@ -186,6 +191,37 @@ mod tests {
     }
 
     #[test]
+    fn nobody_else_reads_the_file() {
+        let (_directory, data) = data();
+        fs::write(data.path(FILE), b"").unwrap();
+        fs::set_permissions(data.path(FILE), fs::Permissions::from_mode(0o644)).unwrap();
+        let _database = Database::open(&data).unwrap();
+        assert_eq!(fs::metadata(data.path(FILE)).unwrap().permissions().mode() & 0o777, 0o600);
+    }
+
+    #[test]
+    fn calls_are_written_read_and_taken_out() {
+        let (_directory, data) = data();
+        let rows = |database: &Database| {
+            let mut rows = database.load_calls().unwrap();
+            rows.sort_by_key(|(key, _)| *key);
+            rows
+        };
+        let database = Database::open(&data).unwrap();
+        assert!(rows(&database).is_empty());
+        let call = |text: &'static [u8]| Some(Bytes::from_static(text));
+        database.write(&[], &vec![(1, call(b"one")), (u128::MAX, call(b"last")), (3, None)]).unwrap();
+        drop(database);
+        let database = Database::open(&data).unwrap();
+        assert_eq!(
+            rows(&database),
+            [(1, Bytes::from_static(b"one")), (u128::MAX, Bytes::from_static(b"last"))]
+        );
+        database.write(&[], &vec![(1, None), (u128::MAX, call(b"newer"))]).unwrap();
+        assert_eq!(rows(&database), [(u128::MAX, Bytes::from_static(b"newer"))]);
+    }
+
+    #[test]
     fn what_a_later_gateway_wrote_is_left_alone() {
         let (_directory, data) = data();
         let database = Database::open(&data).unwrap();
@@ -200,7 +236,7 @@ mod tests {
     #[test]
     fn a_file_that_is_no_database_is_named() {
         let (_directory, data) = data();
-        std::fs::write(data.path(FILE), b"not a database at all").unwrap();
+        fs::write(data.path(FILE), b"not a database at all").unwrap();
         let error = Database::open(&data).unwrap_err().to_string();
         assert!(error.contains(FILE), "{error}");
     }
