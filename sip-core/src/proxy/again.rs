@@ -132,8 +132,7 @@ impl Proxy {
             return self.settle(turn, server, context);
         };
         self.counters.repeated += 1;
-        let rang = kept.map_or(!sent.within, |kept| kept.rang);
-        self.begin_again(turn, &mut context, sent, (client, hop), Leg { server, trusted }, rang);
+        self.begin_again(turn, &mut context, sent, (client, hop), Leg { server, trusted }, kept);
         self.settle(turn, server, context);
     }
 
@@ -145,11 +144,13 @@ impl Proxy {
         sent: Sent,
         (client, hop): (ClientId, Hop),
         leg: Leg,
-        rang: bool,
+        kept: Option<KeptCopy>,
     ) {
         self.clients.insert(client, leg);
+        let rang = kept.map_or(!sent.within, |kept| kept.rang);
         let timer_c = context.is_invite().then(|| turn.now + if rang { TIMER_C } else { UNHEARD });
-        let breadth = context.breadth_left();
+        let left = context.breadth_left();
+        let breadth = kept.map_or(left, |kept| kept.breadth.min(left));
         // A domain's server that is gone is a fault, and what it says of others is for the caller.
         let detours = match &sent.receiver {
             RouteTarget::Peer { onward, .. } => {

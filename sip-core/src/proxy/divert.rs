@@ -15,7 +15,7 @@ use super::table::{Proxy, make_way};
 use crate::limits;
 use crate::message::typed::QValue;
 use crate::message::{HeaderName, Method, Request, Writer, reason_phrase};
-use crate::time::Duration;
+use crate::time::{Duration, Instant};
 use crate::{entropy, message};
 
 /// When a call is forwarded.
@@ -127,6 +127,11 @@ impl Forwards {
 }
 
 impl Diverter {
+    /// When a call that was begun `since` goes on because nobody answers.
+    pub(super) fn no_answer(&self, since: Instant) -> Option<Instant> {
+        self.forwards.no_answer.as_ref().map(|(after, _)| since + *after)
+    }
+
     /// Whether a request may be forwarded at all: calls that begin.
     pub fn concerns(request: &Request) -> bool {
         *request.method() == Method::Invite && request.to_tag().is_none()
@@ -155,8 +160,7 @@ impl Proxy {
             return;
         }
         context.sought += sought;
-        let after = context.diverter.as_ref().and_then(|diverter| diverter.forwards.no_answer.as_ref());
-        context.no_answer = after.map(|(after, _)| turn.now + *after);
+        context.no_answer = context.diverter.as_ref().and_then(|diverter| diverter.no_answer(turn.now));
         self.add(context, found);
     }
 

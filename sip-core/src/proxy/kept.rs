@@ -7,7 +7,7 @@
 //! then on the call is one like any other. It is answered, refused, given up by its CANCEL (§16.10) or by Timer C; a caller or callee
 //! who does not come back ends it.
 //!
-//! It goes no further than it was: to targets of less weight, to another server of a domain, or to where it would have been forwarded.
+//! What is not kept are targets of less weight, and other servers of a domain: it goes to none of them any more.
 
 use alloc::boxed::Box;
 use alloc::string::String;
@@ -18,11 +18,13 @@ use bytes::Bytes;
 use smol_str::SmolStr;
 
 use super::again::{Absence, Sent};
-use super::branch::{self, LoopMark};
+use super::branch;
 use super::context::{Branch, Context, TIMER_C};
+use super::divert::Diverter;
 use super::identity::Asserted;
 use super::shapes::{Inbound, Lost, Turn};
 use super::table::{Leg, Proxy};
+use super::targets::incoming_breadth;
 use crate::message::{Method, Request};
 use crate::time::{Duration, Instant};
 use crate::transaction::{ClientId, ServerId};
@@ -71,6 +73,9 @@ pub struct KeptCall {
     pub(crate) from: Hop,
     sender: RouteTarget,
     asserted: Asserted,
+    routes: usize,
+    /// Whose calls it was for, if they may go on to another address.
+    pub(crate) diverter: Option<SmolStr>,
     copies: Vec<Copied>,
 }
 
@@ -92,6 +97,8 @@ pub(super) struct KeptCopy {
     pub(super) to: Hop,
     /// It rang there.
     pub(super) rang: bool,
+    /// Its share of Max-Breadth.
+    pub(super) breadth: u32,
 }
 
 impl KeptCall {
@@ -105,19 +112,25 @@ impl KeptCall {
         let from = hop(&fields.next()?, &way)?;
         let sender = RouteTarget::decode(&fields.next()?)?;
         let asserted = read_asserted(&fields.next()?)?;
+        let rest = fields.next()?;
+        let (routes, diverter) = rest.split_first()?;
+        let routes = usize::from(*routes);
+        let diverter = Some(core::str::from_utf8(diverter).ok()?).filter(|aor| !aor.is_empty());
+        let diverter = diverter.map(SmolStr::from);
         let mut copies = Vec::new();
         while let Some(flags) = fields.next() {
             let flags = *flags.first()?;
             let receiver = RouteTarget::decode(&fields.next()?)?;
             let to = hop(&fields.next()?, &way)?;
             let request = fields.next()?;
-            let branch = Request::parse(request.clone()).ok()?.branch()?.into();
+            let sent = Request::parse(request.clone()).ok()?;
+            let branch = sent.branch()?.into();
             let (trusted, secure) = (flags & TRUSTED != 0, flags & SECURE != 0);
-            let copy = KeptCopy { to, rang: flags & RANG != 0 };
+            let copy = KeptCopy { to, rang: flags & RANG != 0, breadth: incoming_breadth(&sent, u32::MAX) };
             copies.push(Copied { receiver, copy, trusted, secure, request, branch });
         }
         let invite = *request.method() == Method::Invite;
-        invite.then_some(Self { key, since, request, from, sender, asserted, copies })
+        invite.then_some(Self { key, since, request, from, sender, asserted, routes, diverter, copies })
     }
 
     /// Its Call-ID, by which it finds the server that sees all of the call.
@@ -174,7 +187,7 @@ impl Proxy {
 
     fn record(&self, turn: &Turn<'_>, context: &Context, written: &Written) -> Vec<u8> {
         let Written { key, since, copies } = written;
-        let Inbound { request, from, sender, asserted, .. } = &context.inbound;
+        let Inbound { request, from, sender, asserted, routes, .. } = &context.inbound;
         let from = turn.layer.server_hop(context.inbound.server).unwrap_or(*from);
         let mut record = Vec::with_capacity(512 + 2 * request.bytes().len());
         record.push(FORM);
@@ -184,6 +197,12 @@ impl Proxy {
         put(&mut record, |out| RouteTarget::at(&from).encode(out));
         put(&mut record, |out| sender.encode(out));
         put(&mut record, |out| write_asserted(asserted, out));
+        put(&mut record, |out| {
+            // A request has at most two Routes of ours.
+            out.push(u8::try_from(*routes).unwrap_or(u8::MAX));
+            let diverter = context.diverter.as_ref().map_or("", |diverter| &diverter.aor);
+            out.extend_from_slice(diverter.as_bytes());
+        });
         for (client, rang) in copies {
             let branch = context.branches.iter().find(|branch| branch.client == Some(*client));
             let Some(branch) = branch else { continue };
@@ -204,16 +223,21 @@ impl Proxy {
     }
 
     /// Takes a call up in its server transaction. Copies whose receivers have to be found are told as
-    /// [absences](Self::poll_absence); so has who sent it, if its flow is gone.
-    pub fn take_up(&mut self, turn: &mut Turn<'_>, server: ServerId, call: KeptCall) -> Lost {
-        let KeptCall { key, since, request, from, sender, asserted, copies } = call;
-        let mark = LoopMark::of(&request, turn.tokens);
-        let session = self.settings.session_timer.and_then(|timer| timer.asks(&request));
-        let inbound = Inbound { server, request, from, sender, routes: 0, asserted };
+    /// [absences](Self::poll_absence); so has who sent it, if its flow is gone. `diverter`: whose it is, if it may go on to another
+    /// address.
+    pub fn take_up(
+        &mut self,
+        turn: &mut Turn<'_>,
+        server: ServerId,
+        call: KeptCall,
+        diverter: Option<Box<Diverter>>,
+    ) -> Lost {
+        let KeptCall { key, since, request, from, sender, asserted, routes, copies, .. } = call;
+        let inbound = Inbound { server, request, from, sender, routes, asserted };
         let lost = inbound.lost();
-        // It is copied no more.
-        let mut context = Box::new(Context::new(inbound, mark, None, 0));
-        context.session = session;
+        let mut context = self.begin(turn, inbound);
+        context.no_answer = diverter.as_ref().and_then(|diverter| diverter.no_answer(since));
+        context.diverter = diverter;
         context.lost = (from.flow == FlowId::GONE).then_some((turn.now + COMEBACK, from.flow));
         context.written = Some(Box::new(Written { key, since, copies: Vec::new() }));
         let within = context.inbound.request.to_tag().is_some();
@@ -227,7 +251,7 @@ impl Proxy {
             let there = (copy.to.flow != FlowId::GONE).then_some(copy.to);
             match there.and_then(|hop| Some((sent.adopt(turn, hop)?, hop))) {
                 Some(there) => {
-                    self.begin_again(turn, &mut context, sent, there, Leg { server, trusted }, copy.rang);
+                    self.begin_again(turn, &mut context, sent, there, Leg { server, trusted }, Some(copy));
                 }
                 None => context.branches.push(Branch::failed(480)),
             }

@@ -27,6 +27,18 @@ impl Proxy {
     /// long enough to the next. Whoever drives the proxy has answered an INVITE with 100.
     pub fn fork(&mut self, turn: &mut Turn<'_>, inbound: Inbound, targets: Targets) {
         let server = inbound.server;
+        let mut context = self.begin(turn, inbound);
+        context.diverted = self.told_from_the_start(&context.inbound.request, &targets);
+        match context.breadth {
+            // Not even one copy may leave (RFC 5393 §5.3.3).
+            0 => context.branches.push(Branch::failed(440)),
+            _ => self.aim(turn, &mut context, targets),
+        }
+        self.settle(turn, server, context);
+    }
+
+    /// What follows from a request for all its copies.
+    pub(super) fn begin(&self, turn: &mut Turn<'_>, inbound: Inbound) -> Box<Context> {
         let request = &inbound.request;
         let records = record_route::records(request, inbound.routes);
         let back = records.then(|| {
@@ -38,13 +50,7 @@ impl Proxy {
         let session = self.settings.session_timer.and_then(|timer| timer.asks(request));
         let mut context = Box::new(Context::new(inbound, mark, back, breadth));
         context.session = session;
-        context.diverted = self.told_from_the_start(&context.inbound.request, &targets);
-        match breadth {
-            // Not even one copy may leave (RFC 5393 §5.3.3).
-            0 => context.branches.push(Branch::failed(440)),
-            _ => self.aim(turn, &mut context, targets),
-        }
-        self.settle(turn, server, context);
+        context
     }
 
     /// More targets for a request on its way: what was found for a [`super::Wanted`]. With none there is one branch less.

@@ -54,7 +54,7 @@ impl Forwarding {
         self.at(aor)
     }
 
-    fn at(&self, aor: &SmolStr) -> Option<Box<Diverter>> {
+    pub(super) fn at(&self, aor: &SmolStr) -> Option<Box<Diverter>> {
         let forwards = self.users.get(aor).or(self.rest.as_ref())?;
         Some(Diverter { aor: aor.clone(), forwards: forwards.clone() }.into())
     }

@@ -20,8 +20,9 @@ impl Server {
             return self.emit(Output::Keep(Keep { key, record: None }));
         };
         self.counters.calls_taken_up += 1;
+        let diverter = call.diverter.as_ref().and_then(|aor| self.forwarding.at(aor));
         let (proxy, mut turn) = self.turn(now);
-        let lost = proxy.take_up(&mut turn, server, call);
+        let lost = proxy.take_up(&mut turn, server, call, diverter);
         if from.flow == FlowId::GONE {
             self.find_caller(now, lost);
         }

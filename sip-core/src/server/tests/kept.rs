@@ -176,6 +176,61 @@ fn rfc3261_16_10_a_cancel_after_a_restart_follows_a_call_to_another_domain() {
     }
 }
 
+/// Nobody answers, who is called is busy, or does not come back: its calls go on elsewhere as its user has it.
+#[test]
+fn rfc5806_4_a_call_that_rings_over_a_restart_is_forwarded() {
+    let configure: fn(&mut Config) = |config| {
+        keeps(config);
+        let forward = || Forward { to: "sip:carol@example.com".into(), private: false };
+        let rule = |when| ForwardRule { user: Some("bob".into()), when, forward: forward() };
+        let all = [Occasion::NoAnswer(Duration::from_secs(15)), Occasion::Busy, Occasion::Offline];
+        config.forwarding = all.map(rule).into();
+    };
+    for happens in 0..3 {
+        let mut net = Net::with(configure);
+        let (alice, bob, carol) =
+            (ws("alice", 1), if happens == 2 { ws("bob", 2) } else { udp("bob", 5) }, udp("carol", 6));
+        [&alice, &bob, &carol].into_iter().for_each(|peer| net.register(peer));
+        let (_, [(bob, request)]) = ring(&mut net, &alice, [bob]);
+        net.advance(Duration::from_secs(4));
+        restart_after(&mut net, Duration::from_secs(1), configure);
+        let alice = back(&alice, 11);
+        net.register(&alice);
+        net.answer_waiting(false);
+        net.expect(&alice, 100);
+        match happens {
+            // Since it began, and not since the restart.
+            0 => {
+                net.advance(Duration::from_millis(9_900));
+                net.quiet();
+                net.advance(Duration::from_millis(200));
+            }
+            1 => {
+                net.send(&bob, bob.answer(&request, 486));
+                net.request(&bob, &Method::Ack);
+            }
+            _ => net.advance(Duration::from_millis(10_001)),
+        }
+
+        net.expect(&alice, 181);
+        if happens == 0 {
+            net.request(&bob, &Method::Cancel);
+        }
+        let forwarded = net.request(&carol, &Method::Invite);
+        assert!(forwarded.headers().has(HeaderName::Diversion));
+        net.send(&carol, carol.answer(&forwarded, 200));
+        // It has Routes of both sides, as any call.
+        let mut caller = Side::caller(&alice, &net.expect(&alice, 200));
+        let mut callee = Side::callee(&carol, &forwarded);
+        net.send(&alice, caller.next("ACK"));
+        net.request(&carol, &Method::Ack);
+        net.send(&carol, callee.next("BYE"));
+        net.request(&alice, &Method::Bye);
+        net.advance(Duration::from_secs(100));
+        nothing_is_left(&mut net);
+    }
+}
+
 /// Another domain's 3xx are for the caller (§16.7 step 4), after a restart too, and its silence is no absence.
 #[test]
 fn rfc3261_16_7_what_another_domain_says_after_a_restart_is_what_it_would_have_been() {
