@@ -113,8 +113,8 @@ pub enum Output {
         /// Who it is.
         identity: Arc<Identity>,
     },
-    /// An account, or a peer of the configuration, is behind this connection, and need not have registered over it: its keep-alives keep it open
-    /// (RFC 5626 §3.5.1) for what comes back of its calls.
+    /// An account, or a peer of the configuration, is behind this connection, and need not have registered over it: its keep-alives keep
+    /// it open (RFC 5626 §3.5.1) for what comes back of its calls.
     Known {
         /// The flow.
         flow: FlowId,

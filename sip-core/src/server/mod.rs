@@ -4,8 +4,8 @@
 //! validates it and reads its Routes; then it is either within a dialog (`dialog`: its sender is checked, its way is
 //! found or awaited) or outside (`authenticate`, then `registration`, `lookup`, or `own`). What must be known from
 //! outside is asked, and `questions` keeps what waits. What is for another domain goes through `outward`, by the peers
-//! and routes of `peers` or by DNS; a registration whose way is gone is reached along its Path by `edge`; `probe` asks peers whether they are there. Subscriptions to
-//! registrations are `notifier`'s.
+//! and routes of `peers` or by DNS; a registration whose way is gone is reached along its Path by `edge`; `probe` asks peers whether they
+//! are there. Subscriptions to registrations are `notifier`'s.
 
 mod addresses;
 mod authenticate;

@@ -210,9 +210,9 @@ impl Server {
         self.located(now, quest, located);
     }
 
-    /// What chooses among servers of one weight: peers of a route, or hosts of the domain `what`. RFC 3263 §4.4: where no transaction is remembered all choose alike that would belong to
-    /// it: "retransmissions of the request for the transaction, as well as ACK for a non-2xx final response, and CANCEL requests …
-    /// MUST go to the same server".
+    /// What chooses among servers of one weight: peers of a route, or hosts of the domain `what`. RFC 3263 §4.4: where no transaction is
+    /// remembered all choose alike that would belong to it: "retransmissions of the request for the transaction, as well as ACK for a
+    /// non-2xx final response, and CANCEL requests … MUST go to the same server".
     fn settled(&self, arrival: &Arrival, what: &str) -> SeededEntropy {
         proxy::settled(&arrival.request, &arrival.from, &self.tokens, what)
     }

@@ -175,7 +175,8 @@ impl Layer {
 
     /// Sends a request in a transaction of its own, named by its top Via's branch.
     ///
-    /// `None`, and nothing is sent, when [`Caps`] are reached, the branch is missing or in use, or the request is an ACK, which has no transaction.
+    /// `None`, and nothing is sent, when [`Caps`] are reached, the branch is missing or in use, or the request is an ACK, which has no
+    /// transaction.
     pub fn send_request(&mut self, now: Instant, request: &Request, to: Hop) -> Option<ClientId> {
         if *request.method() == Method::Ack {
             return None;

@@ -161,8 +161,8 @@ pub struct Config {
     /// How to wake this device when a request comes for it. Default: none.
     pub push: Option<PushService>,
     /// What this device can do (RFC 3840 §5), each a feature tag with its value, `audio`, `video`, `+sip.foo="bar"`: it stands
-    /// in the Contact of REGISTER, where the preferences of callers (RFC 3841) find it, and in those of calls. What is none is left out. Default:
-    /// none.
+    /// in the Contact of REGISTER, where the preferences of callers (RFC 3841) find it, and in those of calls. What is none is left out.
+    /// Default: none.
     pub features: Vec<SmolStr>,
     /// Registers somebody else's Contact instead of ours. Default: none.
     pub third_party: Option<ThirdParty>,

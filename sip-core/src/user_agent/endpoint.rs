@@ -36,7 +36,8 @@ use crate::transport::{Hop, via};
 
 /// A user agent for one address-of-record.
 ///
-/// Inputs go to [`UserAgent::handle_input`]; commands are `register`, `unregister`, `unregister_all`, `fetch_bindings`, `call`, `ring`, `accept`,
+/// Inputs go to [`UserAgent::handle_input`]; commands are `register`, `unregister`, `unregister_all`, `fetch_bindings`, `call`, `ring`,
+/// `accept`,
 /// `reject`, `cancel`, `hangup`, `info`, `provide_token` and `shutdown`. After any of them, drain [`UserAgent::poll_output`] until it
 /// is `None`, then sleep until [`UserAgent::poll_timeout`] and give [`Input::Timeout`].
 pub struct UserAgent {

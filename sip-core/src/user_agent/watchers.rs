@@ -162,8 +162,8 @@ impl UserAgent {
         Ok(())
     }
 
-    /// Tells somebody who is subscribed the new state, whole; nothing to who waits for leave. If the last one is still on its way only the newest
-    /// follows.
+    /// Tells somebody who is subscribed the new state, whole; nothing to who waits for leave. If the last one is still on its way only
+    /// the newest follows.
     pub fn notify(
         &mut self,
         now: Instant,

@@ -39,8 +39,9 @@ const BINDING: &str = "sip:corpus@192.0.2.2:5070;transport=tcp";
 /// Nobody in a corpus has credentials for it, so none are ours to remove.
 const REALM: &str = "corpus.invalid";
 
-/// The header fields that a proxy changes. Of requests: Request-URI, Via, Max-Forwards, Max-Breadth, Route and Record-Route are the proxy's to change, and it removes what
-/// strangers assert (RFC 3325 §5). A Content-Length comes where there is none. Everything else leaves as it came.
+/// The header fields that a proxy changes. Of requests: Request-URI, Via, Max-Forwards, Max-Breadth, Route and Record-Route are the
+/// proxy's to change, and it removes what strangers assert (RFC 3325 §5). A Content-Length comes where there is none. Everything else
+/// leaves as it came.
 pub const OURS: &[&str] = &[
     "via",
     "v",

@@ -375,8 +375,8 @@ impl Scenario {
         SCENARIOS.iter().find(|scenario| scenario.name == name)
     }
 
-    /// The same people in a storm: whatever the scenario has go wrong, and beside that a tenth of all datagrams lost, doubled and late, phones
-    /// cut off, connections that break, a server that restarts and a phone that does, with what they kept or without it.
+    /// The same people in a storm: whatever the scenario has go wrong, and beside that a tenth of all datagrams lost, doubled and late,
+    /// phones cut off, connections that break, a server that restarts and a phone that does, with what they kept or without it.
     #[must_use]
     pub fn in_a_storm(&self) -> Self {
         let own = self.faults;

@@ -14,7 +14,8 @@ use crate::config::{Config, ConfigError, index_of};
 const ACCOUNT: &str =
     "the user name of an account: calls for anybody else are refused with 404 (`ws-gateway user add`)";
 const USERS: &str = "user names of accounts: nobody else registers or is watched (`ws-gateway user add`)";
-const TO: &str = "the address of an account (`ws-gateway user add`), or a number that a [[route]] of our own domain takes: calls for another go nowhere";
+const TO: &str = "the address of an account (`ws-gateway user add`), or a number that a [[route]] of our own domain takes: calls for \
+                  another go nowhere";
 
 const THIRD_PARTY: &str = "registrar.third_party";
 const WATCHER: &str = "registrar.watcher";

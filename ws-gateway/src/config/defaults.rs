@@ -73,8 +73,8 @@ pub const FIRST_MESSAGE: Duration = Duration::from_secs(60);
 /// Without a SIP message in either direction on a connection nobody has registered over; keep-alives count only from an
 /// account that has proven itself over it, as when it calls, and from a peer of the configuration.
 /// Then the connection is closed and counted. A connection with a registration may stay silent for ever:
-/// pings to browsers, and the operating system's TCP keep-alive with others, find out when the peer is gone. An HTTP connection that does not become a
-/// WebSocket is closed after this time in any case.
+/// pings to browsers, and the operating system's TCP keep-alive with others, find out when the peer is gone. An HTTP connection that does
+/// not become a WebSocket is closed after this time in any case.
 pub const IDLE: Duration = Duration::from_secs(300);
 
 /// Silence from a browser until it is sent a WebSocket ping, which browsers answer by themselves. Proxies on the way close

@@ -83,6 +83,7 @@ pub(super) fn parse(path: &Path, text: &str) -> Result<Config, ConfigError> {
     };
     let mut http = http(first.unwrap_or_else(|| top.absent("http")), development)?;
     http.also = addresses(further, development)?;
+    let for_tls = top.place("https").or_else(|| top.place("tls"));
     let https = match top.take("https") {
         Some(value) => addresses(value.sections()?, development)?,
         None => Vec::new(),
@@ -94,7 +95,7 @@ pub(super) fn parse(path: &Path, text: &str) -> Result<Config, ConfigError> {
         Some(value) => certificates(value)?,
         // A development gateway makes its own.
         None if development || (https.is_empty() && tls.is_empty()) => Vec::new(),
-        None => certificates(top.require("certificate", CERTIFICATES)?)?,
+        None => return Err(top.missing_for(for_tls, "certificate", CERTIFICATES)),
     };
     let load_balancers = match top.take("load_balancer") {
         Some(value) => {

@@ -39,7 +39,7 @@ impl<'a> Source<'a> {
         let table = DeTable::parse(self.text).map_err(|error| ConfigError::Syntax {
             path: self.path.to_owned(),
             line: self.line(error.span().map_or(0, |span| span.start)),
-            message: error.message().replace('\n', "; "),
+            message: syntax(error.message(), error.span().and_then(|span| self.text.get(span))),
         })?;
         Ok(Section {
             source: self,
@@ -56,8 +56,23 @@ impl<'a> Source<'a> {
     }
 }
 
-/// The line, counted from 1, of `key` in `[section]`, the top if that is empty, or in that one of `[[section]]`, the first without an index; of the file's
-/// begin if it is not there.
+/// What the parser says, with what to do where it does not say that itself. `at` is what it stumbled over.
+fn syntax(message: &str, at: Option<&str>) -> String {
+    let message = message.replace('\n', "; ");
+    let at = at.unwrap_or_default();
+    if message.contains("duplicate key") {
+        return format!(
+            "{message} `{at}`: a key stands once in its section, and a [section] once in the file; one of several is a [[section]]"
+        );
+    }
+    if message.contains("must be quoted") {
+        return format!("{message}, as in key = \"value\"");
+    }
+    message
+}
+
+/// The line, counted from 1, of `key` in `[section]`, the top if that is empty, or in that one of `[[section]]`, the first without an
+/// index; of the file's begin if it is not there.
 pub fn line_of(text: &str, section: &str, index: Option<usize>, key: &str) -> usize {
     let start = || -> Option<usize> {
         let table = DeTable::parse(text).ok()?;
@@ -106,6 +121,11 @@ impl<'a> Section<'a> {
         })
     }
 
+    /// Where a key stands.
+    pub(super) fn place(&self, key: &str) -> Option<usize> {
+        self.table.get(key).map(|value| value.span().start)
+    }
+
     /// Takes a key that must be there.
     pub(super) fn require(&mut self, key: &'static str, accepted: &str) -> Result<Value<'a>, ConfigError> {
         self.take(key).ok_or_else(|| self.missing(key, accepted))
@@ -113,9 +133,14 @@ impl<'a> Section<'a> {
 
     /// The error that a key is not there.
     pub(super) fn missing(&self, key: &'static str, accepted: &str) -> ConfigError {
+        self.missing_for(None, key, accepted)
+    }
+
+    /// The same of a key that something else, at this place, asks for.
+    pub(super) fn missing_for(&self, place: Option<usize>, key: &'static str, accepted: &str) -> ConfigError {
         ConfigError::Missing {
             path: self.source.path.to_owned(),
-            line: self.source.line(self.span.start),
+            line: self.source.line(place.unwrap_or(self.span.start)),
             key: format!("{}{key}", self.prefix),
             accepted: accepted.into(),
         }

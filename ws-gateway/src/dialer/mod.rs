@@ -28,7 +28,8 @@ use crate::listener::{Admission, keep_alive};
 use crate::places::{Place, Places};
 use crate::tls::{Connector, Secured};
 
-/// Connections being opened at a time, half of them for one address and for one account. Past it: there is no way to the peer, and the request fails.
+/// Connections being opened at a time, half of them for one address and for one account. Past it: there is no way to the peer, and the
+/// request fails.
 const DIALS: usize = 64;
 
 /// Opens connections, one at a time to any one peer.

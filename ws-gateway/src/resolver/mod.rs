@@ -25,7 +25,8 @@ use crate::clock;
 use crate::exchange::Exchange;
 use crate::places::Places;
 
-/// Questions of the core that are being asked at a time, half of them for one address and for one account. Past it: no answer, and the request fails or goes on without.
+/// Questions of the core that are being asked at a time, half of them for one address and for one account. Past it: no answer, and the
+/// request fails or goes on without.
 const SEARCHES: usize = 256;
 
 /// Answers kept, of all kinds. Past it the least used are forgotten.

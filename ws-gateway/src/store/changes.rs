@@ -10,8 +10,8 @@ use smol_str::SmolStr;
 
 use super::calls::{CallRows, Calls};
 
-/// The addresses-of-record whose bindings changed, and the calls that did. Each address stands here once however often it changes, so there are never
-/// more than accounts.
+/// The addresses-of-record whose bindings changed, and the calls that did. Each address stands here once however often it changes, so
+/// there are never more than accounts.
 #[derive(Debug, Default)]
 pub struct Changes {
     state: Mutex<State>,

@@ -243,7 +243,10 @@ fn a_certificate_of_other_names_has_a_note() {
 
 #[test]
 fn a_file_that_is_no_toml() {
-    refuses(&format!("{HTTP}[[udp]\n"), 4, &[]);
+    refuses(&format!("{HTTP}[[udp]\n"), 4, &["unclosed array table, expected `]`"]);
+    refuses("domain = example.com\n", 1, &["string values must be quoted", "as in key = \"value\""]);
+    refuses("domain \"example.com\"\n", 1, &["key with no value, expected `=`"]);
+    refuses("domain = \"example.com\n", 1, &["invalid basic string, expected `\"`"]);
 }
 
 #[test]
@@ -259,7 +262,7 @@ fn a_file_that_is_not_there() {
 
 #[test]
 fn a_key_twice() {
-    refuses(&format!("domain = \"a\"\n{HTTP}"), 2, &["duplicate key"]);
+    refuses(&format!("domain = \"a\"\n{HTTP}"), 2, &["duplicate key", "a key stands once in its section"]);
 }
 
 #[test]
@@ -320,9 +323,11 @@ fn tls_without_a_certificate() {
     let (code, said) = World::new().check(&format!("{HTTP}[https]\nlisten = \"127.0.0.1:8443\"\n"));
     assert_eq!(code, 2);
     assert!(
-        said.contains("gateway.toml:1: `certificate` is missing; accepted: sections, [[certificate]]"),
+        said.contains("gateway.toml:4: `certificate` is missing; accepted: sections, [[certificate]]"),
         "{said}"
     );
+    let tls = "[[tls]]\nlisten = \"127.0.0.1:5061\"\n";
+    refuses(&format!("{HTTP}\n{tls}"), 5, &["`certificate` is missing; accepted: sections"]);
 }
 
 const CERTIFICATE: &str = "[[certificate]]\nchain = \"DIR/own.pem\"\nkey = \"DIR/own.key\"\n";
