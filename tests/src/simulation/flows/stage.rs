@@ -1,6 +1,7 @@
 //! Where a flow is played: alice, bob, others, perhaps a proxy, and links that take 50 ms.
 
-use bytes::Bytes;
+mod seen;
+
 use sip_core::body::dialog_info::Dialog;
 use sip_core::server::{Forward, ForwardRule, Occasion};
 use sip_core::time::{Duration, Instant};
@@ -8,16 +9,14 @@ use sip_core::transport::Transport;
 use sip_core::user_agent::{Addressee, CallId, CommandError, Config, Event, Replacement, UserAgent};
 
 use super::super::NodeId;
-use super::super::ladder;
 use super::super::mesh::MESH;
 use super::super::network::Profile;
 use super::super::node::{Node, Phone, ServerNode, password};
 use super::super::person::{self, Habits};
 use super::super::sessions;
-use super::super::trace::Entry;
 use super::super::watch::{Stage as CallStage, description};
 use super::super::world::{Setting, World};
-use super::{Between, Message};
+use super::Between;
 
 /// One way.
 pub const LATENCY: u64 = 50;
@@ -385,53 +384,6 @@ impl Stage {
             self.world.violate(who, "somebody was not told what the script goes on with", events);
         }
         found
-    }
-
-    /// All messages since the beginning.
-    pub fn messages(&self) -> Vec<Message> {
-        let entries = &self.world.trace.entries()[self.prelude..];
-        let sent = entries.iter().filter_map(|(_, entry)| match entry {
-            Entry::Sent { from, to, message, .. } if self.counts(*from, message) => {
-                Some((self.name(*from), self.name(*to), message))
-            }
-            _ => None,
-        });
-        let named = sent.map(|(from, to, message)| {
-            let label = ladder::label(message);
-            let label = label.rsplit_once(' ').map_or(label.as_str(), |(label, _)| label).to_owned();
-            Message { from, to, label }
-        });
-        named.collect()
-    }
-
-    /// Whether the tables have it: of the 100s only a proxy's, outside dialogs.
-    fn counts(&self, from: NodeId, message: &Bytes) -> bool {
-        match sip_core::message::Message::parse(message.clone()) {
-            Ok(sip_core::message::Message::Response(response)) if response.status() == 100 => {
-                matches!(self.world.nodes[from.0], Node::Server(_)) && response.to_tag().is_none()
-            }
-            _ => true,
-        }
-    }
-
-    /// The whole run.
-    pub fn ladder(&self) -> String {
-        let names: Vec<&str> = self.world.nodes.iter().map(Node::name).collect();
-        ladder::draw(&names, &self.world.trace, 200)
-    }
-
-    /// As the tables have it.
-    fn name(&self, node: NodeId) -> String {
-        let letter = |node: &Node| match node {
-            Node::Phone(phone) => phone.user[..1].to_uppercase(),
-            Node::Server(_) => "P".to_owned(),
-        };
-        let own = letter(&self.world.nodes[node.0]);
-        let alike = |nodes: &[Node]| nodes.iter().filter(|node| letter(node) == own).count();
-        match alike(&self.world.nodes) {
-            1 => own,
-            _ => format!("{own}{}", alike(&self.world.nodes[..=node.0])),
-        }
     }
 
     /// The call of somebody's with this one. `None`: as for `call_of`.
