@@ -27,15 +27,21 @@ fn rfc8599_4_1_push_parameters_stand_in_the_registered_contact() {
     assert!(matches!(solo.event(), Event::RegistrationFailed { retry_in: None, .. }));
 }
 
-/// §4.1.2: "MUST NOT insert the 'pn-prid' SIP URI parameter": without, nobody is to be woken any more.
-#[test]
-fn rfc8599_4_1_2_who_unregisters_is_not_to_be_woken() {
+/// A page with that service, and its first REGISTER.
+fn woken_by_fcm() -> (Solo, Request) {
     let mut config = config("sip:alice@example.com");
     config.push = Some(PushService { provider: "fcm".into(), param: None, prid: "secret".into() });
     let mut solo = Solo::with(config, Transport::Wss);
     solo.ua.register(solo.now).unwrap();
     solo.drain();
     let (_, request) = register(&mut solo);
+    (solo, request)
+}
+
+/// §4.1.2: "MUST NOT insert the 'pn-prid' SIP URI parameter": without, nobody is to be woken any more.
+#[test]
+fn rfc8599_4_1_2_who_unregisters_is_not_to_be_woken() {
+    let (mut solo, request) = woken_by_fcm();
     accept(&mut solo, &request, "");
     solo.ua.unregister(solo.now).unwrap();
     solo.drain();
@@ -63,12 +69,7 @@ fn rfc8599_4_1_4_who_refreshes_by_itself_says_so_and_in_time() {
         ("Feature-Caps: *;+sip.pnsreq=\"soon\"\r\n", 567, 400),
     ];
     for (field, latest, earliest) in rows {
-        let mut config = config("sip:alice@example.com");
-        config.push = Some(PushService { provider: "fcm".into(), param: None, prid: "secret".into() });
-        let mut solo = Solo::with(config, Transport::Wss);
-        solo.ua.register(solo.now).unwrap();
-        solo.drain();
-        let (_, request) = register(&mut solo);
+        let (mut solo, request) = woken_by_fcm();
         assert!(contact(&request).contains(";+sip.pnsreg"), "{}", contact(&request));
         accept(&mut solo, &request, field);
         let start = solo.now;
