@@ -10,6 +10,7 @@ use std::net::SocketAddr;
 use std::path::Path;
 use std::time::SystemTime;
 
+use sip_core::message::Uri;
 use sip_core::server::{Callers, Mode, Outward, Preloaded, Routing};
 
 use crate::accounts;
@@ -74,6 +75,7 @@ pub fn notes(config: &Config) -> Vec<String> {
         }));
     }
     notes.extend(without_effect(config));
+    notes.extend(without_authorities(config, config.outbound.ca.is_some() || tls::system().is_some()));
     let all =
         config.udp.iter().map(|listener| listener.listen.address).filter(|any| any.ip().is_unspecified());
     notes.extend(all.map(|any| {
@@ -92,6 +94,24 @@ pub fn notes(config: &Config) -> Vec<String> {
         ));
     }
     notes
+}
+
+/// Peers that are called over TLS, where nobody says whose certificates are good.
+fn without_authorities(config: &Config, some: bool) -> Vec<String> {
+    let over_tls = |uri: &str| match Uri::parse(uri) {
+        Some(Uri::Sip(uri)) => {
+            uri.secure || uri.param("transport").is_some_and(|name| name.eq_ignore_ascii_case("tls"))
+        }
+        _ => false,
+    };
+    let peers = config.peers.iter().filter(|server| !some && over_tls(&server.peer.uri));
+    let note = |name: &str| {
+        format!(
+            "[[peer]] `{name}` cannot be called over TLS: this machine has no certificate authorities, and `outbound.ca` names none \
+             (Debian's package is ca-certificates)"
+        )
+    };
+    peers.map(|server| note(&server.peer.name)).collect()
 }
 
 /// What has none, or less than it seems, beside something else that is set.
@@ -233,4 +253,19 @@ fn overlap(one: SocketAddr, other: SocketAddr) -> bool {
 /// An error with what caused it.
 fn reason(error: &anyhow::Error) -> String {
     format!("{error:#}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_peer_over_tls_where_nobody_is_trusted_has_a_note() {
+        let text = "development = true\n[http]\nlisten = \"127.0.0.1:0\"\n[[peer]]\nname = \"a\"\nuri = \"sip:a.example;transport=tls\"\n\
+                    [[peer]]\nname = \"b\"\nuri = \"sip:b.example;transport=tcp\"\n[[peer]]\nname = \"c\"\nuri = \"sips:c.example\"\n";
+        let config = Config::parse(Path::new("gateway.toml"), text).unwrap();
+        let notes = without_authorities(&config, false);
+        assert!(matches!(&notes[..], [a, c] if a.contains("`a`") && c.contains("`c`")), "{notes:?}");
+        assert_eq!(without_authorities(&config, true), [""; 0]);
+    }
 }

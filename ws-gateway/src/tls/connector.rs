@@ -81,7 +81,8 @@ fn connector(bundle: &Path, all: bool, own: Option<&CertificateFiles>) -> anyhow
     Ok(Arc::new(config).into())
 }
 
-fn system() -> Option<PathBuf> {
+/// The system's bundle of authorities.
+pub fn system() -> Option<PathBuf> {
     SYSTEM.into_iter().map(PathBuf::from).find(|path| path.is_file())
 }
 

@@ -19,7 +19,7 @@ use tokio_rustls::TlsAcceptor;
 use crate::config::Clients;
 
 pub use certificates::{CertificateError, Certificates};
-pub use connector::{Connector, authorities};
+pub use connector::{Connector, authorities, system};
 pub use development::certificate as development_certificate;
 pub use identity::domains;
 pub use reloaded::{RELOAD, Reload, Reloaded};
