@@ -11,6 +11,7 @@ use smol_str::SmolStr;
 use super::peers::Standing;
 use super::questions::{Arrival, Pending};
 use super::rule::Rule;
+use super::stream::Long;
 use super::{Question, Server, Wait};
 use crate::message::{HeaderName, Method, Uri};
 use crate::proxy::{Absence, Lost, Secure, Sender, Target};
@@ -21,7 +22,7 @@ use crate::transport::target::Way;
 use crate::transport::{Hop, RouteTarget, Transport};
 
 /// Routes of an in-dialog request that are ours: the sender's token and the receiver's.
-const TOKENS: usize = 2;
+pub(super) const TOKENS: usize = 2;
 
 impl Server {
     pub(super) fn check_sender(
@@ -118,10 +119,25 @@ impl Server {
             self.counters.hold_full += 1;
             return self.refuse(now, &arrival, Rule::TooManyHeld.into());
         }
+        self.trying(now, &arrival);
+        match self.stream_for(&arrival, &sender, &receiver) {
+            Some((remote, uri)) => self.seek_stream(now, Long { arrival, sender, receiver, remote }, uri),
+            None => self.reach(now, arrival, sender, receiver),
+        }
+    }
+
+    /// Asks for the way to the receiver.
+    pub(super) fn reach(
+        &mut self,
+        now: Instant,
+        arrival: Arrival,
+        sender: RouteTarget,
+        receiver: RouteTarget,
+    ) {
+        let limits = &self.config.limits;
         // The sender of a re-INVITE hears a 100, that of another request gives up after 32 s (RFC 4320 §4.2).
         let patient = matches!(arrival.request.method(), Method::Invite | Method::Ack);
         let until = now + if patient { limits.grace } else { limits.hold };
-        self.trying(now, &arrival);
         let question = Question::Reach(receiver.clone(), Wait { until, within: true });
         let pending = Pending::Held { arrival, sender, receiver, since: now };
         self.ask_or_refuse(now, until, question, pending);
@@ -167,7 +183,7 @@ impl Server {
     }
 
     /// Sends on what is within a dialog.
-    fn deliver(&mut self, now: Instant, arrival: &Arrival, sender: RouteTarget, target: Target) {
+    pub(super) fn deliver(&mut self, now: Instant, arrival: &Arrival, sender: RouteTarget, target: Target) {
         // It came back over another transport than the dialog was promised.
         if Secure::of(&arrival.request, TOKENS).to && !target.hop.transport.is_secure() {
             return self.refuse(now, arrival, Rule::SipsNotAllowed.into());

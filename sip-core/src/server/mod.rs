@@ -32,6 +32,7 @@ mod reply;
 mod rule;
 mod stateless;
 mod stray;
+mod stream;
 mod subscriptions;
 #[cfg(test)]
 mod tests;

@@ -7,6 +7,7 @@ use core::net::{IpAddr, SocketAddr};
 
 use smol_str::{SmolStr, format_smolstr};
 
+use super::dialog::TOKENS;
 use super::questions::{Arrival, Departure, Errand, Goal, Pending, Quest};
 use super::reply::Reply;
 use super::rule::Rule;
@@ -25,7 +26,7 @@ use crate::transport::{Hop, RouteTarget, Transport};
 const PEERS: &str = "";
 
 /// What our Via and two Record-Routes add to a request, about.
-const ADDED: usize = 560;
+pub(super) const ADDED: usize = 560;
 
 impl Server {
     /// A request whose Request-URI, or whose preloaded Route, is of another domain.
@@ -228,7 +229,8 @@ impl Server {
                 let request = self.layer.server_request(*server);
                 (request.map_or(0, |request| request.bytes().len()), None)
             }
-            Errand::Notify { known, .. } => (0, Some(known)),
+            // What it will tell is asked once its way is known.
+            Errand::Notify { known, .. } => (limits::REGINFO_BYTES, Some(known)),
             _ => (0, None),
         };
         let (some, promised) = (!ways.is_empty(), self.is_promised(&errand));
@@ -241,7 +243,8 @@ impl Server {
                 known.transport == way.transport && way.addresses.contains(&known.addresses[0])
             };
             if let Some(known) = known.filter(same) {
-                way.clone_from(known);
+                way.addresses.clone_from(&known.addresses);
+                way.domain.clone_from(&known.domain);
             } else if let Some(domain) = self.domain_at(way, known) {
                 way.domain = domain;
             }
@@ -249,10 +252,14 @@ impl Server {
             way.addresses.retain(|address| match &errand {
                 Errand::Edge(edge) if edge.path.is_empty() => self.may_return(address.ip()),
                 Errand::Edge(edge) => self.may_follow(address.ip(), domain, &edge.through),
+                Errand::Stream(long) => long.is_at(address.ip()) && self.may_reach(address.ip(), None, false),
                 _ => self.may_reach(address.ip(), known, configured),
             });
         }
         ways.retain(|way| !way.addresses.is_empty());
+        if let Errand::Stream(long) = errand {
+            return self.found_streams(now, long, ways);
+        }
         if let (true, Some(known)) = (ways.is_empty(), known.filter(|known| may_go(known))) {
             ways.push(known.clone());
         }
@@ -267,6 +274,11 @@ impl Server {
                 nowhere.reply()
             };
             return self.turn_away(now, errand, reply);
+        }
+        // A Record-Route, or a Contact, says of UDP how its server was reached, and means no less that it "MUST listen on that same port
+        // and interface for TCP" (§18.2.1). What the configuration says of UDP, it means.
+        if known.is_some() {
+            ways.iter_mut().for_each(|way| way.free = !self.config.wants_datagrams(way));
         }
         let ways = for_length(ways, length + ADDED, limits::DATAGRAM_COMFORT, self.config.transports);
         self.connect(now, errand, ways);
@@ -286,6 +298,7 @@ impl Server {
     fn is_promised(&self, errand: &Errand) -> bool {
         match errand {
             Errand::Forward(departure) => Secure::of(&departure.arrival.request, departure.routes).to,
+            Errand::Stream(long) => Secure::of(&long.arrival.request, TOKENS).to,
             Errand::Retry(retry) => self.is_secure(retry.server),
             Errand::Extend { server, .. } => self.is_secure(*server),
             // What is told of this hop's transport says more: responses go back as their request came, NOTIFYs see to it.
@@ -300,14 +313,12 @@ impl Server {
 
     /// Whose request it is for.
     fn source_of(&self, errand: &Errand) -> Option<Source> {
+        if let Some(arrival) = errand.arrival() {
+            let (address, account) = (arrival.from.remote.ip(), self.asserted(arrival).account());
+            return Some(Source { address, account });
+        }
         let server = match errand {
-            Errand::Forward(departure) => {
-                let arrival = &departure.arrival;
-                return Some(Source {
-                    address: arrival.from.remote.ip(),
-                    account: self.asserted(arrival).account(),
-                });
-            }
+            Errand::Forward(_) | Errand::Stream(_) => return None,
             Errand::Retry(retry) => retry.server,
             Errand::Again(absence) => absence.server,
             Errand::Extend { server, .. } | Errand::Caller { server, .. } => *server,
@@ -369,6 +380,7 @@ impl Server {
             Errand::Probe { peer, call_id } => self.send_probe(now, peer, &call_id, hop),
             Errand::Again(absence) => self.again(now, *absence, Some(hop)),
             Errand::Edge(edge) => self.arrived(*edge, hop),
+            Errand::Stream(long) => self.stream_reached(now, *long, hop, &domain),
         }
     }
 
@@ -395,6 +407,7 @@ impl Server {
             Errand::Extend { server, q, .. } => self.extend_by(now, server, q, Targets::default()),
             Errand::Again(absence) => self.again(now, *absence, None),
             Errand::Edge(edge) => self.not_arrived(&edge),
+            Errand::Stream(long) => self.as_datagram(now, *long),
             Errand::Caller { .. } => {}
             Errand::Notify { id, .. } => self.watcher_reached(now, id, None),
             Errand::Probe { peer, .. } => self.emit(Output::Probed { peer, alive: false }),

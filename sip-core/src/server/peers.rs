@@ -2,7 +2,7 @@
 
 use alloc::collections::VecDeque;
 use alloc::vec::Vec;
-use core::net::IpAddr;
+use core::net::{IpAddr, SocketAddr};
 
 use smol_str::{SmolStr, format_smolstr};
 
@@ -10,7 +10,7 @@ use super::Config;
 use super::questions::Arrival;
 use crate::entropy::Entropy;
 use crate::message::{Host, SipUri, Uri, unescape};
-use crate::transport::target;
+use crate::transport::target::{self, Way};
 
 /// Who sent a request.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -206,6 +206,21 @@ impl Config {
         self.peers
             .iter()
             .any(|peer| peer.trusted && (is_there(peer) || peer.domain().eq_ignore_ascii_case(domain)))
+    }
+
+    /// Whether a way leads to a peer that the configuration has reached over UDP.
+    pub(super) fn wants_datagrams(&self, way: &Way) -> bool {
+        let over_udp = |peer: &Peer| match Uri::parse(&peer.uri) {
+            Some(Uri::Sip(uri)) => uri.param("transport").is_some_and(|it| it.eq_ignore_ascii_case("udp")),
+            _ => false,
+        };
+        let is_there = |peer: &Peer| {
+            let at = |address: &SocketAddr| {
+                peer.sources.iter().any(|source| source.to_canonical() == address.ip().to_canonical())
+            };
+            peer.domain().eq_ignore_ascii_case(&way.domain) || way.addresses.iter().any(at)
+        };
+        self.peers.iter().any(|peer| is_there(peer) && over_udp(peer))
     }
 
     pub(super) fn peer(&self, name: &str) -> Option<&Peer> {

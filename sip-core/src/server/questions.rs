@@ -13,6 +13,7 @@ use smol_str::SmolStr;
 use super::edge::Edge;
 use super::notifier::Application;
 use super::peers::Standing;
+use super::stream::Long;
 use super::{Identity, QuestionId, WatchId};
 use crate::auth::Credentials;
 use crate::message::Request;
@@ -201,6 +202,8 @@ pub(super) enum Errand {
     Probe { peer: SmolStr, call_id: SmolStr },
     /// A registration that is away, along its Path.
     Edge(Box<Edge>),
+    /// A request within a dialog that is too long for the datagram that it would be.
+    Stream(Box<Long>),
 }
 
 /// Where a request on its way goes to as well.
@@ -289,6 +292,7 @@ impl Errand {
     pub(super) const fn arrival(&self) -> Option<&Arrival> {
         match self {
             Self::Forward(departure) => Some(&departure.arrival),
+            Self::Stream(long) => Some(&long.arrival),
             _ => None,
         }
     }
@@ -299,7 +303,7 @@ impl Errand {
             Self::Forward(departure) => departure.configured,
             Self::Extend { goal, .. } => goal.configured,
             // Whoever sent the request has written its Via; a Path, and a watcher's Contact, are others' words as well.
-            Self::Caller { .. } | Self::Notify { .. } | Self::Edge(_) => false,
+            Self::Caller { .. } | Self::Notify { .. } | Self::Edge(_) | Self::Stream(_) => false,
             Self::Retry(_) | Self::Again(_) | Self::Probe { .. } => true,
         }
     }

@@ -285,8 +285,7 @@ pub const SCENARIOS: &[Scenario] = &[
         about: "two domains whose servers take TCP for what is too long for a datagram; half of all offers are",
         cast: TRAPEZOID_NO_UDP,
         profile: Profile { mtu: 1_300, ..THREE_HOPS },
-        // In a dialog that began by a datagram what is longer than one goes as one, and long NOTIFYs come to nothing.
-        habits: Habits { large: 50, watch: 0, ..PEOPLE_AT_HOME },
+        habits: Habits { large: 50, watch: 40, ..PEOPLE_AT_HOME },
         trunks: true,
         ..PLAIN
     },

@@ -270,6 +270,103 @@ fn rfc3261_18_1_1_a_long_request_is_sent_over_tcp_and_as_a_datagram_where_nobody
     }
 }
 
+/// Within dialogs no less, wherever they began: to the server that its Record-Route names, which says `transport=udp` as ours do.
+#[test]
+fn rfc3261_18_1_1_what_is_long_within_a_dialog_is_sent_over_tcp() {
+    let long =
+        |request: String| request.replace("X-Odd:", &format!("X-Padding: {}\r\nX-Odd:", "x".repeat(1_000)));
+    let datagrams = |config: &mut Config, uri: &str| {
+        let (name, uri, sources) = ("b".into(), uri.into(), ["198.18.0.7".parse().unwrap()].into());
+        config.peers = [super::super::Peer { name, uri, sources, trusted: false }].into();
+    };
+    for (route, operator, transport) in [
+        ("sip:b@198.18.0.7:5081;lr", "", Transport::Tcp),
+        ("sip:b@198.18.0.7:5081;transport=udp;lr", "", Transport::Tcp),
+        // It leads nowhere: the server that the dialog was begun through.
+        ("sip:x.invalid;lr", "", Transport::Tcp),
+        // Whoever runs the server has said over what that peer is reached.
+        ("sip:b@198.18.0.7:5081;lr", "sip:198.18.0.7:5081;transport=udp", Transport::Udp),
+        ("sip:b@198.18.0.7:5081;lr", "sip:198.18.0.7:5081", Transport::Tcp),
+    ] {
+        for listens in [true, false] {
+            let mut net = net("udp", &[5081]);
+            if !operator.is_empty() {
+                datagrams(&mut net.server.config, operator);
+            }
+            net.server.config.transports.tcp = listens;
+            let (alice, bob) = (ws("alice", 1), server(Transport::Udp, 5081));
+            let invite = call(&mut net, &alice, &bob);
+            net.send(&bob, answer_with_route(&bob, &invite, &format!("<{route}>")));
+            let ok = net.expect(&alice, 200);
+            let mut caller = Side::caller(&alice, &ok);
+            net.send(&alice, caller.next("ACK"));
+            net.request(&bob, &Method::Ack);
+            net.send(&alice, long(caller.next("INFO")));
+            let transport = if listens { transport } else { Transport::Udp };
+            net.request(&server(transport, 5081), &Method::Info);
+            net.send(&alice, caller.next("BYE"));
+            net.request(&bob, &Method::Bye);
+            net.quiet();
+        }
+    }
+}
+
+/// A stranger's call came as a datagram: what is long goes over TCP to where its Record-Route says, if that is where it came from; all
+/// else to where it came from.
+#[test]
+fn rfc3261_18_1_1_what_is_long_for_a_stranger_on_udp_is_sent_over_tcp() {
+    let long =
+        |request: String| request.replace("X-Odd:", &format!("X-Padding: {}\r\nX-Odd:", "x".repeat(1_000)));
+    let public = "192.31.195.7";
+    for (route, outward, refuses, streams) in [
+        ("sip:b@198.18.0.7:5081;transport=udp;lr", Outward::Anywhere, false, true),
+        ("sip:b@198.18.0.7:5081;lr", Outward::Anywhere, false, true),
+        ("sip:b@s5081.b.example:5081;lr", Outward::Anywhere, false, true),
+        ("sip:b@b.example;lr", Outward::Anywhere, false, true),
+        ("sip:b@198.18.0.7:5081;transport=tcp;lr", Outward::Anywhere, false, true),
+        // It takes no connection.
+        ("sip:b@198.18.0.7:5081;lr", Outward::Anywhere, true, false),
+        // Another host than it came from, an address that nobody is sent to, a name that DNS does not know.
+        ("sip:b@198.18.0.8:5081;lr", Outward::Anywhere, false, false),
+        ("sip:b@198.18.0.7:5081;lr", Outward::Public, false, false),
+        ("sip:b@198.18.0.7:5081;lr", Outward::Nowhere, false, false),
+        ("sip:b@x.example;lr", Outward::Anywhere, false, false),
+        ("sip:b@192.31.195.7:5081;lr", Outward::Public, false, true),
+    ] {
+        let mut net = net("udp", &[5081]);
+        net.server.config.outward = outward;
+        let host = if route.contains(public) { public } else { "198.18.0.7" };
+        let alice = ws("alice", 1);
+        net.register(&alice);
+        // From behind a NAT.
+        let bob = elsewhere(Transport::Udp, &format!("{host}:40404"));
+        let listening = elsewhere(Transport::Tcp, &format!("{host}:5081"));
+        if refuses {
+            net.dead.insert(listening.hop.remote);
+        }
+        let recorded = format!("Record-Route: <{route}>\r\n");
+        let invite = bob.out("INVITE", "sip:alice@example.com", 2, &recorded);
+        net.send(&bob, invite.replace("bob@example.com", "bob@b.example"));
+        net.expect(&bob, 100);
+        let forwarded = net.request(&alice, &Method::Invite);
+        net.send(&alice, alice.answer(&forwarded, 200));
+        net.expect(&bob, 200);
+        let mut callee = Side::callee(&alice, &forwarded);
+        net.send(&alice, callee.next("INFO"));
+        net.request(&bob, &Method::Info);
+        net.send(&alice, long(callee.next("INFO")));
+        let receiver = if streams { &listening } else { &bob };
+        let info = net.request(receiver, &Method::Info);
+        let via = info.headers().first(HeaderName::Via).unwrap();
+        assert!(via.contains(receiver.hop.transport.via_token()), "{route} {via}");
+        net.send(receiver, receiver.answer(&info, 200));
+        net.expect(&alice, 200);
+        net.quiet();
+        net.send(&alice, callee.next("BYE"));
+        net.request(&bob, &Method::Bye);
+    }
+}
+
 /// RFC 5923 §8.2, §9.2.
 #[test]
 fn rfc5923_8_2_an_alias_is_of_who_was_verified() {

@@ -126,3 +126,26 @@ fn a_watcher_of_another_domain_is_found_by_its_dialog() {
     notified(&mut net, &elsewhere(Transport::Tcp, "203.0.113.9:4000"));
     net.quiet();
 }
+
+/// What it tells is known only once its way is, so that every NOTIFY to a peer that came by UDP may be long.
+#[test]
+fn rfc3261_18_1_1_a_watcher_of_another_domain_on_udp_is_told_over_tcp() {
+    for (uri, listens, transport) in [
+        ("sip:203.0.113.9", true, Transport::Tcp),
+        ("sip:203.0.113.9", false, Transport::Udp),
+        ("sip:203.0.113.9;transport=udp", true, Transport::Udp),
+    ] {
+        let mut net = Net::with(|config| {
+            let (name, uri, sources) = ("b".into(), uri.into(), ["203.0.113.9".parse().unwrap()].into());
+            config.peers = [super::super::super::Peer { name, uri, sources, trusted: false }].into();
+            config.watchers.insert(Watcher::Peer("b".into()), WatchedUsers::All);
+        });
+        net.server.config.transports.tcp = listens;
+        let pbx = udp("pbx", 9);
+        let foreign = subscribe(&pbx, "alice", 2, "").replace("pbx@example.com", "pbx@b.example");
+        net.send(&pbx, foreign);
+        net.expect(&pbx, 200);
+        notified(&mut net, &elsewhere(transport, "203.0.113.9:5060"));
+        net.quiet();
+    }
+}
