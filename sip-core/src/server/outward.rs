@@ -15,7 +15,9 @@ use super::{Health, Output, Question, Server, Source};
 use crate::entropy::SeededEntropy;
 use crate::limits;
 use crate::message::typed::{QValue, Route};
-use crate::message::{Host, Request, SipUri, Uri, Via, as_sips, escape_user, is_sips, unescape};
+use crate::message::{
+    HeaderName, Host, Method, Request, SipUri, Uri, Via, as_sips, escape_user, is_sips, unescape,
+};
 use crate::proxy::{self, Asserted, Detours, Ended, Failure, Secure, Target, Targets};
 use crate::time::Instant;
 use crate::transaction::ServerId;
@@ -26,7 +28,10 @@ use crate::transport::{Hop, RouteTarget, Transport};
 const PEERS: &str = "";
 
 /// What our Via and two Record-Routes add to a request, about.
-pub(super) const ADDED: usize = 560;
+const ADDED: usize = 560;
+
+/// The same where it is within a dialog and has no Record-Routes of ours.
+const ADDED_WITHIN: usize = 200;
 
 impl Server {
     /// A request whose Request-URI, or whose preloaded Route, is of another domain.
@@ -224,10 +229,12 @@ impl Server {
         // Those that the configuration names are as they are.
         let configured = errand.is_configured();
         let (length, known) = match &errand {
-            Errand::Forward(departure) => (departure.arrival.request.bytes().len(), departure.known.as_ref()),
+            Errand::Forward(departure) => {
+                (length_of(&departure.arrival.request, departure.routes), departure.known.as_ref())
+            }
             Errand::Extend { server, .. } => {
                 let request = self.layer.server_request(*server);
-                (request.map_or(0, |request| request.bytes().len()), None)
+                (request.map_or(0, |request| length_of(&request, 0)), None)
             }
             // What it will tell is asked once its way is known.
             Errand::Notify { known, .. } => (limits::REGINFO_BYTES, Some(known)),
@@ -280,7 +287,7 @@ impl Server {
         if known.is_some() {
             ways.iter_mut().for_each(|way| way.free = !self.config.wants_datagrams(way));
         }
-        let ways = for_length(ways, length + ADDED, limits::DATAGRAM_COMFORT, self.config.transports);
+        let ways = for_length(ways, length, limits::DATAGRAM_COMFORT, self.config.transports);
         self.connect(now, errand, ways);
     }
 
@@ -425,6 +432,14 @@ impl Nowhere {
         };
         rule.into()
     }
+}
+
+/// About how long a request is once it is sent on, without its Routes that are ours.
+pub(super) fn length_of(request: &Request, routes: usize) -> usize {
+    let headers = request.headers();
+    let ours: usize = headers.list(HeaderName::Route).take(routes).map(str::len).sum();
+    let recorded = request.to_tag().is_none() || *request.method() == Method::Notify;
+    (request.bytes().len() + if recorded { ADDED } else { ADDED_WITHIN }).saturating_sub(ours)
 }
 
 /// §16.6 step 6: the Route after ours, else the Request-URI.

@@ -12,7 +12,7 @@ use smol_str::SmolStr;
 
 use super::Server;
 use super::dialog::TOKENS;
-use super::outward::{ADDED, next_hop};
+use super::outward::{length_of, next_hop};
 use super::questions::{Arrival, Errand};
 use crate::limits;
 use crate::proxy::{Detours, Target};
@@ -40,8 +40,8 @@ impl Long {
         Way { transport: Transport::Udp, addresses, domain: domain.into(), free: false }
     }
 
-    fn bytes(&self) -> usize {
-        self.arrival.request.bytes().len() + ADDED
+    fn length(&self) -> usize {
+        length_of(&self.arrival.request, TOKENS)
     }
 }
 
@@ -56,7 +56,7 @@ impl Server {
     ) -> Option<(SocketAddr, SmolStr)> {
         let RouteTarget::Address { transport: Transport::Udp, remote, .. } = receiver else { return None };
         let ours = !matches!(sender, RouteTarget::Address { .. } | RouteTarget::Peer { .. });
-        let long = arrival.request.bytes().len() + ADDED > limits::DATAGRAM_COMFORT;
+        let long = length_of(&arrival.request, TOKENS) > limits::DATAGRAM_COMFORT;
         if !ours || !long {
             return None;
         }
@@ -71,7 +71,7 @@ impl Server {
     /// had lately.
     pub(super) fn found_streams(&mut self, now: Instant, long: Box<Long>, mut ways: Vec<Way>) {
         ways.iter_mut().for_each(|way| way.free = true);
-        let mut ways = for_length(ways, long.bytes(), limits::DATAGRAM_COMFORT, self.config.transports);
+        let mut ways = for_length(ways, long.length(), limits::DATAGRAM_COMFORT, self.config.transports);
         ways.retain(|way| way.transport.is_reliable());
         let Some(first) = ways.first() else { return self.as_datagram(now, *long) };
         ways.push(long.datagram(&first.domain));
