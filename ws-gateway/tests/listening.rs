@@ -1,12 +1,12 @@
-//! Phones on TCP that close their connections when nothing is said, and take new ones.
+//! Phones on TCP that close their connections when nothing is said, and take new ones; and a proxy that calls over UDP and takes some.
 
 mod support;
 
 use std::net::{IpAddr, SocketAddr};
 
 use sip_core::server::Outward;
-use support::peers::{Peer, TcpPeer, WsPeer};
-use support::{Running, Sip, credentials, restartable};
+use support::peers::{Peer, TcpPeer, UdpPeer, WsPeer};
+use support::{Running, Sip, credentials, restartable, start_with};
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::time::timeout;
 use ws_gateway::{Config, Gateway};
@@ -253,4 +253,47 @@ async fn nobody_has_the_gateway_write_to_a_port_of_its_own_machine() {
     let taken = timeout(std::time::Duration::from_millis(200), phone.listener.accept()).await;
     assert!(taken.is_err());
     assert_eq!(running.metric("trapezoid_dials_total").await, 0);
+}
+
+/// Over TCP as long as the proxy takes connections, and then as a datagram, at once also the second time.
+#[tokio::test]
+async fn rfc3261_18_1_1_what_is_long_for_a_proxy_that_calls_over_udp_goes_over_tcp() {
+    let running = start_with(anywhere);
+    let addresses = running.gateway.addresses().clone();
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let at = listener.local_addr().unwrap();
+    let mut alice = WsPeer::new(addresses.http).await;
+    assert_eq!(alice.register("alice", &running.password("alice"), "ra", "").await.status(), 200);
+    let mut proxy = UdpPeer::new(addresses.udp.unwrap()).await;
+    let fields =
+        format!("Record-Route: <sip:p@{at};transport=udp;lr>\r\nContact: {}\r\n", proxy.contact("x"));
+    let (from, to) = ("sip:x@example.com", "<sip:alice@localhost>");
+    proxy.send(&proxy.request("INVITE", "sip:alice@localhost", from, to, "c", 1, &fields)).await;
+    let invite = alice.receive().await;
+    let contact = format!("Contact: {}\r\n", alice.contact("alice"));
+    alice.send(&invite.response("200 OK", "a", &contact)).await;
+    assert_eq!(proxy.receive_final().await.status(), 200);
+
+    let mut callee = Side::callee(&invite, "a");
+    callee.works("INFO", &mut alice, &mut proxy).await;
+    let long = format!("X-Padding: {}\r\nContent-Length:", "x".repeat(1_500));
+    alice.send(&callee.next("INFO", &alice).replace("Content-Length:", &long)).await;
+    let accepted = timeout(support::PATIENCE, listener.accept()).await;
+    let mut taken = TcpPeer::over(accepted.expect("is connected to").unwrap().0).listening_at(at);
+    let info = taken.receive().await;
+    assert!(info.header("Via").starts_with("SIP/2.0/TCP"), "{}", info.0);
+    taken.send(&info.response("200 OK", "", "")).await;
+    assert_eq!(alice.receive_final().await.status(), 200);
+
+    drop((taken, listener));
+    running.wait_for_metric(TCP_FLOWS, 0).await;
+    for _ in 0..2 {
+        alice.send(&callee.next("INFO", &alice).replace("Content-Length:", &long)).await;
+        let info = proxy.receive().await;
+        assert!(info.header("Via").starts_with("SIP/2.0/UDP"), "{}", info.0);
+        proxy.send(&info.response("200 OK", "", "")).await;
+        assert_eq!(alice.receive_final().await.status(), 200);
+    }
+    assert_eq!(running.metric("trapezoid_failed_dials_total").await, 1);
+    callee.works("BYE", &mut alice, &mut proxy).await;
 }
