@@ -265,8 +265,7 @@ async fn rfc3261_18_1_1_what_is_long_for_a_proxy_that_calls_over_udp_goes_over_t
     let mut alice = WsPeer::new(addresses.http).await;
     assert_eq!(alice.register("alice", &running.password("alice"), "ra", "").await.status(), 200);
     let mut proxy = UdpPeer::new(addresses.udp.unwrap()).await;
-    let fields =
-        format!("Record-Route: <sip:p@{at};transport=udp;lr>\r\nContact: {}\r\n", proxy.contact("x"));
+    let fields = format!("Record-Route: <sip:p@{at};lr>\r\nContact: {}\r\n", proxy.contact("x"));
     let (from, to) = ("sip:x@example.com", "<sip:alice@localhost>");
     proxy.send(&proxy.request("INVITE", "sip:alice@localhost", from, to, "c", 1, &fields)).await;
     let invite = alice.receive().await;

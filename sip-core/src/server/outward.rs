@@ -268,7 +268,7 @@ impl Server {
             return self.found_streams(now, long, ways);
         }
         if let (true, Some(known)) = (ways.is_empty(), known.filter(|known| may_go(known))) {
-            ways.push(known.clone());
+            ways.push(Way { free: true, ..known.clone() });
         }
         if ways.is_empty() {
             let reply = if none_may || (promised && (known.is_some() || nowhere == Nowhere::Transport)) {
@@ -282,10 +282,9 @@ impl Server {
             };
             return self.turn_away(now, errand, reply);
         }
-        // A Record-Route, or a Contact, says of UDP how its server was reached, and means no less that it "MUST listen on that same port
-        // and interface for TCP" (§18.2.1). What the configuration says of UDP, it means.
+        // What a Record-Route, a Contact or the configuration says of UDP, it means.
         if known.is_some() {
-            ways.iter_mut().for_each(|way| way.free = !self.config.wants_datagrams(way));
+            ways.iter_mut().for_each(|way| way.free &= !self.config.wants_datagrams(way));
         }
         let ways = for_length(ways, length, limits::DATAGRAM_COMFORT, self.config.transports);
         self.connect(now, errand, ways);

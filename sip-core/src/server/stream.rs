@@ -70,7 +70,8 @@ impl Server {
     /// Of the ways that its URI has, those over a stream; and a datagram after them, which is also what is tried first where none could be
     /// had lately.
     pub(super) fn found_streams(&mut self, now: Instant, long: Box<Long>, mut ways: Vec<Way>) {
-        ways.iter_mut().for_each(|way| way.free = true);
+        // One that says UDP means it.
+        ways.retain(|way| way.free || way.transport.is_reliable());
         let mut ways = for_length(ways, long.length(), limits::DATAGRAM_COMFORT, self.config.transports);
         ways.retain(|way| way.transport.is_reliable());
         let Some(first) = ways.first() else { return self.as_datagram(now, *long) };
