@@ -11,8 +11,8 @@ use super::identity::Asserted;
 use super::session_timer::SessionTimer;
 use crate::entropy::Entropy;
 use crate::limits;
-use crate::message::Request;
 use crate::message::typed::QValue;
+use crate::message::{HeaderName, Request};
 use crate::time::{Duration, Instant};
 use crate::transaction::{Layer, ServerId};
 use crate::transport::{Hop, RouteTarget, RouteTokens, Transport};
@@ -115,6 +115,12 @@ impl Inbound {
     /// Its sender, whose flow is gone.
     pub(super) fn lost(&self) -> Lost {
         Lost { server: self.server, sender: self.sender.clone(), ours: self.asserted.is_ours() }
+    }
+
+    /// Whether a proxy sent it: a server of another domain, and somebody before it.
+    pub(super) fn is_from_proxy(&self) -> bool {
+        let behind = || self.request.headers().list(HeaderName::Via).nth(1).is_some();
+        matches!(self.sender, RouteTarget::Peer { .. }) && behind()
     }
 }
 

@@ -317,7 +317,7 @@ impl Proxy {
             // Step 6: a 503 is one element's trouble, not the domain's.
             Final::Far(response) if response.status() == 503 => Err(500),
             // RFC 5626 §11.5: that one flow failed is between proxies.
-            Final::Far(response) if response.status() == 430 => Err(480),
+            Final::Far(response) if response.status() == 430 && !context.inbound.is_from_proxy() => Err(480),
             Final::Far(response) if matches!(response.status(), 401 | 407) => {
                 let others = context.finals().filter_map(|other| match other {
                     Final::Far(other) if matches!(other.status(), 401 | 407) => Some(other),

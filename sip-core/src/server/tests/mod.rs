@@ -6,6 +6,7 @@ mod calls;
 mod caps;
 mod contacts;
 mod dialogs;
+mod edges;
 mod forgotten;
 mod forks;
 mod forwarding;
