@@ -165,6 +165,7 @@ impl Proxied {
         self.feed(server::Input::Received {
             from: Self::hop(from),
             identity: None,
+            guests: None,
             certified: None,
             // In no more room than it takes, as from a socket.
             message: Bytes::copy_from_slice(&message),

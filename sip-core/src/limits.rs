@@ -229,6 +229,9 @@ pub const WATCHERS: usize = 64;
 /// Subscriptions to registrations that one server core has, fetches on their way among them. Past it SUBSCRIBE gets 503.
 pub const WATCHES: usize = 10_000;
 
+/// Contacts that register over one connection at registrars behind us. Past it REGISTER gets 503.
+pub const GUESTS: usize = 16;
+
 /// Subscriptions to the registrations of one address-of-record: its own devices, and a reception. Past it SUBSCRIBE gets 503.
 pub const WATCHES_PER_AOR: usize = 32;
 

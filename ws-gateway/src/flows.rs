@@ -9,7 +9,7 @@ use std::sync::{Arc, OnceLock};
 use bytes::Bytes;
 use parking_lot::{Mutex, RwLock};
 use sip_core::limits::DATAGRAM_COMFORT;
-use sip_core::server::Identity;
+use sip_core::server::{Granted, Guests, Identity};
 use sip_core::time::Instant;
 use sip_core::transport::{FlowId, Hop, Transport};
 use smol_str::SmolStr;
@@ -43,6 +43,8 @@ pub struct Flow {
     alias: OnceLock<SocketAddr>,
     sink: Sink,
     identity: Mutex<Option<Arc<Identity>>>,
+    /// What has registered over it at registrars behind us.
+    guests: Mutex<Option<Arc<Guests>>>,
     /// The account that has proven itself over it, registered or not; empty for a peer of the configuration.
     known: Mutex<Option<SmolStr>>,
     /// One bit for each shard that received over this flow or sent to it.
@@ -92,6 +94,17 @@ impl Flow {
     /// Who it proved to be.
     pub fn identity(&self) -> Option<Arc<Identity>> {
         self.identity.lock().clone()
+    }
+
+    /// What has registered over it at registrars behind us.
+    pub fn guests(&self) -> Option<Arc<Guests>> {
+        self.guests.lock().clone()
+    }
+
+    /// Until when something is registered over it, here or behind us.
+    pub fn registered_until(&self) -> Option<Instant> {
+        let here = self.identity.lock().as_ref().map(|identity| identity.expires_at);
+        here.max(self.guests.lock().as_ref().and_then(|guests| guests.until()))
     }
 
     /// The domains that its peer was verified to be.
@@ -321,6 +334,16 @@ impl Flows {
         }
     }
 
+    /// Remembers what a registrar behind us has granted over a connection.
+    pub fn grant(&self, granted: &Granted, now: Instant) {
+        let table = self.table.read();
+        let flow = table.flows.get(&granted.flow);
+        if let Some(flow) = flow.filter(|flow| matches!(flow.sink, Sink::Connection(_))) {
+            let mut guests = flow.guests.lock();
+            *guests = Some(Arc::new(guests.as_deref().unwrap_or(&Guests::default()).with(granted, now)));
+        }
+    }
+
     /// Remembers which account has proven itself over a flow; empty for a peer of the configuration.
     pub fn know(&self, flow: FlowId, username: SmolStr) {
         if let Some(flow) = self.table.read().flows.get(&flow) {
@@ -395,6 +418,7 @@ impl Flows {
             alias: OnceLock::new(),
             sink,
             identity: Mutex::new(None),
+            guests: Mutex::new(None),
             known: Mutex::new(None),
             shards: AtomicU64::new(0),
             opened: now,

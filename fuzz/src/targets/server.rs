@@ -350,7 +350,7 @@ impl Bench {
         }
         let from = self.peers[peer].hop;
         let identity = self.identities.get(&from.flow).cloned();
-        self.input(Input::Received { from, identity, certified: None, message });
+        self.input(Input::Received { from, identity, guests: None, certified: None, message });
     }
 
     fn see(&mut self, peer: usize, message: Message) {
@@ -398,6 +398,7 @@ impl Bench {
                 | Output::Probed { .. }
                 | Output::Unwatch { .. }
                 | Output::Keep(_)
+                | Output::Granted(_)
                 | Output::Guessed { .. }
                 | Output::Alias { .. } => {}
             }

@@ -19,7 +19,7 @@ use crate::transport::Hop;
 /// Max-Forwards of a request that came without (§16.6 step 3).
 const MAX_FORWARDS: u8 = 70;
 
-/// How many fields a forwarded request may have more than the one that came: Via, two Record-Route, two Route (a Path,
+/// How many fields a forwarded request may have more than the one that came: Via, two Record-Route (a REGISTER: Path and Require), two Route (a Path,
 /// and a strict router's URI), Max-Forwards, Max-Breadth, P-Asserted-Identity, Content-Length, Diversion, History-Info,
 /// Session-Expires, Min-SE.
 const ADDED: usize = 13;
@@ -36,6 +36,8 @@ pub(super) struct Change<'a> {
     pub(super) routes: usize,
     /// The Routes that are put before what is left of those (RFC 3327 §5.3).
     pub(super) path: &'a str,
+    /// The Path value that a REGISTER gets (RFC 3327 §5.2).
+    pub(super) own_path: Option<&'a str>,
     /// The Record-Route values, topmost first (§16.6 step 4).
     pub(super) record_routes: &'a [&'a str],
     /// Where it goes.
@@ -79,6 +81,13 @@ pub(super) fn request(request: &Request, change: &Change<'_>) -> Bytes {
     });
     for value in change.record_routes {
         rewrite.prepend(HeaderName::RecordRoute, value);
+    }
+    if let Some(path) = change.own_path {
+        rewrite.prepend(HeaderName::Path, path);
+        // "the proxy SHOULD insert a Requires header field value": without it nobody is reached, and nobody would know.
+        if !headers.lists(HeaderName::Require, "path") {
+            rewrite.append(HeaderName::Require, "path");
+        }
     }
     // Step 3. OPTIONS at 0 was answered by the server, so there is something to take from.
     let hops = request.max_forwards().map_or(MAX_FORWARDS, |hops| hops.saturating_sub(1));

@@ -233,7 +233,7 @@ impl Proxy {
         diverter: Option<Box<Diverter>>,
     ) -> Lost {
         let KeptCall { key, since, request, from, sender, asserted, routes, copies, .. } = call;
-        let inbound = Inbound { server, request, from, sender, routes, asserted };
+        let inbound = Inbound { server, request, from, sender, routes, asserted, along_path: false };
         let lost = inbound.lost();
         let mut context = self.begin(turn, inbound);
         context.no_answer = diverter.as_ref().and_then(|diverter| diverter.no_answer(since));

@@ -91,6 +91,7 @@ pub struct Ended {
 pub const fn ending(status: u16) -> Option<&'static str> {
     Some(match status {
         408 => "none of the callee's devices answered in time",
+        430 => "the connection of that registration is gone",
         440 => "Max-Breadth allows no copy of it; whoever forked it before may ask for more",
         480 => "none of the callee's devices can be reached now",
         486 => "the callee is busy, and where its calls go on to nobody was reached",

@@ -1,5 +1,6 @@
 //! Route information preprocessing (§16.4): which of a request's Routes are ours and what they say.
 
+use alloc::boxed::Box;
 use alloc::format;
 use alloc::string::String;
 use core::fmt::Write as _;
@@ -8,7 +9,7 @@ use super::{Domain, Refusal, record_route};
 use crate::message::typed::Route;
 use crate::message::{Fault, HeaderName, Host, NameAddr, Refused, Request, Rewrite, Uri};
 use crate::time::Instant;
-use crate::transport::{Hop, RegistrationKey, RouteTarget, RouteTokens, Transport, Unopened};
+use crate::transport::{FlowToken, Hop, RegistrationKey, RouteTarget, RouteTokens, Transport, Unopened};
 
 /// Where a request is to go by its Routes.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -30,6 +31,13 @@ pub enum Path {
         /// How many those are.
         routes: usize,
     },
+    /// Along the Path of who has registered through us elsewhere (RFC 5626 §5.3.1).
+    Flow {
+        /// Whom it is for, and who may use it.
+        token: Box<FlowToken>,
+        /// How many Routes end with it.
+        routes: usize,
+    },
 }
 
 /// Whether the sender of an in-dialog request is the one its token names.
@@ -48,7 +56,7 @@ impl Path {
     pub const fn routes(&self) -> usize {
         match self {
             Self::Dialog { .. } => 2,
-            Self::Outside { routes } | Self::Preloaded { routes } => *routes,
+            Self::Outside { routes } | Self::Preloaded { routes } | Self::Flow { routes, .. } => *routes,
         }
     }
 
@@ -78,6 +86,13 @@ impl Path {
                     return Err(Refusal::Invalid(Fault::Malformed(HeaderName::Route).into()));
                 };
                 target = read.user.map_or(Ok(None), open)?;
+                let flow = || tokens.open_flow(read.user?, now);
+                if target.is_none()
+                    && sender.is_none()
+                    && let Some(token) = flow()
+                {
+                    return Ok(Self::Flow { token: token.into(), routes: routes + 1 });
+                }
                 uri = Some(read);
             }
             match (target, sender.take(), uri) {

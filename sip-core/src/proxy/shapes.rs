@@ -92,6 +92,8 @@ pub struct Inbound {
     pub routes: usize,
     /// Whose identity it asserts.
     pub asserted: Asserted,
+    /// It came along the Path of its callee, from a registrar behind us.
+    pub along_path: bool,
 }
 
 /// Where a request goes.
@@ -117,10 +119,10 @@ impl Inbound {
         Lost { server: self.server, sender: self.sender.clone(), ours: self.asserted.is_ours() }
     }
 
-    /// Whether a proxy sent it: a server of another domain, and somebody before it.
+    /// Whether a proxy sent it: a server of another domain, and somebody before it; or a registrar behind us, along a Path.
     pub(super) fn is_from_proxy(&self) -> bool {
         let behind = || self.request.headers().list(HeaderName::Via).nth(1).is_some();
-        matches!(self.sender, RouteTarget::Peer { .. }) && behind()
+        self.along_path || (matches!(self.sender, RouteTarget::Peer { .. }) && behind())
     }
 }
 

@@ -71,6 +71,8 @@ impl Stateless<'_> {
             request_uri: copy.uri.as_deref(),
             routes,
             path: &target.path,
+            // A REGISTER always has a transaction.
+            own_path: None,
             record_routes,
             hop: &target.hop,
             branch: via,

@@ -13,6 +13,7 @@ use super::again::Absence;
 use super::answered::Answered;
 use super::best::Final;
 use super::context::{Context, LOST_CALLER, State, TIMER_C};
+use super::edge::Granted;
 use super::failover::{Failure, Retry};
 use super::forward::{self, Trust};
 use super::identity::Asserted;
@@ -48,6 +49,8 @@ pub struct Proxy {
     pub(super) keeps: VecDeque<Keep>,
     /// Targets that failed, to be told.
     pub(super) failures: VecDeque<Failure>,
+    /// What registrars behind us have granted, to be told.
+    pub(super) granted: VecDeque<Granted>,
     pub(super) counters: Counters,
 }
 
@@ -76,6 +79,7 @@ impl Proxy {
             homeless: VecDeque::new(),
             keeps: VecDeque::new(),
             failures: VecDeque::new(),
+            granted: VecDeque::new(),
             counters: Counters {
                 forwarded: 0,
                 responses_forwarded: 0,
@@ -184,6 +188,9 @@ impl Proxy {
     ) {
         let (invite, answered, session) = (context.is_invite(), context.answered, context.session);
         let to = context.inbound.asserted == Asserted::Theirs;
+        if matches!(response.status(), 200..=299) {
+            self.note_granted(turn, &context.inbound, &response);
+        }
         let Some(branch) = context.branch_of(client) else { return };
         (branch.patience, branch.heard) = (None, true);
         // Only who is called here may send its caller on at our cost: other domains tell theirs.
@@ -330,6 +337,8 @@ impl Proxy {
                 forward::response(response, Trust::default(), None).map(|b| (response.status(), b)).ok_or(502)
             }
             Final::Local(408) if context.cancelled => Err(487),
+            // §5.3.1: "If the flow no longer exists, the proxy SHOULD send a 430".
+            Final::Local(480) if context.inbound.along_path => Err(430),
             Final::Local(status) => Err(*status),
         };
         context.answered = true;

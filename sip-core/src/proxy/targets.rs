@@ -15,7 +15,7 @@ use super::history::Diverted;
 use super::shapes::{Inbound, Target, Targets, Turn};
 use super::sips::{Copy, Secure};
 use super::table::{Leg, Proxy};
-use super::{forward, record_route};
+use super::{edge, forward, record_route};
 use crate::limits;
 use crate::message::typed::MaxBreadth;
 use crate::message::{Method, Request};
@@ -151,6 +151,7 @@ impl Proxy {
             .as_ref()
             .map(|_| record_route::value(turn, &target.receiver, call_id, &target.hop, secure));
         let record_routes = [there.as_deref(), context.back.as_deref()].map(Option::unwrap_or_default);
+        let own_path = edge::path(turn, &context.inbound, &target);
         let (name, branch) = name(turn, context, &target);
         let request_uri = uri.as_deref();
         let outside = target.detours.is_some() && !target.trusted;
@@ -160,6 +161,7 @@ impl Proxy {
             request_uri,
             routes: *routes,
             path: &target.path,
+            own_path: own_path.as_deref(),
             record_routes: if there.is_some() { &record_routes } else { &[] },
             hop: &target.hop,
             branch: &via,

@@ -25,6 +25,9 @@ impl Server {
             return self.refuse(now, &arrival, Rule::Scheme.into());
         };
         let ours = self.is_for_us(&uri, &arrival);
+        if let Some(domain) = self.guest_of(&arrival, &uri).filter(|_| !ours) {
+            return self.serve_guest(now, arrival, domain, routes);
+        }
         let leads_on = *arrival.request.method() != Method::Register && self.leads_on(&uri);
         let stray = !ours && self.stray(&arrival).is_some();
         // What is forgotten at once is not sent to servers that would have to be found first.
@@ -153,6 +156,8 @@ impl Server {
     pub(super) fn asserted(&self, arrival: &Arrival) -> Asserted {
         let username = match &arrival.standing {
             Standing::Account { username } => username,
+            // Its own domain asks it.
+            Standing::Guest { .. } => return Asserted::Nobody,
             _ if arrival.from.transport.is_websocket() => match &arrival.identity {
                 // Within a dialog its sender was checked.
                 Some(identity) => return Asserted::Ours(identity.registration.aor.clone()),
@@ -298,6 +303,14 @@ impl Server {
         if self.has_gruu_of_another(&arrival) {
             return self.refuse(now, &arrival, Rule::NotYourGruu.into());
         }
+        if let Standing::Guest { domain } = &arrival.standing {
+            // §16.3 step 3: its last hop is here.
+            if hops == Some(0) {
+                return self.own(now, &arrival);
+            }
+            let domain = domain.clone();
+            return self.depart_home(now, arrival, &domain, routes);
+        }
         if is_preloaded(&arrival, routes) {
             let sender = arrival.sender(username.as_deref());
             return self.depart(now, arrival, sender, routes);
@@ -394,7 +407,7 @@ impl Server {
         let username = match &arrival.standing {
             Standing::Account { username } if arrival.identity.is_none() => username.clone(),
             Standing::Peer { .. } => SmolStr::default(),
-            Standing::Account { .. } | Standing::Stranger | Standing::Unasked => return,
+            _ => return,
         };
         if arrival.from.transport.is_reliable() {
             self.emit(Output::Known { flow: arrival.from.flow, username });

@@ -9,9 +9,10 @@ use core::net::IpAddr;
 use bytes::Bytes;
 use smol_str::SmolStr;
 
+use super::Guests;
 use crate::auth::{NonceUse, Secrets};
 use crate::message::Method;
-use crate::proxy::{Keep, KeptCall};
+use crate::proxy::{Granted, Keep, KeptCall};
 use crate::registrar::{Binding, BindingUpdate, Contacts, Ended, Origin, UpdateError};
 use crate::time::Duration;
 use crate::time::Instant;
@@ -40,6 +41,8 @@ pub enum Input {
         from: Hop,
         /// What the flow proved to be, if it did. The caller keeps it from [`Output::Authenticated`].
         identity: Option<Arc<Identity>>,
+        /// What has registered over the flow elsewhere. The caller keeps it from [`Output::Granted`].
+        guests: Option<Arc<Guests>>,
         /// The domains that the certificate of its connection's peer names, if it was verified (RFC 5922 §7).
         certified: Option<Arc<[SmolStr]>>,
         /// The message.
@@ -113,6 +116,9 @@ pub enum Output {
         /// Who it is.
         identity: Arc<Identity>,
     },
+    /// A registrar behind us has bound a contact over a connection, or ended its binding: [`Guests::with`] it passes from now on with
+    /// all that arrives there, as long as that is open.
+    Granted(Granted),
     /// An account, or a peer of the configuration, is behind this connection, and need not have registered over it: its keep-alives keep
     /// it open (RFC 5626 §3.5.1) for what comes back of its calls.
     Known {

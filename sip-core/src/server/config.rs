@@ -78,6 +78,8 @@ pub struct Config {
     pub peers: Vec<Peer>,
     /// Where requests go that DNS is not asked about; the first that matches counts.
     pub routes: Vec<StaticRoute>,
+    /// Domains whose users register, and call, through us at a registrar of their own (RFC 5626 §5).
+    pub edges: Vec<SmolStr>,
     /// Which calls are forwarded to another address.
     pub forwarding: Vec<ForwardRule>,
     /// Whether calls that are being set up are told, to be kept over a restart ([`Output::Keep`](super::Output::Keep)).
@@ -117,6 +119,7 @@ impl Config {
             transports: Transports::ALL,
             peers: Vec::new(),
             routes: Vec::new(),
+            edges: Vec::new(),
             forwarding: Vec::new(),
             keeps_calls: false,
             server: None,

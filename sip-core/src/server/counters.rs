@@ -73,6 +73,10 @@ counters! {
     acks_dropped,
     /// REGISTERs that succeeded.
     registered,
+    /// Contacts bound at registrars behind us, or ended there, over connections.
+    guests,
+    /// REGISTERs for registrars behind us that were refused because too many users had registered over their connection.
+    guests_full,
     /// Requests forwarded, one a branch.
     forwarded,
     /// Responses forwarded.

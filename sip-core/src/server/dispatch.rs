@@ -9,11 +9,11 @@ use super::reply::Reply;
 use super::rule::Rule;
 use super::{Answer, Mode, Question, QuestionId, Server};
 use crate::message::validate::{Defect, Rejection};
-use crate::message::{Method, Refused, Request, Writer, reason_phrase};
+use crate::message::{HeaderName, Method, Refused, Request, Writer, reason_phrase};
 use crate::proxy::{self, Path, Refusal, Secure};
 use crate::time::{Duration, Instant};
 use crate::transaction::ServerId;
-use crate::transport::{Transport, via};
+use crate::transport::{RouteTarget, Transport, via};
 
 /// A request that was answered later than this had to wait for its receiver.
 const NOTICEABLE: Duration = Duration::from_millis(20);
@@ -26,7 +26,9 @@ const READINGS: [Reading; 3] = [
     |server, arrival, _| proxy::without_maddr(&arrival.request, &arrival.from, &server.domain),
     |server, arrival, now| match proxy::number_as_user(&arrival.request, &server.config.domain) {
         // §16.6 step 6: what the next proxy makes of it is for that to say.
-        Some(_) if matches!(server.path(arrival, now), Ok(Path::Preloaded { .. })) => None,
+        Some(_) if matches!(server.path(arrival, now), Ok(Path::Preloaded { .. } | Path::Flow { .. })) => {
+            None
+        }
         user => user,
     },
 ];
@@ -68,6 +70,7 @@ impl Server {
             }
             Ok(Path::Outside { routes }) => self.outside(now, arrival, routes),
             Ok(Path::Preloaded { routes }) => self.preloaded(now, arrival, routes),
+            Ok(Path::Flow { token, routes }) => self.along_path(now, arrival, *token, routes),
             Err(refusal) => {
                 match refusal {
                     Refusal::ForeignRoute | Refusal::RouteSet => self.counters.relay_refused += 1,
@@ -208,6 +211,9 @@ impl Server {
             (Pending::Sender { arrival, sender, receiver }, Answer::Bindings(bindings)) => {
                 self.sender_known(now, arrival, sender, receiver, &bindings.unwrap_or_default());
             }
+            (Pending::AlongPath { arrival, token, routes }, Answer::Reachable(hop)) => {
+                self.path_reached(now, &arrival, *token, routes, hop);
+            }
             (named @ Pending::Named { .. }, Answer::Bindings(bindings)) => self.named(now, named, bindings),
             (Pending::Back { message }, Answer::Reachable(Some(hop))) => self.transmit(hop, message),
             (Pending::Again(absence), Answer::Reachable(hop)) => self.again(now, *absence, hop),
@@ -250,10 +256,15 @@ impl Server {
             Pending::Notify { id } => self.watcher_reached(now, id, None),
             Pending::Tell { id, .. } => self.put_off(now, id),
             Pending::Sender { arrival, .. } => self.wrong_sender(now, &arrival),
-            Pending::Held { arrival, since, .. } => {
+            Pending::Held { arrival, sender, receiver, since } => {
                 self.count_wait(now, since);
                 self.counters.held_timed_out += 1;
-                self.refuse(now, &arrival, Rule::DialogAway.into());
+                let failed = is_failed_flow(&arrival, &sender, &receiver);
+                let rule = if failed { Rule::FlowFailed } else { Rule::DialogAway };
+                self.refuse(now, &arrival, rule.into());
+            }
+            Pending::AlongPath { arrival, token, routes } => {
+                self.path_reached(now, &arrival, *token, routes, None);
             }
             named @ Pending::Named { .. } => self.named(now, named, None),
             Pending::Caller { .. } => {}
@@ -277,6 +288,12 @@ impl Server {
             self.counters.held += 1;
         }
     }
+}
+
+/// RFC 5626 §5.3.1, §11.5: a receiver who is reached over one flow alone, and a proxy before us to hear that it is gone.
+fn is_failed_flow(arrival: &Arrival, sender: &RouteTarget, receiver: &RouteTarget) -> bool {
+    matches!((sender, receiver), (RouteTarget::Peer { .. }, RouteTarget::Flow(_)))
+        && arrival.request.headers().list(HeaderName::Via).nth(1).is_some()
 }
 
 impl Arrival {

@@ -223,6 +223,7 @@ impl Server {
             sender,
             routes,
             asserted,
+            along_path: arrival.standing == Standing::Registrar,
         };
         let (proxy, mut turn) = self.turn(now);
         proxy.fork(&mut turn, inbound, targets);

@@ -4,8 +4,8 @@
 //! validates it and reads its Routes; then it is either within a dialog (`dialog`: its sender is checked, its way is
 //! found or awaited) or outside (`authenticate`, then `registration`, `lookup`, or `own`). What must be known from
 //! outside is asked, and `questions` keeps what waits. What is for another domain goes through `outward`, by the peers
-//! and routes of `peers` or by DNS; a registration whose way is gone is reached along its Path by `edge`; `probe` asks peers whether they
-//! are there. Subscriptions to registrations are `notifier`'s.
+//! and routes of `peers` or by DNS; a registration whose way is gone is reached along its Path by `edge`; who registers elsewhere through
+//! us is `guests`'; `probe` asks peers whether they are there. Subscriptions to registrations are `notifier`'s.
 
 mod addresses;
 mod authenticate;
@@ -17,6 +17,7 @@ mod dialog;
 mod dispatch;
 mod edge;
 mod forwarding;
+mod guests;
 mod kept;
 mod lookup;
 mod notifier;
@@ -37,13 +38,14 @@ mod subscriptions;
 #[cfg(test)]
 mod tests;
 
-pub use crate::proxy::{Forward, Forwards, Keep, KeptCall, Occasion};
+pub use crate::proxy::{Forward, Forwards, Granted, Keep, KeptCall, Occasion};
 pub use boundary::{
     Answer, Health, Hold, Identity, Input, Output, Question, QuestionId, Source, Wait, Watch, WatchError,
     WatchId, Watched, Watcher,
 };
 pub use config::{Callers, Config, ForwardRule, Limits, Mode, Outward, Preloaded, Routing, WatchedUsers};
 pub use counters::Counters;
+pub use guests::Guests;
 pub use peers::{NumberPattern, Peer, Share, StaticRoute};
 pub use rule::Rule;
 
@@ -63,6 +65,7 @@ use crate::transport::{Hop, RegistrationKey, RouteTokens, Seals, Transport};
 use forwarding::Forwarding;
 use probe::Probes;
 use questions::{Pending, Questions};
+use receive::Known;
 use subscriptions::Subscriptions;
 
 /// A registrar and proxy for one domain.
@@ -144,8 +147,8 @@ impl Server {
     /// Tells what happened.
     pub fn handle_input(&mut self, now: Instant, input: Input) {
         match input {
-            Input::Received { from, identity, certified, message } => {
-                self.receive(now, from, identity, certified, message);
+            Input::Received { from, identity, guests, certified, message } => {
+                self.receive(now, from, Known { identity, guests, certified }, message);
             }
             Input::Broken { from, error } => self.broken(from, &error),
             Input::FlowClosed(flow) => self.layer.flow_closed(now, flow),

@@ -231,7 +231,7 @@ impl Server {
             Standing::Peer { .. } => {
                 self.config.peer_of(arrival).map(|peer| Watcher::Peer(peer.name.clone()))
             }
-            Standing::Stranger | Standing::Unasked => None,
+            _ => None,
         }
     }
 

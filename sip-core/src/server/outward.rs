@@ -37,10 +37,23 @@ impl Server {
     /// A request whose Request-URI, or whose preloaded Route, is of another domain.
     pub(super) fn depart(&mut self, now: Instant, arrival: Arrival, sender: RouteTarget, routes: usize) {
         let next = next_hop(&arrival.request, routes).unwrap_or_default();
+        self.depart_toward(now, arrival, sender, routes, next, false);
+    }
+
+    /// To where this URI leads. `named`: the configuration has it.
+    pub(super) fn depart_toward(
+        &mut self,
+        now: Instant,
+        arrival: Arrival,
+        sender: RouteTarget,
+        routes: usize,
+        next: SmolStr,
+        named: bool,
+    ) {
         let (uris, configured) = match Uri::parse(&next) {
             Some(Uri::Sip(uri)) => match self.config.route_for(&uri, false) {
                 Some(route) => (self.config.uris(route, &mut self.settled(&arrival, PEERS)), true),
-                None => ([next.clone()].into(), false),
+                None => ([next.clone()].into(), named),
             },
             _ => return self.refuse(now, &arrival, Rule::Scheme.into()),
         };
@@ -126,6 +139,7 @@ impl Server {
 
     /// What the proxy cannot do by itself.
     pub(super) fn go_on(&mut self, now: Instant) {
+        self.tell_granted();
         while let Some(Failure { hop, retry_after }) = self.proxy.poll_failure() {
             let health = Health::Failed(retry_after);
             self.emit(Output::Target { transport: hop.transport, remote: hop.remote, health });

@@ -28,6 +28,13 @@ pub(super) enum Standing {
     /// Whoever would be asked to prove that it is one of ours, of an ACK or a CANCEL without a transaction, which nobody can be
     /// asked for (§22.1).
     Unasked,
+    /// Who has registered through us in a domain behind us, or does; see [`super::guests`].
+    Guest {
+        /// That domain.
+        domain: SmolStr,
+    },
+    /// The registrar of such a domain, along the Path of a guest.
+    Registrar,
     /// Nobody we know.
     Stranger,
 }

@@ -15,9 +15,13 @@ impl Server {
     pub(super) fn preloaded(&mut self, now: Instant, mut arrival: Arrival, routes: usize) {
         let next = next_hop(&arrival.request, routes).unwrap_or_default();
         let Some(Uri::Sip(uri)) = Uri::parse(&next) else { return self.no_route(now, &arrival) };
+        if let Some(domain) = self.guest_of(&arrival, &uri).filter(|_| !is_register(&arrival)) {
+            // Its domain's Service-Route, perhaps, which is for that to follow.
+            return self.serve_guest(now, arrival, domain, routes);
+        }
         let may = self.config.preloaded == Preloaded::Accounts
             && arrival.server.is_some()
-            && *arrival.request.method() != Method::Register
+            && !is_register(&arrival)
             && self.leads_on(&uri);
         if !may {
             return self.no_route(now, &arrival);
@@ -37,6 +41,10 @@ impl Server {
         self.counters.relay_refused += 1;
         self.refuse(now, arrival, Refusal::ForeignRoute.into());
     }
+}
+
+fn is_register(arrival: &Arrival) -> bool {
+    *arrival.request.method() == Method::Register
 }
 
 /// Whether there is a Route behind those that name us: [`Server::preloaded`] has let it pass.

@@ -14,7 +14,7 @@ use super::edge::Edge;
 use super::notifier::Application;
 use super::peers::Standing;
 use super::stream::Long;
-use super::{Identity, QuestionId, WatchId};
+use super::{Guests, Identity, QuestionId, WatchId};
 use crate::auth::Credentials;
 use crate::message::Request;
 use crate::message::typed::QValue;
@@ -23,7 +23,7 @@ use crate::registrar::{Contacts, Instance};
 use crate::time::Instant;
 use crate::transaction::ServerId;
 use crate::transport::target::{Nowhere, Search, Way};
-use crate::transport::{Hop, RegistrationKey, RouteTarget};
+use crate::transport::{FlowToken, Hop, RegistrationKey, RouteTarget};
 
 /// A request that is being worked on.
 #[derive(Debug)]
@@ -34,6 +34,7 @@ pub(super) struct Arrival {
     /// The hop it came over.
     pub(super) from: Hop,
     pub(super) identity: Option<Arc<Identity>>,
+    pub(super) guests: Option<Arc<Guests>>,
     /// What leads back to its sender, where it is known of this request and not of its connection.
     pub(super) back: Option<Box<RouteTarget>>,
     /// The domains that its connection's peer was verified to be.
@@ -130,6 +131,12 @@ pub(super) enum Pending {
         sender: RouteTarget,
         receiver: RouteTarget,
         since: Instant,
+    },
+    /// The flow of a request that came along a Path of ours.
+    AlongPath {
+        arrival: Arrival,
+        token: Box<FlowToken>,
+        routes: usize,
     },
     /// The contact that its GRUU is replaced by.
     Named {
@@ -263,6 +270,7 @@ impl Pending {
             | Self::Subscribe { arrival, .. }
             | Self::Sender { arrival, .. }
             | Self::Held { arrival, .. }
+            | Self::AlongPath { arrival, .. }
             | Self::Named { arrival, .. } => Some(arrival),
             Self::Caller { .. } | Self::Again(_) | Self::Extend { .. } | Self::Back { .. } => None,
             Self::Notify { .. } | Self::Tell { .. } | Self::Join { .. } | Self::Joined { .. } => None,

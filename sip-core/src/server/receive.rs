@@ -11,7 +11,7 @@ use smol_str::SmolStr;
 use super::peers::Standing;
 use super::questions::Arrival;
 use super::rule::Rule;
-use super::{Config, Identity, Mode, Output, Server};
+use super::{Config, Guests, Identity, Mode, Output, Server};
 use crate::message::validate::Dropped;
 use crate::message::{
     HeaderName, Host, Message, Method, NameAddr, Refused, Request, Response, Uri, Via, Writer,
@@ -22,19 +22,19 @@ use crate::transaction::{Layer, Received, ServerId};
 use crate::transport::framing::StreamError;
 use crate::transport::{Hop, RouteTarget, Transport, via};
 
+/// What is known of the flow that a message came over.
+pub(super) struct Known {
+    pub(super) identity: Option<Arc<Identity>>,
+    pub(super) guests: Option<Arc<Guests>>,
+    pub(super) certified: Option<Arc<[SmolStr]>>,
+}
+
 impl Server {
-    pub(super) fn receive(
-        &mut self,
-        now: Instant,
-        from: Hop,
-        identity: Option<Arc<Identity>>,
-        certified: Option<Arc<[SmolStr]>>,
-        message: Bytes,
-    ) {
+    pub(super) fn receive(&mut self, now: Instant, from: Hop, known: Known, message: Bytes) {
         self.counters.received += 1;
         match Message::parse(message) {
             Ok(Message::Request(request)) => match via::stamp(request, &from) {
-                Ok(request) => self.receive_request(now, from, identity, certified, request),
+                Ok(request) => self.receive_request(now, from, known, request),
                 Err(refused) => self.refuse_malformed(from, &refused),
             },
             Ok(Message::Response(response)) => self.receive_response(now, from, response),
@@ -100,14 +100,8 @@ impl Server {
         }
     }
 
-    fn receive_request(
-        &mut self,
-        now: Instant,
-        from: Hop,
-        identity: Option<Arc<Identity>>,
-        certified: Option<Arc<[SmolStr]>>,
-        request: Request,
-    ) {
+    fn receive_request(&mut self, now: Instant, from: Hop, known: Known, request: Request) {
+        let Known { identity, guests, certified } = known;
         self.counters.requests += 1;
         self.alias(&from, certified.is_some(), &request);
         if self.config.routing.mode == Mode::Stateless && *request.method() != Method::Register {
@@ -118,6 +112,7 @@ impl Server {
                     request,
                     from,
                     identity,
+                    guests,
                     back: None,
                     certified,
                     standing: Standing::Stranger,
@@ -131,7 +126,8 @@ impl Server {
                 || is_peers_own(layer, config, proxy, first, &from, certified.as_deref())
         });
         let standing = Standing::Stranger;
-        let arrival = Arrival { server: None, request, from, identity, back: None, certified, standing };
+        let arrival =
+            Arrival { server: None, request, from, identity, guests, back: None, certified, standing };
         match received {
             Some(received) => self.received(now, received, arrival),
             None if *arrival.request.method() == Method::Cancel => self.cancel_from_elsewhere(now, arrival),

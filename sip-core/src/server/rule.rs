@@ -88,6 +88,12 @@ rules! {
     /// Another's registrations (RFC 3680 §4.6).
     WatchForbidden 403 "Registrations Not Shown"
         "who watches another's registrations needs a [[registrar.watcher]]",
+    /// A guest that its registrar has not taken yet.
+    NotRegisteredBehind 403 "Register There First"
+        "who is of a domain that has an [[edge]] calls over the connection that it registered over, as who it registered",
+    /// Another's Path.
+    NotYourPath 403 "Path Of Another Registrar"
+        "a Path serves the server that its REGISTER went to, and a [[peer]] of the domain's [[route]]",
     /// The next hop's addresses are forbidden.
     HopForbidden 403 "Next Hop Not Allowed"
         "[outbound] to lets nobody reach that address; name it as a [[peer]], or see [outbound]",
@@ -102,7 +108,7 @@ rules! {
         "its owner is registered no longer as it was: call the address itself",
     /// A REGISTER for another domain (§10.3 step 5).
     AddressNotOurs 404 "Address Not In This Domain"
-        "To must be an address of `domain` or of one of `aliases`",
+        "To must be an address of `domain`, of one of `aliases`, or of the [[edge]] that the REGISTER is for",
     /// A host that is never looked for.
     DomainInvalid 404 "Domain Cannot Be Reached"
         "a name under .invalid leads nowhere: register, and be reached over that connection",
@@ -115,12 +121,18 @@ rules! {
     /// A scheme that nothing here leads to.
     Scheme 416 "Unsupported URI Scheme"
         "the Request-URI must be a sip URI, a sips URI or a tel URI",
+    /// RFC 3327 §5.2.
+    PathRequired 421 "Extension Required (path)"
+        "say `Supported: path`: without, nobody could be called who registers through here",
     /// RFC 4028 §8.1.
     SessionInterval 422 "Session Interval Too Small"
         "ask again with the Min-SE of this answer",
     /// A subscription for a moment (RFC 6665 §4.2.1.1).
     SubscriptionTooBrief 423 "Interval Too Brief"
         "subscribe for no less than Min-Expires",
+    /// RFC 5626 §5.3.1.
+    FlowFailed 430 "Flow Failed"
+        "whoever registered over that connection closed it, and has to register anew",
     /// Nobody is registered.
     NotRegistered 480 "Callee Not Registered"
         "the callee is not there; see `trapezoid_bindings`, or have [[forward]] send its calls elsewhere",
@@ -178,6 +190,9 @@ rules! {
     /// The cap on transactions.
     TransactionsFull 503 (later) "Too Many Transactions"
         "see `trapezoid_sip_transactions_full_total`",
+    /// The cap on guests.
+    GuestsFull 503 (later) "Too Many Registrations Over This Connection"
+        "sixteen users of domains behind this server may share a connection: open another",
     /// The caps on subscriptions.
     SubscriptionsFull 503 (later) "Too Many Subscriptions"
         "this address has too many watchers, its watcher watches too many, or all together are; see `trapezoid_subscriptions`",

@@ -6,6 +6,7 @@
 mod flow;
 pub mod framing;
 mod household;
+mod path;
 mod registration;
 mod seal;
 pub mod stun;
@@ -15,6 +16,7 @@ pub mod via;
 
 pub use flow::{FlowId, Hop, Transport};
 pub use household::household;
+pub use path::FlowToken;
 pub use registration::{RegistrationKey, is_same_instance};
 pub use seal::Seals;
 pub use token::{DEFAULT_TOKEN_LIFETIME, Phone, RouteTarget, RouteTokens, Unopened};

@@ -104,7 +104,7 @@ impl RouteTarget {
 /// Seals and opens route tokens.
 #[derive(Clone, Debug)]
 pub struct RouteTokens {
-    seals: Seals,
+    pub(super) seals: Seals,
     lifetime: Duration,
     /// Of [`RouteTokens::fingerprint`].
     hashing: SipHasher24,
@@ -162,11 +162,16 @@ impl RouteTokens {
         now: Instant,
         entropy: &mut dyn Entropy,
     ) {
-        let expiry = u32::try_from((now + self.lifetime).as_secs()).unwrap_or(u32::MAX);
+        let expiry = self.expiry(now);
         self.seals.seal_into(out, call_id, entropy, |plain| {
             plain.extend_from_slice(&expiry.to_be_bytes());
             encode(target, plain);
         });
+    }
+
+    /// The last second of what is sealed now.
+    pub(super) fn expiry(&self, now: Instant) -> u32 {
+        u32::try_from((now + self.lifetime).as_secs()).unwrap_or(u32::MAX)
     }
 
     /// A hash of what is fed to it. Nobody without the key can tell one from chance, nor make two alike.
@@ -362,7 +367,7 @@ fn decode_address(rest: &mut &[u8]) -> Option<SocketAddr> {
 }
 
 /// Seven bits a byte, lowest first, the top bit set on all but the last.
-fn encode_number(mut number: u64, out: &mut Vec<u8>) {
+pub(super) fn encode_number(mut number: u64, out: &mut Vec<u8>) {
     while number >= 0x80 {
         out.push(number as u8 | 0x80);
         number >>= 7;
@@ -370,7 +375,7 @@ fn encode_number(mut number: u64, out: &mut Vec<u8>) {
     out.push(number as u8);
 }
 
-fn decode_number(bytes: &mut &[u8]) -> Option<u64> {
+pub(super) fn decode_number(bytes: &mut &[u8]) -> Option<u64> {
     let mut number = 0;
     for shift in (0..64).step_by(7) {
         let (&byte, rest) = bytes.split_first()?;

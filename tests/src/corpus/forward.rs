@@ -287,6 +287,7 @@ impl Element {
             sender: RouteTarget::Flow(from.flow),
             routes,
             asserted: Asserted::Nobody,
+            along_path: false,
         }
     }
 

@@ -111,9 +111,9 @@ impl Silence {
             let patience =
                 if flow.has_spoken() { timeouts.idle } else { timeouts.idle.min(timeouts.first_message) };
             let deadline = flow.last_message() + patience;
-            let next = match flow.identity() {
+            let next = match flow.registered_until() {
                 // Looked at again: the registration may end before the connection does.
-                Some(identity) if identity.expires_at > now => now + timeouts.idle,
+                Some(until) if until > now => now + timeouts.idle,
                 _ if now < deadline => deadline,
                 _ => return Due::Idle,
             };

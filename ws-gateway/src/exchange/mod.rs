@@ -188,8 +188,9 @@ impl Exchange {
         flow.touch(now);
         let shard = self.shard_of(&message);
         flow.used_by(shard);
-        let (identity, certified) = (flow.identity(), flow.certified());
-        self.turn_with(now, shard, Input::Received { from, identity, certified, message }, datagrams);
+        let (identity, guests, certified) = (flow.identity(), flow.guests(), flow.certified());
+        let input = Input::Received { from, identity, guests, certified, message };
+        self.turn_with(now, shard, input, datagrams);
     }
 
     /// What came over `flow` ceased to be messages: whoever sent it is told, if that is possible.
@@ -362,6 +363,7 @@ impl Exchange {
                     Output::Guessed { username, source } => self.guard.wrong(&username, source, now),
                     Output::Alias { flow, remote } => self.flows.alias(flow, remote),
                     Output::Authenticated { flow, identity } => self.flows.identify(flow, identity),
+                    Output::Granted(granted) => self.flows.grant(&granted, now),
                     Output::Unwatch { id, aor } => self.location.unwatch(&aor, Told { shard, id }),
                     Output::Known { flow, username } => self.flows.know(flow, username),
                     Output::Reached { registration, path, hop } => {

@@ -117,7 +117,7 @@ fn outputs_that_nobody_fetches() {
         let message = phone.out("OPTIONS", "sip:example.com", cseq, "").into();
         net.server.handle_input(
             net.now,
-            Input::Received { from: phone.hop, identity: None, certified: None, message },
+            Input::Received { from: phone.hop, identity: None, guests: None, certified: None, message },
         );
     }
     assert_eq!(net.server.counters().outputs_dropped, 3);

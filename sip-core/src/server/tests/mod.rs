@@ -66,6 +66,8 @@ struct Net {
     accounts: BTreeMap<SmolStr, Arc<Secrets>>,
     bindings: BTreeMap<SmolStr, Vec<Binding>>,
     identities: BTreeMap<FlowId, Arc<Identity>>,
+    /// Who has registered over connections elsewhere.
+    guests: BTreeMap<FlowId, Arc<Guests>>,
     /// Domains that connections were verified to be of.
     certified: BTreeMap<FlowId, Arc<[SmolStr]>>,
     /// What was said of other addresses of connections.
@@ -121,6 +123,7 @@ impl Net {
             accounts: ["alice", "bob", "carol"].map(account).into(),
             bindings: BTreeMap::new(),
             identities: BTreeMap::new(),
+            guests: BTreeMap::new(),
             certified: BTreeMap::new(),
             aliases: Vec::new(),
             replays: auth::Replays::default(),
@@ -159,7 +162,8 @@ impl Net {
         let identity = self.identities.get(&peer.hop.flow).cloned();
         self.hops.insert(peer.hop.flow, peer.hop);
         let certified = self.certified.get(&peer.hop.flow).cloned();
-        self.input(Input::Received { from: peer.hop, identity, certified, message: message.into() });
+        let guests = self.guests.get(&peer.hop.flow).cloned();
+        self.input(Input::Received { from: peer.hop, identity, guests, certified, message: message.into() });
     }
 
     fn close(&mut self, peer: &Peer) {
@@ -169,6 +173,7 @@ impl Net {
             }
         }
         self.identities.remove(&peer.hop.flow);
+        self.guests.remove(&peer.hop.flow);
         self.hops.remove(&peer.hop.flow);
         self.input(Input::FlowClosed(peer.hop.flow));
     }
@@ -208,6 +213,10 @@ impl Net {
                 Output::Alias { flow, remote } => self.aliases.push((flow, remote)),
                 Output::Authenticated { flow, identity } => {
                     self.identities.insert(flow, identity);
+                }
+                Output::Granted(granted) => {
+                    let guests = self.guests.entry(granted.flow).or_default();
+                    *guests = Arc::new(guests.with(&granted, self.now));
                 }
                 Output::Unwatch { id, aor } => {
                     self.watches.retain(|watch| (watch.id, &watch.aor) != (id, &aor));

@@ -36,7 +36,8 @@ impl World {
             Node::Server(server) => {
                 let hop = over.unwrap_or_else(|| ServerNode::socket(to, from));
                 let identity = server.identities.get(&hop.flow).cloned();
-                let input = server::Input::Received { from: hop, identity, certified: None, message };
+                let input =
+                    server::Input::Received { from: hop, identity, guests: None, certified: None, message };
                 server.server.0.handle_input(self.now, input);
                 self.settle(to);
             }
@@ -97,6 +98,7 @@ impl World {
                 | server::Output::Unwatch { .. }
                 | server::Output::Guessed { .. }
                 | server::Output::Known { .. }
+                | server::Output::Granted(_)
                 | server::Output::Alias { .. } => {}
                 server::Output::Authenticated { flow, identity } => {
                     // Datagrams have no flow of their own to authenticate.
