@@ -370,6 +370,7 @@ fn core_config(config: &Config, keys: &Keys) -> CoreConfig {
     core.alias = config.outbound.certificate.is_some();
     core.peers = config.peers.iter().map(|server| server.peer.clone()).collect();
     core.routes.clone_from(&config.routes);
+    core.edges.clone_from(&config.edges);
     core.routing = config.proxy.clone();
     core.forwarding.clone_from(&config.forwards);
     core.service_route = config.registrar.service_route.iter().map(|route| route.as_str().into()).collect();

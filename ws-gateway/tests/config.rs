@@ -497,7 +497,7 @@ async fn every_sample_starts() {
         let blocks = text.split("```toml\n").skip(1).map(|rest| rest.split("```").next().unwrap().to_owned());
         samples.extend(blocks);
     }
-    assert_eq!(samples.len(), 10, "one is not found any more, or there is another");
+    assert_eq!(samples.len(), 11, "one is not found any more, or there is another");
     let made = rcgen::generate_simple_self_signed(vec!["example.com".into()]).unwrap();
     for sample in samples {
         parse(&sample).unwrap_or_else(|error| panic!("{error}\n{sample}"));

@@ -115,6 +115,7 @@ pub(super) fn parse(path: &Path, text: &str) -> Result<Config, ConfigError> {
     let own: Vec<&str> = std::iter::once(&domain).chain(&aliases).map(String::as_str).collect();
     let routes = routes::parse(top.take("route"), &peers, &own)?;
     let proxy = super::proxy::parse(top.section("proxy")?)?;
+    let edges = super::edges::parse(top.take("edge"), &own, &proxy)?;
     let reach =
         super::forward::Reach { domain: &domain, aliases: &aliases, routes: &routes, outward: outbound.to };
     let forwards = super::forward::parse(top.take("forward"), &proxy, &reach)?;
@@ -142,6 +143,7 @@ pub(super) fn parse(path: &Path, text: &str) -> Result<Config, ConfigError> {
         dns,
         peers,
         routes,
+        edges,
         proxy,
         forwards,
         registrar,

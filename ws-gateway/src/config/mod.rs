@@ -5,6 +5,7 @@
 
 mod authentication;
 pub mod defaults;
+mod edges;
 mod error;
 mod file;
 mod forward;
@@ -24,6 +25,7 @@ use std::time::Duration;
 
 use sip_core::auth::{Algorithm, Patience};
 use sip_core::server::{ForwardRule, Routing, StaticRoute};
+use smol_str::SmolStr;
 
 pub use error::ConfigError;
 pub use file::own_domain;
@@ -72,6 +74,8 @@ pub struct Config {
     pub peers: Vec<PeerServer>,
     /// Where requests go that DNS is not asked about.
     pub routes: Vec<StaticRoute>,
+    /// Domains of registrars behind us, whose users register and call through us.
+    pub edges: Vec<SmolStr>,
     /// What is done with requests for users.
     pub proxy: Routing,
     /// Which calls go to another address.
@@ -236,6 +240,7 @@ impl Config {
             dns: Vec::new(),
             peers: Vec::new(),
             routes: Vec::new(),
+            edges: Vec::new(),
             proxy: Routing::default(),
             forwards: Vec::new(),
             registrar: Registrar::default(),

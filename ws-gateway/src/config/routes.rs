@@ -73,7 +73,7 @@ fn route(
 }
 
 /// With brackets or without.
-fn is_same(own: &str, domain: &str) -> bool {
+pub(super) fn is_same(own: &str, domain: &str) -> bool {
     let plain = |host: &str| host.trim_matches(['[', ']']).to_ascii_lowercase();
     plain(own) == plain(domain)
 }

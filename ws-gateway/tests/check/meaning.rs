@@ -190,6 +190,34 @@ fn a_load_balancer_before_a_port_that_there_is_not() {
 }
 
 #[test]
+fn an_edge_of_our_own_domain_or_twice_or_without_transactions() {
+    let edge = |domain: &str| format!("[[edge]]\ndomain = \"{domain}\"\n");
+    refuses(
+        &format!("{HTTP}{}", edge("Example.com")),
+        5,
+        &[
+            "`edge.domain` is \"Example.com\"; accepted: another domain than ours: who registers in that is registered here",
+        ],
+    );
+    refuses(
+        &format!("aliases = [\"192.0.2.9\"]\n{HTTP}{}", edge("192.0.2.9")),
+        6,
+        &["`edge.domain` is \"192.0.2.9\"; accepted: another domain than ours"],
+    );
+    refuses(
+        &format!("{HTTP}{}{}", edge("pbx.example.net"), edge("PBX.example.net")),
+        7,
+        &["`edge.domain` is \"PBX.example.net\"; accepted: a domain that no other [[edge]] has"],
+    );
+    refuses(
+        &format!("{HTTP}{}[proxy]\nmode = \"stateless\"\n", edge("pbx.example.net")),
+        5,
+        &["`edge.domain` is \"pbx.example.net\"; accepted: nothing, since `proxy.mode` is \"stateless\""],
+    );
+    refuses(&format!("{HTTP}[[edge]]\n"), 4, &["edge.domain", "a host name or IP address without port"]);
+}
+
+#[test]
 fn rfc3608_5_a_service_route_without_lr() {
     refuses(
         &format!("{HTTP}[registrar]\nservice_route = [\"<sip:a.example>\"]\n"),
