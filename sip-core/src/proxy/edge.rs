@@ -17,6 +17,18 @@ use crate::transport::{FlowId, FlowToken, RouteTarget, RouteTokens, Transport, v
 /// Seconds that a binding lasts if nobody says how many.
 const EXPIRES: u32 = 3_600;
 
+/// What a proxy is to a request as the edge proxy of a registrar behind it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum EdgeRole {
+    /// None: it is one as any other.
+    #[default]
+    None,
+    /// Its sender registers through here, or has: a REGISTER gets a Path, and what is granted is told.
+    Guest,
+    /// It came along such a Path.
+    AlongPath,
+}
+
 /// What a registrar behind us said of a contact that registered over a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Granted {
@@ -38,12 +50,12 @@ pub fn mark(tokens: &RouteTokens, text: &str) -> u128 {
     hash.finish128().into()
 }
 
-/// The Path value of a REGISTER that goes to `target` (RFC 3327 §5.2). `None`: it is another request.
+/// The Path value of a REGISTER that goes to `target` (RFC 3327 §5.2). `None`: it is another request, or not for us to be reached by.
 ///
 /// RFC 5626 §5.1: "the first node MUST include an \"ob\" URI parameter", and one that is not MUST NOT.
 pub(super) fn path(turn: &mut Turn<'_>, inbound: &Inbound, target: &Target) -> Option<String> {
-    let Inbound { request, from, .. } = inbound;
-    if *request.method() != Method::Register {
+    let Inbound { request, from, edge, .. } = inbound;
+    if *edge != EdgeRole::Guest || *request.method() != Method::Register {
         return None;
     }
     let Some(Uri::Sip(uri)) = request.parsed_uri() else { return None };
@@ -77,8 +89,9 @@ pub(super) fn path(turn: &mut Turn<'_>, inbound: &Inbound, target: &Target) -> O
 impl Proxy {
     /// What the 2xx to a REGISTER says of its contacts. A datagram socket is everybody's.
     pub(super) fn note_granted(&mut self, turn: &Turn<'_>, inbound: &Inbound, response: &Response) {
-        let Inbound { request, from, .. } = inbound;
-        if *request.method() != Method::Register || !from.transport.is_reliable() {
+        let Inbound { request, from, edge, .. } = inbound;
+        let registers = *edge == EdgeRole::Guest && *request.method() == Method::Register;
+        if !registers || !from.transport.is_reliable() {
             return;
         }
         let to = request.to();

@@ -21,6 +21,7 @@ use super::again::{Absence, Sent};
 use super::branch;
 use super::context::{Branch, Context, TIMER_C};
 use super::divert::Diverter;
+use super::edge::EdgeRole;
 use super::identity::Asserted;
 use super::shapes::{Inbound, Lost, Turn};
 use super::table::{Leg, Proxy};
@@ -233,7 +234,7 @@ impl Proxy {
         diverter: Option<Box<Diverter>>,
     ) -> Lost {
         let KeptCall { key, since, request, from, sender, asserted, routes, copies, .. } = call;
-        let inbound = Inbound { server, request, from, sender, routes, asserted, along_path: false };
+        let inbound = Inbound { server, request, from, sender, routes, asserted, edge: EdgeRole::None };
         let lost = inbound.lost();
         let mut context = self.begin(turn, inbound);
         context.no_answer = diverter.as_ref().and_then(|diverter| diverter.no_answer(since));

@@ -37,7 +37,7 @@ pub use again::Absence;
 pub use context::Detours;
 pub use divert::{Diverter, Forward, Forwards, Occasion};
 pub use domain::Domain;
-pub use edge::{Granted, mark};
+pub use edge::{EdgeRole, Granted, mark};
 pub use failover::{Failure, Retry};
 pub use identity::Asserted;
 pub(crate) use kept::COMEBACK;

@@ -7,6 +7,7 @@ use smol_str::SmolStr;
 
 use super::context::Detours;
 use super::divert::Diverter;
+use super::edge::EdgeRole;
 use super::identity::Asserted;
 use super::session_timer::SessionTimer;
 use crate::entropy::Entropy;
@@ -92,8 +93,8 @@ pub struct Inbound {
     pub routes: usize,
     /// Whose identity it asserts.
     pub asserted: Asserted,
-    /// It came along the Path of its callee, from a registrar behind us.
-    pub along_path: bool,
+    /// What we are to it as an edge proxy.
+    pub edge: EdgeRole,
 }
 
 /// Where a request goes.
@@ -122,7 +123,7 @@ impl Inbound {
     /// Whether a proxy sent it: a server of another domain, and somebody before it; or a registrar behind us, along a Path.
     pub(super) fn is_from_proxy(&self) -> bool {
         let behind = || self.request.headers().list(HeaderName::Via).nth(1).is_some();
-        self.along_path || (matches!(self.sender, RouteTarget::Peer { .. }) && behind())
+        self.edge == EdgeRole::AlongPath || (matches!(self.sender, RouteTarget::Peer { .. }) && behind())
     }
 }
 

@@ -13,7 +13,7 @@ use super::again::Absence;
 use super::answered::Answered;
 use super::best::Final;
 use super::context::{Context, LOST_CALLER, State, TIMER_C};
-use super::edge::Granted;
+use super::edge::{EdgeRole, Granted};
 use super::failover::{Failure, Retry};
 use super::forward::{self, Trust};
 use super::identity::Asserted;
@@ -338,7 +338,7 @@ impl Proxy {
             }
             Final::Local(408) if context.cancelled => Err(487),
             // §5.3.1: "If the flow no longer exists, the proxy SHOULD send a 430".
-            Final::Local(480) if context.inbound.along_path => Err(430),
+            Final::Local(480) if context.inbound.edge == EdgeRole::AlongPath => Err(430),
             Final::Local(status) => Err(*status),
         };
         context.answered = true;

@@ -92,8 +92,10 @@ impl Server {
         if *arrival.request.method() == Method::Register {
             return self.config.domain_behind(uri.host).cloned();
         }
-        // A datagram socket is everybody's; and what a registrar sends is no guest's.
-        if !arrival.from.transport.is_reliable() || self.config.peer_of(arrival).is_some() {
+        // A datagram socket is everybody's; and what a registrar sends is no guest's. Pages may be at its address.
+        let transport = arrival.from.transport;
+        let registrar = || !transport.is_websocket() && self.config.peer_of(arrival).is_some();
+        if !transport.is_reliable() || registrar() {
             return None;
         }
         let from = arrival.request.from();
@@ -214,11 +216,11 @@ impl Server {
         }
     }
 
-    /// What registrars behind us have granted is told.
+    /// What registrars behind us have granted is told, before the answer goes out that says so: what follows that may be quick.
     pub(super) fn tell_granted(&mut self) {
         while let Some(granted) = self.proxy.poll_granted() {
             self.counters.guests += 1;
-            self.emit(super::Output::Granted(granted));
+            self.queue(super::Output::Granted(granted));
         }
     }
 }

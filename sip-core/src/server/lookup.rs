@@ -223,7 +223,7 @@ impl Server {
             sender,
             routes,
             asserted,
-            along_path: arrival.standing == Standing::Registrar,
+            edge: arrival.standing.edge(),
         };
         let (proxy, mut turn) = self.turn(now);
         proxy.fork(&mut turn, inbound, targets);

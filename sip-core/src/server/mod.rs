@@ -237,6 +237,7 @@ impl Server {
             other => {
                 let (proxy, mut turn) = self.turn(now);
                 proxy.handle_event(&mut turn, other);
+                self.tell_granted();
             }
         }
     }

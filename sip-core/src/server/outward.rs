@@ -139,7 +139,6 @@ impl Server {
 
     /// What the proxy cannot do by itself.
     pub(super) fn go_on(&mut self, now: Instant) {
-        self.tell_granted();
         while let Some(Failure { hop, retry_after }) = self.proxy.poll_failure() {
             let health = Health::Failed(retry_after);
             self.emit(Output::Target { transport: hop.transport, remote: hop.remote, health });

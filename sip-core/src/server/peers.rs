@@ -10,6 +10,7 @@ use super::Config;
 use super::questions::Arrival;
 use crate::entropy::Entropy;
 use crate::message::{Host, SipUri, Uri, unescape};
+use crate::proxy::EdgeRole;
 use crate::transport::target::{self, Way};
 
 /// Who sent a request.
@@ -40,6 +41,15 @@ pub(super) enum Standing {
 }
 
 impl Standing {
+    /// What this server is to its request as an edge proxy.
+    pub(super) const fn edge(&self) -> EdgeRole {
+        match self {
+            Self::Guest { .. } => EdgeRole::Guest,
+            Self::Registrar => EdgeRole::AlongPath,
+            _ => EdgeRole::None,
+        }
+    }
+
     /// Whether somebody here answers for it.
     pub(super) const fn is_ours(&self) -> bool {
         matches!(self, Self::Account { .. })

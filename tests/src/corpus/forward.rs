@@ -9,7 +9,7 @@ use bytes::Bytes;
 use sip_core::entropy::SeededEntropy;
 use sip_core::limits;
 use sip_core::message::{HeaderName, Headers, Message, Method, Request, Response, Writer};
-use sip_core::proxy::{Asserted, Inbound, Proxy, Settings, Stateless, Target, Turn};
+use sip_core::proxy::{Asserted, EdgeRole, Inbound, Proxy, Settings, Stateless, Target, Turn};
 use sip_core::time::Instant;
 use sip_core::transaction::{Layer, Output, Received, ServerId, Timers};
 use sip_core::transport::{FlowId, Hop, RouteTarget, RouteTokens, Transport, via};
@@ -287,7 +287,7 @@ impl Element {
             sender: RouteTarget::Flow(from.flow),
             routes,
             asserted: Asserted::Nobody,
-            along_path: false,
+            edge: EdgeRole::None,
         }
     }
 

@@ -318,6 +318,31 @@ fn rfc5626_5_3_2_a_guest_calls_its_own_domain_while_it_is_registered() {
 }
 
 #[test]
+fn what_is_granted_is_known_before_the_guest_hears_of_it() {
+    let mut net = edge();
+    let page = ws("dora", 2);
+    net.send(&page, register(&page, 1, ""));
+    let request = net.request(&pbx(), &Method::Register);
+    let message = bound(&pbx(), &request, &page, 600).into();
+    let from = pbx().hop;
+    let input = Input::Received { from, identity: None, guests: None, certified: None, message };
+    net.server.handle_input(net.now, input);
+    assert!(matches!(net.server.poll_output(), Some(Output::Granted(_))));
+    assert!(matches!(net.server.poll_output(), Some(Output::Transmit { .. })));
+}
+
+#[test]
+fn rfc5626_5_3_2_a_page_at_the_address_of_its_registrar_is_a_guest_all_the_same() {
+    let mut net = edge();
+    let mut page = ws("dora", 2);
+    page.hop.remote = "198.18.0.7:40000".parse().unwrap();
+    registered(&mut net, &page, 1);
+    net.send(&page, there(&page.out("MESSAGE", "sip:eve@pbx.example", 2, "")));
+    net.request(&pbx(), &Method::from_token("MESSAGE"));
+    net.quiet();
+}
+
+#[test]
 fn rfc5626_5_3_2_a_guests_dialog_goes_both_ways_and_nowhere_else() {
     let mut net = edge();
     let page = ws("dora", 2);
