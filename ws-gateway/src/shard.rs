@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use parking_lot::Mutex;
-use sip_core::server::{Counters, Input, Output, Server};
+use sip_core::server::{Counters, Input, Keep, Output, Server};
 use sip_core::time::Instant;
 
 /// A deadline that never comes.
@@ -22,12 +22,16 @@ impl Shard {
         Self { server: Mutex::new(server), deadline: AtomicU64::new(NEVER) }
     }
 
-    /// Feeds the core and takes out what it wants done.
-    pub fn feed(&self, now: Instant, input: Input, outputs: &mut Vec<Output>) {
+    /// Feeds the core and takes out what it wants done. What it wants kept is kept under its lock: two of one call stay in their order,
+    /// whoever feeds.
+    pub fn feed(&self, now: Instant, input: Input, outputs: &mut Vec<Output>, mut keep: impl FnMut(Keep)) {
         let mut server = self.server.lock();
         server.handle_input(now, input);
         while let Some(output) = server.poll_output() {
-            outputs.push(output);
+            match output {
+                Output::Keep(call) => keep(call),
+                output => outputs.push(output),
+            }
         }
         let deadline = server.poll_timeout().map_or(NEVER, Instant::as_micros);
         // In one order with the alarm that is looked at next: either the timer task sees this deadline or whoever set

@@ -55,6 +55,8 @@ pub struct Absence {
     pub(super) trusted: bool,
     /// What is known of it from before a restart.
     pub(super) kept: Option<KeptCopy>,
+    /// [`Context::aim`] when it was lost.
+    pub(super) aim: u32,
 }
 
 impl Absence {
@@ -99,16 +101,17 @@ impl Proxy {
         branch.state = State::Replaced;
         let trusted = self.clients.get(&client).is_some_and(|leg| leg.trusted);
         context.awaited += 1;
-        self.absences.push_back(Absence { server, sent, trusted, kept: None });
+        self.absences.push_back(Absence { server, sent, trusted, kept: None, aim: context.aim });
         true
     }
 
     /// The receiver is back over this hop; `None`: it is not, and its branch ends.
     pub fn again(&mut self, turn: &mut Turn<'_>, absence: Absence, hop: Option<Hop>) {
-        let Absence { server, sent, trusted, kept } = absence;
+        let Absence { server, sent, trusted, kept, aim } = absence;
         let hop = hop.filter(|hop| may_go(sent.secure, hop));
         let context = self.contexts.remove(&server);
-        let waits = context.as_ref().is_some_and(|context| !context.is_settled());
+        // A call that has gone on to another address is not for who was called before.
+        let waits = context.as_ref().is_some_and(|context| !context.is_settled() && context.aim == aim);
         let adopts = kept.is_some() && sent.receiver.registration().is_none();
         let client = hop.filter(|_| waits || !sent.within).and_then(|hop| match adopts {
             true => sent.adopt(turn, hop),

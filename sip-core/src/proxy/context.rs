@@ -68,6 +68,8 @@ pub(super) struct Context {
     pub(super) diverted: Option<Box<Diverted>>,
     /// When it is forwarded because nobody answers.
     pub(super) no_answer: Option<Instant>,
+    /// How often it went on to another address: who was called before that is called no more.
+    pub(super) aim: u32,
     /// A final response went back.
     pub(super) answered: bool,
     /// The caller sent CANCEL.
@@ -186,6 +188,7 @@ impl Context {
             diverter: None,
             diverted: None,
             no_answer: None,
+            aim: 0,
             answered: false,
             cancelled: false,
             lost: None,
@@ -210,6 +213,14 @@ impl Context {
     /// The client transactions of branches without a final response.
     pub(super) fn pending(&self) -> Vec<ClientId> {
         self.branches.iter().filter(|b| b.is_pending()).filter_map(|b| b.client).collect()
+    }
+
+    /// Whether one of these copies has its final response.
+    pub(super) fn has_ended(&self, copies: &[(ClientId, bool)]) -> bool {
+        self.branches.iter().any(|branch| {
+            let is_it = |client| copies.iter().any(|(copy, _)| *copy == client);
+            matches!(branch.state, State::Ended(_)) && branch.client.is_some_and(is_it)
+        })
     }
 
     /// How the branches that are over ended.

@@ -15,7 +15,7 @@ use super::table::{Proxy, make_way};
 use crate::limits;
 use crate::message::typed::QValue;
 use crate::message::{HeaderName, Method, Request, Writer, reason_phrase};
-use crate::time::{Duration, Instant};
+use crate::time::Duration;
 use crate::{entropy, message};
 
 /// When a call is forwarded.
@@ -127,11 +127,6 @@ impl Forwards {
 }
 
 impl Diverter {
-    /// When a call that was begun `since` goes on because nobody answers.
-    pub(super) fn no_answer(&self, since: Instant) -> Option<Instant> {
-        self.forwards.no_answer.as_ref().map(|(after, _)| since + *after)
-    }
-
     /// Whether a request may be forwarded at all: calls that begin.
     pub fn concerns(request: &Request) -> bool {
         *request.method() == Method::Invite && request.to_tag().is_none()
@@ -160,7 +155,8 @@ impl Proxy {
             return;
         }
         context.sought += sought;
-        context.no_answer = context.diverter.as_ref().and_then(|diverter| diverter.no_answer(turn.now));
+        let after = context.diverter.as_ref().and_then(|diverter| diverter.forwards.no_answer.as_ref());
+        context.no_answer = after.map(|(after, _)| turn.now + *after);
         self.add(context, found);
     }
 
@@ -200,6 +196,7 @@ impl Proxy {
         self.counters.diverted += 1;
         self.announce(turn, &context.inbound, announced.as_deref());
         context.awaited += 1;
+        context.aim += 1;
         let server = context.inbound.server;
         self.wanted.push_back(Wanted { server, uri, q: QValue::ONE, diverted: true });
         true

@@ -41,6 +41,9 @@ pub(crate) const COMEBACK: Duration = Duration::from_secs(20);
 /// How long a copy of which nobody had heard, nor may ever hear, is waited for: as for any INVITE (Timer B).
 pub(super) const UNHEARD: Duration = Duration::from_secs(32);
 
+/// How old a record may become while its call is heard of: Timer C begins anew with every 180 (§16.7 step 2).
+const FRESH: Duration = Duration::from_secs(60);
+
 /// The largest record that is kept: an INVITE of 64 KiB and a copy. Calls with more copies than have room go without.
 const MOST: usize = 160 * 1024;
 
@@ -57,7 +60,7 @@ pub struct Keep {
 #[derive(Debug)]
 pub(super) struct Written {
     key: u128,
-    /// When the INVITE came.
+    /// When it was written, or anew after a while in which it was heard of.
     since: Instant,
     /// The copies in it, and which of them rang.
     copies: Vec<(ClientId, bool)>,
@@ -68,7 +71,7 @@ pub(super) struct Written {
 pub struct KeptCall {
     /// See [`Keep::key`].
     pub(crate) key: u128,
-    pub(crate) since: Instant,
+    since: Instant,
     pub(crate) request: Request,
     /// Where from.
     pub(crate) from: Hop,
@@ -77,6 +80,10 @@ pub struct KeptCall {
     routes: usize,
     /// Whose calls it was for, if they may go on to another address.
     pub(crate) diverter: Option<SmolStr>,
+    /// When it does, as nobody answers.
+    no_answer: Option<Instant>,
+    /// Nobody waits for it any more.
+    over: bool,
     copies: Vec<Copied>,
 }
 
@@ -114,7 +121,10 @@ impl KeptCall {
         let sender = RouteTarget::decode(&fields.next()?)?;
         let asserted = read_asserted(&fields.next()?)?;
         let rest = fields.next()?;
-        let (routes, diverter) = rest.split_first()?;
+        let (routes, rest) = rest.split_first()?;
+        let (no_answer, diverter) = rest.split_first_chunk()?;
+        let no_answer = Some(u64::from_be_bytes(*no_answer)).filter(|micros| *micros > 0);
+        let no_answer = no_answer.map(Instant::from_micros);
         let routes = usize::from(*routes);
         let diverter = Some(core::str::from_utf8(diverter).ok()?).filter(|aor| !aor.is_empty());
         let diverter = diverter.map(SmolStr::from);
@@ -131,7 +141,35 @@ impl KeptCall {
             copies.push(Copied { receiver, copy, trusted, secure, request, branch });
         }
         let invite = *request.method() == Method::Invite;
-        invite.then_some(Self { key, since, request, from, sender, asserted, routes, diverter, copies })
+        let over = false;
+        invite.then_some(Self {
+            key,
+            since,
+            request,
+            from,
+            sender,
+            asserted,
+            routes,
+            diverter,
+            no_answer,
+            over,
+            copies,
+        })
+    }
+
+    /// See [`Keep::key`].
+    pub const fn key(&self) -> u128 {
+        self.key
+    }
+
+    /// The address-of-record whose call it is, if that proved itself here.
+    pub fn account(&self) -> Option<SmolStr> {
+        self.asserted.account()
+    }
+
+    /// Has it taken up only to be ended on both sides: its caller may have given up long ago, and nobody was there to hear of it.
+    pub const fn give_up(&mut self) {
+        self.over = true;
     }
 
     /// Its Call-ID, by which it finds the server that sees all of the call.
@@ -139,9 +177,9 @@ impl KeptCall {
         self.request.call_id()
     }
 
-    /// Whether it has rung for longer than any call may (Timer C), or will only come to be.
-    pub(crate) fn is_over(&self, now: Instant) -> bool {
-        self.since > now || now.since(self.since).as_micros() >= TIMER_C.as_micros()
+    /// Whether it has rung for longer than any call may (Timer C), will only come to be, or is given up.
+    fn is_over(&self, now: Instant) -> bool {
+        self.over || self.since > now || now.since(self.since).as_micros() >= TIMER_C.as_micros()
     }
 }
 
@@ -156,33 +194,37 @@ impl Proxy {
         if !self.settings.keeps_calls || !context.is_invite() {
             return;
         }
-        if context.answered || context.cancelled {
+        if context.is_settled() {
             if let Some(Written { key, .. }) = context.written.take().map(|written| *written) {
                 self.keeps.push_back(Keep { key, record: None });
             }
             return;
         }
-        // What is waited for is kept as it was.
-        if context.awaited > 0 {
-            return;
-        }
         let ringing = context.branches.iter().filter(|branch| branch.is_pending() && !branch.given_up);
         let copies: Vec<_> = ringing.filter_map(|branch| Some((branch.client?, branch.rang))).collect();
-        let since = context.written.as_ref().map_or(turn.now, |written| written.since);
-        if copies.is_empty() || context.written.as_ref().is_some_and(|written| written.copies == copies) {
+        if let Some(written) = &context.written {
+            let fresh = turn.now.since(written.since).as_micros() < FRESH.as_micros();
+            // Who is away, and is waited for, stays in it, unless others have answered meanwhile: they are not to ring anew.
+            let away = context.awaited > 0 && !context.has_ended(&written.copies);
+            if fresh && (away || written.copies == copies) {
+                return;
+            }
+        } else if copies.is_empty() {
             return;
         }
         // After a restart the same INVITE has the same.
         let Inbound { request, from, .. } = &context.inbound;
         let key = || branch::of_transaction(request, Some(from.remote.ip()), turn.tokens);
         let key = context.written.as_ref().map_or_else(key, |written| written.key);
-        let written = Written { key, since, copies };
+        let written = Written { key, since: turn.now, copies };
         let record = self.record(turn, context, &written);
         context.written = Some(Box::new(written));
         if record.len() <= MOST {
             self.keeps.push_back(Keep { key, record: Some(record.into()) });
         } else {
             self.counters.not_kept += 1;
+            // What stood there is so no longer.
+            self.keeps.push_back(Keep { key, record: None });
         }
     }
 
@@ -201,6 +243,7 @@ impl Proxy {
         put(&mut record, |out| {
             // A request has at most two Routes of ours.
             out.push(u8::try_from(*routes).unwrap_or(u8::MAX));
+            out.extend_from_slice(&context.no_answer.map_or(0, Instant::as_micros).to_be_bytes());
             let diverter = context.diverter.as_ref().map_or("", |diverter| &diverter.aor);
             out.extend_from_slice(diverter.as_bytes());
         });
@@ -233,26 +276,40 @@ impl Proxy {
         call: KeptCall,
         diverter: Option<Box<Diverter>>,
     ) -> Lost {
-        let KeptCall { key, since, request, from, sender, asserted, routes, copies, .. } = call;
+        let over = call.is_over(turn.now);
+        let KeptCall { key, since, request, from, sender, asserted, routes, no_answer, copies, .. } = call;
         let inbound = Inbound { server, request, from, sender, routes, asserted, edge: EdgeRole::None };
         let lost = inbound.lost();
         let mut context = self.begin(turn, inbound);
-        context.no_answer = diverter.as_ref().and_then(|diverter| diverter.no_answer(since));
+        context.no_answer = no_answer.filter(|_| diverter.is_some());
         context.diverter = diverter;
+        context.cancelled = over;
         context.lost = (from.flow == FlowId::GONE).then_some((turn.now + COMEBACK, from.flow));
         context.written = Some(Box::new(Written { key, since, copies: Vec::new() }));
         let within = context.inbound.request.to_tag().is_some();
+        if copies.is_empty() {
+            // All had refused it, and where it was to go was being found out.
+            context.branches.push(Branch::failed(480));
+        }
         for Copied { receiver, copy, trusted, secure, request, branch } in copies {
+            // Who would have to be told first that it rings is told nothing.
+            if over && copy.to.transport.is_reliable() && receiver.registration().is_some() {
+                context.branches.push(Branch::failed(480));
+                continue;
+            }
             let sent = Sent { receiver, request, branch, method: Method::Invite, within, secure };
             if copy.to.transport.is_reliable() {
                 context.awaited += 1;
-                self.absences.push_back(Absence { server, sent, trusted, kept: Some(copy) });
+                self.absences.push_back(Absence { server, sent, trusted, kept: Some(copy), aim: 0 });
                 continue;
             }
             let there = (copy.to.flow != FlowId::GONE).then_some(copy.to);
             match there.and_then(|hop| Some((sent.adopt(turn, hop)?, hop))) {
                 Some(there) => {
                     self.begin_again(turn, &mut context, sent, there, Leg { server, trusted }, Some(copy));
+                    if over {
+                        turn.layer.cancel(turn.now, there.0);
+                    }
                 }
                 None => context.branches.push(Branch::failed(480)),
             }

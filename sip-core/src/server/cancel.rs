@@ -14,7 +14,7 @@ use super::questions::{Arrival, Pending};
 use super::reply::Reply;
 use super::rule::Rule;
 use super::{Question, Server};
-use crate::message::{HeaderName, Method};
+use crate::message::{HeaderName, Method, Uri};
 use crate::registrar::Binding;
 use crate::time::Instant;
 use crate::transaction::ServerId;
@@ -71,7 +71,15 @@ impl Server {
                 && from.transport == first.transport
                 && first.remote.ip() == from.remote.ip()
         });
-        match self.claimed_aor(&arrival).filter(|_| alike) {
+        // Whose INVITE it was, and not whose it says it is: others of that host have read its branch, perhaps.
+        let aor = invite.filter(|_| alike).and_then(|invite| {
+            match self.layer.server_origin(invite)?.from()?.parsed_uri()? {
+                Uri::Sip(uri) => self.domain.aor(&uri, from.local.ip()),
+                _ => None,
+            }
+        });
+        let other = |aor: &SmolStr| arrival.identity.as_ref().is_some_and(|it| it.registration.aor != *aor);
+        match aor.filter(|aor| !other(aor)) {
             Some(aor) => {
                 let pending = Pending::Whence { arrival, routes: 0, invite };
                 self.ask_or_refuse(now, self.soon(now), Question::Lookup { aor }, pending);

@@ -11,11 +11,7 @@ use crate::transport::{FlowId, Hop, RouteTarget};
 impl Server {
     pub(super) fn take_up(&mut self, now: Instant, call: KeptCall) {
         let (key, from) = (call.key, call.from);
-        let server = match call.is_over(now) {
-            true => None,
-            false => self.layer.take_up(now, &call.request, from),
-        };
-        let Some(server) = server else {
+        let Some(server) = self.layer.take_up(now, &call.request, from) else {
             self.counters.calls_not_taken_up += 1;
             return self.emit(Output::Keep(Keep { key, record: None }));
         };

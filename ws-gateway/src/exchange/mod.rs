@@ -16,7 +16,9 @@ use bytes::Bytes;
 use sip_core::auth::Patience;
 use sip_core::entropy::token;
 use sip_core::message::scan_call_id;
-use sip_core::server::{Answer, Counters, Health, Input, KeptCall, Output, QuestionId, Server, Watcher};
+use sip_core::server::{
+    Answer, Counters, Health, Input, Keep, KeptCall, Output, QuestionId, Server, Watcher,
+};
 use sip_core::time::Instant;
 use sip_core::transport::framing::StreamError;
 use sip_core::transport::{FlowId, Hop};
@@ -182,6 +184,10 @@ impl Exchange {
 
     /// The same; what goes out over UDP waits in `datagrams`.
     pub fn receive_with(self: &Arc<Self>, flow: &Flow, from: Hop, message: Bytes, datagrams: &mut Datagrams) {
+        // What comes as the gateway stops is for the next process: who sent it says it again there, and nothing is forgotten for it here.
+        if self.stop.is_cancelled() {
+            return;
+        }
         self.metrics.received(from.transport);
         log("received", &from, &message);
         let now = clock::now();
@@ -218,7 +224,9 @@ impl Exchange {
 
     /// Answers a question that could not be answered at once.
     pub fn answer_later(self: &Arc<Self>, shard: usize, question: QuestionId, answer: Answer) {
-        self.turn(shard, Input::Answer(question, answer));
+        if !self.stop.is_cancelled() {
+            self.turn(shard, Input::Answer(question, answer));
+        }
     }
 
     /// What all shards have counted, and what they hold now: transactions, requests on their way, questions.
@@ -339,7 +347,7 @@ impl Exchange {
         let mut fed = 0u64;
         let mut gone: Vec<(usize, FlowId)> = Vec::new();
         while let Some((shard, input)) = work.pop_front() {
-            self.shards[shard].feed(now, input, &mut outputs);
+            self.shards[shard].feed(now, input, &mut outputs, |call| self.keep(call));
             fed |= 1 << shard;
             for output in outputs.drain(..) {
                 match output {
@@ -376,11 +384,8 @@ impl Exchange {
                         }
                         self.targets.note(transport, remote, health, now);
                     }
-                    Output::Keep(keep) => {
-                        if self.location.changes().is_some_and(|changes| !changes.keep(keep)) {
-                            self.metrics.calls_not_written.inc();
-                        }
-                    }
+                    // Kept as it came.
+                    Output::Keep(_) => {}
                     Output::Probed { peer, alive } => self.metrics.peer(&peer, alive),
                     Output::Ask(id, question) => self.ask(shard, id, question, now, &mut work),
                 }
@@ -393,6 +398,12 @@ impl Exchange {
         }
         if work.capacity().max(outputs.capacity()) <= KEPT {
             ROOM.set(Room { work, outputs });
+        }
+    }
+
+    fn keep(&self, call: Keep) {
+        if self.location.changes().is_some_and(|changes| !changes.keep(call)) {
+            self.metrics.calls_not_written.inc();
         }
     }
 

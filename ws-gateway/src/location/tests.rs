@@ -330,13 +330,17 @@ fn rfc3261_10_3_what_ends_is_noted_for_the_disk() {
     let flow = world.connect(1);
     for (row, look) in [true, false].into_iter().enumerate() {
         world.register(&flow, row as u32 + 1);
-        assert_eq!(changes.take(Duration::ZERO), Some((vec![AOR.into()], Vec::new())));
+        assert_eq!(changes.take(Duration::ZERO, Duration::ZERO), Some((vec![AOR.into()], Vec::new())));
         world.now += Duration::from_secs(61);
         match look {
             true => assert_eq!(world.location.lookup(AOR, world.now, &world.flows), []),
             false => assert_eq!(world.reach(1), Reach::Now(flow.hop().unwrap())),
         }
-        assert_eq!(changes.take(Duration::ZERO), Some((vec![AOR.into()], Vec::new())), "{look}");
+        assert_eq!(
+            changes.take(Duration::ZERO, Duration::ZERO),
+            Some((vec![AOR.into()], Vec::new())),
+            "{look}"
+        );
         world.location.sweep(world.now, &world.flows);
         assert!(changes.is_empty());
     }
@@ -371,7 +375,7 @@ fn rfc3261_10_3_what_ended_while_nobody_ran_is_not_restored() {
         if whole {
             assert!(changes.is_empty());
         } else {
-            assert_eq!(changes.take(Duration::ZERO), Some((vec![AOR.into()], Vec::new())));
+            assert_eq!(changes.take(Duration::ZERO, Duration::ZERO), Some((vec![AOR.into()], Vec::new())));
         }
     }
 }

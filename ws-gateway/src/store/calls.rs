@@ -52,6 +52,11 @@ impl Calls {
         self.waiting.is_empty()
     }
 
+    /// There are rows on the disk.
+    pub(super) fn has_rows(&self) -> bool {
+        !self.written.is_empty()
+    }
+
     /// A row that is there from before.
     pub(super) fn found(&mut self, key: u128) {
         self.written.insert(key);

@@ -75,14 +75,18 @@ impl Changes {
     }
 
     /// Waits for a change, and until `group` after it for others to come along: one that was noted while others were being
-    /// written has waited for that long already. `None` after [`Self::close`], once nothing is left.
-    pub(crate) fn take(&self, group: Duration) -> Option<(Vec<SmolStr>, CallRows)> {
+    /// written has waited for that long already. Nothing after `stamp`, if there is none but calls have rows. `None` after [`Self::close`], once nothing is left.
+    pub(crate) fn take(&self, group: Duration, stamp: Duration) -> Option<(Vec<SmolStr>, CallRows)> {
         let mut state = self.state.lock();
         while state.is_empty() {
             if state.closed {
                 return None;
             }
-            self.wake.wait(&mut state);
+            if !state.calls.has_rows() {
+                self.wake.wait(&mut state);
+            } else if self.wake.wait_for(&mut state, stamp).timed_out() && state.is_empty() {
+                return Some(Default::default());
+            }
         }
         let first = state.since.take().unwrap_or_else(Instant::now);
         self.pause(&mut state, first + group);
@@ -122,18 +126,18 @@ mod tests {
         let changes = Changes::default();
         changes.note(&"a".into());
         let began = Instant::now();
-        assert_eq!(changes.take(GROUP).unwrap().0, ["a"]);
+        assert_eq!(changes.take(GROUP, GROUP).unwrap().0, ["a"]);
         assert!(began.elapsed() >= GROUP.mul_f32(0.9), "{:?}", began.elapsed());
         // Noted while "a" is written, which takes longer than a group.
         changes.note(&"b".into());
         std::thread::sleep(GROUP);
         let began = Instant::now();
-        assert_eq!(changes.take(GROUP).unwrap().0, ["b"]);
+        assert_eq!(changes.take(GROUP, GROUP).unwrap().0, ["b"]);
         assert!(began.elapsed() < GROUP / 2, "{:?}", began.elapsed());
         // And from the beginning again.
         changes.note(&"c".into());
         let began = Instant::now();
-        assert_eq!(changes.take(GROUP).unwrap().0, ["c"]);
+        assert_eq!(changes.take(GROUP, GROUP).unwrap().0, ["c"]);
         assert!(began.elapsed() >= GROUP.mul_f32(0.9), "{:?}", began.elapsed());
     }
 }

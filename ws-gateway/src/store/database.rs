@@ -1,13 +1,14 @@
 //! The database file: a table with a row for each address-of-record, one with a row for each call that is being set up, and the number
 //! of its form.
 
-use std::fs;
+use std::fs::{OpenOptions, Permissions};
 use std::net::SocketAddr;
-use std::os::unix::fs::PermissionsExt as _;
+use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 
 use bytes::Bytes;
 use redb::{ReadableDatabase as _, ReadableTable as _, TableDefinition};
+use sip_core::time::Instant;
 use sip_core::transport::Hop;
 use smol_str::SmolStr;
 
@@ -20,6 +21,9 @@ pub const FILE: &str = "location.redb";
 
 /// The form of the rows. A change that an older gateway would misread takes the next number; what it leaves out takes none.
 const SCHEMA: u64 = 1;
+
+/// The key of [`Database::alive`], microseconds.
+const ALIVE: &str = "alive";
 
 const META: TableDefinition<'_, &str, u64> = TableDefinition::new("meta");
 const BINDINGS: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("bindings");
@@ -67,13 +71,14 @@ impl Database {
     /// Opens the file of `data`, made if absent. A file that a killed gateway left is put in order.
     pub fn open(data: &DataDirectory) -> Result<Self, StoreError> {
         let path = data.path(FILE);
+        // What stands in it is nobody else's: where phones are, and what they offer each other while they ring.
+        let file = OpenOptions::new().create(true).truncate(false).write(true).mode(0o600).open(&path);
+        file.and_then(|file| file.set_permissions(Permissions::from_mode(0o600)))
+            .map_err(|error| broken(&path)(redb::Error::Io(error)))?;
         let database = redb::Database::create(&path).map_err(|error| match error {
             redb::DatabaseError::DatabaseAlreadyOpen => StoreError::InUse { path: path.clone() },
             other => broken(&path)(other.into()),
         })?;
-        // What stands in it is nobody else's: where phones are, and what they offer each other while they ring.
-        fs::set_permissions(&path, fs::Permissions::from_mode(0o600))
-            .map_err(|error| broken(&path)(redb::Error::Io(error)))?;
         let opened = Self { database, path };
         match opened.schema().map_err(broken(&opened.path))? {
             found if found > SCHEMA => Err(StoreError::TooNew { path: opened.path, found }),
@@ -103,6 +108,15 @@ impl Database {
         read().map_err(broken(&self.path))
     }
 
+    /// When something was written last: while calls are being set up that is every few seconds ([`super::Writer`]).
+    pub fn alive(&self) -> Result<Option<Instant>, StoreError> {
+        let read = || -> Result<_, redb::Error> {
+            let table = self.database.begin_read()?.open_table(META)?;
+            Ok(table.get(ALIVE)?.map(|micros| Instant::from_micros(micros.value())))
+        };
+        read().map_err(broken(&self.path))
+    }
+
     /// All calls that were being set up, by their keys.
     pub fn load_calls(&self) -> Result<Vec<(u128, Bytes)>, StoreError> {
         let read = || -> Result<_, redb::Error> {
@@ -116,7 +130,7 @@ impl Database {
     }
 
     /// Writes these rows in one transaction, which is on the disk when this returns. A row without bindings is removed.
-    pub fn write(&self, rows: &[Registrations], calls: &CallRows) -> Result<(), StoreError> {
+    pub fn write(&self, rows: &[Registrations], calls: &CallRows, now: Instant) -> Result<(), StoreError> {
         let write = || -> Result<(), redb::Error> {
             let transaction = self.database.begin_write()?;
             {
@@ -143,6 +157,7 @@ impl Database {
                     }
                 }
             }
+            transaction.open_table(META)?.insert(ALIVE, now.as_micros())?;
             Ok(transaction.commit()?)
         };
         write().map_err(broken(&self.path))
@@ -174,6 +189,8 @@ fn broken(path: &Path) -> impl Fn(redb::Error) -> StoreError {
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
 
     fn data() -> (tempfile::TempDir, DataDirectory) {
@@ -194,7 +211,7 @@ mod tests {
     fn nobody_else_reads_the_file() {
         let (_directory, data) = data();
         fs::write(data.path(FILE), b"").unwrap();
-        fs::set_permissions(data.path(FILE), fs::Permissions::from_mode(0o644)).unwrap();
+        fs::set_permissions(data.path(FILE), Permissions::from_mode(0o644)).unwrap();
         let _database = Database::open(&data).unwrap();
         assert_eq!(fs::metadata(data.path(FILE)).unwrap().permissions().mode() & 0o777, 0o600);
     }
@@ -209,15 +226,18 @@ mod tests {
         };
         let database = Database::open(&data).unwrap();
         assert!(rows(&database).is_empty());
+        assert_eq!(database.alive().unwrap(), None);
+        let at = Instant::from_micros;
         let call = |text: &'static [u8]| Some(Bytes::from_static(text));
-        database.write(&[], &vec![(1, call(b"one")), (u128::MAX, call(b"last")), (3, None)]).unwrap();
+        database.write(&[], &vec![(1, call(b"one")), (u128::MAX, call(b"last")), (3, None)], at(5)).unwrap();
         drop(database);
         let database = Database::open(&data).unwrap();
         assert_eq!(
             rows(&database),
             [(1, Bytes::from_static(b"one")), (u128::MAX, Bytes::from_static(b"last"))]
         );
-        database.write(&[], &vec![(1, None), (u128::MAX, call(b"newer"))]).unwrap();
+        database.write(&[], &vec![(1, None), (u128::MAX, call(b"newer"))], at(9)).unwrap();
+        assert_eq!(database.alive().unwrap(), Some(at(9)));
         assert_eq!(rows(&database), [(u128::MAX, Bytes::from_static(b"newer"))]);
     }
 

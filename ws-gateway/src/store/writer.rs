@@ -9,12 +9,17 @@ use smol_str::SmolStr;
 
 use super::{Changes, Database, Registrations};
 use crate::accounts::Accounts;
+use crate::clock;
 use crate::location::Location;
 use crate::metrics::Metrics;
 
 /// Changes within this time of the first are written in one transaction. With the time a transaction takes on a slow
 /// disk this stays under the 100 ms that a crash may lose.
 pub const GROUP: Duration = Duration::from_millis(50);
+
+/// How often something is written while calls are being set up, and if it is only the time: by that a later process knows for how long
+/// nobody was there.
+const STAMP: Duration = Duration::from_secs(5);
 
 /// How long a disk that refused is left alone.
 const RETRY: Duration = Duration::from_secs(1);
@@ -73,9 +78,9 @@ fn write(
         let account = accounts.fingerprint(&aor);
         Registrations { account, bindings: location.bindings(&aor), aor }
     };
-    while let Some((aors, calls)) = changes.take(GROUP) {
+    while let Some((aors, calls)) = changes.take(GROUP, STAMP) {
         let rows: Vec<_> = aors.into_iter().map(row).collect();
-        match database.write(&rows, &calls) {
+        match database.write(&rows, &calls, clock::now()) {
             Ok(()) => {
                 metrics.location_commits.inc();
                 metrics.location_rows.inc_by(rows.len() as u64);

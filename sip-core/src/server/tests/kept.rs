@@ -361,20 +361,112 @@ fn a_call_rings_over_two_restarts() {
     nothing_is_left(&mut net);
 }
 
-/// §16.6 step 11: longer than Timer C nothing rings.
+/// §16.6 step 11: longer than Timer C nothing rings; and after a longer while nobody may wait any more. It ends on both sides.
 #[test]
-fn a_call_that_rang_too_long_is_forgotten() {
+fn rfc3261_16_6_step_11_a_call_that_nobody_waits_for_is_ended_on_both_sides() {
+    for down in [186, 40] {
+        let (mut net, _, [(page, _), (phone, to_phone), _]) = three_ring(&udp("alice", 4));
+        let mut call = read(net.kept.values().next().unwrap()).unwrap();
+        assert_eq!(call.account().as_deref(), Some("sip:alice@example.com"));
+        if down == 40 {
+            call.give_up();
+        }
+        restart_as(&mut net, keeps);
+        net.now += Duration::from_secs(down);
+        net.input(Input::TakeUp(call.into()));
+        assert!(net.kept.is_empty());
+        let cancel = net.request(&phone, &Method::Cancel);
+        assert_eq!(cancel.branch(), to_phone.branch());
+        net.send(&phone, phone.answer(&cancel, 200));
+        net.send(&phone, phone.answer(&to_phone, 487));
+        net.request(&phone, &Method::Ack);
+        net.expect(&udp("alice", 4), 487);
+        // Who has lost its connection is not called only to hear that.
+        let page = back(&page, 12);
+        net.register(&page);
+        net.answer_waiting(false);
+        net.quiet();
+        nothing_is_left(&mut net);
+    }
+    // One that is there is not taken up a second time.
     let (mut net, ..) = three_ring(&udp("alice", 4));
-    let records: Vec<Bytes> = net.kept.values().cloned().collect();
-    restart_after(&mut net, Duration::from_secs(186), keeps);
-    net.quiet();
-    assert!(net.kept.is_empty());
-    assert_eq!((net.server.counters().calls_taken_up, net.server.counters().calls_not_taken_up), (0, 1));
-    // Nor one that is there, a second time.
-    let (mut net, ..) = three_ring(&udp("alice", 4));
-    net.input(Input::TakeUp(read(&records[0]).unwrap().into()));
+    let record = net.kept.values().next().unwrap().clone();
+    net.input(Input::TakeUp(read(&record).unwrap().into()));
     net.quiet();
     assert_eq!(net.server.counters().calls_not_taken_up, 1);
+}
+
+/// §16.7 step 2: Timer C begins anew with each 180, and so does the time for which it is kept.
+#[test]
+fn rfc3261_16_7_step_2_a_call_that_is_heard_of_is_kept_on() {
+    let mut net = Net::with(keeps);
+    let (alice, bob) = (udp("alice", 4), udp("bob", 5));
+    net.register(&alice);
+    net.register(&bob);
+    let (_, [(phone, to_phone)]) = ring(&mut net, &alice, [bob]);
+    for _ in 0..4 {
+        net.advance(Duration::from_secs(61));
+        net.send(&phone, phone.answer(&to_phone, 182));
+        net.expect(&udp("alice", 4), 182);
+    }
+    restart(&mut net);
+    net.send(&phone, phone.answer(&to_phone, 182));
+    net.expect(&udp("alice", 4), 182);
+    net.quiet();
+}
+
+/// Who has said no does not ring anew, whatever became of the others.
+#[test]
+fn rfc3261_16_7_who_has_refused_is_not_called_again() {
+    for (status, away) in [(486, true), (603, false), (486, false)] {
+        let mut net = Net::with(keeps);
+        let (alice, page, desk) = (udp("alice", 4), ws("bob", 2), Peer { instance: 9, ..tcp("bob", 7) });
+        [&alice, &page, &desk].into_iter().for_each(|peer| net.register(peer));
+        let (_, [(page, to_page), (desk, _)]) = ring(&mut net, &alice, [page, desk]);
+        if away {
+            net.close(&desk);
+        }
+        net.send(&page, page.answer(&to_page, status));
+        net.request(&page, &Method::Ack);
+        restart(&mut net);
+        net.sent.clear();
+        let page = back(&page, 12);
+        net.register(&page);
+        net.answer_waiting(false);
+        net.quiet();
+        net.advance(Duration::from_secs(32));
+        net.sent.clear();
+        nothing_is_left(&mut net);
+    }
+}
+
+/// Who was called before a call went on elsewhere is called no more when it is back.
+#[test]
+fn rfc5806_4_who_was_away_as_the_call_went_on_does_not_ring() {
+    let configure: fn(&mut Config) = |config| {
+        keeps(config);
+        let forward = Forward { to: "sip:carol@example.com".into(), private: false };
+        let when = Occasion::NoAnswer(Duration::from_secs(5));
+        config.forwarding = [ForwardRule { user: Some("bob".into()), when, forward }].into();
+    };
+    let mut net = Net::with(configure);
+    let (alice, page, carol) = (udp("alice", 4), ws("bob", 2), udp("carol", 6));
+    [&alice, &page, &carol].into_iter().for_each(|peer| net.register(peer));
+    let (_, [(page, _)]) = ring(&mut net, &alice, [page]);
+    restart_after(&mut net, Duration::from_secs(1), configure);
+    net.advance(Duration::from_millis(4_100));
+    net.expect(&alice, 181);
+    let forwarded = net.request(&carol, &Method::Invite);
+    net.send(&carol, carol.answer(&forwarded, 180));
+    net.expect(&alice, 180);
+    let page = back(&page, 12);
+    net.register(&page);
+    net.answer_waiting(false);
+    // It has the INVITE, for it may ring, and hears at once that it is over.
+    let again = net.request(&page, &Method::Invite);
+    net.send(&page, page.answer(&again, 180));
+    net.request(&page, &Method::Cancel);
+    net.quiet();
 }
 
 #[test]
